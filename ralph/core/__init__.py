@@ -1,0 +1,1 @@
+"""Decides. Pure: no disk, no clock, no process."""

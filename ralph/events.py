@@ -1,0 +1,214 @@
+"""The verbs, in the past tense: what the journal keeps and the screen shows. Each event is a frozen value.
+
+An event becomes one JSON object (`to_json`) and comes back (`from_json`); unknown fields of newer versions are
+dropped, missing ones take their defaults, an unknown event is None.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any, ClassVar
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened. `NAME` is its word in the journal."""
+
+    NAME: ClassVar[str] = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted(Event):
+    NAME: ClassVar[str] = "run started"
+    run: str
+    branch: str  # ralph's branch, short
+    home: str  # the branch that the user was on, short; or a commit
+    base: str
+    prd: str  # path relative to the repository's root
+    agent: str
+    pid: int = 0
+    gates: tuple[str, ...] = ()
+    said: tuple[str, ...] = ()  # defaults taken, warnings: one sentence each
+    resumed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RunEnded(Event):
+    NAME: ClassVar[str] = "run ended"
+    code: int
+    why: str  # a sentence
+    seconds: float = 0.0
+    tokens: int = 0
+    cost: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen(Event):
+    """A task was chosen; attempt `n` counts all attempts of this checkout, `attempt` those of this task, from 1."""
+
+    NAME: ClassVar[str] = "chosen"
+    n: int
+    task: str
+    text: str
+    attempt: int
+    base: str
+
+
+@dataclass(frozen=True, slots=True)
+class WorkspaceReady(Event):
+    NAME: ClassVar[str] = "workspace ready"
+    n: int
+    before: str  # the snapshot, a commit
+    prd_blob: str = ""  # the PRD's content at the start, held by `before`
+
+
+@dataclass(frozen=True, slots=True)
+class AgentStarted(Event):
+    NAME: ClassVar[str] = "agent started"
+    n: int
+    pid: int  # its runner
+    started: float  # the runner's start time as the system tells it (pids are used again)
+    agent: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentReported(Event):
+    """A sign of life, at most every 30 s and at each tool call that is shown."""
+
+    NAME: ClassVar[str] = "agent reported"
+    n: int
+    action: str = ""
+    tokens: int = 0
+    cost: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AgentStopped(Event):
+    NAME: ClassVar[str] = "agent stopped"
+    n: int
+    why: str
+    code: int | None = None
+    seconds: float = 0.0
+    tokens: int = 0
+    cost: float | None = None
+    ended: bool | None = None
+    failure: str = ""  # the Kind of its last error, if any
+    message: str = ""
+    resets_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GateRan(Event):
+    NAME: ClassVar[str] = "gate ran"
+    n: int  # 0: before the first task
+    command: str
+    ok: bool
+    seconds: float = 0.0
+    none: bool = False
+    timed_out: bool = False
+    base_tests: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Judged(Event):
+    NAME: ClassVar[str] = "judged"
+    n: int
+    accepted: bool
+    work: str  # the frozen commit
+    findings: tuple[tuple[str, str, bool], ...] = ()  # (kind, sentence, rejects)
+
+
+@dataclass(frozen=True, slots=True)
+class Placed(Event):
+    """Files were about to be changed in the checkout: path, old blob, new blob ("" is: no file)."""
+
+    NAME: ClassVar[str] = "placed"
+    n: int
+    files: tuple[tuple[str, str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Publishing(Event):
+    """A finished commit is about to become the tip; written before the branch moves."""
+
+    NAME: ClassVar[str] = "publishing"
+    n: int  # 0: a move of ralph's own, not an attempt's
+    commit: str
+    parent: str
+    files: tuple[tuple[str, str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded(Event):
+    NAME: ClassVar[str] = "recorded"
+    n: int
+    task: str
+    commit: str
+    also: tuple[str, ...] = ()  # parents ticked in the same commit
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside(Event):
+    NAME: ClassVar[str] = "set aside"
+    n: int
+    task: str
+    reason: str
+    counted: bool  # it used up a try
+    work: str = ""  # the ref that keeps the work
+    same: str = ""  # what tells whether two failures are alike
+
+
+@dataclass(frozen=True, slots=True)
+class Parked(Event):
+    NAME: ClassVar[str] = "parked"
+    task: str
+    text: str
+    reason: str
+    commit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Moved(Event):
+    """A commit that is no task: an edit by hand, or ralph's own (put back, ticked again)."""
+
+    NAME: ClassVar[str] = "moved"
+    subject: str
+    commit: str
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Noted(Event):
+    """A sentence for people; `loud` ones are warnings."""
+
+    NAME: ClassVar[str] = "noted"
+    text: str
+    loud: bool = False
+    detail: str = ""
+
+
+EVENTS: dict[str, type[Event]] = {
+    kind.NAME: kind
+    for kind in (
+        RunStarted, RunEnded, Chosen, WorkspaceReady, AgentStarted, AgentReported, AgentStopped, GateRan,
+        Judged, Placed, Publishing, Recorded, SetAside, Parked, Moved, Noted,
+    )
+}  # fmt: skip
+
+
+def to_json(event: Event) -> dict[str, Any]:
+    """`{"event": name, ...fields}`; JSON-ready."""
+    return {"event": event.NAME, **asdict(event)}
+
+
+def from_json(data: dict[str, Any]) -> Event | None:
+    """The event, or None for one that this version does not know."""
+    kind = EVENTS.get(str(data.get("event")))
+    if kind is None:
+        return None
+    known = {one.name for one in fields(kind)}
+    return kind(**{name: _tuples(value) for name, value in data.items() if name in known})
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(_tuples(one) for one in value) if isinstance(value, list) else value

@@ -1,0 +1,346 @@
+"""The nouns: frozen values that every part of ralph passes around. No behaviour beyond reading them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+# ---------------------------------------------------------------- the PRD
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """What a task says about itself in nested `Key: value` bullets. Empty means: not said."""
+
+    files: tuple[str, ...] = ()  # gitignore-style patterns, relative to the PRD's folder
+    protected: tuple[str, ...] = ()
+    depends: tuple[str, ...] = ()  # written ids or texts as the human wrote them
+    checks: tuple[str, ...] = ()  # commands, run by `sh -c`: the only text of a PRD that is ever run
+    done_when: tuple[str, ...] = ()  # for the agent and the reviewer
+    group: str = ""
+    agent: str = ""
+    model: str = ""
+    attempts: int | None = None  # tries in all
+    timeout: float | None = None  # seconds
+    parked: str | None = None  # the reason; None: not parked
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One checkbox. `id` is the written id, or a hash of the text and its parents' texts."""
+
+    id: str
+    written: bool  # the id stands in the PRD
+    number: int  # 1-based, in document order, over all boxes that are tasks
+    line: int  # 1-based line of the box
+    offset: int  # byte offset of the character inside the brackets
+    text: str  # what stands behind the box, first paragraph, without an id comment
+    done: bool
+    parent: str | None = None  # id of the enclosing task
+    leaf: bool = True
+    body: str = ""  # everything below it that is no checkbox, dedented; fields included
+    headings: tuple[str, ...] = ()  # its place: the headings above it, outermost first
+    fields: Fields = field(default_factory=Fields)
+
+
+@dataclass(frozen=True, slots=True)
+class NearMiss:
+    """A line that looks like a task and is none. Left alone and reported."""
+
+    line: int
+    text: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prd:
+    """A parsed PRD: its bytes, and what was found in them."""
+
+    data: bytes
+    tasks: tuple[Task, ...]
+    near_misses: tuple[NearMiss, ...] = ()
+    criteria: int = 0  # boxes that stand under acceptance criteria and the like: not tasks
+
+
+# ---------------------------------------------------------------- agents
+
+
+class Kind(StrEnum):
+    """What one piece of an agent's stream means."""
+
+    TEXT = "text"
+    TOOL = "tool"  # a tool call began: `tool`, and `paths` it writes or the `command` it runs
+    TOOL_DONE = "tool done"
+    USAGE = "usage"
+    RATE_LIMIT = "rate limit"  # `resets_at` where the agent told it
+    OVERLOADED = "overloaded"
+    NETWORK = "network"
+    AUTH = "not logged in"
+    CREDIT = "no credit"
+    MODEL = "model unknown"
+    ERROR = "error"  # any other error that the agent itself reported
+    RETRY = "retry"  # the agent retries by itself: no progress
+    ENDED = "ended"  # the terminal event; `ok` tells whether it claims success
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens and money. `key` names the message counted: a later report with the same key replaces it.
+
+    `final` replaces everything before it. `cost` is in USD, None where the agent does not tell.
+    """
+
+    tokens: int = 0
+    cost: float | None = None
+    key: str = ""
+    final: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """One fact read from an agent's stream. `text` is capped by the reader (2,000 characters)."""
+
+    kind: Kind
+    text: str = ""
+    tool: str = ""
+    paths: tuple[str, ...] = ()
+    command: str = ""
+    usage: Usage | None = None
+    resets_at: float | None = None  # epoch seconds
+    ok: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What an adapter needs to know to write a command line."""
+
+    program: tuple[str, ...]  # the program found on PATH, or the words of --agent-command
+    model: str = ""
+    args: tuple[str, ...] = ()
+    as_root: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """How to start an agent: argv, and what to add to the environment. The prompt is its standard input."""
+
+    argv: tuple[str, ...]
+    env: Mapping[str, str] = field(default_factory=dict)
+    said: tuple[str, ...] = ()  # sentences for the first lines of the run ("runs as root: IS_SANDBOX=1 is set")
+
+
+class Why(StrEnum):
+    """Why an agent stopped."""
+
+    EXITED = "exited"
+    SILENT = "silent"  # ended by ralph
+    OVERRAN = "over its time"  # ended by ralph
+    LIMIT = "over a limit"  # ended by ralph: tokens, cost, or the time of the run
+    INTERRUPTED = "interrupted"  # Ctrl-C
+    LOST = "lost"  # its runner died
+    UNSTARTED = "could not be started"
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """How a session ended, and what its stream told. `failure` is the agent's last error of a known kind."""
+
+    why: Why
+    code: int | None = None  # exit code; negative: signal number
+    seconds: float = 0.0
+    ended: bool | None = None  # the terminal event: True success, False failure, None: there was none
+    failure: Signal | None = None
+    tokens: int = 0
+    cost: float | None = None
+    said: str = ""  # the last text of the agent, capped at 4,000 characters
+    tail: str = ""  # the last output, control characters removed, capped at 4,000 characters
+    actions: tuple[str, ...] = ()  # the last 10 tool calls, one line each
+    wrote: tuple[str, ...] = ()  # paths that its stream says it wrote (at most 500)
+    commands: tuple[str, ...] = ()  # shell commands that its stream shows (at most 500)
+    output: int = 0  # bytes that it printed
+
+    @property
+    def well(self) -> bool:
+        """It ended by itself, with exit code 0 and a terminal event that claims success."""
+        return self.why is Why.EXITED and self.code == 0 and self.ended is True
+
+
+# ---------------------------------------------------------------- evidence and verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One path that differs between base and work. Modes are git's (`100644`), blobs full object ids."""
+
+    path: str
+    status: str  # A M D T
+    old_mode: str = "000000"
+    new_mode: str = "000000"
+    old_blob: str = ""
+    new_blob: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """A commit that the agent made. `body` is its whole message."""
+
+    sha: str
+    subject: str
+    body: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """A command that must succeed. Run by `sh -c` in the folder where ralph was started."""
+
+    command: str
+    source: str = "found"  # "--gate", "ralph.toml", "Check of T3", "package.json" ...
+
+
+@dataclass(frozen=True, slots=True)
+class GateResult:
+    """What a gate said. `none` means: there is nothing to run yet ("no tests"), which is neither green nor red."""
+
+    gate: Gate
+    ok: bool
+    code: int | None = None
+    seconds: float = 0.0
+    tail: str = ""
+    timed_out: bool = False
+    none: bool = False
+
+
+class What(StrEnum):
+    """The kinds of findings. Their words stand in the journal, the prompts and on the screen."""
+
+    NOTHING = "nothing changed"
+    ONLY_PAPER = "only the PRD or the memory file changed"
+    TICKED = "ticked without work"
+    TICKS = "ticked boxes itself"
+    PRD = "rewrote the PRD"
+    MEMORY = "rewrote the memory file"
+    GATE = "a gate failed"
+    SCOPE = "out of scope"
+    PROTECTED = "protected path changed"
+    TESTS = "passes only with the changed tests"
+    GATE_FILES = "the gate itself was changed"
+    HIDDEN = "hidden from git"
+    HISTORY = "history was rewritten"
+    UNRECORDABLE = "git can't record it"
+    EMPTY = "empty output"
+    BAD_END = "did not end well"
+    CONFIG = "git's hooks or config changed"
+    REFS = "other branches or tags changed"
+    UNTRACKED = "files that git does not track were changed"
+    GATE_WROTE = "the gates wrote files"
+    GONE = "its task is gone from the PRD"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was found. `rejects`: the attempt can't be accepted; else it is only told."""
+
+    what: What
+    text: str  # one sentence, with names and numbers
+    detail: str = ""  # more lines: the tail of a gate, a diff, paths
+    rejects: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class PrdEdit:
+    """How the PRD differs after an attempt, sorted by whose it is (never guessed: see the design)."""
+
+    by_agent: bool = False  # its stream, or for agents without events its commits, show it
+    ticked: tuple[str, ...] = ()  # ids of boxes that became ticked
+    rewrote: bool = False  # anything else than ticks differs
+    diff: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Everything that an attempt is judged by. Paths are relative to the repository's root, with `/`."""
+
+    base: str  # the commit that it started from
+    work: str  # the frozen commit
+    stopped: Stopped
+    changes: tuple[Change, ...] = ()  # PRD and memory file left out
+    commits: tuple[Commit, ...] = ()
+    prd: PrdEdit = field(default_factory=PrdEdit)
+    memory_changed: bool = False
+    memory_dropped: tuple[str, ...] = ()  # what of its edit of the memory file is dropped, one sentence each
+    rewritten: str = ""  # how history was rewritten, a sentence; empty: it was not
+    hidden: tuple[str, ...] = ()  # paths that only the attempt's own rules or flags hide from git
+    obstacles: tuple[str, ...] = ()  # why git can't record the work, sentences
+    config: tuple[str, ...] = ()  # hooks and config that changed, sentences
+    refs: tuple[str, ...] = ()  # other branches and tags that changed, sentences
+    untracked: tuple[str, ...] = ()  # paths that were untracked before and changed, and are not named by Files
+    texts: Mapping[str, tuple[bytes, bytes]] = field(default_factory=dict)  # path -> (base, work) of config files
+    gates: tuple[GateResult, ...] = ()
+    base_tests: tuple[GateResult, ...] = ()  # the gates with the base versions of changed tests
+    gate_wrote: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the verdict holds the evidence against, fixed before the attempt starts. Patterns as in gitignore,
+    relative to the repository's root."""
+
+    scope: tuple[str, ...] = ()  # empty: everything
+    protected: tuple[str, ...] = ()
+    prd: str = ""  # the PRD's path in the repository
+    memory: str = ""  # the memory file's path in the repository
+    text: str = ""  # the task's text and body: a test file named there may change
+    tracked: frozenset[str] = frozenset()  # words of the gates' commands that name tracked files
+    baseline: frozenset[str] = frozenset()  # commands that were red before the run (--baseline)
+    checks: frozenset[str] = frozenset()  # the task's own checks: never excused by the baseline
+    strict: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Accepted when no finding rejects."""
+
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def accepted(self) -> bool:
+        return not any(finding.rejects for finding in self.findings)
+
+    @property
+    def reasons(self) -> tuple[Finding, ...]:
+        return tuple(finding for finding in self.findings if finding.rejects)
+
+
+# ---------------------------------------------------------------- what is decided
+
+
+class MoveKind(StrEnum):
+    """What to do after an attempt that was not accepted."""
+
+    RETRY = "retry"
+    PARK = "park"
+    STOP = "stop"
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """The answer to a failed attempt. `reason` is a sentence for people; `when` an epoch time to start again."""
+
+    kind: MoveKind
+    reason: str
+    when: float | None = None
+    counted: bool = True  # it used up a try
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where things are: absolute paths, resolved once at the start."""
+
+    root: Path  # top of the work tree
+    here: Path  # where ralph was started: agents and gates run here
+    git_dir: Path
+    state: Path  # git's common folder + "ralph": journal, logs, locks
+    prd: Path
+    memory: Path | None

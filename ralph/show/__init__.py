@@ -1,0 +1,1 @@
+"""Tells. Reads events, nothing else."""

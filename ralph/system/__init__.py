@@ -1,0 +1,1 @@
+"""Does. The only package that touches the world."""
