@@ -59,7 +59,6 @@ class WorkspaceReady(Event):
     NAME: ClassVar[str] = "workspace ready"
     n: int
     before: str  # the snapshot, a commit
-    prd_blob: str = ""  # the PRD's content at the start, held by `before`
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +94,11 @@ class AgentStopped(Event):
     failure: str = ""  # the Kind of its last error, if any
     message: str = ""
     resets_at: float | None = None
+    said: str = ""
+    tail: str = ""
+    actions: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()  # which of PRD and memory file its stream shows it writing or naming
+    output: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,11 +124,11 @@ class Judged(Event):
 
 @dataclass(frozen=True, slots=True)
 class Placed(Event):
-    """Files were about to be changed in the checkout: path, old blob, new blob ("" is: no file)."""
+    """PRD and memory file are about to get, in the checkout, what the commit will hold; taken back on red."""
 
     NAME: ClassVar[str] = "placed"
     n: int
-    files: tuple[tuple[str, str, str], ...]
+    files: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

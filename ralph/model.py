@@ -189,6 +189,7 @@ class Commit:
     sha: str
     subject: str
     body: str = ""
+    parents: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

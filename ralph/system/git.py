@@ -1,0 +1,357 @@
+"""The one door to git: questions in plain names, a sealed environment, the scars written on the door.
+
+Two ways through it. `repo` speaks with the user's own git folder: refs, HEAD, their index. `tree` works with
+ralph's git folder (`state/git`): its own index and a frozen copy of the configuration over the same objects, so
+that hooks, filters, excludes and settings which an agent plants have no effect on what ralph sees. No call of
+either runs a hook.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ralph.errors import Exit, RalphError
+from ralph.model import Change, Commit
+
+PATIENCE = 600.0  # seconds for one git call: a signing key that asks for a person must not hold the night
+OLDEST = (2, 31)
+
+SAFE = (
+    "core.hooksPath=/dev/null", "core.fsmonitor=false", "gc.auto=0", "maintenance.auto=false",
+    "core.pager=cat", "log.showSignature=false", "diff.external=", "submodule.recurse=false",
+)  # fmt: skip
+KEPT = ("GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_AUTHOR_DATE", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL",
+        "GIT_COMMITTER_DATE")  # fmt: skip
+
+
+class GitError(RalphError):
+    """A git call did not succeed. `stderr` is what git said."""
+
+    def __init__(self, args: Sequence[str], code: int, stderr: str) -> None:
+        self.stderr = stderr.strip()
+        words = " ".join(args[:3])
+        first = self.stderr.splitlines()[0] if self.stderr else f"exit code {code}"
+        cure = "Look at the repository with `git status`, then start again."
+        super().__init__(f"`git {words}` failed: {first}", cure, code=Exit.STOPPED)
+
+
+@dataclass(frozen=True, slots=True)
+class Repo:
+    """Where a repository is: absolute paths."""
+
+    root: Path
+    git_dir: Path
+    common: Path
+
+    @property
+    def state(self) -> Path:
+        """ralph's own folder inside git's: one for each checkout."""
+        ours = self.common / "ralph"
+        return ours if self.git_dir == self.common else ours / "worktrees" / self.git_dir.name
+
+
+def clean_environment(env: Mapping[str, str]) -> dict[str, str]:
+    """The environment without what redirects git (GIT_DIR, GIT_INDEX_FILE ...); identity and dates stay."""
+    kept = {name: value for name, value in env.items() if not name.startswith("GIT_") or name in KEPT}
+    return {**kept, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C.UTF-8", "GIT_OPTIONAL_LOCKS": "0"}
+
+
+def discover(cwd: Path) -> Repo:
+    """The repository around `cwd`, or a RalphError with the cure."""
+    _old_enough()
+    asked = ("rev-parse", "--path-format=absolute", "--show-toplevel", "--git-dir", "--git-common-dir")
+    done = subprocess.run(
+        ["git", *asked],
+        cwd=cwd,
+        capture_output=True,
+        env=clean_environment(os.environ),
+        check=False,
+        timeout=PATIENCE,
+    )
+    if done.returncode:
+        raise _no_repository(cwd, done.stderr.decode(errors="replace"))
+    root, git_dir, common = (Path(os.fsdecode(line)) for line in done.stdout.rstrip(b"\n").split(b"\n"))
+    return Repo(root, git_dir, common)
+
+
+def _old_enough() -> None:
+    try:
+        said = subprocess.run(
+            ["git", "version"], capture_output=True, text=True, check=False, timeout=PATIENCE
+        ).stdout
+    except OSError as error:
+        raise RalphError("git was not found", "Install git 2.31 or newer.") from error
+    numbers = tuple(int(part) for part in said.split()[2].split(".")[:2])
+    if numbers < OLDEST:
+        raise RalphError(
+            f"{said.strip()} is too old", "ralph needs git 2.31 or newer: install it, then start again."
+        )
+
+
+def _no_repository(cwd: Path, said: str) -> RalphError:
+    if "dubious ownership" in said or "safe.directory" in said:
+        return RalphError("git does not trust this folder: it belongs to another user",
+                          f"Run `git config --global --add safe.directory '{cwd}'`, then start again.")  # fmt: skip
+    if "must be run in a work tree" in said:
+        return RalphError("this is a bare repository: there are no files to work on",
+                          "Start ralph in a checkout of it.")  # fmt: skip
+    return RalphError(f"{cwd} is not inside a git repository",
+                      "Run `git init && git add -A && git commit -m start` there first.")  # fmt: skip
+
+
+class Git:
+    """A repository and ralph's sealed view of it."""
+
+    def __init__(self, repo: Repo) -> None:
+        self.where = repo
+        self.own = repo.state / "git"
+        self.index = repo.state / "git" / "index"
+        self._env = clean_environment(os.environ)
+        self._files: dict[str, bytes] = {}  # name in ralph's git folder -> content, written again by seal()
+        self.config: dict[str, list[str]] = {}
+        self.signs = False
+        self._trees: dict[str, str] = {}
+
+    # ------------------------------------------------------------ the door
+
+    def repo(self, *args: str, data: bytes | None = None, ok: Iterable[int] = (0,)) -> bytes:
+        """Ask the user's git folder. Returns what git printed; GitError on any other exit code than `ok`."""
+        return self._finish(args, self._start(args, own=False, piped=data is not None), data, ok)
+
+    def tree(self, *args: str, data: bytes | None = None, ok: Iterable[int] = (0,)) -> bytes:
+        """Ask ralph's own git folder: its index, the work tree, objects."""
+        return self._finish(args, self._start(args, own=True, piped=data is not None), data, ok)
+
+    def together(self, *calls: tuple[str, Sequence[str]]) -> list[bytes]:
+        """Several read-only calls at the same time, each `("repo" | "tree", args)`: two cores halve the wait."""
+        running = [(args, self._start(args, own=way == "tree", piped=False)) for way, args in calls]
+        return [self._finish(args, process, None, (0,)) for args, process in running]
+
+    def _start(self, args: Sequence[str], *, own: bool, piped: bool) -> subprocess.Popen[bytes]:
+        env = {**self._env, "GIT_WORK_TREE": str(self.where.root)}
+        if own:
+            env |= {"GIT_DIR": str(self.own), "GIT_INDEX_FILE": str(self.index), "GIT_CONFIG_NOSYSTEM": "1",
+                    "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_OBJECT_DIRECTORY": str(self.where.common / "objects"),
+                    "GIT_OPTIONAL_LOCKS": "1"}  # fmt: skip
+        else:
+            env["GIT_DIR"] = str(self.where.git_dir)
+        settings = [word for setting in SAFE for word in ("-c", setting)]
+        return subprocess.Popen(
+            ["git", *settings, "--literal-pathspecs", *args],
+            cwd=self.where.root, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            stdin=subprocess.PIPE if piped else subprocess.DEVNULL,
+            process_group=0,  # a Ctrl-C at the terminal is for ralph, not for a half-done git call
+        )  # fmt: skip
+
+    def _finish(self, args: Sequence[str], process: subprocess.Popen[bytes], data: bytes | None,
+                ok: Iterable[int]) -> bytes:  # fmt: skip
+        try:
+            out, err = process.communicate(data, timeout=PATIENCE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+            raise GitError(args, -9, f"no answer within {PATIENCE:.0f} s") from None
+        if process.returncode not in ok:
+            raise GitError(args, process.returncode, err.decode(errors="replace"))
+        return out
+
+    # ------------------------------------------------------------ the seal
+
+    def freeze(self, *, again: bool = True, caches: Sequence[str] = ()) -> None:
+        """Pin the user's effective configuration and ignore rules. `again=False` keeps what a run that was
+        killed had pinned: its agent may have changed the real ones since."""
+        frozen = self.own / "config"
+        if again or not frozen.exists():
+            self._freeze_now(caches)
+        self._files = {str(path.relative_to(self.own)): path.read_bytes() for path in self._sealed()}
+        self.config = parse_config(self.tree("config", "--list", "-z"))
+        self.signs = self.config.get("commit.gpgsign", ["false"])[-1] in ("true", "yes", "on", "1", "")
+        self._identify()
+
+    def seal(self) -> None:
+        """Write ralph's git folder as it was frozen: an agent may have found it."""
+        for name, content in self._files.items():
+            path = self.own / name
+            if not path.is_file() or path.is_symlink() or path.read_bytes() != content:
+                path.unlink(missing_ok=True)
+                path.write_bytes(content)
+
+    def _sealed(self) -> list[Path]:
+        names = ("HEAD", "config", "info/exclude", "info/attributes", "excludes", "attributes", "shallow")
+        return [path for name in names if (path := self.own / name).exists()]
+
+    def _freeze_now(self, caches: Sequence[str]) -> None:
+        config = parse_config(self.repo("config", "--list", "--includes", "-z"))
+        for folder in ("info", "refs/heads", "objects"):
+            (self.own / folder).mkdir(parents=True, exist_ok=True)
+        (self.own / "HEAD").write_text("ref: refs/heads/none\n")
+        rules = _read(self.where.common / "info/exclude") + b"\n" + "\n".join(caches).encode() + b"\n"
+        (self.own / "info/exclude").write_bytes(rules)
+        (self.own / "info/attributes").write_bytes(_read(self.where.common / "info/attributes"))
+        for name, key in (("excludes", "core.excludesfile"), ("attributes", "core.attributesfile")):
+            (self.own / name).write_bytes(_read(_user_file(config, key, "ignore" if name == "excludes" else name)))
+            config[key] = [str(self.own / name)]
+        if (self.where.common / "shallow").exists():
+            (self.own / "shallow").write_bytes(_read(self.where.common / "shallow"))
+        (self.own / "config").write_text(config_text(config), encoding="utf-8", errors="surrogateescape")
+
+    def _identify(self) -> None:
+        try:
+            for role in ("AUTHOR", "COMMITTER"):
+                name, _, rest = self.tree("var", f"GIT_{role}_IDENT").decode(errors="replace").rpartition(" <")
+                self._env |= {f"GIT_{role}_NAME": name, f"GIT_{role}_EMAIL": rest.partition(">")[0]}
+        except GitError as error:
+            raise RalphError(
+                "git does not know who you are, so it can't commit",
+                "Run `git config --global user.name 'Your Name'` "
+                "and `git config --global user.email you@example.org`.",
+            ) from error
+
+    # ------------------------------------------------------------ refs
+
+    def head(self) -> tuple[str, str]:
+        """(full name of HEAD's branch or "" when detached, commit or "" when there is none yet)."""
+        branch = self.repo("symbolic-ref", "-q", "HEAD", ok=(0, 1)).decode().strip()
+        return branch, self.sha("HEAD")
+
+    def sha(self, name: str) -> str:
+        """The commit that a name means, or ""."""
+        return self.repo("rev-parse", "-q", "--verify", f"{name}^{{commit}}", ok=(0, 1, 128)).decode().strip()
+
+    def refs(self) -> dict[str, str]:
+        """Every branch, tag and ref of ralph's, full name -> object."""
+        return parse_refs(self.repo(*REFS))
+
+    def update_refs(self, *lines: str) -> None:
+        """One transaction, all or nothing. Lines as in `git update-ref --stdin`: `update REF NEW OLD`."""
+        self.repo("update-ref", "--stdin", data="".join(f"{line}\n" for line in lines).encode())
+
+    def point_head(self, branch: str) -> None:
+        self.repo("symbolic-ref", "HEAD", branch)
+
+    def is_ancestor(self, old: str, new: str) -> bool:
+        try:
+            self.repo("merge-base", "--is-ancestor", old, new)
+        except GitError:
+            return False
+        return True
+
+    # ------------------------------------------------------------ objects
+
+    def blob(self, name: str) -> bytes:
+        """The content of a blob (`<sha>` or `<commit>:<path>`), or b"" when there is none."""
+        return self.tree("cat-file", "blob", name, ok=(0, 128)) if name else b""
+
+    def blob_at(self, commit: str, path: str) -> str:
+        """The blob's id at a path of a commit, or ""."""
+        line = self.tree("ls-tree", "-z", commit, "--", path).decode(errors="surrogateescape")
+        return line.split()[2] if line else ""
+
+    def tree_of(self, commit: str) -> str:
+        if commit not in self._trees:
+            self._trees = {commit: self.tree("rev-parse", f"{commit}^{{tree}}").decode().strip()}
+        return self._trees[commit]
+
+    def put(self, path: str, content: bytes) -> str:
+        """Store a file's content as git would for this path (end-of-line rules, filters); returns its blob id."""
+        return self.tree("hash-object", "-w", "--stdin", "--path", path, data=content).decode().strip()
+
+    def commit(self, tree: str, parents: Sequence[str], message: str, *, sign: bool = False) -> str:
+        """A commit object; no ref moves."""
+        words = [word for parent in parents for word in ("-p", parent)]
+        signed = ["-S"] if sign and self.signs else []
+        made = self.tree("commit-tree", tree, *words, *signed, "-F", "-", data=message.encode()).decode().strip()
+        self._trees[made] = tree
+        return made
+
+    def changes(self, old: str, new: str) -> tuple[Change, ...]:
+        """What differs between two trees or commits."""
+        return parse_raw(self.tree(*raw_diff(old, new)))
+
+    def log(self, base: str, tip: str, limit: int = 50) -> tuple[Commit, ...]:
+        """The commits in base..tip, newest first."""
+        out = self.repo("log", f"-{limit}", "-z", "--format=%H %P%n%B", f"{base}..{tip}").decode(errors="replace")
+        return tuple(_commit(entry) for entry in out.split("\0") if entry.strip())
+
+
+def _commit(entry: str) -> Commit:
+    ids, _, body = entry.partition("\n")
+    sha, *parents = ids.split()
+    return Commit(sha, body.strip().partition("\n")[0], body.strip(), tuple(parents))
+
+
+REFS = ("for-each-ref", "--format=%(objectname) %(refname)", "refs/heads", "refs/tags", "refs/ralph")
+
+
+def raw_diff(old: str, new: str) -> tuple[str, ...]:
+    """The words of the call whose answer `parse_raw` reads."""
+    return ("diff-tree", "-r", "--raw", "-z", "--no-renames", "--no-abbrev", old, new)
+
+
+def parse_refs(out: bytes) -> dict[str, str]:
+    pairs = (line.split(" ", 1) for line in os.fsdecode(out).splitlines())
+    return {name: sha for sha, name in pairs}
+
+
+def parse_raw(out: bytes) -> tuple[Change, ...]:
+    """Read `--raw -z --no-abbrev` records."""
+    fields = os.fsdecode(out).split("\0")
+    changes = []
+    for meta, path in zip(fields[0::2], fields[1::2], strict=False):
+        old_mode, new_mode, old_blob, new_blob, status = meta.lstrip(":").split()
+        changes.append(Change(path, status[0], old_mode, new_mode, old_blob, new_blob))
+    return tuple(changes)
+
+
+def parse_config(out: bytes) -> dict[str, list[str]]:
+    """Read `git config --list -z`: key -> values, the last one counts."""
+    config: dict[str, list[str]] = {}
+    for entry in out.decode(errors="surrogateescape").split("\0"):
+        if entry:
+            key, _, value = entry.partition("\n")
+            config.setdefault(key, []).append(value)
+    return config
+
+
+PINNED = ("core.", "user.", "author.", "committer.", "gpg.", "commit.gpgsign", "filter.", "extensions.", "lfs.",
+          "i18n.", "init.defaultbranch", "remote.origin.promisor")  # fmt: skip
+OFF = (
+    "core.hookspath", "core.fsmonitor", "core.worktree", "core.bare", "core.pager", "core.editor",
+    "core.sshcommand", "core.askpass", "core.gitproxy", "core.alternaterefscommand", "core.untrackedcache",
+    "core.splitindex", "core.sparsecheckout", "extensions.worktreeconfig", "extensions.refstorage",
+    "core.ignorestat", "core.trustctime", "core.checkstat", "core.logallrefupdates",
+)  # fmt: skip
+
+
+def config_text(config: Mapping[str, Sequence[str]]) -> str:
+    """A git config file of the settings that ralph's own git folder keeps."""
+    lines = ["[core]", "\tbare = false"]
+    for key, values in config.items():
+        if key.startswith(PINNED) and key not in OFF:
+            section, name = key.split(".", 1)[0], key.rsplit(".", 1)[1]
+            middle = key[len(section) + 1 : -len(name) - 1]
+            lines.append(f'[{section} "{_quoted(middle)}"]' if middle else f"[{section}]")
+            lines += [f'\t{name} = "{_quoted(value)}"' for value in values]
+    return "\n".join(lines) + "\n"
+
+
+def _quoted(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
+def _user_file(config: Mapping[str, Sequence[str]], key: str, default: str) -> Path:
+    if named := config.get(key):
+        return Path(named[-1]).expanduser()
+    home = os.environ.get("XDG_CONFIG_HOME") or str(Path("~/.config").expanduser())
+    return Path(home) / "git" / default
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""

@@ -1,0 +1,63 @@
+"""One ralph for each checkout: an flock that the kernel frees when its holder dies, however it dies."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+from ralph.errors import RalphError
+
+
+@contextmanager
+def hold(path: Path) -> Iterator[None]:
+    """Hold the lock, or a RalphError that says who has it and since when."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise _taken(os.read(descriptor, 4096)) from None
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, json.dumps({"pid": os.getpid(), "since": _now()}).encode())
+        yield
+        os.ftruncate(descriptor, 0)
+    finally:
+        os.close(descriptor)
+
+
+def holder(path: Path) -> int | None:
+    """The pid of the ralph that holds the lock now, or None."""
+    try:
+        with path.open("rb") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except OSError:
+                return int(_said(file.read()).get("pid", 0)) or None
+    except OSError:
+        pass
+    return None
+
+
+def _taken(content: bytes) -> RalphError:
+    who = _said(content)
+    return RalphError(
+        f"another ralph holds this checkout (pid {who.get('pid', '?')}, since {who.get('since', '?')})",
+        "Wait for it, or stop it with Ctrl-C in its terminal; `ralph status` shows what it does.",
+    )
+
+
+def _said(content: bytes) -> dict[str, str | int]:
+    try:
+        return dict(json.loads(content or b"{}"))
+    except ValueError:
+        return {}
+
+
+def _now() -> str:
+    return datetime.now().astimezone().strftime("%Y-%m-%d %H:%M:%S")

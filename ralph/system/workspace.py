@@ -1,0 +1,114 @@
+"""Where an attempt works: here, in the user's checkout, on a scratch branch of its own.
+
+Before the agent starts HEAD is pointed at `ralph-wip/<n>` (no file is touched): its commits land there and ralph's
+branch stays at the last proven commit. Afterwards HEAD and ralph's refs are put back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ralph.errors import Exit, RalphError
+from ralph.system import undo
+from ralph.system.examine import Frozen, Papers, Watched, watch
+from ralph.system.git import Git
+from ralph.system.snapshot import Before, fill, lend_index, refresh, scan, take_before, write_tree
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """An attempt's place. `branch` and `wip` are full ref names, `ref` the beginning of its refs."""
+
+    n: int
+    run: str
+    branch: str
+    before: Before
+    watched: Watched
+
+    @property
+    def wip(self) -> str:
+        return f"refs/heads/ralph-wip/{self.n}"
+
+    @property
+    def ref(self) -> str:
+        return f"refs/ralph/{self.run}/{self.n}"
+
+    @property
+    def ours(self) -> tuple[str, str]:
+        return self.wip, self.branch
+
+
+def prepare(git: Git, run: str, n: int, branch: str, base: str, papers: Papers, last: Before | None) -> Workspace:
+    """Snapshot the checkout and give the attempt its branch. Nothing that people see changes but HEAD's name."""
+    git.seal()
+    now = scan(git)
+    if set(now.changed) - papers.both:
+        refresh(git)
+        now = scan(git)
+    if dirty := set(now.changed) - papers.both:
+        raise _changed_meanwhile(dirty)
+    untracked = [path for path in now.untracked if path not in papers.both]
+    before = take_before(git, base, untracked, last, f"before attempt {n} of run {run}")
+    space = Workspace(n, run, branch, before, watch(git, now.refs))
+    hold = [] if before.commit == base else [f"update {space.ref}/before {before.commit}"]
+    git.update_refs(f"update {space.wip} {base}", *hold)
+    git.point_head(space.wip)
+    return space
+
+
+def _changed_meanwhile(dirty: set[str]) -> RalphError:
+    names = ", ".join(sorted(dirty)[:10])
+    return RalphError(
+        f"files changed while no agent ran: {names}",
+        "Commit them or take them back, then run the same command again.",
+        code=Exit.STOPPED,
+    )
+
+
+def leave(git: Git, space: Workspace, frozen: Frozen, refs: Mapping[str, str]) -> str:
+    """Put HEAD and ralph's own refs back; hold the work in a ref, whose name is returned ("" where there is none).
+
+    Other branches are not touched; what was deleted or moved back is held under `saved/`.
+    """
+    undo.clear_locks(git)
+    held = f"{space.ref}/work" if frozen.work != space.before.commit else ""
+    lines = [f"delete {space.wip}"] if space.wip in refs else []
+    lines += [f"update {held} {frozen.work}"] if held else []
+    lines += [f"delete {space.ref}/before"] if held and f"{space.ref}/before" in refs else []
+    if refs.get(space.branch) != space.before.base:
+        lines.append(f"update {space.branch} {space.before.base}")
+    for name, old in space.watched.refs.items():
+        if refs.get(name) != old and name not in space.ours:
+            lines += _saved(git, space, name, old, refs)
+    git.point_head(space.branch)
+    if lines:
+        git.update_refs(*lines)
+    return held
+
+
+def _saved(git: Git, space: Workspace, name: str, old: str, refs: Mapping[str, str]) -> list[str]:
+    if name.startswith("refs/ralph/"):
+        return [f"update {name} {old}"]
+    if name in refs and git.is_ancestor(old, refs[name]):
+        return []
+    return [f"update refs/ralph/{space.run}/saved/{name.removeprefix('refs/')} {old}"]
+
+
+def roll_back(git: Git, space: Workspace, frozen: Frozen, keep: frozenset[str]) -> None:
+    """Make the tree equal to `before`, but for `keep` (the PRD, which has rules of its own), whatever was already
+    taken back. The index becomes the base's."""
+    before = space.before
+    undo.clear_operations(git, space.n)
+    if frozen.hidden or frozen.nested:
+        undo.trash(git, (*frozen.hidden, *(path.rstrip("/") for path in frozen.nested)), space.n)
+    fill(git, frozen.work)
+    undo.restore(git, frozen.left, keep)
+    undo.restore_untracked(git, before)
+    fill(git, before.base)
+    lend_index(git)
+
+
+def equal_to(git: Git, commit: str) -> bool:
+    """Whether ralph's index holds exactly a commit's tree."""
+    return write_tree(git) == git.tree_of(commit)
