@@ -59,6 +59,7 @@ class WorkspaceReady(Event):
     NAME: ClassVar[str] = "workspace ready"
     n: int
     before: str  # the snapshot, a commit
+    unsaved: tuple[str, ...] = ()  # untracked files too large to be held by it
 
 
 @dataclass(frozen=True, slots=True)

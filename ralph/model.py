@@ -81,6 +81,7 @@ class Kind(StrEnum):
     CREDIT = "no credit"
     MODEL = "model unknown"
     ERROR = "error"  # any other error that the agent itself reported
+    ALIVE = "alive"  # it works (thinks, plans) and tells nothing more: progress
     RETRY = "retry"  # the agent retries by itself: no progress
     ENDED = "ended"  # the terminal event; `ok` tells whether it claims success
 
@@ -120,6 +121,7 @@ class Order:
     model: str = ""
     args: tuple[str, ...] = ()
     as_root: bool = False
+    budget: float | None = None  # USD that the attempt may cost, for agents that can end themselves there
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,6 +298,7 @@ class Rules:
     tracked: frozenset[str] = frozenset()  # words of the gates' commands that name tracked files
     baseline: frozenset[str] = frozenset()  # commands that were red before the run (--baseline)
     checks: frozenset[str] = frozenset()  # the task's own checks: never excused by the baseline
+    standing: frozenset[str] | None = None  # commands of gates that had something to run before; None: not known
     strict: bool = False
 
 

@@ -69,6 +69,7 @@ class Attempt:
     state: State
     time: float = 0.0  # of its last event, epoch seconds
     before: str = ""
+    unsaved: tuple[str, ...] = ()
     pid: int = 0
     started: float = 0.0
     stopped: events.AgentStopped | None = None
@@ -110,7 +111,7 @@ def fold(history: History, time: float, run: str, event: Event) -> History:
     if isinstance(event, events.RunStarted):
         return _run_started(history, time, event)
     if isinstance(event, events.RunEnded):
-        return replace(history, run=None, current=None)
+        return replace(history, run=None)
     if isinstance(event, events.Publishing) and not event.n:
         return replace(history, publishing=event)
     if isinstance(event, events.Moved):
@@ -170,7 +171,7 @@ def _chosen(history: History, time: float, run: str, event: events.Chosen) -> Hi
 
 def _learn(attempt: Attempt, event: Event) -> Attempt:
     if isinstance(event, events.WorkspaceReady):
-        return replace(attempt, before=event.before)
+        return replace(attempt, before=event.before, unsaved=event.unsaved)
     if isinstance(event, events.AgentStarted):
         return replace(attempt, pid=event.pid, started=event.started)
     if isinstance(event, events.AgentStopped):
@@ -184,12 +185,9 @@ def _learn(attempt: Attempt, event: Event) -> Attempt:
     return attempt
 
 
-UNCOUNTED_MAKE_ONE = 3  # endings that were no delivery, until they count as a try
-
-
 def _set_aside(history: History, event: events.SetAside) -> History:
     tally = history.tallies.get(event.task, Tally())
-    if event.counted or tally.uncounted + 1 >= UNCOUNTED_MAKE_ONE:
+    if event.counted:
         tally = replace(tally, tried=tally.tried + 1, uncounted=0)
     else:
         tally = replace(tally, uncounted=tally.uncounted + 1)

@@ -80,11 +80,11 @@ def _digest(path: Path) -> str:
 
 
 def freeze(git: Git, before: Before, now: Scan, papers: Papers, *, ours: tuple[str, str], watched: Watched,
-           named: Callable[[str], bool], message: str) -> Frozen:  # fmt: skip
+           named: Callable[[str], bool], message: str, tips: list[str] | None = None) -> Frozen:  # fmt: skip
     """Freeze what an attempt left and say what is there. The index holds `tree` afterwards.
 
     `ours` are the full names of the attempt's branch and of ralph's, `named` tells whether the task's Files name
-    a path that was untracked before.
+    a path that was untracked before. `tips`: where its commits ended, if that is known already.
     """
     seen = look(git.where.root, now.untracked)
     touched = differences(seen | look(git.where.root, before.untracked), before.untracked)
@@ -95,7 +95,7 @@ def freeze(git: Git, before: Before, now: Scan, papers: Papers, *, ours: tuple[s
     stage(git, [path for path in (*now.changed, *new, *taken) if path not in papers.both])
     tree = write_tree(git)
     whole = _whole_tree(git, tree, paper, before)
-    tips = _tips(git, before.base, ours, now)
+    tips = _tips(git, before.base, ours, now) if tips is None else tips
     parents = [before.commit, *tips]
     changes = git.changes(before.base, tree)
     commits = tuple(commit for tip in tips for commit in git.log(before.base, tip))

@@ -24,8 +24,8 @@ SAFE = (
     "core.hooksPath=/dev/null", "core.fsmonitor=false", "gc.auto=0", "maintenance.auto=false",
     "core.pager=cat", "log.showSignature=false", "diff.external=", "submodule.recurse=false",
 )  # fmt: skip
-KEPT = ("GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_AUTHOR_DATE", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL",
-        "GIT_COMMITTER_DATE")  # fmt: skip
+KEPT = ("GIT_AUTHOR_", "GIT_COMMITTER_", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM",
+        "GIT_CONFIG_COUNT", "GIT_CONFIG_KEY_", "GIT_CONFIG_VALUE_")  # fmt: skip
 
 
 class GitError(RalphError):
@@ -55,8 +55,8 @@ class Repo:
 
 
 def clean_environment(env: Mapping[str, str]) -> dict[str, str]:
-    """The environment without what redirects git (GIT_DIR, GIT_INDEX_FILE ...); identity and dates stay."""
-    kept = {name: value for name, value in env.items() if not name.startswith("GIT_") or name in KEPT}
+    """The environment without what redirects git (GIT_DIR, GIT_INDEX_FILE ...); identity and settings stay."""
+    kept = {name: value for name, value in env.items() if not name.startswith("GIT_") or name.startswith(KEPT)}
     return {**kept, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C.UTF-8", "GIT_OPTIONAL_LOCKS": "0"}
 
 
@@ -140,8 +140,10 @@ class Git:
         else:
             env["GIT_DIR"] = str(self.where.git_dir)
         settings = [word for setting in SAFE for word in ("-c", setting)]
+        if "check-ignore" not in args:  # which refuses it
+            settings.append("--literal-pathspecs")
         return subprocess.Popen(
-            ["git", *settings, "--literal-pathspecs", *args],
+            ["git", *settings, *args],
             cwd=self.where.root, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             stdin=subprocess.PIPE if piped else subprocess.DEVNULL,
             process_group=0,  # a Ctrl-C at the terminal is for ralph, not for a half-done git call
@@ -211,6 +213,10 @@ class Git:
                 "and `git config --global user.email you@example.org`.",
             ) from error
 
+    def ignores(self, path: str) -> bool:
+        """Whether the user's rules hide a path that is not tracked."""
+        return bool(self.repo("check-ignore", "--", f"./{path}", ok=(0, 1)))
+
     # ------------------------------------------------------------ refs
 
     def head(self) -> tuple[str, str]:
@@ -271,6 +277,11 @@ class Git:
     def changes(self, old: str, new: str) -> tuple[Change, ...]:
         """What differs between two trees or commits."""
         return parse_raw(self.tree(*raw_diff(old, new)))
+
+    def trailers(self, commit: str, key: str) -> tuple[str, ...]:
+        """The values of a trailer of one commit."""
+        form = f"--format=%(trailers:key={key},valueonly=true,unfold=true)"
+        return tuple(self.repo("log", "-1", form, commit).decode(errors="replace").splitlines()[:-1])
 
     def log(self, base: str, tip: str, limit: int = 50) -> tuple[Commit, ...]:
         """The commits in base..tip, newest first."""

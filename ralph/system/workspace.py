@@ -66,18 +66,18 @@ def _changed_meanwhile(dirty: set[str]) -> RalphError:
     )
 
 
-def leave(git: Git, space: Workspace, frozen: Frozen, refs: Mapping[str, str]) -> str:
+def leave(git: Git, space: Workspace, frozen: Frozen, refs: Mapping[str, str], tip: str) -> str:
     """Put HEAD and ralph's own refs back; hold the work in a ref, whose name is returned ("" where there is none).
 
-    Other branches are not touched; what was deleted or moved back is held under `saved/`.
+    `tip` is where ralph's branch belongs. Other branches are not touched; what was deleted or moved back is held under `saved/`.
     """
     undo.clear_locks(git)
     held = f"{space.ref}/work" if frozen.work != space.before.commit else ""
     lines = [f"delete {space.wip}"] if space.wip in refs else []
     lines += [f"update {held} {frozen.work}"] if held else []
     lines += [f"delete {space.ref}/before"] if held and f"{space.ref}/before" in refs else []
-    if refs.get(space.branch) != space.before.base:
-        lines.append(f"update {space.branch} {space.before.base}")
+    if refs.get(space.branch) != tip:
+        lines.append(f"update {space.branch} {tip}")
     for name, old in space.watched.refs.items():
         if refs.get(name) != old and name not in space.ours:
             lines += _saved(git, space, name, old, refs)

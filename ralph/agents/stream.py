@@ -1,0 +1,80 @@
+"""What the adapters share: a line of terminal output -> one JSON object, and safe ways to look into it.
+
+A pty merges stdout and stderr, ends lines with CR LF, echoes `^C`, and lets a CLI glue escape sequences in front of
+its JSON. Nothing here raises on any text.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+CAP = 2_000  # characters of a signal's text
+COMMAND_CAP = 20_000  # characters of a command: a heredoc is long, and what it names may stand at its end
+
+_ESCAPES = re.compile(
+    r"\x1b(?:\[[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor, modes
+    r"|\][^\x07\x1b]*(?:\x07|\x1b\\)"  # OSC: titles, links
+    r"|[PX^_][^\x1b]*\x1b\\"  # DCS and its family
+    r"|[ -/]*[0-~])"  # all other two- and three-character sequences
+)
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]+")
+
+
+def clean(line: str) -> str:
+    """The line without escape sequences and control characters; tabs and line feeds stay."""
+    if "\x1b" in line:
+        line = _ESCAPES.sub("", line)
+    return _CONTROLS.sub("", line)
+
+
+def event(line: str) -> dict[str, Any] | None:
+    """The JSON object with a `type` that the line ends with, whatever stands before its first `{`; else None."""
+    if "{" not in line:
+        return None
+    text = clean(line)
+    try:
+        found = json.loads(text[text.find("{") :])
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(at(found, "type"), str) else None
+
+
+def at(data: object, *keys: str) -> Any:
+    """What stands under the keys, one inside the other; None where something is missing."""
+    for key in keys:
+        if not isinstance(data, dict):
+            return None
+        data = data.get(key)
+    return data
+
+
+def words(value: object, cap: int = CAP) -> str:
+    """The value if it is text, at most `cap` characters of it; else nothing."""
+    return value[:cap] if isinstance(value, str) else ""
+
+
+def command(value: object) -> str:
+    """A shell command; of a very long one the beginning and the end."""
+    if not isinstance(value, str) or len(value) <= COMMAND_CAP:
+        return words(value, COMMAND_CAP)
+    half = COMMAND_CAP // 2
+    return f"{value[:half]}\n…\n{value[-half:]}"
+
+
+def number(value: object) -> float | None:
+    """The value if it is a sensible number (0 <= n < 10**15); JSON knows NaN, 1e999 and 400 digits."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 10**15:
+        return None
+    return float(value)
+
+
+def count(value: object) -> int:
+    """The value as a number of tokens; 0 where it is none."""
+    return int(number(value) or 0)
+
+
+def each(value: object) -> list[dict[str, Any]]:
+    """The JSON objects of a JSON list."""
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []

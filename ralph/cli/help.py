@@ -1,0 +1,46 @@
+"""What `ralph --help` shows: the commands that are there, and the flags of the loop from their schema."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from textwrap import fill
+
+from ralph.config import AGENTS, NOT_BUILT, OPTIONS, Option
+
+HEAD = """\
+Usage: ralph [--prd PRD.md] [flags]     work through the PRD
+       ralph COMMAND [flags]
+
+ralph works through a Markdown PRD with a coding agent, one checkbox after the other, and ticks only what git
+and the gates (tests, linters) prove.
+
+Commands:
+  demo      see the whole loop on an example: no API key, no network
+  status    which task stands where; whether a run is going on
+  logs      the diary of the last run; `logs TASK` shows what the agent said; -f follows
+  audit     what proves each ticked box
+  resume    continue after a crash, when files were changed since (--set-aside or --keep)
+"""
+TAIL = """\
+An on/off flag has an opposite (--no-strict). A flag beats ralph.toml ([tool.ralph] in pyproject.toml), which has
+the same names without dashes in front and beats the default. Times: 90s, 10m, 8h.
+
+Exit codes: 0 every task is verified, 1 something is parked for a human, 2 refused and nothing changed,
+3 stopped with work left, 70 a bug of ralph's, 130 interrupted."""
+INDENT = 28
+
+
+def text() -> str:
+    """The page, 116 columns at most."""
+    shown = [option for option in OPTIONS.values() if option.flag and option.name not in NOT_BUILT]
+    groups = groupby(shown, key=lambda option: option.group)
+    parts = [HEAD, *("\n".join([f"{name}:", *map(_row, rows)]) + "\n" for name, rows in groups), TAIL]
+    return "\n".join(parts)
+
+
+def _row(option: Option) -> str:
+    left = f"  {option.flag_name} {option.value}".rstrip()
+    said = option.help
+    if option.name == "agent":
+        said += f"; also {' '.join(f'--{name}' for name in AGENTS[:2])}"
+    return fill(said, 116, initial_indent=left.ljust(INDENT - 2) + "  ", subsequent_indent=" " * INDENT)

@@ -1,0 +1,31 @@
+"""Where commands print. A reader that went away (`ralph logs | head`) is no error."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TextIO
+
+
+def say(text: str = "", *, error: bool = False) -> bool:
+    """Print one line, whatever characters it has; False when nobody reads any more."""
+    stream = sys.stderr if error else sys.stdout
+    try:
+        stream.write(_writable(text, stream) + "\n")
+        stream.flush()
+    except BrokenPipeError:
+        hush(stream)
+        return False
+    return True
+
+
+def hush(stream: TextIO) -> None:
+    """Let the rest go nowhere, so that Python's last flush does not complain."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
+
+
+def _writable(text: str, stream: TextIO) -> str:
+    encoding = stream.encoding or "utf-8"
+    return text.encode(encoding, "replace").decode(encoding)

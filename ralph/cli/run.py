@@ -1,0 +1,31 @@
+"""`ralph`: the loop."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ralph.cli.output import say
+from ralph.config import load
+from ralph.errors import Exit
+
+
+def run(flags: Mapping[str, Any], resume: str = "") -> int:
+    """Work through the PRD, or with --dry-run say what would be done. Returns the exit code."""
+    from ralph.system.git import discover
+
+    here = Path.cwd()
+    repo = discover(here)
+    settings = replace(load(repo.root, flags), resume=resume)
+    from ralph import loop
+    from ralph.cli.screen import Screen
+
+    if settings.dry_run:
+        say(str(loop.dry_run(settings, here)))
+        return Exit.DONE
+    screen = Screen(settings)
+    code = loop.run(settings, here, screen.tell)
+    screen.end(repo.state)
+    return code

@@ -1,0 +1,37 @@
+"""`ralph status`: reads the PRD and the diary, starts nothing."""
+
+from __future__ import annotations
+
+import json
+import time
+
+from ralph.cli.output import say
+from ralph.cli.where import Where, look
+from ralph.errors import Exit
+from ralph.events import RunStarted
+from ralph.show.status import LastRun, as_lines, to_json
+from ralph.show.summary import outcome
+
+
+def status(asked: str | None, *, as_json: bool) -> int:
+    """Show it; always exit code 0 where the PRD can be read."""
+    where = look(asked)
+    found, run = where.prd(), last_run(where)
+    if as_json:
+        say(json.dumps(to_json(found, run)))
+        return Exit.DONE
+    for line in as_lines(where.path.name, found, run, time.time()):
+        say(line)
+    if where.damaged:
+        say(where.damaged, error=True)
+    return Exit.DONE
+
+
+def last_run(where: Where) -> LastRun | None:
+    """The last run that the journal knows, or None."""
+    own = [entry for entry in where.entries if entry.run == where.entries[-1].run]
+    starts = [entry for entry in own if isinstance(entry.event, RunStarted)]
+    if not starts or not isinstance(start := starts[-1].event, RunStarted):
+        return None
+    seen = outcome(entry.event for entry in own if entry.event is not None)
+    return LastRun(start, seen, starts[0].time, own[-1].time, where.holder if seen.ended is None else None)

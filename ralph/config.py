@@ -1,0 +1,341 @@
+"""What can be set: one schema that is the flags, the keys of ralph.toml, their defaults and their documentation.
+
+A flag beats ralph.toml (or `[tool.ralph]` of pyproject.toml), which beats the default. Everything wrong in either
+is a sentence that names the place and the cure.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from difflib import get_close_matches
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from ralph.errors import RalphError
+
+AGENTS = ("claude", "codex", "opencode", "gemini", "qwen", "cursor", "copilot", "amp", "droid", "aider", "mini")
+BUILT_AGENTS = ("claude", "codex")
+MAX_COST = 20.0  # USD, where the agent reports its cost
+MAX_TOKENS = 20_000_000  # where it does not
+
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+class Sort(StrEnum):
+    """What kind of value an option takes."""
+
+    TEXT = "text"
+    TEXTS = "texts"  # repeatable
+    SWITCH = "switch"
+    COUNT = "count"
+    MONEY = "money"
+    DURATION = "duration"
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One row of the schema. `name` is the field's name; the flag and the key have dashes for underscores."""
+
+    name: str
+    sort: Sort
+    group: str
+    help: str
+    value: str = ""  # what stands for the value in the help
+    least: int = 1
+    flag: bool = True  # False: a key of ralph.toml only
+
+    @property
+    def key(self) -> str:
+        return self.name.replace("_", "-")
+
+    @property
+    def flag_name(self) -> str:
+        return f"--{self.key}"
+
+
+def _set(
+    default: Any, sort: Sort, group: str, text: str, value: str = "", *, least: int = 1, flag: bool = True
+) -> Any:
+    return field(default=default, metadata={"row": (sort, group, text, value, least, flag)})
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that a run is told. Durations are seconds, costs USD; None and "" mean: not said."""
+
+    prd: str = _set("PRD.md", Sort.TEXT, "What", "the PRD: a Markdown file (default PRD.md)", "PATH")
+    only: str = _set("", Sort.TEXT, "What", "only this task: its id, its number, or how its text begins", "TASK")
+    max_tasks: int | None = _set(None, Sort.COUNT, "What", "stop after N accepted tasks", "N")
+    branch: str = _set(
+        "", Sort.TEXT, "What", "work on this branch (default ralph/PRD when on the default one)", "NAME"
+    )
+    no_branch: bool = _set(False, Sort.SWITCH, "What", "work on the branch that is checked out")
+    dry_run: bool = _set(False, Sort.SWITCH, "What", "show order, scopes, prompts and gates; change nothing")
+
+    agent: str = _set("", Sort.TEXT, "Agent", "the agent to use (default: first one on PATH)", "NAME")
+    agent_command: str = _set(
+        "", Sort.TEXT, "Agent", "any program: the prompt arrives on its standard input", "CMD"
+    )
+    model: str = _set("", Sort.TEXT, "Agent", "passed to the agent", "NAME")
+    agent_arg: tuple[str, ...] = _set((), Sort.TEXTS, "Agent", "passed to the agent; repeatable", "ARG")
+    sandbox: str = _set("off", Sort.TEXT, "Agent", "auto, on or off (default off)", "MODE")
+
+    gate: tuple[str, ...] | None = _set(
+        None, Sort.TEXTS, "Proof", "a command that must succeed; repeatable (default: found)", "CMD"
+    )
+    baseline: bool = _set(False, Sort.SWITCH, "Proof", "start although gates are red: what was green stays green")
+    strict: bool = _set(False, Sort.SWITCH, "Proof", "refuse tasks without Files; reject changed hooks and config")
+    review_with: str = _set("", Sort.TEXT, "Proof", "a second agent that reviews each change", "AGENT")
+
+    max_retries: int = _set(
+        2, Sort.COUNT, "Limits", "corrective retries after the first attempt (default 2)", "N", least=0
+    )
+    silence: float = _set(600.0, Sort.DURATION, "Limits", "end an attempt without progress (default 10m)", "DUR")
+    task_timeout: float = _set(3600.0, Sort.DURATION, "Limits", "end an attempt (default 60m)", "DUR")
+    gate_timeout: float = _set(900.0, Sort.DURATION, "Limits", "end a gate (default 15m)", "DUR")
+    max_iterations: int = _set(50, Sort.COUNT, "Limits", "attempts in this run (default 50)", "N")
+    max_time: float = _set(28800.0, Sort.DURATION, "Limits", "time of this run (default 8h)", "DUR")
+    max_wait: float = _set(
+        21600.0, Sort.DURATION, "Limits", "longest wait for an agent's limit (default 6h)", "DUR"
+    )
+    max_cost: float | None = _set(
+        None, Sort.MONEY, "Limits", "money of this run (default 20, where the agent reports its cost)", "USD"
+    )
+    max_tokens: int | None = _set(
+        None, Sort.COUNT, "Limits", "tokens of this run (default 20000000, where it does not)", "N"
+    )
+    review_every: str = _set(
+        "", Sort.TEXT, "Limits", "pause for a human (default 20 tasks or 8h when unattended)", "N|DUR"
+    )
+
+    parallel: bool = _set(False, Sort.SWITCH, "Several at once", "several agents, each in its own worktree")
+    max_parallel: int = _set(3, Sort.COUNT, "Several at once", "how many at once (default 3)", "N")
+    isolate: bool = _set(False, Sort.SWITCH, "Several at once", "one worktree for each attempt")
+    setup: str = _set("", Sort.TEXT, "Several at once", "run once in each new worktree", "CMD")
+
+    json: bool = _set(False, Sort.SWITCH, "Telling", "one event per line on stdout, everything else on stderr")
+    quiet: bool = _set(False, Sort.SWITCH, "Telling", "only warnings and the summary")
+    verbose: bool = _set(False, Sort.SWITCH, "Telling", "more of what the agent and the gates do")
+    format: str = _set("", Sort.TEXT, "Telling", "the format of the PRD (default: markdown)", "NAME")
+
+    memory: bool = _set(True, Sort.SWITCH, "File", "keep the memory file", flag=False)
+    subject: str = _set("feat: {task}", Sort.TEXT, "File", "the subject of a task's commit", flag=False)
+    protected: tuple[str, ...] = _set((), Sort.TEXTS, "File", "paths that no task may change", flag=False)
+
+    resume: str = ""  # `ralph resume`: "set-aside" or "keep"
+    given: frozenset[str] = frozenset()  # names that a flag or the file set; all others are defaults
+
+    @property
+    def agent_args(self) -> tuple[str, ...]:
+        return self.agent_arg
+
+    def agent_words(self) -> tuple[str, ...]:
+        """--agent-command, split like a shell would and never given to one."""
+        try:
+            return tuple(shlex.split(self.agent_command))
+        except ValueError as error:
+            what = f"--agent-command can't be split into words: {error}"
+            raise RalphError(what, "Close the quotes, or put the command into a script.") from error
+
+    def limited(self, *, reports_cost: bool) -> Settings:
+        """With a limit on spending, whatever was said: money where the agent reports its cost, else tokens."""
+        if reports_cost:
+            return self if self.max_cost is not None else replace(self, max_cost=MAX_COST)
+        return self if self.max_tokens is not None else replace(self, max_tokens=MAX_TOKENS)
+
+
+OPTIONS: dict[str, Option] = {
+    one.name: Option(one.name, row[0], row[1], row[2], row[3], row[4], row[5])
+    for one in fields(Settings)
+    if (row := one.metadata.get("row"))
+}
+EITHER_OR = (("agent", "agent_command"), ("branch", "no_branch"), ("quiet", "verbose"))
+NOT_BUILT: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "parallel": ("leave it out, and the tasks run one after the other", bool),
+    "max_parallel": ("leave it out, and the tasks run one after the other", lambda _: True),
+    "isolate": ("leave it out, and attempts run in this checkout", bool),
+    "setup": ("leave it out: attempts run in this checkout, where everything is set up", bool),
+    "review_with": ("leave it out, and put what must hold into --gate or a task's Check", bool),
+    "sandbox": ("leave it out, or start ralph itself inside a container", lambda mode: mode != "off"),
+    "format": ("ralph reads Markdown checkboxes: leave it out", lambda name: name not in ("", "markdown")),
+}
+
+
+def load(root: Path, flags: Mapping[str, object]) -> Settings:
+    """The settings of a run whose configuration stands in `root`. A flag that is None or () was not given.
+
+    Flags may hold text or ready values. Raises RalphError with a sentence for whatever is wrong.
+    """
+    said = {name: value for name, value in flags.items() if value is not None and value != ()}
+    by_flag = {name: _flag(name, value) for name, value in said.items()}
+    by_file = _from_file(root)
+    for pair in EITHER_OR:
+        _one_of(pair, by_flag, "on the command line")
+        if any(name in by_flag for name in pair):
+            by_file = {name: value for name, value in by_file.items() if name not in pair}
+    both = {**by_file, **by_flag}
+    _refuse_unbuilt(both)
+    return Settings(**both, given=frozenset(both))
+
+
+def parse_duration(text: str) -> float:
+    """Seconds of `90s`, `10m`, `8h`, `1h30m`, `1d`; ValueError for anything else, and for nothing at all."""
+    parts = re.findall(r"(\d+(?:\.\d+)?)([smhd])", text)
+    if not parts or "".join(number + unit for number, unit in parts) != text.strip():
+        raise ValueError(text)
+    seconds = sum(float(number) * _UNITS[unit] for number, unit in parts)
+    if seconds <= 0:
+        raise ValueError(text)
+    return seconds
+
+
+# ---------------------------------------------------------------- the file
+
+
+def _from_file(root: Path) -> dict[str, Any]:
+    path, table = _table(root)
+    found = {_name(key, path): value for key, value in table.items()}
+    values = {
+        name: _checked(OPTIONS[name], value, f"{path.name}: {OPTIONS[name].key}", path)
+        for name, value in found.items()
+    }
+    for pair in EITHER_OR:
+        _one_of(pair, values, f"in {path}")
+    if "prd" in values:
+        values["prd"] = str(root / values["prd"])
+    return values
+
+
+def _table(root: Path) -> tuple[Path, dict[str, Any]]:
+    """ralph.toml, else `[tool.ralph]` of pyproject.toml, else nothing."""
+    own, project = root / "ralph.toml", root / "pyproject.toml"
+    if own.is_file():
+        return own, _toml(own)
+    if project.is_file() and b"[tool.ralph" in project.read_bytes():
+        table = _toml(project).get("tool", {}).get("ralph", {})
+        return project, table if isinstance(table, dict) else {}
+    return own, {}
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    import tomllib
+
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RalphError(f"this is no TOML: {error}", "Correct it, then start again.", where=str(path)) from error
+
+
+def _name(key: str, path: Path) -> str:
+    name = key.replace("-", "_")
+    if name in OPTIONS:
+        return name
+    near = get_close_matches(key, [option.key for option in OPTIONS.values()], 1)
+    cure = f"Did you mean `{near[0]}`?" if near else "`ralph --help` shows the names; a flag's name is the key's."
+    raise RalphError(f"there is no setting `{key}`", cure, where=str(path))
+
+
+# ---------------------------------------------------------------- one value
+
+
+def _flag(name: str, value: object) -> Any:
+    option = OPTIONS[name]
+    return _checked(option, value, option.flag_name, None)
+
+
+def _checked(option: Option, value: object, label: str, path: Path | None) -> Any:
+    try:
+        return _READ[option.sort](option, value)
+    except (ValueError, TypeError):
+        wanted = _WANTED[option.sort].format(least=option.least)
+        shown = value if isinstance(value, str) else repr(value)
+        where = "" if path is None else str(path)
+        name = label if path is None else option.key
+        raise RalphError(f"{name} takes {wanted}, not `{shown}`", _example(option, path), where=where) from None
+
+
+def _example(option: Option, path: Path | None) -> str:
+    sample = {Sort.TEXT: "text", Sort.TEXTS: "text", Sort.SWITCH: "true", Sort.COUNT: "5", Sort.MONEY: "7.50",
+              Sort.DURATION: "90s"}[option.sort]  # fmt: skip
+    if path is None:
+        return f"For example: {option.flag_name} {sample}"
+    plain = option.sort in (Sort.SWITCH, Sort.COUNT, Sort.MONEY)
+    return f"For example: {option.key} = {sample}" if plain else f'For example: {option.key} = "{sample}"'
+
+
+def _text(option: Option, value: object) -> str:
+    if not isinstance(value, str) or "\0" in value:
+        raise TypeError(value)
+    if option.name == "review_every" and not value.isdigit():
+        parse_duration(value)
+    return value
+
+
+def _texts(option: Option, value: object) -> tuple[str, ...]:
+    many = value if isinstance(value, (list, tuple)) else [value]
+    return tuple(_text(option, one) for one in many)
+
+
+def _switch(_: Option, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError(value)
+    return value
+
+
+def _count(option: Option, value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, (int, str)):
+        raise TypeError(value)
+    number = int(value)
+    if number < option.least:
+        raise ValueError(value)
+    return number
+
+
+def _money(_: Option, value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        raise TypeError(value)
+    amount = float(str(value).removeprefix("$"))
+    if not 0 < amount < float("inf"):
+        raise ValueError(value)
+    return amount
+
+
+def _duration(_: Option, value: object) -> float:
+    if not isinstance(value, str):
+        raise TypeError(value)
+    return parse_duration(value)
+
+
+_READ: dict[Sort, Callable[[Option, object], Any]] = {
+    Sort.TEXT: _text, Sort.TEXTS: _texts, Sort.SWITCH: _switch, Sort.COUNT: _count, Sort.MONEY: _money,
+    Sort.DURATION: _duration,
+}  # fmt: skip
+_WANTED = {
+    Sort.TEXT: "text", Sort.TEXTS: "text, or a list of texts", Sort.SWITCH: "true or false",
+    Sort.COUNT: "a whole number from {least} on", Sort.MONEY: "an amount of money above 0",
+    Sort.DURATION: "a time with its unit (90s, 10m, 8h)",
+}  # fmt: skip
+
+
+# ---------------------------------------------------------------- what does not go
+
+
+def _one_of(pair: tuple[str, str], values: Mapping[str, Any], where: str) -> None:
+    if all(values.get(name) for name in pair):
+        first, second = (OPTIONS[name].flag_name if "line" in where else OPTIONS[name].key for name in pair)
+        raise RalphError(f"{first} and {second} are both set {where}", "Keep the one that you mean.")
+
+
+def _refuse_unbuilt(values: Mapping[str, Any]) -> None:
+    for name, (cure, applies) in NOT_BUILT.items():
+        if name in values and applies(values[name]):
+            raise RalphError(f"{OPTIONS[name].flag_name} is not built yet", f"{cure[0].upper()}{cure[1:]}.")
+    agent = values.get("agent", "")
+    if agent in AGENTS and agent not in BUILT_AGENTS:
+        here = ", ".join(BUILT_AGENTS)
+        cure = f"Use one of {here}, or start it yourself with --agent-command."
+        raise RalphError(f"the agent {agent} is not built yet", cure)

@@ -1,0 +1,83 @@
+"""Tasks -> what to try next, and why the rest can't be tried."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ralph.core.lookup import Lookup
+from ralph.model import Prd, Task
+
+
+def choose(prd: Prd, *, skip: frozenset[str] = frozenset(), only: str = "") -> Task | None:
+    """The next task in document order that can be worked on; None if there is none.
+
+    `skip`: ids to leave out. `only`: the id of a task, or of a parent whose tasks are meant.
+    """
+    lookup = Lookup(prd)
+    return next((task for task in _open(lookup, only) if not _obstacle(lookup, task, skip)), None)
+
+
+def waiting(prd: Prd, *, skip: frozenset[str] = frozenset(), only: str = "") -> tuple[tuple[Task, str], ...]:
+    """The open tasks that can't be worked on, each with the reason: `depends on T3, which is parked`."""
+    lookup = Lookup(prd)
+    told = ((task, _obstacle(lookup, task, skip)) for task in _open(lookup, only))
+    return tuple((task, reason) for task, reason in told if reason)
+
+
+def status(prd: Prd, running: str = "") -> list[tuple[Task, str]]:
+    """Every task with its state: open, done, parked (also through a parent) or running."""
+    lookup = Lookup(prd)
+    return [(task, _state(lookup, task, running)) for task in prd.tasks]
+
+
+def _open(lookup: Lookup, only: str) -> Iterator[Task]:
+    """The units of work without tick: leaves, and parents with a check of their own once all below is done."""
+    for task in lookup.tasks:
+        if task.done or not (task.leaf or (task.fields.checks and _below_done(lookup, task))):
+            continue
+        if not only or task.id == only or any(parent.id == only for parent in lookup.above(task)):
+            yield task
+
+
+def _below_done(lookup: Lookup, task: Task) -> bool:
+    return all(lookup.finished[child.id] for child in lookup.children[task.id])
+
+
+def _obstacle(lookup: Lookup, task: Task, skip: frozenset[str]) -> str:
+    """Why a task can't be worked on now; empty: it can."""
+    if task.id in skip:
+        return "skipped in this run"
+    for holder in (task, *lookup.above(task)):
+        if holder.fields.parked is not None:
+            reason = f"parked: {holder.fields.parked}"
+            return reason if holder is task else f"{_name(holder)} above it is {reason}"
+        if holder is not task and holder.id in skip:
+            return f"{_name(holder)} above it is skipped in this run"
+        for wanted in holder.fields.depends:
+            if reason := _unmet(lookup, wanted, skip):
+                return f"depends on {reason}"
+    return ""
+
+
+def _unmet(lookup: Lookup, wanted: str, skip: frozenset[str]) -> str:
+    found = lookup.called(wanted)
+    if len(found) != 1:
+        return f"“{wanted}”, which is {'no task' if not found else 'the beginning of several tasks'}"
+    task = found[0]
+    if lookup.finished[task.id]:
+        return ""
+    state = "skipped in this run" if task.id in skip else _state(lookup, task, "")
+    return f"{_name(task)}, which is {'not finished' if state == 'done' else state}"
+
+
+def _state(lookup: Lookup, task: Task, running: str) -> str:
+    if task.done:
+        return "done"
+    if task.id == running:
+        return "running"
+    parked = any(holder.fields.parked is not None for holder in (task, *lookup.above(task)))
+    return "parked" if parked else "open"
+
+
+def _name(task: Task) -> str:
+    return task.id if task.written else f"“{task.text[:50]}”"

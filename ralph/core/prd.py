@@ -1,0 +1,265 @@
+"""Text <-> tasks: what a PRD asks for, and the few edits that ralph makes in it."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from hashlib import sha256
+
+from ralph.core import markdown
+from ralph.core.blocks import Document, Item, read, uncollected
+from ralph.core.changes import Difference, difference, find
+from ralph.core.fields import field_name, names_criteria, opens_criteria, read_fields
+from ralph.core.lookup import WRITTEN_ID, parents_done_with, resolve
+from ralph.core.near_misses import near_misses
+from ralph.core.refusals import check
+from ralph.errors import RalphError
+from ralph.model import Prd, Task
+
+__all__ = [
+    "Difference",
+    "check",
+    "difference",
+    "find",
+    "parents_done_with",
+    "park",
+    "parse",
+    "resolve",
+    "tick",
+    "unpark",
+    "untick",
+    "without_new_ticks",
+]
+
+_COMMENT = re.compile(r"\s*<!--\s*id:\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*-->")
+_READ: dict[bytes, Prd] = {}  # the last few: the same bytes are never parsed twice
+_KEPT = 6
+
+
+# ---------------------------------------------------------------- reading
+
+
+def parse(data: bytes, name: str = "PRD.md") -> Prd:
+    """Read a PRD. Any bytes are read; RalphError only when it is too large or nested too deep."""
+    known = _READ.get(data)
+    if known is None:
+        try:
+            known = _read(data)
+        except RalphError as error:
+            raise RalphError(error.what, error.now, where=error.where or name, code=error.code) from None
+        _remember(known)
+    return known
+
+
+def _remember(prd: Prd) -> Prd:
+    _READ.pop(prd.data, None)
+    while len(_READ) >= _KEPT:
+        del _READ[next(iter(_READ))]
+    _READ[prd.data] = prd
+    return prd
+
+
+def _read(data: bytes) -> Prd:
+    with uncollected():
+        return _from(read(data))
+
+
+def _from(document: Document) -> Prd:
+    items = [item for item in document.items if item.boxed and not item.quoted]
+    criteria = _criteria(document)
+    tasks = _tasks(document, [item for item in items if id(item) not in criteria])
+    return Prd(document.data, tasks, near_misses(document), criteria=len(items) - len(tasks))
+
+
+def _criteria(document: Document) -> set[int]:
+    """The items (by identity) that stand under acceptance criteria and the like."""
+    known: dict[tuple[str, ...], bool] = {}
+    under: set[int] = set()
+    for item in document.items:
+        place, above = item.headings, item.parent
+        if place not in known:
+            known[place] = any(names_criteria(title) for title in place)
+        inherited = above is not None and (id(above) in under or (not above.boxed and opens_criteria(above)))
+        if inherited or known[place] or (item.label and names_criteria(item.label)):
+            under.add(id(item))
+    return under
+
+
+def _tasks(document: Document, items: Sequence[Item]) -> tuple[Task, ...]:
+    """Boxes -> tasks. A parent is the nearest box above, through plain bullets."""
+    own = {id(item): number for number, item in enumerate(items)}
+    parents = [_above(item, own) for item in items]
+    texts, ids, written = _names(items, parents)
+    with_children = {parent for parent in parents if parent is not None}
+    return tuple(
+        Task(
+            id=ids[n],
+            written=written[n],
+            number=n + 1,
+            line=item.text_first + 1,
+            offset=item.offset,
+            text=texts[n],
+            done=item.done,
+            parent=None if (parent := parents[n]) is None else ids[parent],
+            leaf=n not in with_children,
+            body=_body(document, item, own),
+            headings=item.headings,
+            fields=read_fields(item.items),
+        )
+        for n, item in enumerate(items)
+    )
+
+
+def _above(item: Item, own: dict[int, int]) -> int | None:
+    above = item.parent
+    while above is not None:
+        if id(above) in own:
+            return own[id(above)]
+        above = above.parent
+    return None
+
+
+def _names(items: Sequence[Item], parents: Sequence[int | None]) -> tuple[list[str], list[str], list[bool]]:
+    """Texts, ids, which ids are written. Others hash the texts from the outermost parent down; equals get `#2`."""
+    texts: list[str] = []
+    ids: list[str] = []
+    paths: list[str] = []
+    written: list[bool] = []
+    equal: Counter[str] = Counter()
+    for item, parent in zip(items, parents, strict=True):
+        text, name = _text(item)
+        path = text if parent is None else f"{paths[parent]}\n{text}"
+        if not name:
+            name = sha256(path.encode()).hexdigest()[:8]
+            equal[name] += 1
+            name += f"#{equal[name]}" if equal[name] > 1 else ""
+            written.append(False)
+        else:
+            written.append(True)
+        texts.append(text)
+        ids.append(name)
+        paths.append(path)
+    return texts, ids, written
+
+
+def _text(item: Item) -> tuple[str, str]:
+    """The text of a box in one line, without an id comment, and the id that is written there."""
+    text = " ".join(item.text.split())
+    if "<!--" in text and (comment := _COMMENT.search(text)):
+        text = f"{text[: comment.start()]}{text[comment.end() :]}".strip()
+        return text or comment[1], comment[1]
+    leading = WRITTEN_ID.match(text)
+    return text, leading[1] if leading else ""
+
+
+def _body(document: Document, item: Item, own: dict[int, int]) -> str:
+    """Everything below a task's text, without the tasks below it, moved left by the task's indentation."""
+    if item.end <= item.text_end:
+        return ""
+    skip = [(child.first, child.end) for child in _children(item, own)]
+    start = document.starts[item.text_first]
+    width = len(document.data[start : item.offset - 1].expandtabs(4))
+    lines: list[str] = []
+    at = item.text_end
+    for first, end in [*skip, (item.end, item.end)]:
+        lines += [_dedented(line, width) for line in document.lines[at : max(at, first)]]
+        at = max(at, end)
+    return "\n".join(lines).strip("\n").rstrip()
+
+
+def _children(item: Item, own: dict[int, int]) -> list[Item]:
+    found: list[Item] = []
+    for child in item.items:
+        found += [child] if id(child) in own else _children(child, own)
+    return found
+
+
+def _dedented(line: str, width: int) -> str:
+    text = line.lstrip(" \t")
+    indent = line[: len(line) - len(text)].expandtabs(4)
+    return indent[width:] + text if text else ""
+
+
+# ---------------------------------------------------------------- editing
+
+
+def tick(prd: Prd, task_id: str) -> Prd:
+    """The PRD with that box ticked: one byte differs. RalphError if there is no such task, or more than one."""
+    return _with_box(prd, task_id, done=True)
+
+
+def untick(prd: Prd, task_id: str) -> Prd:
+    """The PRD with that box empty: one byte differs. RalphError if there is no such task, or more than one."""
+    return _with_box(prd, task_id, done=False)
+
+
+def _with_box(prd: Prd, task_id: str, *, done: bool) -> Prd:
+    at = _place(prd, task_id)
+    return prd if prd.tasks[at].done is done else _set(prd, at, done=done)
+
+
+def _set(prd: Prd, at: int, *, done: bool) -> Prd:
+    data = markdown.set_box(prd.data, prd.tasks[at].offset, done=done)
+    tasks = (*prd.tasks[:at], replace(prd.tasks[at], done=done), *prd.tasks[at + 1 :])
+    return _remember(Prd(data, tasks, prd.near_misses, prd.criteria))
+
+
+def _place(prd: Prd, task_id: str) -> int:
+    places = [n for n, task in enumerate(prd.tasks) if task.id == task_id]
+    if len(places) != 1:
+        lines = " and ".join(str(prd.tasks[n].line) for n in places)
+        what = f"the id {task_id} stands there twice (lines {lines})" if places else f"no task {task_id} in the PRD"
+        raise RalphError(what, "Give each task an id of its own." if places else "`ralph status` lists the tasks.")
+    return places[0]
+
+
+def without_new_ticks(before: Prd, now: Prd) -> Prd:
+    """The later reading with every box empty that became ticked since the earlier one; all else byte for byte."""
+    new = set(difference(before, now).ticked)
+    for task in now.tasks:
+        if task.id in new and task.done:
+            now = _set(now, task.number - 1, done=False)
+    return now
+
+
+def park(prd: Prd, task_id: str, reason: str) -> Prd:
+    """The PRD with a nested line `- Parked: reason` under that task (an older one replaced); its box stays.
+
+    The reason becomes one line of at most 200 characters. RalphError when the line can't be added safely.
+    """
+    prd = unpark(prd, task_id)
+    at = _place(prd, task_id)
+    said = markdown.one_line(reason) or "needs a human"
+    parked = markdown.add_line(read(prd.data), prd.tasks[at].offset, f"Parked: {said}")
+    return _same_but(prd, parked, at)
+
+
+def unpark(prd: Prd, task_id: str) -> Prd:
+    """The PRD without the `- Parked:` lines under that task. RalphError when one holds more than its line."""
+    at = _place(prd, task_id)
+    while prd.tasks[at].fields.parked is not None:
+        document = read(prd.data)
+        item = markdown.item_at(document, prd.tasks[at].offset)
+        line = next(child for child in item.items if field_name(child) == "parked")
+        prd = _same_but(prd, markdown.remove_item(document, line), at)
+    return prd
+
+
+def _same_but(before: Prd, document: Document, at: int) -> Prd:
+    """What that document says, once it is proved that only the task at that place differs, and only in its body."""
+    after = _remember(_from(document))
+
+    def told(prd: Prd) -> list[Task]:
+        tasks = [replace(task, line=0, offset=0) for task in prd.tasks]
+        tasks[at] = replace(tasks[at], body="", fields=replace(tasks[at].fields, parked=None))
+        return tasks
+
+    if told(before) != told(after):
+        line = before.tasks[at].line
+        raise RalphError(
+            f"the line about parking under line {line} can't be changed without changing another task",
+            "Write or remove the line `- Parked:` by hand.",
+        )
+    return after

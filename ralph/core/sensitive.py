@@ -1,0 +1,100 @@
+"""Which paths are what: tests, leftovers of tools, and what a gitignore-style pattern covers or names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathspec import GitIgnoreSpec
+
+TEST_FOLDERS = frozenset({"test", "tests", "spec", "specs", "__tests__", "__snapshots__", "testdata"})
+TEST_NAMES = re.compile(
+    r"""test_.* | .*_(test|spec)\..* | .*\.(test|spec)\..* | conftest\.py
+      | (test|tests|spec)\.(py|[cm]?[jt]sx?|rb|php|lua)
+      | .*[a-z0-9](Test|Tests|Spec)\.(java|kt|cs|swift|php|scala|groovy)""",
+    re.VERBOSE,
+)
+
+ARTEFACTS = frozenset({
+    "node_modules", "bower_components", ".venv", "venv", "__pycache__", "__pypackages__", "target", "dist",
+    "build", "out", "coverage", "htmlcov", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".hypothesis", ".tox",
+    ".nox", ".eggs", ".cache", ".coverage", ".nyc_output", ".next", ".nuxt", ".output", ".svelte-kit", ".vite",
+    ".parcel-cache", ".turbo", ".gradle", ".kotlin", ".dart_tool", ".bundle", "_build", ".stack-work",
+    ".DS_Store", ".eslintcache", ".idea", ".vscode",
+})  # fmt: skip
+ARTEFACT_NAMES = (
+    "*.egg-info", "*.pyc", "*.pyo", "*.o", "*.so", "*.class", "*.log", "*.tsbuildinfo", ".coverage.*",
+)  # fmt: skip
+
+#: Exclude rules for what is never anybody's work, also where a repository has no .gitignore.
+CACHES = (
+    "__pycache__/", "*.py[co]", ".pytest_cache/", ".mypy_cache/", ".ruff_cache/", ".hypothesis/", ".tox/", ".nox/",
+    ".venv/", "node_modules/", ".gradle/", ".coverage", ".eslintcache", ".DS_Store",
+)  # fmt: skip
+
+
+def is_test(path: str) -> bool:
+    """A test, or data and snapshots of tests, in any language: told by its folders and its name."""
+    *folders, name = path.split("/")
+    return any(folder.lower() in TEST_FOLDERS for folder in folders) or bool(TEST_NAMES.fullmatch(name))
+
+
+def is_artefact(path: str) -> bool:
+    """A cache, a dependency or a build result: an attempt may hide it from git without being suspicious."""
+    parts = path.rstrip("/").split("/")
+    return any(part in ARTEFACTS or _any_name(part, ARTEFACT_NAMES) for part in parts)
+
+
+def matches(patterns: Sequence[str], path: str) -> bool:
+    """Is the path covered by a gitignore-style pattern? A pattern that names a folder covers all below it.
+
+    A pattern that is literally the path (or a folder of it) covers it too: in `app/[id]/page.tsx` the brackets
+    are a name, not a set of characters.
+    """
+    return _spec(tuple(patterns)).match_file(path) or any(
+        _literally(pattern, path) for pattern in patterns if "[" in pattern
+    )
+
+
+def names(pattern: str, path: str) -> bool:
+    """Does the pattern name this very file? `a/Makefile` and `jest.config.*` do; `a/`, `**` and `*.toml` do not."""
+    last = pattern.rpartition("/")[2]
+    if not last or last.startswith("*"):
+        return False
+    return matches((pattern,), path) and (_literal(pattern) == path or fnmatchcase(path.rpartition("/")[2], last))
+
+
+def names_tests(pattern: str) -> bool:
+    """Does the pattern speak of tests? `tests/`, `**/*.test.ts` and `calc_test.go` do; `src/**` does not."""
+    return is_test(pattern) or is_test(pattern.rstrip("/") + "/-")
+
+
+def _literally(pattern: str, path: str) -> bool:
+    literal = _literal(pattern).rstrip("/")
+    return bool(literal) and (path == literal or path.startswith(literal + "/"))
+
+
+def _literal(pattern: str) -> str:
+    return pattern.removeprefix("./").removeprefix("/")
+
+
+def _any_name(name: str, patterns: Sequence[str]) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
+
+
+@lru_cache(maxsize=64)
+def _spec(patterns: tuple[str, ...]) -> GitIgnoreSpec:
+    from pathspec import GitIgnoreSpec
+
+    return GitIgnoreSpec.from_lines(_as_gitignore(pattern) for pattern in patterns)
+
+
+def _as_gitignore(pattern: str) -> str:
+    """git knows no `./` and no `.`; a file may be called `#notes`."""
+    if pattern in {".", "./", "/"}:
+        return "**"
+    return pattern.removeprefix("./") if not pattern.startswith("#") else "\\" + pattern

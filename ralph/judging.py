@@ -1,0 +1,262 @@
+"""Judge what an attempt left, with the project's own gates, and build the commit of what is accepted."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from ralph.core import guarded, memory, sensitive, verdict
+from ralph.errors import Exit, RalphError
+from ralph.events import GateRan, Judged, Publishing
+from ralph.model import Change, Evidence, Finding, Gate, GateResult, Rules, Stopped, Task, Verdict, What
+from ralph.paper import Placing, Settled, place, take_out
+from ralph.run import Run
+from ralph.system import gates, record, undo
+from ralph.system.examine import Frozen
+from ralph.system.snapshot import lend_index, scan, stage, write_tree
+from ralph.system.workspace import Workspace
+from ralph.text import clean, mask, one_line
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """The verdict; `placing` is set where it accepts: PRD and memory file are then in place."""
+
+    verdict: Verdict
+    evidence: Evidence
+    placing: Placing | None = None
+
+
+class GatesInterruptedError(RalphError):
+    """Ctrl-C, or the end of the run's time, while gates ran."""
+
+
+def judge(run: Run, space: Workspace, task: Task, frozen: Frozen, settled: Settled, stopped: Stopped) -> Judgement:
+    """First the rules that cost nothing, then the gates on exactly what would be recorded."""
+    commands = run.gates_for(task)
+    rules = rules_for(run, task, commands)
+    base_memory = _base_memory(run)
+    evidence = gather(run, space, task, frozen, settled, stopped, base_memory)
+    early = verdict.before_gates(evidence, rules)
+    if not early.accepted:
+        return Judgement(early, evidence)
+    entry = _log_entry(task)
+    placing = place(run, space.n, task, settled, base_memory, entry)
+    if placing is None:
+        gone = Finding(What.GONE, f"Its task is gone from {run.paths.prd}: nothing is ticked.")
+        return Judgement(Verdict((gone,)), evidence)
+    try:
+        evidence = _with_gates(run, space, evidence, rules, commands, placing)
+        final = verdict.judge(evidence, rules)
+    except RalphError:
+        take_out(run, placing)
+        raise
+    if final.accepted:
+        return Judgement(final, evidence, placing)
+    take_out(run, placing)
+    return Judgement(final, evidence)
+
+
+def names(run: Run, task: Task, path: str) -> bool:
+    """Whether the task's Files name a path."""
+    return bool(task.fields.files) and sensitive.matches(run.patterns(task.fields.files), path)
+
+
+def rules_for(run: Run, task: Task, commands: Sequence[Gate]) -> Rules:
+    """What this attempt is held against: all of it read from the base."""
+    told = memory.rules(_base_memory(run))
+    protected = (*run.patterns(task.fields.protected), *run.settings.protected, *told.protected)
+    words = {word for gate in commands for word in _words(gate.command)}
+    return Rules(
+        scope=run.patterns(task.fields.files),
+        protected=protected,
+        prd=run.paths.prd,
+        memory=run.paths.memory,
+        text=f"{task.text}\n{task.body}",
+        tracked=frozenset(_in_repository(run, word) for word in words),
+        baseline=run.red,
+        checks=frozenset(task.fields.checks),
+        strict=run.settings.strict,
+    )
+
+
+def _words(command: str) -> list[str]:
+    try:
+        return shlex.split(command)
+    except ValueError:
+        return command.split()
+
+
+def _in_repository(run: Run, word: str) -> str:
+    path = Path(word) if Path(word).is_absolute() else run.here / word
+    try:
+        return str((path.parent.resolve() / path.name).relative_to(run.root))
+    except (ValueError, OSError):
+        return ""
+
+
+def gather(run: Run, space: Workspace, task: Task, frozen: Frozen, settled: Settled, stopped: Stopped,
+           base_memory: bytes | None) -> Evidence:  # fmt: skip
+    """Everything but the gates."""
+    left = run.papers.read(run.paths.memory) if run.paths.memory else None
+    changed = left != base_memory
+    own = run.paths.memory in task.fields.files
+    dropped = memory.merge_agent(base_memory, left)[1] if changed and not own else ()
+    configs = [change for change in frozen.changes if guarded.is_gate_config(change.path)]
+    return Evidence(
+        base=space.before.base,
+        work=frozen.work,
+        stopped=stopped,
+        changes=frozen.changes,
+        commits=frozen.commits,
+        prd=settled.edit,
+        memory_changed=changed,
+        memory_dropped=dropped,
+        rewritten=frozen.rewritten,
+        hidden=frozen.hidden,
+        obstacles=frozen.obstacles,
+        config=frozen.config,
+        refs=frozen.refs,
+        untracked=frozen.untracked,
+        texts={c.path: (run.git.blob(_id(c.old_blob)), run.git.blob(_id(c.new_blob))) for c in configs},
+    )
+
+
+def _id(blob: str) -> str:
+    return blob if blob.strip("0") else ""
+
+
+def _base_memory(run: Run) -> bytes | None:
+    if not run.paths.memory or not run.git.blob_at(run.tip, run.paths.memory):
+        return None
+    return run.git.blob(f"{run.tip}:{run.paths.memory}")
+
+
+# ---------------------------------------------------------------- gates
+
+
+def _with_gates(run: Run, space: Workspace, evidence: Evidence, rules: Rules, commands: Sequence[Gate],
+                placing: Placing) -> Evidence:  # fmt: skip
+    record.stage_papers(run.git, run.papers, placing.new)
+    lend_index(run.git)
+    if not commands:
+        return evidence
+    results = run_gates(run, commands, space.n)
+    wrote = take_back_writes(run, space)
+    evidence = replace(evidence, gates=results, gate_wrote=wrote)
+    restored = verdict.tests_to_restore(evidence, rules)
+    if not restored or not all(result.ok or result.none for result in results):
+        return evidence
+    changes = [change for change in evidence.changes if change.path in restored]
+    undo.restore(run.git, changes)
+    again = run_gates(run, commands, space.n, base_tests=True)
+    take_back_writes(run, space)
+    undo.restore(run.git, [_backwards(change) for change in changes])
+    return replace(evidence, base_tests=again)
+
+
+def _backwards(change: Change) -> Change:
+    return Change(change.path, change.status, change.new_mode, change.old_mode, change.new_blob, change.old_blob)
+
+
+def run_gates(run: Run, commands: Sequence[Gate], n: int, *, base_tests: bool = False) -> tuple[GateResult, ...]:
+    """Run all of them, in order; each with the time limit of the run."""
+    results = []
+    for gate in commands:
+        log = run.folder / f"{n}.gates.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        result = gates.run(gate, cwd=run.here, env=run.environment(), timeout=run.settings.gate_timeout, log=log,
+                           stop=lambda: bool(run.stop))  # fmt: skip
+        if run.stop:
+            raise GatesInterruptedError("interrupted while the gates ran", code=Exit.INTERRUPTED)
+        result = replace(result, tail=mask(clean(result.tail), run.secrets))
+        results.append(result)
+        run.note(GateRan(n, one_line(clean(gate.command), 200), result.ok, round(result.seconds, 3), result.none,
+                         result.timed_out, base_tests))  # fmt: skip
+    return tuple(results)
+
+
+def take_back_writes(run: Run, space: Workspace | None) -> tuple[str, ...]:
+    """What the gates wrote: tracked files are restored (held by a ref first), new ones are left and named."""
+    tree = write_tree(run.git)
+    now = scan(run.git)
+    stage(run.git, now.changed)
+    wrote = run.git.changes(tree, write_tree(run.git)) if now.changed else ()
+    if wrote and space is not None:
+        held = run.git.commit(
+            write_tree(run.git), [space.before.commit], f"what the gates of attempt {space.n} wrote"
+        )
+        run.git.update_refs(f"update {space.ref}/gates {held}")
+    undo.restore(run.git, wrote)
+    known = set(space.before.untracked) if space is not None else set()
+    new = tuple(path for path in now.untracked if path not in known and path not in run.paths.both)
+    return (*(change.path for change in wrote), *new)
+
+
+# ---------------------------------------------------------------- the commit
+
+
+def build_commit(run: Run, task: Task, frozen: Frozen, judged: Judgement, placing: Placing, parent: str) -> str:
+    """The finished commit; no ref moves. The index holds the work with PRD and memory file in place."""
+
+    def message(tree: str) -> record.Message:
+        trailers = [("Ralph-Task", _trailer(one.id)) for one in (task, *placing.also)]
+        trailers += [
+            ("Ralph-Run", run.id),
+            ("Ralph-Attempt", str(run.history.tallies[task.id].tried + 1)),
+            ("Ralph-Agent", run.agent_name(task)),
+            ("Ralph-Gates", gates_trailer(judged)),
+            ("Ralph-Tree", tree),
+        ]
+        commits = [replace(one, body=mask(clean(one.body), run.secrets)) for one in frozen.commits]
+        return record.Message(run.subject(task), trailers, commits)
+
+    return record.build_task(run.git, run.papers, parent, placing.new, message)
+
+
+def gates_trailer(judged: Judgement) -> str:
+    """The gates that proved it, or `none`; and what the task was allowed to change of them."""
+    proved = [one_line(clean(result.gate.command), 120) for result in judged.evidence.gates if result.ok]
+    excused = [one_line(clean(result.gate.command), 120) + " (red before)" for result in judged.evidence.gates
+               if not result.ok and not result.none]  # fmt: skip
+    allowed = [
+        one_line(f.text, 160) for f in judged.verdict.findings if f.what is What.GATE_FILES and not f.rejects
+    ]
+    return "; ".join((*(proved or (["none"] if not excused else [])), *excused, *allowed))
+
+
+def _trailer(text: str) -> str:
+    return one_line(clean(text), 120)
+
+
+def _log_entry(task: Task) -> str:
+    day = datetime.now().astimezone().strftime("%Y-%m-%d")
+    text = one_line(clean(task.text), 120)
+    return f"{day} {text}" if not task.written or text.startswith(task.id) else f"{day} {task.id} {text}"
+
+
+def build_hand_edit(run: Run, settled: Settled, task: Task) -> str:
+    """A commit before the task's: what people changed in the PRD while it ran."""
+    return record.build_paper(
+        run.git,
+        tip=run.tip,
+        path=run.paths.prd,
+        content=settled.prd.data,
+        message=f"docs(prd): changed while {_trailer(task.id)} ran\n",
+    )
+
+
+def publish(run: Run, n: int, commit: str, held: str) -> None:
+    """One compare-and-swap; the ref that held the work goes with it."""
+    event = Publishing(n, commit, run.tip)
+    record.publish(run.git, run.note, branch=run.branch, event=event, drop=[held] if held else [])
+    run.tip = commit
+    lend_index(run.git)
+
+
+def event(n: int, frozen: Frozen, verdict: Verdict) -> Judged:
+    findings = tuple((one.what.value, one.text, one.rejects) for one in verdict.findings)
+    return Judged(n, verdict.accepted, frozen.work, findings)

@@ -1,0 +1,218 @@
+"""The whole program on one page: read, choose, brief, work, examine, judge, record. Then choose again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+from ralph import judging, paper, start, waking
+from ralph.config import Settings
+from ralph.core import plan, recovery
+from ralph.core.life import Attempt, State, Tally
+from ralph.errors import Exit, RalphError
+from ralph.events import Chosen, Event, Parked, Recorded, RunEnded, SetAside, WorkspaceReady
+from ralph.model import Move, MoveKind, Prd, Stopped, Task, Verdict, Why
+from ralph.run import Ending, Run
+from ralph.system import proc, undo, workspace
+from ralph.system.examine import Frozen, freeze
+from ralph.system.snapshot import scan
+from ralph.system.workspace import Workspace
+from ralph.text import clean, one_line
+from ralph.working import brief, let_work, told
+
+
+def run(settings: Settings, cwd: Path, tell: Callable[[Event], None]) -> int:
+    """Work through the PRD. Returns the exit code; raises RalphError (exit 2) where nothing could be started."""
+    with start.open_run(settings, cwd, tell) as this:
+        try:
+            ending = work(this)
+        except RalphError as error:
+            ending = Ending(error.code or Exit.STOPPED, str(error))
+        ended = RunEnded(ending.code, ending.why, round(this.seconds, 1), this.history.tokens, this.history.cost)
+        if this.history.current is None:
+            this.note(ended)
+        else:
+            tell(ended)  # not in the journal: the next start takes up what is unfinished
+        return ending.code
+
+
+def work(run: Run) -> Ending:
+    """Take tasks until there is nothing left to try."""
+    while True:
+        prd = paper.read(run)
+        if reason := reason_to_stop(run):
+            return stopped(run, prd, reason)
+        task = choose(run, prd)
+        if task is None:
+            if not paper.wait_for_quiet(run, prd):
+                return finished(run, prd)
+            continue
+        move = attempt(run, task, prd)
+        if move is not None and (ending := follow(run, task, move)):
+            return ending
+
+
+def choose(run: Run, prd: Prd) -> Task | None:
+    """The next task that may be tried; one that was just typed waits until its author is done typing."""
+    new = frozenset(task.id for task in prd.tasks if task.id not in run.known)
+    return plan.choose(prd, skip=new, only=run.settings.only)
+
+
+def attempt(run: Run, task: Task, prd: Prd) -> Move | None:
+    """One try at one task. None: it was accepted; else what to do now."""
+    n, tally = run.history.n + 1, run.history.tallies.get(task.id, Tally())
+    run.note(Chosen(n, task.id, one_line(clean(task.text)), tally.tried + 1, run.tip))
+    space = workspace.prepare(run.git, run.id, n, run.branch, run.tip, run.paths, run.before)
+    run.before = space.before
+    run.note(WorkspaceReady(n, space.before.commit, space.before.unsaved))
+    run.look_for_gates()
+    end = let_work(run, space, task, brief(run, task, prd, n))
+    run.note(told(run, n, end))
+    return finish(run, space, task, prd, end)
+
+
+def finish(
+    run: Run, space: Workspace, task: Task, prd: Prd, end: Stopped, tips: list[str] | None = None
+) -> Move | None:
+    """Examine what is there, judge it, and record it or set it aside. Also where a killed run is taken up again."""
+    undo.refuse_gone(run.git)
+    run.git.seal()
+    now = scan(run.git)
+    frozen = freeze(
+        run.git, space.before, now, run.paths, ours=space.ours, watched=space.watched, tips=tips,
+        named=lambda path: judging.names(run, task, path), message=f"work of attempt {space.n}",
+    )  # fmt: skip
+    held = workspace.leave(run.git, space, frozen, now.refs, run.tip)
+    settled = paper.settle(run, prd, task, end, frozen)
+    changed = any(change.path != run.paths.prd for change in frozen.left)
+    if recovery.ending(end, changed=changed) is not recovery.Ending.REJECTED:
+        return set_aside(run, space, task, frozen, settled, end, None, held)
+    try:
+        judged = judging.judge(run, space, task, frozen, settled, end)
+    except judging.GatesInterruptedError:
+        return set_aside(run, space, task, frozen, settled, replace(end, why=Why.INTERRUPTED), None, held)
+    run.note(judging.event(space.n, frozen, judged.verdict))
+    if judged.placing is None:
+        return set_aside(run, space, task, frozen, settled, end, judged.verdict, held)
+    parent = judging.build_hand_edit(run, settled, task) if settled.by_hand else run.tip
+    commit = judging.build_commit(run, task, frozen, judged, judged.placing, parent)
+    judging.publish(run, space.n, commit, held)
+    run.accepted += 1
+    run.note(Recorded(space.n, task.id, commit, tuple(one.id for one in judged.placing.also)))
+    return None
+
+
+def set_aside(
+    run: Run, space: Workspace, task: Task, frozen: Frozen, settled: paper.Settled, end: Stopped,
+    verdict: Verdict | None, held: str,
+) -> Move:  # fmt: skip
+    """Keep the work in its ref, make the tree as it was before, and decide what to do."""
+    tally = run.history.tallies.get(task.id, Tally())
+    allowed = task.fields.attempts or run.settings.max_retries + 1
+    counts = recovery.Counts(tally.tried, allowed, tally.uncounted)
+    changed = any(change.path != run.paths.prd for change in frozen.left)
+    move = recovery.move(end, changed=changed, verdict=verdict, counts=counts, cure=run.agent.CURE)
+    workspace.roll_back(run.git, space, frozen, frozenset({run.paths.prd}))
+    if settled.by_hand:
+        paper.commit_hand_edit(run, settled.prd.data, f"docs(prd): changed while {one_line(task.id, 40)} ran")
+    run.failed[task.id] = (verdict.findings if verdict else (), end)
+    same = recovery.same(end, verdict, changed=changed)
+    run.note(SetAside(space.n, task.id, move.reason, move.counted, held, same))
+    return move
+
+
+def follow(run: Run, task: Task, move: Move) -> Ending | None:
+    """Do what was decided. An Ending where the run is over."""
+    if move.kind is MoveKind.STOP:
+        return Ending(Exit.INTERRUPTED if run.stop else Exit.STOPPED, move.reason + _when(move.when))
+    if move.kind is MoveKind.RETRY:
+        return None
+    paper.park(run, task, move.reason)
+    run.note(Parked(task.id, one_line(clean(task.text)), move.reason, run.tip))
+    left = choose(run, paper.read(run)) is not None
+    alike = recovery.stop_after(run.history.alike, left=left)
+    return Ending(Exit.STOPPED, alike.reason) if alike else None
+
+
+def _when(at: float | None) -> str:
+    if at is None:
+        return " The same command goes on from here."
+    clock = f"{datetime.fromtimestamp(at).astimezone():%Y-%m-%d %H:%M}"
+    return f" Start again after {clock}: the same command goes on from here."
+
+
+# ---------------------------------------------------------------- endings
+
+
+def reason_to_stop(run: Run) -> str:
+    """The limit that is reached, or that somebody pressed Ctrl-C. Empty: go on."""
+    settings = run.settings
+    if run.stop:
+        return "interrupted"
+    if run.history.attempts >= settings.max_iterations:
+        return f"the limit of {settings.max_iterations} attempts is reached (--max-iterations)"
+    if settings.max_tasks and run.accepted >= settings.max_tasks:
+        return f"the limit of {settings.max_tasks} tasks is reached (--max-tasks)"
+    return run.limit()
+
+
+def stopped(run: Run, prd: Prd, reason: str) -> Ending:
+    if run.stop:
+        return Ending(Exit.INTERRUPTED, "Interrupted. The same command goes on from here.")
+    if choose(run, prd) is None:
+        return finished(run, prd)
+    return Ending(Exit.STOPPED, f"Stopped with work left: {reason}.")
+
+
+def finished(run: Run, prd: Prd) -> Ending:
+    """Nothing is left that could be tried."""
+    there = {task.id for task in prd.tasks}
+    if gone := [text for task, text in run.vanished.items() if task not in there]:
+        return Ending(
+            Exit.STOPPED, f"Open tasks vanished from {run.paths.prd} while an agent ran: {', '.join(gone)}."
+        )
+    parked = [task for task in prd.tasks if not task.done and task.fields.parked is not None]
+    waiting = plan.waiting(prd)
+    if parked:
+        rest = f", and {len(waiting)} wait for them" if len(waiting) > len(parked) else ""
+        return Ending(Exit.PARKED, f"Finished; parked for a human: {len(parked)}{rest}.")
+    if waiting and not run.settings.only:
+        return Ending(Exit.STOPPED, "; ".join(f"{task.id}: {why}" for task, why in waiting[:5]))
+    return Ending(Exit.DONE, "Every task is verified.")
+
+
+# ---------------------------------------------------------------- taking up a run that was killed
+
+
+def recover(run: Run) -> None:
+    """Finish or set aside what a killed run left. The table of `core.life` says what each state needs."""
+    current = run.history.current
+    if run.history.publishing is not None:
+        waking.finish_move(run, run.history.publishing)
+    if current is None:
+        return
+    run.say(f"The last run was cut off in attempt {current.n} ({one_line(current.text, 60)}): {current.state}.")
+    proc.end_tree(current.pid, current.started)
+    proc.end_leftovers(current.run)
+    undo.refuse_gone(run.git)
+    undo.clear_locks(run.git)
+    if current.state in (State.CHOSEN, State.PREPARED):
+        waking.undo_choice(run, current)
+    elif current.state is not State.JUDGED or not waking.finish_recording(run, current):
+        _take_up(run, current)
+
+
+def _take_up(run: Run, current: Attempt) -> None:
+    space, prd, task = waking.workspace_of(run, current)
+    run.seen, run.wrote = prd, prd.data
+    if task is None or current.stopped is None:
+        waking.refuse_later_repairs(run, current)
+        waking.abandon(run, space, current, prd, task)
+        return
+    run.look_for_gates()
+    tips = waking.back_to_work(run, space)
+    move = finish(run, space, task, prd, waking.stopped_of(current.stopped), tips)
+    if move is not None and move.kind is MoveKind.PARK:
+        follow(run, task, move)

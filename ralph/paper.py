@@ -1,0 +1,273 @@
+"""The PRD and the memory file while ralph works: read afresh, sorted by evidence, changed by exchange.
+
+ralph never guesses who wrote a line. What an agent is shown to have written goes back; what nobody is shown to have
+written stays, but a box that became ticked while an agent ran is not evidence and goes back too.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import unified_diff
+
+from ralph.core import memory, plan, prd
+from ralph.errors import Exit, RalphError
+from ralph.events import Moved, Placed, Publishing
+from ralph.model import Prd, PrdEdit, Stopped, Task
+from ralph.run import Run
+from ralph.system import record
+from ralph.system.examine import Frozen
+from ralph.system.files import template
+from ralph.text import clean, mask, one_line
+
+QUIET = 10.0  # seconds: a task that was not there before starts when nobody has typed for so long
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The PRD after an attempt: what stays, and what the evidence says of the rest."""
+
+    prd: Prd
+    edit: PrdEdit
+    by_hand: bool  # it differs from the attempt's start: a commit of its own goes before the task's
+
+
+# ---------------------------------------------------------------- reading
+
+
+def read(run: Run) -> Prd:
+    """The PRD as it is now. Edits by hand become a commit of their own."""
+    data = run.papers.read(run.paths.prd)
+    if data is None:
+        raise RalphError(
+            f"{run.paths.prd} is gone", "Put it back, then run the same command again.", code=Exit.STOPPED
+        )
+    now = prd.parse(data, run.paths.prd)
+    if run.seen is None:
+        run.known = frozenset(task.id for task in now.tasks)
+    elif data != run.wrote:
+        run.edited = _changed_at(run)
+        now = _tick_again(run, now)
+    if run.seen is None or data != run.wrote:
+        commit_hand_edit(run, now.data)
+    run.seen, run.wrote = now, now.data
+    if time.time() - run.edited >= QUIET:
+        run.known |= {task.id for task in now.tasks}
+    return now
+
+
+def _changed_at(run: Run) -> float:
+    return (run.root / run.paths.prd).stat().st_mtime
+
+
+def _tick_again(run: Run, now: Prd) -> Prd:
+    """An editor that saves its old buffer empties boxes: ticked again once. A second time it means: do it again."""
+    lost = [task for task in now.tasks if task.id in run.history.ticked and not task.done]
+    once = [task for task in lost if task.id not in run.history.again]
+    if not once:
+        return now
+
+    def change(found: bytes | None) -> bytes | None:
+        fresh = prd.parse(found or b"", run.paths.prd)
+        for task in once:
+            fresh = prd.tick(fresh, task.id)
+        return fresh.data
+
+    data = run.papers.edit(run.paths.prd, change) or b""
+    for task in once:
+        run.note(Moved(f"ticked again: {one_line(task.text, 60)}", "", why=task.id))
+    run.say(
+        "A box that was verified in this run was empty again, as when an editor saves an old buffer: "
+        "it is ticked again. Empty it once more to have the task done again."
+    )
+    return prd.parse(data, run.paths.prd)
+
+
+def commit_hand_edit(run: Run, data: bytes, subject: str = "docs(prd): edited by hand") -> None:
+    """A commit of the PRD alone, on the tip. The work tree is not touched."""
+    _commit(run, run.paths.prd, data, subject)
+
+
+def commit_memory_edit(run: Run, subject: str) -> None:
+    data = run.papers.read(run.paths.memory) if run.paths.memory else None
+    if data is not None and data != run.git.blob(f"{run.tip}:{run.paths.memory}"):
+        _commit(run, run.paths.memory, data, subject)
+
+
+def _commit(run: Run, path: str, data: bytes, subject: str) -> None:
+    if run.git.put(path, data) == run.git.blob_at(run.tip, path):
+        return  # only the line ends differ, and git's rules give them back
+    commit = record.build_paper(run.git, tip=run.tip, path=path, content=data, message=subject + "\n")
+    event = Publishing(0, commit, run.tip)
+    record.publish(run.git, run.note, branch=run.branch, event=event)
+    run.tip = commit
+    record.settle(run.git, commit)
+    run.note(Moved(subject, commit))
+
+
+def park(run: Run, task: Task, reason: str) -> None:
+    """Write the reason under the task: a commit of its own."""
+    told = mask(clean(reason), run.secrets)
+
+    def edit(found: bytes | None) -> bytes | None:
+        fresh = prd.parse(found or b"", run.paths.prd)
+        there = any(one.id == task.id for one in fresh.tasks)
+        return prd.park(fresh, task.id, told).data if there else found
+
+    old = run.papers.read(run.paths.prd)
+    new = edit(old)
+    if old is None or new is None or new == old:
+        return
+    subject = f"chore(prd): park {one_line(clean(task.id), 40)}"
+    message = f"{subject}\n\n{one_line(told)}\n\nRalph-Run: {run.id}\nRalph-Move: park\n"
+    commit = record.build_paper(run.git, tip=run.tip, path=run.paths.prd, content=new, message=message)
+    event = Publishing(0, commit, run.tip, ((run.paths.prd, run.git.put(run.paths.prd, old), ""),))
+    record.publish(run.git, run.note, branch=run.branch, event=event)
+    run.tip = commit
+    run.wrote = run.papers.edit(run.paths.prd, edit) or b""
+    record.settle(run.git, commit)
+    run.note(Moved(subject, commit))
+
+
+def wait_for_quiet(run: Run, now: Prd) -> bool:
+    """Only tasks that were just typed are left: wait until nobody has typed for a while. True: look again."""
+    if plan.choose(now, only=run.settings.only) is None:
+        return False
+    while (left := run.edited + QUIET - time.time()) > 0 and not run.stop:
+        time.sleep(min(left, 0.2))
+    run.known |= {task.id for task in now.tasks}
+    return True
+
+
+# ---------------------------------------------------------------- after an attempt
+
+
+def settle(run: Run, start: Prd, task: Task, stopped: Stopped, frozen: Frozen) -> Settled:
+    """Put back what does not stay, and say what was there. The frozen work holds all of it."""
+    data = run.papers.read(run.paths.prd)
+    if data == start.data:
+        return Settled(start, PrdEdit(), by_hand=False)
+    now = _parsed(run, data)
+    diff = _diff(start.data, data or b"", run.paths.prd)
+    if now is None:
+        run.papers.put(run.paths.prd, start.data)
+        return Settled(start, PrdEdit(True, (), True, diff), by_hand=False)
+    found = prd.difference(start, now)
+    named = run.paths.prd in task.fields.files
+    if not named and _by_agent(run, stopped, frozen):
+        run.papers.edit(run.paths.prd, lambda now_there: start.data if now_there == data else now_there)
+        return Settled(start, PrdEdit(True, found.ticked, found.rewrote, diff), by_hand=False)
+    data = run.papers.edit(run.paths.prd, lambda fresh: _unticked(run, start, fresh)) or b""
+    _tell_hand_edit(run, task, found, start, now)
+    settled = prd.parse(data, run.paths.prd)
+    run.edited = time.time()
+    return Settled(settled, PrdEdit(False, found.ticked, False, diff), by_hand=data != start.data)
+
+
+def _unticked(run: Run, start: Prd, fresh: bytes | None) -> bytes | None:
+    now = _parsed(run, fresh)
+    return fresh if now is None else prd.without_new_ticks(start, now).data
+
+
+def _parsed(run: Run, data: bytes | None) -> Prd | None:
+    try:
+        return prd.parse(data, run.paths.prd) if data is not None else None
+    except RalphError:
+        return None
+
+
+def _by_agent(run: Run, stopped: Stopped, frozen: Frozen) -> bool:
+    """Its stream names the file; or, for an agent without events, a commit of the attempt changed it."""
+    if names_paper(stopped, run.paths.prd):
+        return True
+    if run.agent.EVENTS or not frozen.commits:
+        return False
+    then = run.git.blob_at(run.tip, run.paths.prd)
+    return any(run.git.blob_at(commit.sha, run.paths.prd) != then for commit in frozen.commits)
+
+
+def names_paper(stopped: Stopped, path: str) -> bool:
+    """Whether a write event or a shell command in the stream names this file."""
+    name = path.rpartition("/")[2]
+    return any(one == path or one.endswith("/" + path) for one in stopped.wrote) or any(
+        name in command for command in stopped.commands
+    )
+
+
+def _tell_hand_edit(run: Run, task: Task, found: prd.Difference, start: Prd, now: Prd) -> None:
+    texts = {one.id: one_line(clean(one.text), 60) for one in now.tasks}
+    for one in found.ticked:
+        run.say(f"“{texts.get(one, one)}” was ticked while {task.id} ran: the box goes back. "
+                "Tick it again when no agent runs.", loud=True)  # fmt: skip
+    gone = {then.id: then.text for then in start.tasks}
+    for one in found.vanished:
+        run.vanished[one] = gone.get(one, one)
+        run.say(f"Task {one} vanished from {run.paths.prd} while {task.id} ran.", loud=True)
+    for one in found.changed_checks:
+        commands = next((other.fields.checks for other in now.tasks if other.id == one), ())
+        run.say(f"A Check of “{texts.get(one, one)}” is new or changed: {'; '.join(commands)}", loud=True)
+
+
+def _diff(old: bytes, new: bytes, name: str) -> str:
+    lines = unified_diff(old.decode(errors="replace").splitlines(), new.decode(errors="replace").splitlines(),
+                         f"{name} (at the start)", f"{name} (as it was left)", lineterm="", n=1)  # fmt: skip
+    return "\n".join(list(lines)[:200])
+
+
+# ---------------------------------------------------------------- placing
+
+
+@dataclass(frozen=True, slots=True)
+class Placing:
+    """PRD and memory file as the commit will hold them, and what to put back on red."""
+
+    new: Mapping[str, bytes]
+    old: Mapping[str, bytes | None]
+    also: tuple[Task, ...] = ()  # parents ticked with the task
+
+
+def place(run: Run, n: int, task: Task, settled: Settled, old_memory: bytes | None, entry: str) -> Placing | None:
+    """Put tick and memory entry in place, before the gates run. None: the task is gone from the PRD."""
+    found = prd.find(task, run.seen or settled.prd, settled.prd)
+    if found is None:
+        return None
+    ticked = prd.tick(settled.prd, found.id)
+    also = tuple(parent for parent in prd.parents_done_with(settled.prd, found.id) if not parent.fields.checks)
+    for parent in also:
+        ticked = prd.tick(ticked, parent.id)
+    new = {run.paths.prd: ticked.data}
+    old: dict[str, bytes | None] = {run.paths.prd: settled.prd.data}
+    if run.paths.memory:
+        left = run.papers.read(run.paths.memory)
+        new[run.paths.memory] = remembered(run, ticked, old_memory, left, task, entry)
+        old[run.paths.memory] = left
+    run.note(Placed(n, tuple(new)))
+    run.papers.swap(run.paths.prd, settled.prd.data, ticked.data)
+    if run.paths.memory:
+        run.papers.put(run.paths.memory, new[run.paths.memory])
+    run.wrote = ticked.data
+    return Placing(new, old, also)
+
+
+def take_out(run: Run, placing: Placing) -> None:
+    """The gates are red: take out what was placed. What a person saved meanwhile stays, but for the tick."""
+    start = prd.parse(placing.old[run.paths.prd] or b"", run.paths.prd)
+    run.papers.edit(run.paths.prd, lambda fresh: _unticked(run, start, fresh))
+    for path, content in placing.new.items():
+        if path != run.paths.prd:
+            run.papers.swap(path, content, placing.old[path])
+    run.wrote = run.papers.read(run.paths.prd) or b""
+
+
+def name(task: Task) -> str:
+    """A task in one line, with its written id."""
+    return task.text if not task.written or task.text.startswith(task.id) else f"{task.id} {task.text}"
+
+
+def remembered(run: Run, now: Prd, base: bytes | None, left: bytes | None, task: Task, entry: str) -> bytes:
+    """The memory file with what the agent may add, the new entry and the next tasks."""
+    kept = left if run.paths.memory in task.fields.files else memory.merge_agent(base, left)[0]
+    still = (one for one in now.tasks if one.leaf and not one.done and one.fields.parked is None)
+    queue = [one_line(clean(name(one)), 120) for one in still]
+    return memory.record(kept, starter=template("memory"), entry=entry, queue=queue)

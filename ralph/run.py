@@ -1,0 +1,173 @@
+"""What a run carries with it: where it works, with whom, how far it came. Built once by `start`, used by `loop`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+
+from ralph.agents import Agent
+from ralph.config import MAX_COST, MAX_TOKENS, Settings
+from ralph.core.life import History, fold
+from ralph.errors import Exit
+from ralph.events import Event, Noted
+from ralph.model import Finding, Gate, Launch, Order, Prd, Stopped, Task
+from ralph.system import examine, gates, record
+from ralph.system.git import Git
+from ralph.system.journal import Journal
+from ralph.system.snapshot import Before
+from ralph.text import clean, one_line, secrets_of
+
+
+class Stop:
+    """Ctrl-C, TERM and HUP: noted by a handler, asked for at every wait. Nothing is torn out of its place."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def __bool__(self) -> bool:
+        return self.asked > 0
+
+    @contextmanager
+    def listening(self) -> Iterator[Stop]:
+        names = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        old = {name: signal.signal(name, self._heard) for name in names}
+        try:
+            yield self
+        finally:
+            for name, handler in old.items():
+                signal.signal(name, handler)
+
+    def _heard(self, _number: int, _frame: FrameType | None) -> None:
+        self.asked += 1
+
+
+@dataclass
+class Run:
+    """One run. Mutable where it says how far it came, and only `note` changes `history`."""
+
+    settings: Settings
+    id: str
+    git: Git
+    here: Path  # where ralph was started: agents and gates run here
+    paths: examine.Papers  # PRD and memory file, as paths in the repository
+    papers: record.Papers
+    agent: Agent
+    program: tuple[str, ...]
+    branch: str  # ralph's branch, full ref name
+    journal: Journal
+    tell: Callable[[Event], None]
+    history: History
+    stop: Stop
+    tip: str = ""  # the last proven commit: where the branch stands
+    gates: tuple[Gate, ...] = ()
+    red: frozenset[str] = frozenset()  # commands that were red at the start (--baseline)
+    seen: Prd | None = None  # the PRD at the last reading
+    known: frozenset[str] = frozenset()  # ids of tasks that may start
+    wrote: bytes = b""  # the PRD as ralph knows it: read, or written by itself
+    edited: float = 0.0  # when the PRD was last seen to change by another hand (file time)
+    home: str = ""  # the branch that the user was on, short
+    before: Before | None = None
+    vanished: dict[str, str] = field(default_factory=dict)  # open tasks that went away while an agent ran
+    failed: dict[str, tuple[tuple[Finding, ...], Stopped]] = field(default_factory=dict)  # task -> its last failure
+    accepted: int = 0
+    clock: float = field(default_factory=time.monotonic)
+
+    def note(self, event: Event) -> None:
+        """Into the journal, then into the history, then onto the screen."""
+        entry = self.journal.write(event)
+        self.history = fold(self.history, entry.time, self.id, event)
+        self.tell(event)
+
+    def say(self, text: str, *, loud: bool = False, detail: str = "") -> None:
+        self.note(Noted(text, loud, detail))
+
+    @property
+    def root(self) -> Path:
+        return self.git.where.root
+
+    @property
+    def folder(self) -> Path:
+        """Transcripts and prompts of this run."""
+        return self.git.where.state / "runs" / self.id
+
+    @property
+    def seconds(self) -> float:
+        """Since the run began, restarts after a crash included."""
+        before = max(0.0, time.time() - self.history.started) if self.history.started else 0.0
+        return max(before, time.monotonic() - self.clock)
+
+    def limit(self, tokens: int = 0, cost: float | None = None) -> str:
+        """The limit that is reached, as a sentence; "" while there is none. Adds a running attempt's spending."""
+        history = self.history
+        spent, used = (history.cost or 0.0) + (cost or 0.0), history.tokens + tokens
+        if self.max_cost is not None and spent >= self.max_cost:
+            return f"the money limit is reached: ${spent:.2f} of ${self.max_cost:.2f} (--max-cost)"
+        if self.max_tokens is not None and used >= self.max_tokens:
+            return f"the token limit is reached: {used:,} of {self.max_tokens:,} (--max-tokens)"
+        if self.seconds >= self.settings.max_time:
+            return f"the time limit of the run is reached: {self.settings.max_time / 3600:g} h (--max-time)"
+        return ""
+
+    @property
+    def max_cost(self) -> float | None:
+        """USD; by default only where the agent tells what it costs."""
+        return self.settings.max_cost or (MAX_COST if self.agent.REPORTS_COST else None)
+
+    @property
+    def max_tokens(self) -> int | None:
+        return self.settings.max_tokens or (None if self.agent.REPORTS_COST else MAX_TOKENS)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        return secrets_of(os.environ)
+
+    def launch(self, task: Task | None = None) -> Launch:
+        model = (task.fields.model if task else "") or self.settings.model
+        return self.agent.launch(Order(self.program, model, self.settings.agent_arg, os.geteuid() == 0))
+
+    def agent_name(self, task: Task) -> str:
+        model = task.fields.model or self.settings.model
+        return f"{self.agent.NAME} ({model})" if model else self.agent.NAME
+
+    def subject(self, task: Task) -> str:
+        """The first line of the task's commit."""
+        text = one_line(clean(task.text), 100)
+        named = text if not task.written or text.startswith(task.id) else f"{task.id} {text}"
+        return one_line(self.settings.subject.replace("{task}", named).replace("{id}", task.id), 120)
+
+    def patterns(self, said: tuple[str, ...]) -> tuple[str, ...]:
+        """Patterns of the PRD, which are relative to its folder, as patterns of the repository."""
+        folder = self.paths.prd.rpartition("/")[0]
+        return tuple(f"/{folder}/{one.lstrip('/')}" if folder else one for one in said)
+
+    def look_for_gates(self) -> None:
+        """Look again, from the base: a young project grows its tests."""
+        self.gates = self.found_gates()
+
+    def found_gates(self) -> tuple[Gate, ...]:
+        """The gates that the user set, else those of the tree as it is now."""
+        if self.settings.gate is not None:
+            return tuple(Gate(command, "--gate") for command in self.settings.gate)
+        return gates.find(self.here)
+
+    def gates_for(self, task: Task) -> tuple[Gate, ...]:
+        """The run's gates and the task's own checks, each command once."""
+        checks = (Gate(command, f"Check of {task.id}") for command in task.fields.checks)
+        return tuple({gate.command: gate for gate in (*self.gates, *checks)}.values())
+
+    def environment(self) -> dict[str, str]:
+        return dict(os.environ)
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a run ends."""
+
+    code: Exit
+    why: str

@@ -1,0 +1,169 @@
+"""Events as plain lines: good to follow, good to grep, good to read in the morning."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TextIO
+
+from ralph import events
+from ralph.events import Event
+from ralph.text import clean, one_line
+
+LABEL = 9  # columns of the first word
+LONGEST = 300  # characters of one sentence; the whole of it stands in the journal
+MOST = 8  # findings of one attempt
+STYLES = {"done": "green", "rejected": "yellow", "PARKED": "bold yellow", "RED": "red", "WARNING": "bold red",
+          "task": "bold", "end": "bold"}  # fmt: skip
+
+
+def lines(event: Event, verbose: bool = False) -> list[str]:
+    """What to show of one event: no line, or a few. No control character of an agent's is left in them."""
+    describe = _TABLE.get(type(event))
+    return describe(event, verbose) if describe else []
+
+
+def labelled(label: str, text: str, *more: str) -> list[str]:
+    """`label    text`, and lines below it at the same column."""
+    first = f"{label:<{LABEL}}{sentence(text)}".rstrip()
+    return [first, *(" " * LABEL + sentence(one) for one in more)]
+
+
+def sentence(text: str) -> str:
+    return one_line(clean(text), LONGEST)
+
+
+def duration(seconds: float) -> str:
+    """`0.4s`, `58s`, `12m 3s`, `8h 0m`."""
+    if seconds < 10:
+        return f"{seconds:.1f}s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m {whole % 60}s"
+    return f"{whole // 3600}h {whole % 3600 // 60}m"
+
+
+def count(tokens: int) -> str:
+    """`950`, `12.4k`, `3.1M`."""
+    for size, unit in ((1_000_000, "M"), (1_000, "k")):
+        if tokens >= size:
+            return f"{tokens / size:.1f}{unit}"
+    return str(tokens)
+
+
+def spent(seconds: float, tokens: int, cost: float | None) -> str:
+    """`58s, 12.4k tokens, $0.21`: what is known of it."""
+    known = [duration(seconds), f"{count(tokens)} tokens" if tokens else "", "" if cost is None else f"${cost:.2f}"]
+    return ", ".join(part for part in known if part)
+
+
+def named(task: str, text: str) -> str:
+    """A task by its text, with its id where the text does not begin with it."""
+    return text if not text or text.startswith(task) else f"{text} ({task})"
+
+
+def printer(stream: TextIO) -> Callable[[str], None]:
+    """How to print a line in colours on this terminal; only called for one."""
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(file=stream, highlight=False, markup=False, emoji=False)
+
+    def show(line: str) -> None:
+        text = Text(line)
+        for word, style in STYLES.items():
+            text.highlight_regex(rf"^(\d\d:\d\d:\d\d )?{word}\b", style)
+        console.print(text, soft_wrap=True)
+
+    return show
+
+
+# ---------------------------------------------------------------- one function for each event
+
+
+def _run_started(event: events.RunStarted, _: bool) -> list[str]:
+    start = f"{event.prd} with {event.agent}, on branch {event.branch}"
+    if event.home != event.branch:
+        start += f" (from {event.home} at {event.base[:7]})"
+    gates = f"gates: {'; '.join(event.gates)}" if event.gates else "gates: none"
+    return labelled("resumed" if event.resumed else "run", start, gates, *event.said)
+
+
+def _run_ended(event: events.RunEnded, _: bool) -> list[str]:
+    return labelled("end", f"{event.why} ({spent(event.seconds, event.tokens, event.cost)})")
+
+
+def _chosen(event: events.Chosen, _: bool) -> list[str]:
+    again = f" - attempt {event.attempt}" if event.attempt > 1 else ""
+    return ["", *labelled("task", named(event.task, event.text) + again)]
+
+
+def _reported(event: events.AgentReported, verbose: bool) -> list[str]:
+    return labelled("agent", event.action) if verbose and event.action else []
+
+
+def _stopped(event: events.AgentStopped, _: bool) -> list[str]:
+    code = f" with {event.code}" if event.why == "exited" and event.code is not None else ""
+    trouble = [f"{event.failure}: {event.message}".rstrip(": ")] if event.failure else []
+    return labelled("agent", f"{event.why}{code} after {spent(event.seconds, event.tokens, event.cost)}", *trouble)
+
+
+def _gate(event: events.GateRan, _: bool) -> list[str]:
+    base = ", with the tests as they were before" if event.base_tests else ""
+    took = f"{event.command} ({duration(event.seconds)}{base})"
+    if event.none:
+        return labelled("gate", f"nothing to run yet: {event.command}")
+    if event.timed_out:
+        return labelled("RED", f"out of time: {took}")
+    return labelled("gate" if event.ok else "RED", took)
+
+
+def _judged(event: events.Judged, _: bool) -> list[str]:
+    shown: list[str] = []
+    for kind, text, rejects in event.findings[:MOST]:
+        shown += labelled("rejected" if rejects else "note", text if text.startswith(kind) else f"{kind}: {text}")
+    if len(event.findings) > MOST:
+        shown += labelled("", f"and {len(event.findings) - MOST} more")
+    return shown
+
+
+def _recorded(event: events.Recorded, _: bool) -> list[str]:
+    also = f", and with it {', '.join(event.also)}" if event.also else ""
+    return labelled("done", f"{event.task} is commit {event.commit[:7]}{also}")
+
+
+def _set_aside(event: events.SetAside, _: bool) -> list[str]:
+    kept = [f"its work is kept: git show {event.work}"] if event.work else []
+    uncounted = "" if event.counted else " (no try is used up)"
+    return labelled("aside", f"{event.reason}{uncounted}", *kept)
+
+
+def _parked(event: events.Parked, _: bool) -> list[str]:
+    return labelled("PARKED", f"{named(event.task, event.text)}: {event.reason}")
+
+
+def _moved(event: events.Moved, verbose: bool) -> list[str]:
+    commit = f" ({event.commit[:7]})" if event.commit else ""
+    return labelled("commit", event.subject + commit) if verbose or not event.subject.startswith("chore(") else []
+
+
+def _noted(event: events.Noted, verbose: bool) -> list[str]:
+    detail = event.detail.splitlines()[:20] if verbose or event.loud else []
+    return labelled("WARNING" if event.loud else "note", event.text, *detail)
+
+
+def _ready(event: events.WorkspaceReady, verbose: bool) -> list[str]:
+    return (
+        labelled("note", f"not protected, too large: {', '.join(event.unsaved)}")
+        if verbose and event.unsaved
+        else []
+    )
+
+
+_TABLE: dict[type[Event], Callable[..., list[str]]] = {
+    events.RunStarted: _run_started, events.RunEnded: _run_ended, events.Chosen: _chosen,
+    events.WorkspaceReady: _ready, events.AgentReported: _reported, events.AgentStopped: _stopped,
+    events.GateRan: _gate, events.Judged: _judged, events.Recorded: _recorded, events.SetAside: _set_aside,
+    events.Parked: _parked, events.Moved: _moved, events.Noted: _noted,
+}  # fmt: skip

@@ -1,0 +1,116 @@
+"""Where it stands: the PRD's tasks and the last run, as lines and as JSON."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from ralph.events import RunStarted
+from ralph.model import Prd, Task
+from ralph.show.lines import duration, sentence
+from ralph.show.summary import Outcome
+
+BOX = {"done": "[x]", "open": "[ ]", "parked": "[P]", "running": "[>]"}
+
+
+@dataclass(frozen=True, slots=True)
+class LastRun:
+    """The last run of the journal. `pid` is the process that works on it now, None where none does."""
+
+    start: RunStarted
+    outcome: Outcome
+    began: float  # epoch seconds
+    seen: float  # of its last event
+    pid: int | None = None
+
+    @property
+    def state(self) -> str:
+        """`running`, `ended`, or `cut off`."""
+        if self.pid is not None and self.outcome.ended is None:
+            return "running"
+        return "ended" if self.outcome.ended else "cut off"
+
+
+def state_of(task: Task, run: LastRun | None) -> str:
+    """`open`, `done`, `parked` or `running`."""
+    if run and run.state == "running" and run.outcome.current and run.outcome.current.task == task.id:
+        return "running"
+    if task.done:
+        return "done"
+    return "parked" if task.fields.parked is not None else "open"
+
+
+def to_json(prd: Prd, run: LastRun | None) -> dict[str, Any]:
+    """What `ralph status --json` promises."""
+    return {
+        "tasks": [_task_json(task, run) for task in prd.tasks],
+        "near_misses": [{"line": miss.line, "text": miss.text, "why": miss.why} for miss in prd.near_misses],
+        "run": _run_json(run) if run else None,
+    }
+
+
+def _task_json(task: Task, run: LastRun | None) -> dict[str, Any]:
+    return {
+        "id": task.id, "number": task.number, "line": task.line, "text": task.text, "state": state_of(task, run),
+        "parent": task.parent, "depends": list(task.fields.depends), "files": list(task.fields.files),
+    }  # fmt: skip
+
+
+def _run_json(run: LastRun) -> dict[str, Any]:
+    seen, start = run.outcome, run.start
+    return {
+        "id": start.run, "state": run.state, "pid": run.pid, "branch": start.branch, "home": start.home,
+        "agent": start.agent, "prd": start.prd, "began": run.began, "seen": run.seen, "attempts": seen.attempts,
+        "task": seen.current.task if seen.current else None,
+        "attempt": seen.current.attempt if seen.current else None,
+        "done": seen.done, "parked": seen.parked, "tokens": seen.tokens, "cost": seen.cost,
+        "code": seen.ended.code if seen.ended else None, "why": seen.ended.why if seen.ended else None,
+    }  # fmt: skip
+
+
+def as_lines(name: str, prd: Prd, run: LastRun | None, now: float) -> list[str]:
+    """A table for people: one line for each task, then the run."""
+    depth = _depths(prd)
+    leaves = Counter(state_of(task, run) for task in prd.tasks if task.leaf)
+    counted = ", ".join(
+        f"{leaves[state]} {state}" for state in ("done", "running", "parked", "open") if leaves[state]
+    )
+    shown = [f"{name}: {counted or 'no task'}"]
+    for task in prd.tasks:
+        state = state_of(task, run)
+        shown.append(f"{task.number:>4} {'  ' * depth[task.number]}{BOX[state]} {sentence(task.text)}")
+        if state == "parked" and task.fields.parked:
+            shown.append(f"     {'  ' * depth[task.number]}    parked: {sentence(task.fields.parked)}")
+    shown += [
+        f"line {one.line} looks like a task and is none ({one.why}): {sentence(one.text)}"
+        for one in prd.near_misses
+    ]
+    return [*shown, "", *(_run_lines(run, now) if run else ["No run yet."])]
+
+
+def _depths(prd: Prd) -> dict[int, int]:
+    """How deep each task lies, by number."""
+    by_id: dict[str, int] = {}
+    by_number: dict[int, int] = {}
+    for task in prd.tasks:
+        depth = by_id.get(task.parent, 0) + 1 if task.parent is not None else 0
+        by_id[task.id] = by_number[task.number] = depth
+    return by_number
+
+
+def _run_lines(run: LastRun, now: float) -> list[str]:
+    seen, start = run.outcome, run.start
+    head = f"Run {start.run} with {start.agent} on branch {start.branch}"
+    if run.state == "running":
+        went = f"running for {duration(now - run.began)} (pid {run.pid}), last sign {duration(now - run.seen)} ago"
+        what = [f"  {sentence(seen.current.text)}, attempt {seen.current.attempt}"] if seen.current else []
+        return [f"{head}: {went}", *what]
+    if seen.ended:
+        return [f"{head}: ended {_clock(run.seen)}, exit {seen.ended.code}: {sentence(seen.ended.why)}"]
+    return [f"{head}: cut off {_clock(run.seen)}; the same command continues it"]
+
+
+def _clock(when: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(when))

@@ -1,0 +1,122 @@
+"""What a run came to: folded from its events while it goes, shown at its end."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from ralph import events
+from ralph.errors import Exit
+from ralph.events import Event
+from ralph.show.lines import named, sentence, spent
+
+MEANING = {
+    Exit.DONE: "every task is verified",
+    Exit.PARKED: "finished, but something is parked for a human",
+    Exit.REFUSED: "refused, nothing was changed",
+    Exit.STOPPED: "stopped with work left: the same command continues",
+    Exit.INTERRUPTED: "interrupted: the same command continues",
+}
+
+
+@dataclass
+class Outcome:
+    """One run so far. `see` takes its events in order."""
+
+    started: events.RunStarted | None = None
+    ended: events.RunEnded | None = None
+    attempts: int = 0
+    texts: dict[str, str] = field(default_factory=dict)  # tasks attempted: id -> text
+    done: dict[str, str] = field(default_factory=dict)  # id -> commit
+    parked: dict[str, str] = field(default_factory=dict)  # id -> reason
+    aside: dict[str, str] = field(default_factory=dict)  # id -> why its last attempt was set aside
+    current: events.Chosen | None = None
+    tokens: int = 0
+    cost: float | None = None
+
+    def see(self, event: Event) -> None:
+        if isinstance(event, events.RunStarted):
+            self.started, self.ended = event, None
+        elif isinstance(event, events.RunEnded):
+            self.ended, self.current = event, None
+        elif isinstance(event, events.Chosen):
+            self.attempts += 1
+            self.texts[event.task], self.current = event.text, event
+        elif isinstance(event, events.AgentStopped):
+            self.tokens += event.tokens
+            self.cost = self.cost if event.cost is None else (self.cost or 0.0) + event.cost
+        else:
+            self._see_verdict(event)
+
+    def _see_verdict(self, event: Event) -> None:
+        if isinstance(event, events.Recorded):
+            self.done |= dict.fromkeys((event.task, *event.also), event.commit)
+            self.aside.pop(event.task, None)
+            self.current = None
+        elif isinstance(event, events.SetAside):
+            self.aside[event.task], self.current = event.reason, None
+        elif isinstance(event, events.Parked):
+            self.texts.setdefault(event.task, event.text)
+            self.parked[event.task] = event.reason
+            self.aside.pop(event.task, None)
+
+
+def outcome(seen: Iterable[Event]) -> Outcome:
+    """The outcome of one run, from all of its events."""
+    found = Outcome()
+    for event in seen:
+        found.see(event)
+    return found
+
+
+def summary(run: Outcome, logs: str) -> list[str]:
+    """The end of a run for people: what was attempted, what worked, what needs a human, what it cost, what now.
+
+    `logs` is the folder that holds journal and transcripts.
+    """
+    if run.started is None or run.ended is None:
+        return []
+    how_long = spent(run.ended.seconds, run.ended.tokens, run.ended.cost)
+    shown = ["", f"Summary: {sentence(run.ended.why)}", ""]
+    shown += _row("attempted", [f"{_many(len(run.texts), 'task')} in {_many(run.attempts, 'attempt')}, {how_long}"])
+    shown += _row("done", [f"{commit[:7]}  {_name(run, task)}" for task, commit in run.done.items()])
+    shown += _row("parked", _reasons(run, run.parked))
+    shown += _row("still open", _reasons(run, run.aside))
+    shown += _row("logs", [logs, "`ralph logs` shows the diary, `ralph logs TASK` what the agent said"])
+    shown += _row("what now", _what_now(run.started, run))
+    return [*shown, *_row(f"exit {run.ended.code}", [_meaning(run.ended.code)])]
+
+
+def _row(label: str, values: list[str]) -> list[str]:
+    return [f"  {label if not number else '':<12}{value}" for number, value in enumerate(values)]
+
+
+def _many(number: int, word: str) -> str:
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
+
+
+def _name(run: Outcome, task: str) -> str:
+    return sentence(named(task, run.texts.get(task, ""))) or task
+
+
+def _reasons(run: Outcome, tasks: dict[str, str]) -> list[str]:
+    return [line for task, why in tasks.items() for line in (_name(run, task), f"  {sentence(why)}")]
+
+
+def _what_now(start: events.RunStarted, run: Outcome) -> list[str]:
+    home, branch = shlex.quote(start.home), shlex.quote(start.branch)
+    advice = []
+    if run.parked:
+        advice.append(
+            "a parked task: change it or the code, remove its `- Parked:` line, run the same command again"
+        )
+    if run.done:
+        advice.append("undo one task and its tick: git revert COMMIT")
+    if start.home != start.branch:
+        advice += [f"merge:   git switch {home} && git merge {branch}", f"go back: git switch {home}"]
+    return advice
+
+
+def _meaning(code: int) -> str:
+    return MEANING.get(Exit(code), "") if code in list(Exit) else ""

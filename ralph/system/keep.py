@@ -1,0 +1,139 @@
+"""What a runner does with its child: read it, obey the parent, and leave nothing behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable
+from select import POLLIN, poll
+from typing import Protocol
+
+from ralph.system import tree
+from ralph.system.runner import END, GRACE, Link
+
+TICK = 0.2  # seconds without any event until the child is looked at anyway
+LINGER = 2.0  # seconds at most that output of what outlives the child is waited for ...
+GAP = 0.05  # ... and for so long at a time
+DRAIN = 1.0  # seconds at most for the rest, when nobody is left to write
+CLOSED = 0.1  # seconds until output that the child closed is tried again: it can open its terminal anew
+
+
+class Child(Protocol):
+    """A started program: its pid, which is also its process group, and the descriptor of its output."""
+
+    pid: int
+    fd: int
+
+    def read(self) -> bytes:
+        """What there is to read; EOFError when nobody holds the other end."""
+
+    def code(self) -> int | None:
+        """Its exit code, negative for a signal; None while it runs."""
+
+
+class Keeper:
+    """Reads a child until it exits (its exit counts, not the end of its output), then ends what it left."""
+
+    def __init__(self, child: Child, link: Link, swallow: Callable[[bytes], None]) -> None:
+        self._child, self._link, self._swallow = child, link, swallow
+        self._wake, bell = socket.socketpair()
+        self._bell = bell  # kept: a closed bell would never ring
+        for end in (self._wake, bell):
+            end.setblocking(False)
+        signal.set_wakeup_fd(bell.fileno(), warn_on_full_buffer=False)
+        self._poll = poll()
+        for fd in (child.fd, link.fd, self._wake.fileno()):
+            self._poll.register(fd, POLLIN)
+        self._deaf_until = 0.0
+        self._kill_at: float | None = None
+
+    def keep(self, pulse: Callable[[], float] = lambda: TICK) -> int | None:
+        """The child's exit code, once everything is ended and read; None if it could not be ended.
+
+        `pulse` is called at every turn and says in how many seconds it wants to be called again.
+        """
+        code = self._child.code()
+        while code is None and not self._hopeless():
+            if self._turn(min(pulse(), TICK)):
+                code = self._child.code()
+        self._linger()
+        tree.end_descendants(time.monotonic() + (tree.PATIENCE if self._kill_at is None else GRACE))
+        self._drain()
+        return code
+
+    def _turn(self, patience: float) -> bool:
+        """Wait for something to happen; True if the child may have exited."""
+        if self._deaf_until and time.monotonic() > self._deaf_until:
+            self._listen()
+        ready = self._take(patience)
+        self._kill_if_due()
+        return not ready or self._wake.fileno() in ready
+
+    def _take(self, patience: float) -> set[int]:
+        """Wait for what comes next, and deal with it; the descriptors that had something."""
+        ready = {fd for fd, _ in self._poll.poll(patience * 1000)}
+        if self._link.fd in ready:
+            self._obey()
+        if self._child.fd in ready:
+            self._read()
+        if self._wake.fileno() in ready:
+            self._wake.recv(4096)
+            self._reap_strangers()
+        return ready
+
+    def _read(self) -> None:
+        try:
+            data = self._child.read()
+        except EOFError:
+            self._poll.unregister(self._child.fd)
+            self._deaf_until = time.monotonic() + CLOSED
+            return
+        self._swallow(data)
+
+    def _listen(self) -> None:
+        self._deaf_until = 0.0
+        self._poll.register(self._child.fd, POLLIN)
+
+    def _obey(self) -> None:
+        if self._link.receive() == END and self._kill_at is None:
+            self._kill_at = time.monotonic() + GRACE
+            tree.send_group(signal.SIGTERM, self._child.pid)
+
+    def _kill_if_due(self) -> None:
+        if self._kill_at is not None and time.monotonic() > self._kill_at:
+            tree.send_group(signal.SIGKILL, self._child.pid)
+            tree.send(signal.SIGKILL, [self._child.pid])
+
+    def _hopeless(self) -> bool:
+        return self._kill_at is not None and time.monotonic() > self._kill_at + GRACE / 2
+
+    def _reap_strangers(self) -> None:
+        """Orphans that ended: a long session must not fill the process table with zombies."""
+        while (info := _ended()) is not None and info.si_pid != self._child.pid:
+            os.waitpid(info.si_pid, 0)
+
+    def _linger(self) -> None:
+        """What outlives the child may have something to say: wait while it does, not for long."""
+        now = time.monotonic()
+        deadline, quiet = now + LINGER, now + GAP
+        while self._kill_at is None and not tree.childless() and time.monotonic() < min(deadline, quiet):
+            if self._child.fd in self._take(GAP):
+                quiet = time.monotonic() + GAP
+
+    def _drain(self) -> None:
+        """Nobody is left to write: read what is still there."""
+        if self._deaf_until:
+            self._listen()
+        deadline = time.monotonic() + DRAIN
+        while not self._deaf_until and time.monotonic() < deadline:
+            if self._child.fd not in self._take(0):
+                return
+
+
+def _ended() -> os.waitid_result | None:
+    try:
+        return os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return None

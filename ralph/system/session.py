@@ -1,0 +1,171 @@
+"""Run one agent on a terminal of its own, with fresh context, until it stops or has to be stopped.
+
+One attempt = one process = one terminal. The parent, here, is free of threads and decides; a forked runner
+reads the agent (`terminal`, `keep`) and ends everything that it started (`runner`, `tree`). Nothing of it
+survives on Linux, also when ralph or the runner is killed with -9. Times are those of the monotonic clock,
+so a laptop that sleeps is not silent.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from ralph.model import Kind, Launch, Signal, Stopped, Why
+from ralph.system import runner
+from ralph.system.capped import Capped, plain
+from ralph.system.keep import Keeper
+from ralph.system.runner import Link, Message
+from ralph.system.tally import Tally
+from ralph.system.terminal import Beats, Events, Terminal, unpack
+
+__all__ = ["NONINTERACTIVE", "Tally", "run"]
+
+TAIL = 4000  # characters
+
+NONINTERACTIVE: Final[Mapping[str, str]] = {
+    "CI": "1",
+    "GIT_TERMINAL_PROMPT": "0", "GIT_EDITOR": "true", "GIT_SEQUENCE_EDITOR": "true", "GIT_MERGE_AUTOEDIT": "no",
+    "GIT_PAGER": "cat", "PAGER": "cat", "MANPAGER": "cat", "SYSTEMD_PAGER": "cat", "GH_PAGER": "cat",
+    "AWS_PAGER": "", "EDITOR": "true", "VISUAL": "true",
+    "GIT_SSH_COMMAND": "ssh -o BatchMode=yes -o ConnectTimeout=20",
+    "GIT_ASKPASS": "false", "SSH_ASKPASS": "false", "SSH_ASKPASS_REQUIRE": "never", "SUDO_ASKPASS": "false",
+    "GCM_INTERACTIVE": "never", "GH_PROMPT_DISABLED": "1",
+    "DEBIAN_FRONTEND": "noninteractive", "APT_LISTCHANGES_FRONTEND": "none", "NEEDRESTART_MODE": "a",
+    "NONINTERACTIVE": "1", "HOMEBREW_NO_AUTO_UPDATE": "1",
+    "npm_config_yes": "true", "npm_config_fund": "false", "npm_config_update_notifier": "false",
+    "COREPACK_ENABLE_DOWNLOAD_PROMPT": "0", "YARN_ENABLE_PROGRESS_BARS": "0",
+    "PIP_NO_INPUT": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1", "POETRY_NO_INTERACTION": "1",
+    "COMPOSER_NO_INTERACTION": "1", "TF_INPUT": "0", "TF_IN_AUTOMATION": "1",
+}  # fmt: skip
+"""What to add to an agent's environment so that nothing it runs waits for a person (R23)."""
+
+
+def run(
+    launch: Launch, *, cwd: Path, env: Mapping[str, str], prompt: Path, transcript: Path,
+    read: Callable[[str], Sequence[Signal]] | None,
+    silence: float, open_tool_silence: float, wall: float,
+    started: Callable[[int, float], None], tell: Callable[[Signal], None], stop: Callable[[], Why | None],
+) -> Stopped:  # fmt: skip
+    """Run an agent to its end and say how it ended; everything that it started has ended then, too.
+
+    The agent's environment is `env` with the launch's additions; its standard input is the file `prompt`; all it
+    prints goes to `transcript` (0600, its beginning and end if it is long). `read` turns a line of it into signals,
+    in the runner; without it the agent has no events, and output is what counts as progress.
+
+    `started(pid, start time)` is called before anything runs, with the runner's. `tell` gets each signal, `stop` is
+    asked after each and at least five times a second: its answer ends the agent within 1.5 s. The agent is also
+    ended after `silence` seconds without progress (while a tool call is open: `open_tool_silence`, if that is
+    longer) and after `wall` seconds.
+    """
+    import pexpect  # noqa: F401 - here, so that the runners need not import it, each
+
+    log, file = transcript.absolute(), prompt.absolute()
+    whole = {**env, **launch.env}
+    session = Session(read is not None, silence, max(silence, open_tool_silence), wall, tell, stop)
+    with runner.fork(lambda link: _work(link, launch.argv, cwd, whole, file, log, read)) as forked:
+        started(forked.pid, forked.started)
+        session.begin()
+        forked.go()
+        last = runner.follow(forked, session.hear, session.over)
+    return session.stopped(last, log)
+
+
+class Session:
+    """The parent's side: what was heard so far, and whether it is time to end."""
+
+    def __init__(
+        self, events: bool, silence: float, patience: float, wall: float,
+        tell: Callable[[Signal], None], stop: Callable[[], Why | None],
+    ) -> None:  # fmt: skip
+        self._events, self._silence, self._patience, self._wall = events, silence, patience, wall
+        self._tell, self._stop = tell, stop
+        self._tally = Tally()
+        self._why: Why | None = None
+
+    def begin(self) -> None:
+        """The clock starts."""
+        self._began = self._progress = time.monotonic()
+
+    def hear(self, message: Message) -> None:
+        """One signal of the agent."""
+        signal = unpack(message["signal"])
+        self._tally.add(signal)
+        if signal.kind is not Kind.RETRY:
+            self._progress = time.monotonic()
+        self._tell(signal)
+
+    def over(self, quiet: bool) -> bool:
+        """Whether the agent has to end now. Silence is judged only when everything said was heard."""
+        now = time.monotonic()
+        patience = self._patience if self._tally.open_tools else self._silence
+        self._why = self._stop()
+        if self._why is None and now - self._began > self._wall:
+            self._why = Why.OVERRAN
+        if self._why is None and quiet and now - self._progress > patience:
+            self._why = Why.SILENT
+        return self._why is not None
+
+    def stopped(self, last: Message | None, transcript: Path) -> Stopped:
+        """The whole session as a value. `last` is the runner's last message; None: it died."""
+        if last and "unstarted" in last:
+            return _unstarted(last["unstarted"])
+        code = last["code"] if last else None
+        why = self._why or (Why.EXITED if last else self._stop() or Why.LOST)
+        tail, tally = _tail(transcript), self._tally
+        return Stopped(
+            why, code, time.monotonic() - self._began, tally.ended if self._events else _ended(why, code),
+            tally.failure, tally.tokens, tally.cost, tally.said if self._events else tail, tail,
+            tally.actions, tally.wrote, tally.commands, last["output"] if last else _size(transcript),
+        )  # fmt: skip
+
+
+def _work(
+    link: Link, argv: Sequence[str], cwd: Path, env: Mapping[str, str], prompt: Path, transcript: Path,
+    read: Callable[[str], Sequence[Signal]] | None,
+) -> None:  # fmt: skip
+    """In the runner: start the agent, keep it to its end, say how it ended."""
+    try:
+        os.chdir(cwd)
+        terminal = Terminal(argv, env, prompt)
+    except OSError as error:
+        link.send(ended=True, unstarted=str(error))
+        return
+    ear = Events(read, link) if read else Beats(link)
+    with Capped(transcript) as log:
+
+        def swallow(data: bytes) -> None:
+            log.write(data)
+            ear.swallow(data)
+
+        code = Keeper(terminal, link, swallow).keep(ear.pulse)
+        ear.flush()
+    link.send(ended=True, code=code, output=log.total, error=log.error)
+
+
+def _unstarted(error: str) -> Stopped:
+    return Stopped(Why.UNSTARTED, failure=Signal(Kind.ERROR, error[:2000]), tail=error[-TAIL:])
+
+
+def _ended(why: Why, code: int | None) -> bool | None:
+    """An agent without events claims success by its exit code."""
+    return code == 0 if why is Why.EXITED else None
+
+
+def _tail(transcript: Path) -> str:
+    try:
+        with transcript.open("rb") as file:
+            file.seek(max(0, _size(transcript) - 4 * TAIL))
+            return plain(file.read()).strip()[-TAIL:]
+    except OSError:
+        return ""
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0

@@ -1,0 +1,114 @@
+"""What a stream of signals adds up to: tokens and money, the last words, tools, paths and commands, the end."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from ralph.model import Kind, Signal, Usage
+
+FAILURES = frozenset({
+    Kind.RATE_LIMIT, Kind.OVERLOADED, Kind.NETWORK, Kind.AUTH, Kind.CREDIT, Kind.MODEL, Kind.ERROR,
+})  # fmt: skip
+SAID = 4000  # characters
+ACTION = 200  # characters of one action
+ACTIONS = 10
+NAMED = 500  # paths, and commands
+KEYS = 10_000  # messages counted one by one; older ones become part of the sum
+
+
+class Tally:
+    """The running total of one session. Bounded, however much is added."""
+
+    def __init__(self) -> None:
+        self.said = ""
+        self.failure: Signal | None = None  # the last one that the agent did not get over
+        self.ended: bool | None = None
+        self.open_tools = 0  # tool calls without a result yet
+        self._counted = Usage()
+        self._by_key: dict[str, Usage] = {}
+        self._actions: deque[str] = deque(maxlen=ACTIONS)
+        self._wrote: dict[str, None] = {}
+        self._commands: dict[str, None] = {}
+
+    def add(self, signal: Signal) -> None:
+        """Take one signal into account."""
+        if signal.usage is not None:
+            self._count(signal.usage)
+        if signal.kind is Kind.TEXT and signal.text.strip():
+            self.said = signal.text[-SAID:]
+        elif signal.kind is Kind.TOOL:
+            self._use(signal)
+        elif signal.kind is Kind.TOOL_DONE:
+            self.open_tools = max(0, self.open_tools - 1)
+        elif signal.kind is Kind.ENDED:
+            self._end(signal)
+        elif signal.kind in FAILURES:
+            self.failure = signal
+
+    @property
+    def tokens(self) -> int:
+        """Tokens so far."""
+        return self._counted.tokens + sum(usage.tokens for usage in self._by_key.values())
+
+    @property
+    def cost(self) -> float | None:
+        """USD so far; None as long as the agent has not told any."""
+        return _sum([self._counted.cost, *(usage.cost for usage in self._by_key.values())])
+
+    @property
+    def actions(self) -> tuple[str, ...]:
+        """The last tool calls, one line each."""
+        return tuple(self._actions)
+
+    @property
+    def wrote(self) -> tuple[str, ...]:
+        """Paths that tool calls wrote, in the order of the first write."""
+        return tuple(self._wrote)
+
+    @property
+    def commands(self) -> tuple[str, ...]:
+        """Shell commands that were run, in order, each once."""
+        return tuple(self._commands)
+
+    def _count(self, usage: Usage) -> None:
+        if usage.final:
+            cost = self.cost if usage.cost is None else usage.cost
+            self._counted, self._by_key = Usage(usage.tokens, cost), {}
+        elif usage.key:
+            self._by_key[usage.key] = usage
+            if len(self._by_key) > KEYS:
+                self._counted, self._by_key = Usage(self.tokens, self.cost), {}
+        else:
+            self._counted = Usage(self._counted.tokens + usage.tokens, _sum([self._counted.cost, usage.cost]))
+
+    def _use(self, signal: Signal) -> None:
+        self.open_tools += 1
+        self.failure = None  # it went on working
+        self._actions.append(action(signal))
+        _note(self._wrote, signal.paths)
+        _note(self._commands, (signal.command,) if signal.command else ())
+
+    def _end(self, signal: Signal) -> None:
+        self.ended = signal.ok
+        self.open_tools = 0
+        self.said = signal.text[-SAID:] or self.said
+        if signal.ok:
+            self.failure = None
+
+
+def action(signal: Signal) -> str:
+    """A tool call in one line: its name and what it is about."""
+    about = signal.command or ", ".join(signal.paths) or signal.text
+    line = " ".join(f"{signal.tool}: {about}".split()) if about else signal.tool
+    return line if len(line) <= ACTION else line[: ACTION - 1] + "…"
+
+
+def _note(names: dict[str, None], new: tuple[str, ...]) -> None:
+    names.update(dict.fromkeys(name for name in new if name in names or len(names) < NAMED))
+    while len(names) > NAMED:
+        names.popitem()
+
+
+def _sum(costs: list[float | None]) -> float | None:
+    known = [cost for cost in costs if cost is not None]
+    return sum(known) if known else None

@@ -1,0 +1,243 @@
+"""Processes and what they started: who is alive, who descends from whom, and how a whole family is ended.
+
+On Linux a *subreaper* inherits every orphan below it, so a family is everything below its subreaper, however a
+member detached itself (setsid, double fork, `env -i`). A subreaper without children is the kernel's own proof
+that nobody is left. What another service was asked to start (docker, systemd-run, cron, a running tmux) is no
+descendant. macOS has no subreaper: there the family is what psutil sees below the process at that moment, so a
+daemon that detached itself earlier survives.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Collection, Iterable
+from functools import cache
+from pathlib import Path
+
+PATIENCE = 3.0  # seconds until a process that does not die (uninterruptible sleep) is given up
+ROUND = 0.001  # seconds between two rounds of killing
+LINUX = sys.platform == "linux"
+_PROC = Path("/proc")
+_PR_SET_CHILD_SUBREAPER = 36
+_DEAD = ("Z", "X")
+
+
+def start_time(pid: int) -> float | None:
+    """When a process started, in seconds since boot, exact to the clock tick; None if there is none.
+
+    Good for one thing: telling a process from a later one with the same pid. Below the tick stands a mark of
+    this boot, because pid and ticks alone could repeat after a reboot. On macOS: epoch seconds.
+    """
+    if not LINUX:
+        return _psutil_start(pid)
+    stat = _stat(pid)
+    return round(int(stat[19]) / os.sysconf("SC_CLK_TCK") + _boot_mark(), 6) if stat else None
+
+
+def alive(pid: int, started: float) -> bool:
+    """That very process runs: same pid, same start, and no zombie."""
+    if start_time(pid) != started:
+        return False
+    return not LINUX or _state(pid) not in _DEAD
+
+
+def become_subreaper() -> None:
+    """From now on orphans below this process become its children. Nothing happens where there is no such thing."""
+    if LINUX:
+        import ctypes
+
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def children(pid: int) -> set[int]:
+    """The children of a process now, zombies included."""
+    if not LINUX:
+        return {below for below in descendants(pid) if _psutil_parent(below) == pid}
+    try:
+        tasks = list((_PROC / str(pid) / "task").iterdir())
+        return {int(child) for task in tasks for child in (task / "children").read_text().split()}
+    except OSError:  # it is gone, or a kernel without CONFIG_PROC_CHILDREN
+        return {child for child in _pids() if _parent(child) == pid}
+
+
+def descendants(pid: int) -> set[int]:
+    """Everything below a process now, zombies included, itself not."""
+    if not LINUX:
+        return _psutil_below(pid)
+    found: set[int] = set()
+    new = children(pid)
+    while new:
+        found |= new
+        new = {child for parent in new for child in children(parent)} - found
+    return found
+
+
+def childless() -> bool:
+    """This process has no child at all, not even a zombie. For a subreaper: no descendant either."""
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return True
+    return False
+
+
+def end_descendants(deadline: float, spare: Collection[int] = ()) -> bool:
+    """Kill everything below this process but the children in `spare`, and reap it; True when nothing is left.
+
+    `deadline` is a time of the monotonic clock. One scan would miss what is forked meanwhile: it goes on
+    until two in a row find nothing.
+    """
+    quiet = 0
+    while not (childless() or quiet == 2):
+        spared = {pid for one in spare for pid in (one, *descendants(one))}
+        victims = descendants(os.getpid()) - spared
+        send(signal.SIGKILL, victims)
+        quiet = 0 if victims else quiet + 1
+        if not _reap(victims):
+            time.sleep(ROUND)
+        if time.monotonic() > deadline:
+            return False
+    return True
+
+
+def end_tree(pid: int, started: float) -> None:
+    """End a process left over by another ralph, and everything below it. It is no child of ours.
+
+    What is below goes first: it stands still meanwhile, and being a subreaper it keeps the orphans findable.
+    """
+    deadline = time.monotonic() + PATIENCE
+    if alive(pid, started):
+        send(signal.SIGSTOP, [pid])
+        _end_all(lambda: _living(descendants(pid)), deadline)
+        send(signal.SIGKILL, [pid] if alive(pid, started) else [])
+        while alive(pid, started) and time.monotonic() < deadline:
+            time.sleep(ROUND)
+
+
+def end_leftovers(run: str) -> None:
+    """End every process whose environment says that it belongs to this run (RALPH_RUN_ID), but ourselves.
+
+    The last resort, for what is left when ralph and its runner were both killed: `env -i` hides from it.
+    """
+    _end_all(lambda: _marked(run), time.monotonic() + PATIENCE)
+
+
+def send(what: signal.Signals, pids: Iterable[int]) -> None:
+    """Send a signal to each; those that are gone are passed over."""
+    for pid in pids:
+        try:
+            os.kill(pid, what)
+        except (ProcessLookupError, PermissionError):
+            continue
+
+
+def send_group(what: signal.Signals, group: int) -> None:
+    """Send a signal to a process group, if there still is one."""
+    try:
+        os.killpg(group, what)
+    except (ProcessLookupError, PermissionError):
+        return
+
+
+def _end_all(find: Callable[[], set[int]], deadline: float) -> None:
+    while (victims := find()) and time.monotonic() < deadline:
+        send(signal.SIGSTOP, victims)  # they fork no further while the rest is looked for
+        send(signal.SIGKILL, victims | find())
+        time.sleep(ROUND)
+
+
+def _reap(pids: Iterable[int]) -> int:
+    reaped = 0
+    for pid in pids:
+        try:
+            reaped += os.waitpid(pid, os.WNOHANG)[0] == pid
+        except ChildProcessError:
+            continue
+    return reaped
+
+
+def _living(pids: Iterable[int]) -> set[int]:
+    return {pid for pid in pids if not LINUX or _state(pid) not in _DEAD}
+
+
+def _marked(run: str) -> set[int]:
+    if not LINUX:
+        return _psutil_marked(run)
+    word = f"RALPH_RUN_ID={run}".encode()
+    return _living(pid for pid in _pids() if pid != os.getpid() and word in _environment(pid))
+
+
+def _environment(pid: int) -> list[bytes]:
+    try:
+        return (_PROC / str(pid) / "environ").read_bytes().split(b"\0")
+    except OSError:
+        return []
+
+
+def _pids() -> list[int]:
+    return [int(name) for name in os.listdir(_PROC) if name.isdigit()]  # noqa: PTH208 - ten times as fast
+
+
+def _stat(pid: int) -> list[str]:
+    """The fields of /proc/PID/stat from the state on; a program's name may hold blanks and brackets."""
+    try:
+        return (_PROC / str(pid) / "stat").read_text(errors="replace").rpartition(")")[2].split()
+    except OSError:
+        return []
+
+
+def _state(pid: int) -> str:
+    return (_stat(pid) or ["X"])[0]
+
+
+def _parent(pid: int) -> int:
+    return int((_stat(pid) or ["X", "0"])[1])
+
+
+@cache
+def _boot_mark() -> float:
+    boot = (_PROC / "sys/kernel/random/boot_id").read_text()
+    return int(boot[:8], 16) % 10_000 / 1_000_000
+
+
+def _psutil_start(pid: int) -> float | None:
+    import psutil
+
+    try:
+        return psutil.Process(pid).create_time()
+    except psutil.Error:
+        return None
+
+
+def _psutil_parent(pid: int) -> int:
+    import psutil
+
+    try:
+        return psutil.Process(pid).ppid()
+    except psutil.Error:
+        return 0
+
+
+def _psutil_below(pid: int) -> set[int]:
+    import psutil
+
+    try:
+        return {child.pid for child in psutil.Process(pid).children(recursive=True)}
+    except psutil.Error:
+        return set()
+
+
+def _psutil_marked(run: str) -> set[int]:
+    import psutil
+
+    found = set()
+    for process in psutil.process_iter():
+        try:
+            if process.pid != os.getpid() and process.environ().get("RALPH_RUN_ID") == run:
+                found.add(process.pid)
+        except psutil.Error:
+            continue
+    return found

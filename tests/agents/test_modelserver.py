@@ -1,0 +1,40 @@
+"""The scripted model server gives each conversation the steps that were meant for it."""
+
+from __future__ import annotations
+
+import pytest
+from modelserver import Step, error, shell, text
+from modelserver.play import Plays
+
+
+def ops(plays: Plays, conversation: str, prompt: str, times: int) -> list[str]:
+    return [shown(plays.next(conversation, prompt)[1]) for _ in range(times)]
+
+
+def shown(step: Step) -> str:
+    return str(step.get("command") or step.get("text") or step["status"])
+
+
+def test_a_conversation_goes_through_its_steps_and_repeats_the_last() -> None:
+    plays = Plays({"": [[shell("ls"), text("done")]]})
+    assert ops(plays, "a", "anything", 3) == ["ls", "done", "done"]
+
+
+def test_each_conversation_about_a_marker_is_its_next_attempt() -> None:
+    plays = Plays({"T1": [[text("first")], [text("second")]], "T2": [[text("other")]]})
+    assert ops(plays, "a", "do T1", 1) == ["first"]
+    assert ops(plays, "b", "do T2", 1) == ["other"]
+    assert ops(plays, "c", "do T1 again", 1) == ["second"]
+    assert ops(plays, "d", "and T1 again", 1) == ["second"]
+    assert plays.seen["d"].attempt == 3
+
+
+@pytest.mark.parametrize(("prompt", "marker"), [("T2 after T1", "T2"), ("T10 and T1", "T1"), ("T10", ""), ("", "")])
+def test_the_marker_that_stands_first_counts_as_a_whole_word(prompt: str, marker: str) -> None:
+    plays = Plays({"T1": [], "T2": [], "": []})
+    assert plays.next("a", prompt)[0].marker == marker
+
+
+def test_an_error_lasts_as_long_as_it_says() -> None:
+    assert ops(Plays({"": [[error(429, times=2), text("ok")]]}), "a", "", 4) == ["429", "429", "ok", "ok"]
+    assert ops(Plays({"": [[error(429), text("ok")]]}), "a", "", 4) == ["429"] * 4

@@ -1,0 +1,52 @@
+"""Recorded runs of the agent CLIs against the signals written beside them (fixtures/transcripts/README.md)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ralph.agents import AGENTS, get
+from ralph.model import Kind, Signal, Usage
+
+FOLDER = Path(__file__).parents[2] / "fixtures" / "transcripts"
+CASES = sorted(path for path in FOLDER.glob("*/*") if path.suffix in {".jsonl", ".pty", ".stderr"})
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.parent.name}/{case.stem}")
+def test_the_reader_makes_of_it(case: Path) -> None:
+    read = get(case.parent.name).read
+    lines = case.read_bytes().decode().split("\n")
+    signals = "".join(f"{shown(signal)}\n" for line in lines for signal in read(line))
+    expected = case.with_suffix(".signals")
+    assert expected.exists(), f"save these as {expected.name} if they are right:\n{signals}"
+    assert signals == expected.read_text()
+
+
+def test_every_agent_with_events_has_recorded_runs() -> None:
+    assert {case.parent.name for case in CASES} == {agent.NAME for agent in AGENTS.values() if agent.EVENTS}
+
+
+def test_no_signals_without_a_run() -> None:
+    assert {case.with_suffix(".signals") for case in CASES} == set(FOLDER.glob("*/*.signals"))
+
+
+def shown(signal: Signal) -> str:
+    """One readable line: `kind (facts): text`."""
+    facts = [
+        signal.tool,
+        f"writes {', '.join(signal.paths)}" if signal.paths else "",
+        f"runs {signal.command!r}" if signal.command else "",
+        f"resets at {signal.resets_at:.0f}" if signal.resets_at is not None else "",
+        {True: "ok", False: "not ok", None: ""}[signal.ok],
+        counted(signal.usage) if signal.usage else "",
+    ]
+    told = ", ".join(fact for fact in facts if fact)
+    text = "" if signal.kind is Kind.TOOL else signal.text
+    return signal.kind.value + (f" ({told})" if told else "") + (f": {text!r}" if text else "")
+
+
+def counted(usage: Usage) -> str:
+    cost = f", {usage.cost:.6f} USD" if usage.cost is not None else ""
+    of = "in all" if usage.final else f"for {usage.key}"
+    return f"{usage.tokens} tokens {of}{cost}"

@@ -1,0 +1,77 @@
+"""The seal: a home, an identity and dates of their own for every test. And a repository to work in."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+DATE = "2026-01-02T03:04:05+00:00"
+KEPT = ("PATH", "LANG", "LC_ALL", "TMPDIR", "CI", "RALPH_E2E_CLAUDE", "RALPH_E2E_CODEX", "PYTEST_CURRENT_TEST",
+        "PYTEST_XDIST_WORKER", "PYTEST_XDIST_TESTRUNUID", "VIRTUAL_ENV", "PYTHONDONTWRITEBYTECODE")  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def sealed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Nothing of the machine's reaches a test: own HOME, no system config, one identity, one date."""
+    home = tmp_path / "home"
+    home.mkdir()
+    for name in list(os.environ):
+        if name not in KEPT:
+            monkeypatch.delenv(name)
+    settings = {"HOME": home, "XDG_CONFIG_HOME": home / ".config", "GIT_CONFIG_NOSYSTEM": "1", "TERM": "dumb",
+                "TZ": "UTC", "GIT_AUTHOR_DATE": DATE, "GIT_COMMITTER_DATE": DATE, "COLUMNS": "100"}  # fmt: skip
+    for name, value in settings.items():
+        monkeypatch.setenv(name, str(value))
+    (home / ".gitconfig").write_text(
+        "[user]\n\tname = Ada Test\n\temail = ada@example.org\n[init]\n\tdefaultBranch = main\n"
+    )
+    return home
+
+
+@dataclass(frozen=True)
+class Repository:
+    """A repository for a test, with plain words for what tests do to it."""
+
+    path: Path
+
+    def git(self, *args: str, check: bool = True) -> str:
+        done = subprocess.run(["git", *args], cwd=self.path, capture_output=True, text=True, check=False)
+        assert not check or done.returncode == 0, f"git {' '.join(args)}: {done.stderr}"
+        return done.stdout.strip()
+
+    def write(self, files: Mapping[str, str | bytes]) -> None:
+        for name, content in files.items():
+            path = self.path / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content if isinstance(content, bytes) else content.encode())
+
+    def commit(self, files: Mapping[str, str | bytes], message: str = "change") -> str:
+        self.write(files)
+        self.git("add", "-A")
+        self.git("commit", "-q", "-m", message)
+        return self.git("rev-parse", "HEAD")
+
+    def read(self, name: str) -> str:
+        return (self.path / name).read_bytes().decode()
+
+    def refs(self) -> list[str]:
+        return self.git("for-each-ref", "--format=%(refname)").splitlines()
+
+    def subjects(self, rev: str = "HEAD") -> list[str]:
+        return self.git("log", "--format=%s", rev).splitlines()
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> Repository:
+    """An empty repository with one commit."""
+    path = tmp_path / "repo"
+    path.mkdir()
+    made = Repository(path)
+    made.git("init", "-q")
+    made.commit({"README.md": "# A project\n"}, "start")
+    return made

@@ -1,0 +1,76 @@
+"""Anthropic Messages, as Claude Code speaks it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from modelserver.dialect import Call, last_text, new_id
+from modelserver.steps import Json, Step
+
+ERRORS = {400: "invalid_request_error", 401: "authentication_error", 404: "not_found_error",
+          429: "rate_limit_error", 529: "overloaded_error"}  # fmt: skip
+
+
+def conversation(_body: Json, headers: Mapping[str, str]) -> str:
+    return headers["x-claude-code-session-id"]
+
+
+def prompt(body: Json) -> str:
+    return last_text(body["messages"][:1])
+
+
+def main(body: Json) -> bool:
+    """Titles, summaries and the like offer no tools."""
+    return any(tool.get("name") == "Bash" for tool in body.get("tools") or [])
+
+
+def call(step: Step, body: Json) -> Call:
+    if step["op"] == "shell":
+        return Call("Bash", {"command": step["command"], "description": "as scripted"})
+    return Call("Write", {"file_path": str(_folder(body) / step["path"]), "content": step["content"]})
+
+
+def _folder(body: Json) -> Path:
+    """Write wants absolute paths; the system prompt tells where the agent runs."""
+    told = "\n".join(block["text"] for block in body["system"])
+    found = re.search(r"working directory: (.+)", told)
+    assert found, "Claude's system prompt names no working directory"
+    return Path(found[1])
+
+
+def error(status: int) -> Json:
+    kind = ERRORS.get(status, "api_error")
+    return {"type": "error", "error": {"type": kind, "message": kind}, "request_id": "req_0"}
+
+
+def answer(said: str, call: Call | None) -> Iterator[Json]:
+    usage = {"input_tokens": 1200, "cache_creation_input_tokens": 100, "cache_read_input_tokens": 500}
+    message: Json = {
+        "id": new_id("msg"),
+        "type": "message",
+        "role": "assistant",
+        "model": "scripted",
+        "content": [],
+        "stop_reason": None,
+        "stop_sequence": None,
+        "usage": usage | {"output_tokens": 1},
+    }
+    yield {"type": "message_start", "message": message}
+    if said:
+        yield from _block(0, {"type": "text", "text": ""}, {"type": "text_delta", "text": said})
+    if call:
+        block = {"type": "tool_use", "id": new_id("toolu"), "name": call.name, "input": {}}
+        given = {"type": "input_json_delta", "partial_json": json.dumps(call.given)}
+        yield from _block(int(bool(said)), block, given)
+    stop = {"stop_reason": "tool_use" if call else "end_turn", "stop_sequence": None}
+    yield {"type": "message_delta", "delta": stop, "usage": {"output_tokens": 34}}
+    yield {"type": "message_stop"}
+
+
+def _block(index: int, block: Json, delta: Json) -> Iterator[Json]:
+    yield {"type": "content_block_start", "index": index, "content_block": block}
+    yield {"type": "content_block_delta", "index": index, "delta": delta}
+    yield {"type": "content_block_stop", "index": index}

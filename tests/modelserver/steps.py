@@ -1,0 +1,40 @@
+"""What a scripted model does, one step for each request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+Json = dict[str, Any]
+Step = dict[str, Any]
+Script = Mapping[str, Sequence[Sequence[Step]]]  # marker -> attempts -> steps
+
+
+def text(said: str) -> Step:
+    """A final message: the agent's turn ends."""
+    return {"op": "text", "text": said}
+
+
+def shell(command: str, said: str = "") -> Step:
+    """A call of the client's shell tool, after some words."""
+    return {"op": "shell", "command": command, "text": said}
+
+
+def write(path: str, content: str, said: str = "") -> Step:
+    """A call of the client's tool that writes a file; `path` is relative to where the agent runs."""
+    return {"op": "write", "path": path, "content": content, "text": said}
+
+
+def error(status: int, body: Json | None = None, headers: Mapping[str, str] | None = None, times: int = -1) -> Step:
+    """An HTTP error, for `times` requests (-1: for ever). Without a body: the provider's usual one."""
+    return {"op": "error", "status": status, "body": body, "headers": dict(headers or {}), "times": times}
+
+
+def hang(after: str = "") -> Step:
+    """No answer, ever; with `after="headers"` the stream is opened first."""
+    return {"op": "hang", "after": after}
+
+
+def drop() -> Step:
+    """The stream begins and the connection closes."""
+    return {"op": "drop"}

@@ -1,0 +1,110 @@
+"""The real Claude Code and Codex, for tests: where they are, and a sealed place to run them in.
+
+    client = realclients.require("claude")  # skips with a sentence; in CI a missing client fails
+    with ModelServer(script) as server:
+        env = client.environment(tmp_path / "home", server.url)
+        subprocess.run([*server.inside, client.name, ...], env=env, cwd=repository)
+
+The environment holds nothing of the caller's: a throw-away HOME, a dummy key, the scripted server's address, the
+clients' quiet switches and one retry. The client stands on its PATH under its own name, so the whole of ralph can
+be run the same way: `[*server.inside, sys.executable, "-m", "ralph", "--claude"]` with PYTHONPATH added.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+CACHE = Path(__file__).parent.parent / ".cache" / "agents" / "node_modules"
+BINARIES = {
+    "claude": "@anthropic-ai/claude-code-*/claude",
+    "codex": "@openai/codex-*/vendor/*/bin/codex",
+}
+
+GITCONFIG = """\
+[user]
+    name = Real Client
+    email = real@example.invalid
+[init]
+    defaultBranch = main
+"""
+
+# `analytics` is off because Codex waits 5 s at its end for a network that is not there
+CODEX_CONFIG = """\
+model = "gpt-5"
+model_provider = "scripted"
+check_for_update_on_startup = false
+
+[model_providers.scripted]
+name = "scripted"
+base_url = "{url}/v1"
+env_key = "SCRIPTED_KEY"
+wire_api = "responses"
+request_max_retries = 1
+stream_max_retries = 1
+
+[analytics]
+enabled = false
+"""
+
+
+@dataclass(frozen=True)
+class Client:
+    """An installed agent CLI."""
+
+    name: str
+    binary: Path
+
+    def environment(self, home: Path, url: str, *, subscription: bool = False) -> dict[str, str]:
+        """Makes `home` (new) and gives the whole environment to run the client, git and ralph in.
+
+        `subscription`: Claude logs in with a dummy OAuth token instead of a key, which alone makes it heed the
+        headers of a subscription's limits.
+        """
+        (home / "tmp").mkdir(parents=True)
+        (home / "bin").mkdir()
+        (home / "bin" / self.name).symlink_to(self.binary)
+        (home / ".gitconfig").write_text(GITCONFIG)
+        sealed = {
+            "HOME": str(home),
+            "PATH": f"{home / 'bin'}:{os.defpath}:/usr/local/bin",
+            "TMPDIR": str(home / "tmp"),  # Codex wants it not to be a parent of HOME
+            "LANG": "C.UTF-8",
+            "TERM": "xterm",
+        }
+        own = _claude(url, subscription=subscription) if self.name == "claude" else _codex(home, url)
+        return sealed | own
+
+
+def require(name: str) -> Client:
+    """The client, from RALPH_E2E_<NAME> or `.ci/agents`; else the test is skipped, and in CI it fails."""
+    named = os.environ.get(f"RALPH_E2E_{name.upper()}")
+    found = Path(named) if named else next(CACHE.glob(BINARIES[name]), None)
+    if found and found.is_file():
+        return Client(name, found.resolve())
+    missing = (
+        f"{name} is not installed: run .ci/agents (needs npm), or set RALPH_E2E_{name.upper()}=/path/to/{name}"
+    )
+    if os.environ.get("CI", "").lower() not in {"", "0", "false"}:
+        pytest.fail(missing)
+    pytest.skip(missing)
+
+
+def _claude(url: str, *, subscription: bool) -> dict[str, str]:
+    key = "CLAUDE_CODE_OAUTH_TOKEN" if subscription else "ANTHROPIC_API_KEY"
+    return {
+        key: "dummy",
+        "ANTHROPIC_BASE_URL": url,
+        "CLAUDE_CODE_MAX_RETRIES": "1",
+        "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+        "DISABLE_AUTOUPDATER": "1",
+    }
+
+
+def _codex(home: Path, url: str) -> dict[str, str]:
+    (home / ".codex").mkdir()
+    (home / ".codex" / "config.toml").write_text(CODEX_CONFIG.format(url=url))
+    return {"SCRIPTED_KEY": "dummy"}

@@ -1,0 +1,99 @@
+"""kill -9 before every journal line and every git call, then the same command: the state of an unkilled run."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from conftest import Repository
+from test_stories import LIMIT, Play
+
+HERE = Path(__file__).parent
+STORY = {
+    "prd": "# Plan\r\n\r\n- [ ] T1 all\r\n  - [ ] T2 one\r\n- [ ] T3 never\r\n",
+    "files": {"gate.sh": "! grep -rqs broken *.txt\n"},
+    "untracked": {"notes.txt": "mine\n"},
+    "agent": "good; [ $RALPH_TASK_ID = T3 ] && echo broken > T3.txt; true",
+}
+FLAGS = ("--gate", "sh gate.sh", "--max-retries", "0")
+CHUNKS = 12
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What must not depend on whether ralph was killed on the way."""
+
+    subjects: list[str]
+    tree: str
+    files: dict[str, bytes]
+    branches: list[str]
+    status: str
+    code: int
+
+
+def outcome(play: Play, code: int) -> Outcome:
+    repo = play.repo
+    return Outcome(
+        repo.subjects(),
+        repo.git("rev-parse", "HEAD^{tree}"),
+        play.files(),
+        [ref for ref in repo.refs() if not ref.startswith("refs/ralph/")],
+        repo.git("status", "--porcelain"),
+        code,
+    )
+
+
+def run(play: Play, where: str = "none", number: int = 0) -> int:
+    words = [
+        sys.executable,
+        str(HERE / "killer.py"),
+        where,
+        str(number),
+        "--agent-command",
+        f"sh {play.agent}",
+        *FLAGS,
+    ]
+    done = subprocess.run(words, cwd=play.repo.path, capture_output=True, text=True, timeout=LIMIT, check=False)
+    assert "Traceback" not in done.stderr, done.stderr
+    return done.returncode
+
+
+def fresh(tmp_path: Path, name: str) -> Play:
+    path = tmp_path / name / "repo"
+    path.mkdir(parents=True)
+    repo = Repository(path)
+    repo.git("init", "-q")
+    repo.commit({"README.md": "# A project\n"}, "start")
+    return Play(repo, STORY)
+
+
+@pytest.mark.parametrize("chunk", range(CHUNKS))
+@pytest.mark.parametrize("where", ["journal", "git"])
+def test_killed_anywhere_the_same_command_ends_the_same(tmp_path: Path, where: str, chunk: int) -> None:
+    whole = fresh(tmp_path, "whole")
+    expected = outcome(whole, run(whole))
+    assert expected.code == 1
+    assert whole.boxes() == "xxp"
+    number = chunk + 1
+    while True:
+        play = fresh(tmp_path, f"killed-{number}")
+        if run(play, where, number) != -9:
+            assert outcome(play, 1) == expected
+            break  # it ended before its Nth call: all are done
+        code = run(play)
+        assert outcome(play, code) == expected, f"killed before {where} {number}"
+        play.check_invariants()
+        number += CHUNKS
+
+
+@pytest.mark.parametrize("number", [7, 9, 12])
+def test_killed_twice_at_the_same_place(tmp_path: Path, number: int) -> None:
+    whole = fresh(tmp_path, "whole")
+    expected = outcome(whole, run(whole))
+    play = fresh(tmp_path, "killed")
+    for _ in range(2):
+        assert run(play, "journal", number) == -9
+    assert outcome(play, run(play)) == expected
