@@ -34,6 +34,7 @@ class Sort(StrEnum):
     COUNT = "count"
     MONEY = "money"
     DURATION = "duration"
+    PACE = "pace"  # a number of tasks, or a duration
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +110,7 @@ class Settings:
         None, Sort.COUNT, "Limits", "tokens of this run (default 20000000, where it does not)", "N"
     )
     review_every: str = _set(
-        "", Sort.TEXT, "Limits", "pause for a human (default 20 tasks or 8h when unattended)", "N|DUR"
+        "", Sort.PACE, "Limits", "pause for a human (default 20 tasks or 8h when unattended)", "N|DUR"
     )
 
     parallel: bool = _set(False, Sort.SWITCH, "Several at once", "several agents, each in its own worktree")
@@ -260,18 +261,16 @@ def _checked(option: Option, value: object, label: str, path: Path | None) -> An
 
 def _example(option: Option, path: Path | None) -> str:
     sample = {Sort.TEXT: "text", Sort.TEXTS: "text", Sort.SWITCH: "true", Sort.COUNT: "5", Sort.MONEY: "7.50",
-              Sort.DURATION: "90s"}[option.sort]  # fmt: skip
+              Sort.DURATION: "90s", Sort.PACE: "8h"}[option.sort]  # fmt: skip
     if path is None:
         return f"For example: {option.flag_name} {sample}"
     plain = option.sort in (Sort.SWITCH, Sort.COUNT, Sort.MONEY)
     return f"For example: {option.key} = {sample}" if plain else f'For example: {option.key} = "{sample}"'
 
 
-def _text(option: Option, value: object) -> str:
+def _text(_: Option, value: object) -> str:
     if not isinstance(value, str) or "\0" in value:
         raise TypeError(value)
-    if option.name == "review_every" and not value.isdigit():
-        parse_duration(value)
     return value
 
 
@@ -304,6 +303,12 @@ def _money(_: Option, value: object) -> float:
     return amount
 
 
+def _pace(option: Option, value: object) -> str:
+    if not (isinstance(value, str) and value.isdigit()):
+        _duration(option, value)
+    return str(value)
+
+
 def _duration(_: Option, value: object) -> float:
     if not isinstance(value, str):
         raise TypeError(value)
@@ -312,12 +317,12 @@ def _duration(_: Option, value: object) -> float:
 
 _READ: dict[Sort, Callable[[Option, object], Any]] = {
     Sort.TEXT: _text, Sort.TEXTS: _texts, Sort.SWITCH: _switch, Sort.COUNT: _count, Sort.MONEY: _money,
-    Sort.DURATION: _duration,
+    Sort.DURATION: _duration, Sort.PACE: _pace,
 }  # fmt: skip
 _WANTED = {
     Sort.TEXT: "text", Sort.TEXTS: "text, or a list of texts", Sort.SWITCH: "true or false",
     Sort.COUNT: "a whole number from {least} on", Sort.MONEY: "an amount of money above 0",
-    Sort.DURATION: "a time with its unit (90s, 10m, 8h)",
+    Sort.DURATION: "a time with its unit (90s, 10m, 8h)", Sort.PACE: "a number of tasks or a time (20, 8h)",
 }  # fmt: skip
 
 

@@ -76,7 +76,7 @@ def rules_for(run: Run, task: Task, commands: Sequence[Gate]) -> Rules:
         prd=run.paths.prd,
         memory=run.paths.memory,
         text=f"{task.text}\n{task.body}",
-        tracked=frozenset(_in_repository(run, word) for word in words),
+        tracked=run.git.tracked(run.tip, [_in_repository(run, word) for word in words]),
         baseline=run.red,
         checks=frozenset(task.fields.checks),
         strict=run.settings.strict,

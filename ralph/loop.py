@@ -161,7 +161,7 @@ def reason_to_stop(run: Run) -> str:
 def stopped(run: Run, prd: Prd, reason: str) -> Ending:
     if run.stop:
         return Ending(Exit.INTERRUPTED, "Interrupted. The same command goes on from here.")
-    if choose(run, prd) is None:
+    if plan.choose(prd, only=run.settings.only) is None:
         return finished(run, prd)
     return Ending(Exit.STOPPED, f"Stopped with work left: {reason}.")
 

@@ -159,7 +159,7 @@ def settle(run: Run, start: Prd, task: Task, stopped: Stopped, frozen: Frozen) -
         run.papers.edit(run.paths.prd, lambda now_there: start.data if now_there == data else now_there)
         return Settled(start, PrdEdit(True, found.ticked, found.rewrote, diff), by_hand=False)
     data = run.papers.edit(run.paths.prd, lambda fresh: _unticked(run, start, fresh)) or b""
-    _tell_hand_edit(run, task, found, start, now)
+    _tell_hand_edit(run, task, found, now)
     settled = prd.parse(data, run.paths.prd)
     run.edited = time.time()
     return Settled(settled, PrdEdit(False, found.ticked, False, diff), by_hand=data != start.data)
@@ -195,15 +195,14 @@ def names_paper(stopped: Stopped, path: str) -> bool:
     )
 
 
-def _tell_hand_edit(run: Run, task: Task, found: prd.Difference, start: Prd, now: Prd) -> None:
+def _tell_hand_edit(run: Run, task: Task, found: prd.Difference, now: Prd) -> None:
     texts = {one.id: one_line(clean(one.text), 60) for one in now.tasks}
     for one in found.ticked:
         run.say(f"“{texts.get(one, one)}” was ticked while {task.id} ran: the box goes back. "
                 "Tick it again when no agent runs.", loud=True)  # fmt: skip
-    gone = {then.id: then.text for then in start.tasks}
-    for one in found.vanished:
-        run.vanished[one] = gone.get(one, one)
-        run.say(f"Task {one} vanished from {run.paths.prd} while {task.id} ran.", loud=True)
+    for lost in found.vanished:
+        run.vanished[lost.id] = one_line(clean(lost.text), 60)
+        run.say(f"“{run.vanished[lost.id]}” vanished from {run.paths.prd} while {task.id} ran.", loud=True)
     for one in found.changed_checks:
         commands = next((other.fields.checks for other in now.tasks if other.id == one), ())
         run.say(f"A Check of “{texts.get(one, one)}” is new or changed: {'; '.join(commands)}", loud=True)

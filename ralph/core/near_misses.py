@@ -10,13 +10,13 @@ from ralph.model import NearMiss
 
 _LOOKS = re.compile(
     r"""^[ \t>|]*+
-    (?P<marker>(?:(?:[-*+]|\d{1,9}[.)])[^\S\n]*+)*+)
+    (?P<marker>(?:(?:[-*+]|\d{1,9}[.)])[^\S\n]+)++|(?:[-*+]|\d{1,9}[.)])(?=\\?[\[［])|)
     (?P<before>[\\*_~`]{0,3})
     [\[［](?P<state>[^\S\n]*[xX]?[^\S\n]*|[^\w\s`\[\](){}])\\?[\]］]
     (?P<after>.?)""",
     re.VERBOSE | re.MULTILINE,
 )
-_SPACE = re.compile(r"[ \t]\Z")
+_PLAIN = re.compile(r"[ \t\w.)*+-]+")
 
 _WHERE = {
     "quote": "it stands in a block quote",
@@ -55,9 +55,9 @@ def _why(kind: str, match: re.Match[str], lines: str) -> str:
 
 
 def _meant(match: re.Match[str]) -> bool:
-    """Neither a link nor a citation, nor a bracket in running text."""
+    """Neither a link nor a code span, nor a bracket in running text."""
     state, after = match["state"], match["after"]
-    if after in ("(", "[", ":") or (match["before"].startswith("`") and match["marker"] == ""):
+    if after in ("(", "[", ":") or match["before"].startswith("`"):
         return False
     plain = state in (" ", "x", "X")
     if match["marker"]:
@@ -73,13 +73,15 @@ def _form(match: re.Match[str], lines: str) -> str:
         return "other markup stands before the bracket: write `- [ ]`"
     if not marker[-1:].isspace():
         return "a blank is missing between the marker and the box"
-    if "［" in match[0] or not _SPACE.search(marker) or state not in (" ", "\t", "x", "X"):
+    if not _PLAIN.fullmatch(marker):
+        return "another kind of blank stands before the box: use a plain one"
+    if "［" in match[0] or state not in (" ", "\t", "x", "X"):
         return "its box is neither `[ ]` nor `[x]`"
     rest = lines[match.end() :].partition("\n")[0]
     if not after.strip() and not rest.strip():
         return "there is no text behind the box"
     if after not in (" ", "\t"):
-        return "there is no blank behind the box"
+        return "there is no plain blank behind the box"
     return "it is part of the text above it: an empty line above would end that"
 
 

@@ -56,7 +56,7 @@ def matches(patterns: Sequence[str], path: str) -> bool:
     are a name, not a set of characters.
     """
     return _spec(tuple(patterns)).match_file(path) or any(
-        _literally(pattern, path) for pattern in patterns if "[" in pattern
+        _literally(pattern, path) for pattern in patterns if "[" in pattern or "\\" in pattern
     )
 
 
@@ -90,7 +90,17 @@ def _any_name(name: str, patterns: Sequence[str]) -> bool:
 def _spec(patterns: tuple[str, ...]) -> GitIgnoreSpec:
     from pathspec import GitIgnoreSpec
 
-    return GitIgnoreSpec.from_lines(_as_gitignore(pattern) for pattern in patterns)
+    return GitIgnoreSpec.from_lines(filter(_is_valid, map(_as_gitignore, patterns)))
+
+
+def _is_valid(line: str) -> bool:
+    """git reads over a pattern that ends in a lone backslash; pathspec does not."""
+    from pathspec import GitIgnoreSpec
+
+    try:
+        return bool(GitIgnoreSpec.from_lines([line]))
+    except ValueError:
+        return False
 
 
 def _as_gitignore(pattern: str) -> str:

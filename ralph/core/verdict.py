@@ -129,9 +129,7 @@ def the_gates_configuration_changed(evidence: Evidence, rules: Rules) -> Iterato
 def files_were_hidden_from_git(evidence: Evidence, _: Rules) -> Iterator[Finding]:
     hidden = [path for path in evidence.hidden if not sensitive.is_artefact(path)]
     if hidden:
-        text = (
-            f"{words.count(hidden, 'path')} newly hidden from git: {words.names(hidden)}. A commit would lack that."
-        )
+        text = f"Newly hidden from git, so that a commit would lack it: {words.names(hidden)}."
         yield Finding(What.HIDDEN, text, words.lines(hidden))
 
 
@@ -160,8 +158,8 @@ def other_branches_or_tags_changed(evidence: Evidence, _: Rules) -> Iterator[Fin
 
 def untracked_files_changed(evidence: Evidence, _: Rules) -> Iterator[Finding]:
     if evidence.untracked:
-        files = words.count(evidence.untracked, "file")
-        text = f"{files} that git did not track changed, and not committed: {words.names(evidence.untracked)}."
+        files = words.count(evidence.untracked, "untracked file")
+        text = f"{files} changed and not committed: {words.names(evidence.untracked)}."
         yield Finding(What.UNTRACKED, text, words.lines(evidence.untracked), rejects=False)
 
 
@@ -251,8 +249,8 @@ def _gate_file(path: str, sentence: str, rules: Rules, *, new: bool) -> Finding:
         return Finding(What.GATE_FILES, f"{sentence}; the task's Files name it.", rejects=False)
     if new:
         return Finding(What.GATE_FILES, f"{sentence}; no gate depended on it before.", rejects=False)
-    cure = "If that is meant, name the file in the task's Files."
-    return Finding(What.GATE_FILES, f"{sentence}. {cure}", f"Changed: {words.name(path)}")
+    cure = "It has to stay as it was, unless the task's Files name it."
+    return Finding(What.GATE_FILES, f"{sentence}. {cure}")
 
 
 def _is_excused(result: GateResult, rules: Rules) -> bool:

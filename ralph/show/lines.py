@@ -33,9 +33,9 @@ def sentence(text: str) -> str:
 
 
 def duration(seconds: float) -> str:
-    """`0.4s`, `58s`, `12m 3s`, `8h 0m`."""
+    """`0.04s`, `3.2s`, `58s`, `12m 3s`, `8h 0m`."""
     if seconds < 10:
-        return f"{seconds:.1f}s"
+        return f"{seconds:.2f}s" if seconds < 1 else f"{seconds:.1f}s"
     whole = round(seconds)
     if whole < 60:
         return f"{whole}s"
@@ -83,7 +83,8 @@ def printer(stream: TextIO) -> Callable[[str], None]:
 
 
 def _run_started(event: events.RunStarted, _: bool) -> list[str]:
-    start = f"{event.prd} with {event.agent}, on branch {event.branch}"
+    agent = "your command" if event.agent == "command" else event.agent
+    start = f"{event.prd} with {agent}, on branch {event.branch}"
     if event.home != event.branch:
         start += f" (from {event.home} at {event.base[:7]})"
     gates = f"gates: {'; '.join(event.gates)}" if event.gates else "gates: none"
@@ -95,8 +96,8 @@ def _run_ended(event: events.RunEnded, _: bool) -> list[str]:
 
 
 def _chosen(event: events.Chosen, _: bool) -> list[str]:
-    again = f" - attempt {event.attempt}" if event.attempt > 1 else ""
-    return ["", *labelled("task", named(event.task, event.text) + again)]
+    again = f"attempt {event.attempt}: " if event.attempt > 1 else ""
+    return ["", *labelled("task", again + named(event.task, event.text))]
 
 
 def _reported(event: events.AgentReported, verbose: bool) -> list[str]:
@@ -120,12 +121,10 @@ def _gate(event: events.GateRan, _: bool) -> list[str]:
 
 
 def _judged(event: events.Judged, _: bool) -> list[str]:
-    shown: list[str] = []
-    for kind, text, rejects in event.findings[:MOST]:
-        shown += labelled("rejected" if rejects else "note", text if text.startswith(kind) else f"{kind}: {text}")
-    if len(event.findings) > MOST:
-        shown += labelled("", f"and {len(event.findings) - MOST} more")
-    return shown
+    """The reasons. A sentence says for itself of what kind it is."""
+    shown = [labelled("rejected" if rejects else "note", text)[0] for _, text, rejects in event.findings[:MOST]]
+    more = len(event.findings) - MOST
+    return [*shown, *(labelled("", f"and {more} more") if more > 0 else [])]
 
 
 def _recorded(event: events.Recorded, _: bool) -> list[str]:
@@ -135,8 +134,8 @@ def _recorded(event: events.Recorded, _: bool) -> list[str]:
 
 def _set_aside(event: events.SetAside, _: bool) -> list[str]:
     kept = [f"its work is kept: git show {event.work}"] if event.work else []
-    uncounted = "" if event.counted else " (no try is used up)"
-    return labelled("aside", f"{event.reason}{uncounted}", *kept)
+    why = [] if event.counted and kept else [event.reason + ("" if event.counted else " (no try is used up)")]
+    return labelled("aside", *why, *kept)
 
 
 def _parked(event: events.Parked, _: bool) -> list[str]:

@@ -262,6 +262,13 @@ class Git:
             self._trees = {commit: self.tree("rev-parse", f"{commit}^{{tree}}").decode().strip()}
         return self._trees[commit]
 
+    def tracked(self, commit: str, paths: Sequence[str]) -> frozenset[str]:
+        """Which of these paths are files of a commit."""
+        if not (wanted := [path for path in paths if path and path != "."]):
+            return frozenset()
+        listed = self.tree("ls-tree", "-z", "--name-only", commit, "--", *wanted).split(b"\0")
+        return frozenset(os.fsdecode(path) for path in listed if path)
+
     def put(self, path: str, content: bytes) -> str:
         """Store a file's content as git would for this path (end-of-line rules, filters); returns its blob id."""
         return self.tree("hash-object", "-w", "--stdin", "--path", path, data=content).decode().strip()

@@ -151,8 +151,8 @@ def _unstarted(error: str) -> Stopped:
 
 
 def _ended(why: Why, code: int | None) -> bool | None:
-    """An agent without events claims success by its exit code."""
-    return code == 0 if why is Why.EXITED else None
+    """An agent without events has one terminal event: exit code 0."""
+    return True if why is Why.EXITED and code == 0 else None
 
 
 def _tail(transcript: Path) -> str:

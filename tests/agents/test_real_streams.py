@@ -51,32 +51,31 @@ class Rig:
     folder: Path
 
     def run(self, *script: Step, subscription: bool = False, kill_at: str = "", prompt: str = PROMPT) -> Ran:
-        """`kill_at`: end it when the model was asked for a step of that kind."""
-        repo, stdin = self.folder / "repo", self.folder / "prompt.md"
-        stdin.write_text(prompt)
+        """One run. `kill_at`: end it when the model was asked for a step of that kind."""
         with ModelServer(script) as server:
             env = self.client.environment(self.folder / "home", server.url, subscription=subscription)
-            subprocess.run(["git", "init", "-q", str(repo)], env=env, check=True)
-            launch = get(self.client.name).launch(Order((self.client.name,), as_root=os.geteuid() == 0))
-            master, slave = pty.openpty()
-            with stdin.open() as given:
-                running = subprocess.Popen(
-                    [*server.inside, *launch.argv],
-                    stdin=given,
-                    stdout=slave,
-                    stderr=slave,
-                    cwd=repo,
-                    env={**env, **launch.env},
-                )
-            os.close(slave)
-            if kill_at:
-                server.wait_for(kill_at)
-                running.kill()
-            output = _drained(master)
-            code = running.wait()
+            ran = self.once(server, env, kill_at=kill_at, prompt=prompt)
             assert all(asked["prompt"].strip() == prompt.strip() for asked in server.requests())
-        read = get(self.client.name).read
-        return Ran([signal for line in output.splitlines() for signal in read(line)], code, repo)
+        return ran
+
+    def once(self, server: ModelServer, env: dict[str, str], *, kill_at: str = "", prompt: str = PROMPT) -> Ran:
+        repo, stdin = self.folder / "repo", self.folder / "prompt.md"
+        stdin.write_text(prompt)
+        subprocess.run(["git", "init", "-q", str(repo)], env=env, check=True)
+        agent = get(self.client.name)
+        launch = agent.launch(Order((self.client.name,), as_root=os.geteuid() == 0))
+        argv = [*server.inside, *launch.argv]
+        master, slave = pty.openpty()
+        with stdin.open() as given:
+            running = subprocess.Popen(
+                argv, stdin=given, stdout=slave, stderr=slave, cwd=repo, env={**env, **launch.env}
+            )
+        os.close(slave)
+        if kill_at:
+            server.wait_for(kill_at)
+            running.kill()
+        output = _drained(master)
+        return Ran([signal for line in output.splitlines() for signal in agent.read(line)], running.wait(), repo)
 
 
 def _drained(master: int) -> str:
@@ -109,6 +108,15 @@ def test_work_is_seen_as_it_is_done(rig: Rig) -> None:
     assert [signal.text for signal in ran.signals if signal.kind is Kind.TEXT] == ["I begin.", "All done."]
     assert (ran.code, ran.kinds[-1], ran.one(Kind.ENDED).ok) == (0, Kind.ENDED, True)
     assert (ran.folder / "a.py").read_text() == "x = 1\n"
+
+
+def test_every_run_is_a_conversation_of_its_own(client: Client, tmp_path: Path) -> None:
+    script = {"T0": [[text("wrong")]], "T1": [[shell("true"), text("first")], [text("second")]]}
+    with ModelServer(script) as server:
+        env = client.environment(tmp_path / "home", server.url)
+        rig = Rig(client, tmp_path)
+        said = [rig.once(server, env).one(Kind.TEXT).text for _ in range(2)]
+    assert said == ["first", "second"]
 
 
 def test_tokens_and_money_are_told_at_the_end(rig: Rig) -> None:

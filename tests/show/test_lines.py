@@ -25,7 +25,7 @@ NIGHT: tuple[Event, ...] = (
         7,
         ("npm test",),
         ("Limits: $20, 8 h, 50 attempts; 2 retries for each task.",),
-    ),  # fmt: skip
+    ),
     events.Chosen(1, "T1", "T1 Count the books", 1, "1a2b3c4d5e"),
     events.WorkspaceReady(1, "abc", ("dump.sql",)),
     events.AgentStarted(1, 77, 1.0, "claude"),
@@ -46,9 +46,9 @@ NIGHT: tuple[Event, ...] = (
         "dead",
         (
             ("a gate failed", "`npm test` fails: exit code 1.", True),
-            ("out of scope", "out of scope: README.md", True),
+            ("out of scope", "README.md is outside of the task's Files.", True),
         ),
-    ),  # fmt: skip
+    ),
     events.SetAside(2, "0f9e8d7c", "`npm test` fails: exit code 1.", True, "refs/ralph/r1/2/work"),
     events.SetAside(3, "T3", "The agent's rate limit is used up.", False),
     events.AgentStopped(4, "exited", 1, 2.0, failure="not logged in", message="Please run /login"),
@@ -74,7 +74,8 @@ def test_every_event_can_be_shown() -> None:
 )
 def test_no_control_character_reaches_a_terminal(text: str) -> None:
     hostile = (
-        events.Noted(text, loud=True, detail=text), events.Chosen(1, text, text, 2, text), events.Parked(text, text, text),
+        events.Noted(text, loud=True, detail=text), events.Chosen(1, text, text, 2, text),
+        events.Parked(text, text, text),
         events.AgentReported(1, text), events.Judged(1, False, "", ((text, text, True),)), events.RunEnded(0, text),
         events.AgentStopped(1, text, 1, failure=text, message=text), events.SetAside(1, text, text, False, text),
         events.RunStarted(text, text, "", text, text, text, 1, (text,), (text,)),
@@ -84,7 +85,7 @@ def test_no_control_character_reaches_a_terminal(text: str) -> None:
 
 
 def test_numbers() -> None:
-    assert [duration(one) for one in (0.04, 9.94, 58.4, 723, 28_800)] == ["0.0s", "9.9s", "58s", "12m 3s", "8h 0m"]
+    assert [duration(one) for one in (0.04, 9.94, 58.4, 723, 28_800)] == ["0.04s", "9.9s", "58s", "12m 3s", "8h 0m"]
     assert [count(one) for one in (0, 950, 12_400, 3_100_000)] == ["0", "950", "12.4k", "3.1M"]
     assert spent(58, 0, None) == "58s"
     assert spent(58, 1000, 0.0) == "58s, 1.0k tokens, $0.00"

@@ -1,0 +1,144 @@
+"""How attempts end, and what is done then: one table."""
+
+from __future__ import annotations
+
+import pytest
+from syrupy.assertion import SnapshotAssertion
+
+from ralph.core import recovery
+from ralph.core.recovery import Counts
+from ralph.model import Finding, Kind, Move, MoveKind, Signal, Stopped, Verdict, What, Why
+
+WELL = Stopped(Why.EXITED, 0, ended=True)
+CRASH = Stopped(Why.EXITED, 1)
+QUIET = Stopped(Why.EXITED, 0)  # exit code 0 and no terminal event
+GAVE_UP = Stopped(Why.EXITED, 1, ended=False)
+RED = Verdict((Finding(What.GATE, "The gate `pytest -q` failed (exit code 1).", "tail"),))
+FRESH, ONE_LEFT, LAST = Counts(0, 3), Counts(1, 3), Counts(2, 3)
+
+
+def failed(kind: Kind, text: str = "") -> Stopped:
+    return Stopped(Why.EXITED, 1, ended=False, failure=Signal(kind, text, resets_at=1_800_000_000.0))
+
+
+def of(stopped: Stopped, *, changed: bool = False, counts: Counts = FRESH, verdict: Verdict | None = RED) -> Move:
+    return recovery.move(stopped, changed=changed, verdict=verdict, counts=counts, cure="Run `claude /login`.")
+
+
+# what ended, did it change the tree -> the move with tries left, did it use up a try
+TABLE: dict[str, tuple[Stopped, bool, MoveKind, bool]] = {
+    "ended well, rejected": (WELL, True, MoveKind.RETRY, True),
+    "ended well, did nothing": (WELL, False, MoveKind.RETRY, True),
+    "gave up without an error": (GAVE_UP, False, MoveKind.RETRY, True),
+    "crashed with work": (CRASH, True, MoveKind.RETRY, True),
+    "crashed without work": (CRASH, False, MoveKind.STOP, False),
+    "killed without work": (Stopped(Why.EXITED, -9), False, MoveKind.STOP, False),
+    "no terminal event, no work": (QUIET, False, MoveKind.STOP, False),
+    "no terminal event, work": (QUIET, True, MoveKind.RETRY, True),
+    "silent with work": (Stopped(Why.SILENT, -15), True, MoveKind.RETRY, True),
+    "silent without work": (Stopped(Why.SILENT, -15), False, MoveKind.STOP, False),
+    "over its time with work": (Stopped(Why.OVERRAN, -15), True, MoveKind.RETRY, True),
+    "over its time without work": (Stopped(Why.OVERRAN, -15), False, MoveKind.STOP, False),
+    "rate limit": (failed(Kind.RATE_LIMIT, "5 hour limit reached."), False, MoveKind.STOP, False),
+    "rate limit in the middle of work": (failed(Kind.RATE_LIMIT), True, MoveKind.STOP, False),
+    "overloaded": (failed(Kind.OVERLOADED, "529"), False, MoveKind.STOP, False),
+    "network": (failed(Kind.NETWORK, "ENOTFOUND api.example.org"), False, MoveKind.STOP, False),
+    "another error, no work": (failed(Kind.ERROR, "Prompt is too long"), False, MoveKind.STOP, False),
+    "not logged in": (failed(Kind.AUTH, "Invalid API key"), False, MoveKind.STOP, False),
+    "no credit, in the middle of work": (failed(Kind.CREDIT), True, MoveKind.STOP, False),
+    "unknown model": (failed(Kind.MODEL, "no such model: gpt-0"), False, MoveKind.STOP, False),
+    "could not be started": (Stopped(Why.UNSTARTED, failure=Signal(Kind.ERROR, "Permission denied")), False,
+                             MoveKind.STOP, False),
+    "a limit of the run": (Stopped(Why.LIMIT, -15), True, MoveKind.STOP, False),
+    "Ctrl-C": (Stopped(Why.INTERRUPTED, -15), True, MoveKind.STOP, False),
+    "ralph was killed": (Stopped(Why.LOST), True, MoveKind.RETRY, False),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_the_move_of_the_table(name: str) -> None:
+    stopped, changed, kind, counted = TABLE[name]
+    move = of(stopped, changed=changed)
+    assert (move.kind, move.counted) == (kind, counted)
+
+
+def test_the_reasons_that_people_read(snapshot: SnapshotAssertion) -> None:
+    lines = [f"{name}: {of(stopped, changed=changed).reason}" for name, (stopped, changed, _, _) in TABLE.items()]
+    assert "\n".join(lines) == snapshot
+
+
+def test_a_rejected_attempt_is_tried_again_until_its_tries_are_used_up() -> None:
+    moves = [of(WELL, changed=True, counts=counts) for counts in (FRESH, ONE_LEFT, LAST)]
+    assert [move.kind for move in moves] == [MoveKind.RETRY, MoveKind.RETRY, MoveKind.PARK]
+    assert moves[-1].reason == "The gate `pytest -q` failed (exit code 1)."
+
+
+def test_one_try_only() -> None:
+    assert of(WELL, counts=Counts(0, 1)).kind is MoveKind.PARK
+
+
+def test_the_third_ending_without_delivery_counts_as_a_try() -> None:
+    moves = [of(CRASH, counts=Counts(0, 3, uncounted)) for uncounted in range(3)]
+    assert [move.counted for move in moves] == [False, False, True]
+    assert {move.kind for move in moves} == {MoveKind.STOP}
+
+
+def test_without_delivery_a_task_is_parked_only_with_its_last_try() -> None:
+    assert of(CRASH, counts=Counts(2, 3, 1)).kind is MoveKind.STOP
+    parked = of(CRASH, counts=Counts(2, 3, 2))
+    assert parked.kind is MoveKind.PARK
+    assert parked.reason.startswith("3 attempts in a row ended before anything was delivered.")
+
+
+def test_being_killed_counts_the_third_time_and_parks_the_ninth() -> None:
+    lost = Stopped(Why.LOST)
+    assert of(lost, counts=Counts(0, 3, 2)) == Move(
+        MoveKind.RETRY, "ralph itself was ended while the agent worked."
+    )
+    assert of(lost, counts=Counts(2, 3, 2)).kind is MoveKind.PARK
+
+
+def test_ctrl_c_never_parks() -> None:
+    interrupted = Stopped(Why.INTERRUPTED)
+    assert of(interrupted, counts=Counts(0, 3, 2)).counted
+    last = of(interrupted, counts=Counts(2, 3, 2))
+    assert (last.kind, last.counted) == (MoveKind.STOP, False)
+
+
+def test_a_login_that_is_lost_never_counts_and_names_its_cure() -> None:
+    move = of(failed(Kind.AUTH), counts=Counts(2, 3, 2))
+    assert (move.kind, move.counted) == (MoveKind.STOP, False)
+    assert move.reason.endswith("Run `claude /login`.")
+
+
+def test_the_time_at_which_a_limit_resets_is_handed_on() -> None:
+    assert of(failed(Kind.RATE_LIMIT)).when == 1_800_000_000.0
+    assert of(CRASH).when is None
+
+
+def test_an_error_that_the_agent_got_over_is_none() -> None:
+    well = Stopped(Why.EXITED, 0, ended=True, failure=Signal(Kind.RATE_LIMIT))
+    assert recovery.ending(well, changed=True) is recovery.Ending.REJECTED
+
+
+def test_three_tasks_that_fail_in_the_same_way_stop_the_run() -> None:
+    assert recovery.stop_after(["a", "a", "a"], left=True)
+    assert recovery.stop_after(["b", "a", "a", "a"], left=True)
+    assert not recovery.stop_after(["a", "a", "a"], left=False)
+    assert not recovery.stop_after(["a", "a"], left=True)
+    assert not recovery.stop_after(["a", "b", "a"], left=True)
+    assert not recovery.stop_after(["", "", ""], left=True)
+
+
+def test_failures_are_alike_when_their_reasons_are() -> None:
+    other = Verdict((Finding(What.GATE, "The gate `ruff` failed (exit code 2).", "other tail"),))
+    told = Verdict((*RED.findings, Finding(What.TICKS, "ticked", rejects=False)))
+    scope = Verdict((*RED.findings, Finding(What.SCOPE, "1 path")))
+    assert key(RED) == key(other) == key(told) == "a gate failed"
+    assert key(scope) == "a gate failed, out of scope"
+    assert recovery.same(CRASH, None, changed=False) == "no delivery: exited"
+    assert recovery.same(failed(Kind.NETWORK), None, changed=False) == "network"
+
+
+def key(verdict: Verdict) -> str:
+    return recovery.same(WELL, verdict, changed=True)
