@@ -6,56 +6,20 @@ is a sentence that names the place and the cure.
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from ralph.errors import RalphError
+from ralph.values import Option, Sort, checked
 
 AGENTS = ("claude", "codex", "opencode", "gemini", "qwen", "cursor", "copilot", "amp", "droid", "aider", "mini")
 BUILT_AGENTS = ("claude", "codex")
 MAX_COST = 20.0  # USD, where the agent reports its cost
 MAX_TOKENS = 20_000_000  # where it does not
-
-_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-
-
-class Sort(StrEnum):
-    """What kind of value an option takes."""
-
-    TEXT = "text"
-    TEXTS = "texts"  # repeatable
-    SWITCH = "switch"
-    COUNT = "count"
-    MONEY = "money"
-    DURATION = "duration"
-    PACE = "pace"  # a number of tasks, or a duration
-
-
-@dataclass(frozen=True, slots=True)
-class Option:
-    """One row of the schema. `name` is the field's name; the flag and the key have dashes for underscores."""
-
-    name: str
-    sort: Sort
-    group: str
-    help: str
-    value: str = ""  # what stands for the value in the help
-    least: int = 1
-    flag: bool = True  # False: a key of ralph.toml only
-
-    @property
-    def key(self) -> str:
-        return self.name.replace("_", "-")
-
-    @property
-    def flag_name(self) -> str:
-        return f"--{self.key}"
 
 
 def _set(
@@ -130,10 +94,6 @@ class Settings:
     resume: str = ""  # `ralph resume`: "set-aside" or "keep"
     given: frozenset[str] = frozenset()  # names that a flag or the file set; all others are defaults
 
-    @property
-    def agent_args(self) -> tuple[str, ...]:
-        return self.agent_arg
-
     def agent_words(self) -> tuple[str, ...]:
         """--agent-command, split like a shell would and never given to one."""
         try:
@@ -141,12 +101,6 @@ class Settings:
         except ValueError as error:
             what = f"--agent-command can't be split into words: {error}"
             raise RalphError(what, "Close the quotes, or put the command into a script.") from error
-
-    def limited(self, *, reports_cost: bool) -> Settings:
-        """With a limit on spending, whatever was said: money where the agent reports its cost, else tokens."""
-        if reports_cost:
-            return self if self.max_cost is not None else replace(self, max_cost=MAX_COST)
-        return self if self.max_tokens is not None else replace(self, max_tokens=MAX_TOKENS)
 
 
 OPTIONS: dict[str, Option] = {
@@ -172,26 +126,17 @@ def load(root: Path, flags: Mapping[str, object]) -> Settings:
     Flags may hold text or ready values. Raises RalphError with a sentence for whatever is wrong.
     """
     said = {name: value for name, value in flags.items() if value is not None and value != ()}
-    by_flag = {name: _flag(name, value) for name, value in said.items()}
+    by_flag = {name: checked(OPTIONS[name], value, None) for name, value in said.items()}
     by_file = _from_file(root)
     for pair in EITHER_OR:
-        _one_of(pair, by_flag, "on the command line")
+        _one_of(pair, by_flag, None)
         if any(name in by_flag for name in pair):
             by_file = {name: value for name, value in by_file.items() if name not in pair}
     both = {**by_file, **by_flag}
     _refuse_unbuilt(both)
-    return Settings(**both, given=frozenset(both))
-
-
-def parse_duration(text: str) -> float:
-    """Seconds of `90s`, `10m`, `8h`, `1h30m`, `1d`; ValueError for anything else, and for nothing at all."""
-    parts = re.findall(r"(\d+(?:\.\d+)?)([smhd])", text)
-    if not parts or "".join(number + unit for number, unit in parts) != text.strip():
-        raise ValueError(text)
-    seconds = sum(float(number) * _UNITS[unit] for number, unit in parts)
-    if seconds <= 0:
-        raise ValueError(text)
-    return seconds
+    settings = Settings(**both, given=frozenset(both))
+    settings.agent_words()  # refuses what can't be split
+    return settings
 
 
 # ---------------------------------------------------------------- the file
@@ -200,12 +145,9 @@ def parse_duration(text: str) -> float:
 def _from_file(root: Path) -> dict[str, Any]:
     path, table = _table(root)
     found = {_name(key, path): value for key, value in table.items()}
-    values = {
-        name: _checked(OPTIONS[name], value, f"{path.name}: {OPTIONS[name].key}", path)
-        for name, value in found.items()
-    }
+    values = {name: checked(OPTIONS[name], value, path) for name, value in found.items()}
     for pair in EITHER_OR:
-        _one_of(pair, values, f"in {path}")
+        _one_of(pair, values, path)
     if "prd" in values:
         values["prd"] = str(root / values["prd"])
     return values
@@ -227,6 +169,10 @@ def _toml(path: Path) -> dict[str, Any]:
 
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RalphError(
+            f"it can't be read: {error.strerror}", "Look at its permissions.", where=str(path)
+        ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise RalphError(f"this is no TOML: {error}", "Correct it, then start again.", where=str(path)) from error
 
@@ -240,99 +186,14 @@ def _name(key: str, path: Path) -> str:
     raise RalphError(f"there is no setting `{key}`", cure, where=str(path))
 
 
-# ---------------------------------------------------------------- one value
-
-
-def _flag(name: str, value: object) -> Any:
-    option = OPTIONS[name]
-    return _checked(option, value, option.flag_name, None)
-
-
-def _checked(option: Option, value: object, label: str, path: Path | None) -> Any:
-    try:
-        return _READ[option.sort](option, value)
-    except (ValueError, TypeError):
-        wanted = _WANTED[option.sort].format(least=option.least)
-        shown = value if isinstance(value, str) else repr(value)
-        where = "" if path is None else str(path)
-        name = label if path is None else option.key
-        raise RalphError(f"{name} takes {wanted}, not `{shown}`", _example(option, path), where=where) from None
-
-
-def _example(option: Option, path: Path | None) -> str:
-    sample = {Sort.TEXT: "text", Sort.TEXTS: "text", Sort.SWITCH: "true", Sort.COUNT: "5", Sort.MONEY: "7.50",
-              Sort.DURATION: "90s", Sort.PACE: "8h"}[option.sort]  # fmt: skip
-    if path is None:
-        return f"For example: {option.flag_name} {sample}"
-    plain = option.sort in (Sort.SWITCH, Sort.COUNT, Sort.MONEY)
-    return f"For example: {option.key} = {sample}" if plain else f'For example: {option.key} = "{sample}"'
-
-
-def _text(_: Option, value: object) -> str:
-    if not isinstance(value, str) or "\0" in value:
-        raise TypeError(value)
-    return value
-
-
-def _texts(option: Option, value: object) -> tuple[str, ...]:
-    many = value if isinstance(value, (list, tuple)) else [value]
-    return tuple(_text(option, one) for one in many)
-
-
-def _switch(_: Option, value: object) -> bool:
-    if not isinstance(value, bool):
-        raise TypeError(value)
-    return value
-
-
-def _count(option: Option, value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, (int, str)):
-        raise TypeError(value)
-    number = int(value)
-    if number < option.least:
-        raise ValueError(value)
-    return number
-
-
-def _money(_: Option, value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-        raise TypeError(value)
-    amount = float(str(value).removeprefix("$"))
-    if not 0 < amount < float("inf"):
-        raise ValueError(value)
-    return amount
-
-
-def _pace(option: Option, value: object) -> str:
-    if not (isinstance(value, str) and value.isdigit()):
-        _duration(option, value)
-    return str(value)
-
-
-def _duration(_: Option, value: object) -> float:
-    if not isinstance(value, str):
-        raise TypeError(value)
-    return parse_duration(value)
-
-
-_READ: dict[Sort, Callable[[Option, object], Any]] = {
-    Sort.TEXT: _text, Sort.TEXTS: _texts, Sort.SWITCH: _switch, Sort.COUNT: _count, Sort.MONEY: _money,
-    Sort.DURATION: _duration, Sort.PACE: _pace,
-}  # fmt: skip
-_WANTED = {
-    Sort.TEXT: "text", Sort.TEXTS: "text, or a list of texts", Sort.SWITCH: "true or false",
-    Sort.COUNT: "a whole number from {least} on", Sort.MONEY: "an amount of money above 0",
-    Sort.DURATION: "a time with its unit (90s, 10m, 8h)", Sort.PACE: "a number of tasks or a time (20, 8h)",
-}  # fmt: skip
-
-
 # ---------------------------------------------------------------- what does not go
 
 
-def _one_of(pair: tuple[str, str], values: Mapping[str, Any], where: str) -> None:
+def _one_of(pair: tuple[str, str], values: Mapping[str, Any], path: Path | None) -> None:
     if all(values.get(name) for name in pair):
-        first, second = (OPTIONS[name].flag_name if "line" in where else OPTIONS[name].key for name in pair)
-        raise RalphError(f"{first} and {second} are both set {where}", "Keep the one that you mean.")
+        first, second = (OPTIONS[name].key if path else OPTIONS[name].flag_name for name in pair)
+        where = str(path) if path else ""
+        raise RalphError(f"{first} and {second} are both set", "Keep the one that you mean.", where=where)
 
 
 def _refuse_unbuilt(values: Mapping[str, Any]) -> None:

@@ -212,7 +212,7 @@ def _take_up(run: Run, current: Attempt) -> None:
         waking.abandon(run, space, current, prd, task)
         return
     run.look_for_gates()
-    tips = waking.back_to_work(run, space)
+    tips = waking.back_to_work(run, space, prd, current.placed)
     move = finish(run, space, task, prd, waking.stopped_of(current.stopped), tips)
     if move is not None and move.kind is MoveKind.PARK:
         follow(run, task, move)

@@ -139,6 +139,7 @@ class Why(StrEnum):
     EXITED = "exited"
     SILENT = "silent"  # ended by ralph
     OVERRAN = "over its time"  # ended by ralph
+    REFUSED = "refused"  # ended by ralph: not logged in or no credit, and the agent went on asking
     LIMIT = "over a limit"  # ended by ralph: tokens, cost, or the time of the run
     INTERRUPTED = "interrupted"  # Ctrl-C
     LOST = "lost"  # its runner died

@@ -165,6 +165,11 @@ def settle(run: Run, start: Prd, task: Task, stopped: Stopped, frozen: Frozen) -
     return Settled(settled, PrdEdit(False, found.ticked, False, diff), by_hand=data != start.data)
 
 
+def untick(run: Run, start: Prd) -> None:
+    """Take out every tick that was not there at the start."""
+    run.papers.edit(run.paths.prd, lambda fresh: _unticked(run, start, fresh))
+
+
 def _unticked(run: Run, start: Prd, fresh: bytes | None) -> bytes | None:
     now = _parsed(run, fresh)
     return fresh if now is None else prd.without_new_ticks(start, now).data
@@ -251,8 +256,7 @@ def place(run: Run, n: int, task: Task, settled: Settled, old_memory: bytes | No
 
 def take_out(run: Run, placing: Placing) -> None:
     """The gates are red: take out what was placed. What a person saved meanwhile stays, but for the tick."""
-    start = prd.parse(placing.old[run.paths.prd] or b"", run.paths.prd)
-    run.papers.edit(run.paths.prd, lambda fresh: _unticked(run, start, fresh))
+    untick(run, prd.parse(placing.old[run.paths.prd] or b"", run.paths.prd))
     for path, content in placing.new.items():
         if path != run.paths.prd:
             run.papers.swap(path, content, placing.old[path])

@@ -129,7 +129,8 @@ class Run:
 
     def launch(self, task: Task | None = None) -> Launch:
         model = (task.fields.model if task else "") or self.settings.model
-        return self.agent.launch(Order(self.program, model, self.settings.agent_arg, os.geteuid() == 0))
+        left = None if self.max_cost is None else max(0.01, self.max_cost - (self.history.cost or 0.0))
+        return self.agent.launch(Order(self.program, model, self.settings.agent_arg, os.geteuid() == 0, left))
 
     def agent_name(self, task: Task) -> str:
         model = task.fields.model or self.settings.model

@@ -99,18 +99,21 @@ def _before(run: Run, current: Attempt) -> Before:
     return Before(current.base, current.before, tree, untracked, current.unsaved)
 
 
-def back_to_work(run: Run, space: Workspace) -> list[str] | None:
+def back_to_work(run: Run, space: Workspace, start: Prd, placed: tuple[str, ...]) -> list[str] | None:
     """Where the work is frozen already, make the tree equal to it again: gates may have written since.
 
-    Returns the tips of the agent's commits, None where nothing was frozen. What differs is held by a ref.
+    Returns the tips of the agent's commits, None where nothing was frozen. What differs is held by a ref; what
+    ralph itself had `placed` is taken out.
     """
+    if run.paths.prd in placed:
+        paper.untick(run, start)
     work = run.git.sha(f"{space.ref}/work")
     if not work:
         return None if run.git.sha(space.wip) else []
     fill(run.git, work)
     refresh(run.git)
     now = scan(run.git)
-    stage(run.git, now.changed)
+    stage(run.git, {*now.changed, *placed})
     tree = write_tree(run.git)
     wrote = [change for change in run.git.changes(work, tree) if change.path != run.paths.prd]
     if wrote:

@@ -108,12 +108,14 @@ class _Follower:
         self._tally = session.Tally()
         self._secrets = secrets_of(os.environ)
         self._last = time.monotonic()
+        self._refused = False
 
     def started(self, pid: int, start: float) -> None:
         self._run.note(AgentStarted(self._n, pid, start, self._run.agent.NAME))
 
     def tell(self, signal: Signal) -> None:
         self._tally.add(signal)
+        self._refused |= signal.kind in (Kind.AUTH, Kind.CREDIT)
         action = signal.kind is Kind.TOOL
         if action or time.monotonic() - self._last >= SIGN_OF_LIFE:
             self._report(signal)
@@ -130,6 +132,8 @@ class _Follower:
     def stop(self) -> Why | None:
         if self._run.stop:
             return Why.INTERRUPTED
+        if self._refused:
+            return Why.REFUSED  # it would ask again for minutes, in vain
         if time.monotonic() - self._last >= SIGN_OF_LIFE:
             self._report(Signal(Kind.TEXT))
         return Why.LIMIT if self._run.limit(self._tally.tokens, self._tally.cost) else None

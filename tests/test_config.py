@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from syrupy.assertion import SnapshotAssertion
 
-from ralph.config import MAX_COST, MAX_TOKENS, NOT_BUILT, OPTIONS, Settings, load, parse_duration
+from ralph.config import NOT_BUILT, OPTIONS, Settings, load
 from ralph.errors import RalphError
+from ralph.values import parse_duration
 
 EVERYTHING = """
 prd = "docs/PRD.md"
@@ -86,13 +87,6 @@ def test_no_gates_is_not_the_same_as_gates_not_named(tmp_path: Path) -> None:
     assert load(tmp_path, {}).gate == ()
 
 
-def test_spending_is_always_limited() -> None:
-    assert Settings().limited(reports_cost=True).max_cost == MAX_COST
-    assert Settings().limited(reports_cost=True).max_tokens is None
-    assert Settings().limited(reports_cost=False).max_tokens == MAX_TOKENS
-    assert Settings(max_cost=5.0).limited(reports_cost=True).max_cost == 5.0
-
-
 @pytest.mark.parametrize(
     ("text", "seconds"), [("90s", 90), ("10m", 600), ("8h", 28800), ("1h30m", 5400), ("1.5h", 5400), ("2d", 172800)]
 )
@@ -147,7 +141,7 @@ def test_sentences_about_the_file(case: str, tmp_path: Path, snapshot: SnapshotA
 @pytest.mark.parametrize("case", FLAGS)
 def test_sentences_about_flags(case: str, tmp_path: Path, snapshot: SnapshotAssertion) -> None:
     with pytest.raises(RalphError) as caught:
-        load(tmp_path, FLAGS[case]).agent_words()
+        load(tmp_path, FLAGS[case])
     assert str(caught.value) == snapshot
 
 

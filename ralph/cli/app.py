@@ -74,6 +74,11 @@ def _usage(error: Any) -> NoReturn:
         known = [name for one in error.ctx.command.params for name in (*one.opts, *one.secondary_opts)]
         raise unknown_flag(flag, known) from error
     said = error.format_message().rstrip(".")
+    if said.startswith("Got unexpected extra argument"):
+        words = said.partition("(")[2].partition("(")[2].rstrip(")")
+        raise RalphError(
+            f"`{words}` is too much", "The command comes first, then its flags: `ralph --help`."
+        ) from error
     raise RalphError(
         said[:1].lower() + said[1:], "`ralph --help` shows how it goes: the command first, then its flags."
     ) from error

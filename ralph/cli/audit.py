@@ -105,7 +105,7 @@ def page(name: str, now: Prd, proofs: dict[str, Proof]) -> list[str]:
     if not ticked:
         return [f"{name}: no box is ticked."]
     if not missing:
-        return [*shown, "", f"{name}: each of the {ticked} ticks is proven."]
+        return [*shown, "", f"{name}: {ticked} of {ticked} ticks are proven."]
     cure = "Untick a box to have it done again by `ralph`."
     return [*shown, "", f"{name}: {len(missing)} of {ticked} ticks are proven by nothing. {cure}"]
 

@@ -9,8 +9,9 @@ from typing import Any
 
 import typer
 
-from ralph.config import AGENTS, OPTIONS, Option, Sort
+from ralph.config import AGENTS, OPTIONS
 from ralph.errors import RalphError
+from ralph.values import Option, Sort
 
 LATER = (
     "init", "lint", "report", "review", "explain", "retry", "skip", "pause", "stop", "start", "attach", "ls",

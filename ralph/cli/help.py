@@ -5,7 +5,8 @@ from __future__ import annotations
 from itertools import groupby
 from textwrap import fill
 
-from ralph.config import AGENTS, NOT_BUILT, OPTIONS, Option
+from ralph.config import BUILT_AGENTS, NOT_BUILT, OPTIONS
+from ralph.values import Option
 
 HEAD = """\
 Usage: ralph [--prd PRD.md] [flags]     work through the PRD
@@ -42,5 +43,5 @@ def _row(option: Option) -> str:
     left = f"  {option.flag_name} {option.value}".rstrip()
     said = option.help
     if option.name == "agent":
-        said += f"; also {' '.join(f'--{name}' for name in AGENTS[:2])}"
+        said += f"; also {' '.join(f'--{name}' for name in BUILT_AGENTS)}"
     return fill(said, 116, initial_indent=left.ljust(INDENT - 2) + "  ", subsequent_indent=" " * INDENT)

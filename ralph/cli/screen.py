@@ -13,7 +13,8 @@ from ralph.cli.output import say
 from ralph.config import Settings
 from ralph.events import Event, Noted, to_json
 from ralph.show.lines import lines, printer
-from ralph.show.summary import Outcome, summary
+from ralph.show.summary import Outcome, outcome, summary
+from ralph.system import journal
 
 
 class Screen:
@@ -37,11 +38,16 @@ class Screen:
 
     def end(self, state: Path) -> None:
         """Show the summary; on stderr where stdout is for programs."""
-        shown = summary(self.outcome, str(state))
-        if not shown and self._settings.quiet:
-            return
-        for line in shown:
+        for line in summary(self._whole(state), str(state)):
             say(line, error=self._settings.json)
+
+    def _whole(self, state: Path) -> Outcome:
+        """The run, with what it did before it was cut off and taken up again."""
+        start = self.outcome.started
+        if start is None or not start.resumed:
+            return self.outcome
+        entries = journal.read(state / "journal.jsonl")
+        return outcome(entry.event for entry in entries if entry.event is not None and entry.run == start.run)
 
     def _printer(self) -> Callable[[str], object]:
         if not self._terminal or "NO_COLOR" in os.environ or os.environ.get("TERM") == "dumb":

@@ -38,6 +38,9 @@ TABLE: dict[tuple[State | None, type[Event]], State] = {
     (State.STOPPED, events.Placed): State.STOPPED,
     (State.STOPPED, events.GateRan): State.STOPPED,
     (State.STOPPED, events.Judged): State.JUDGED,
+    (State.JUDGED, events.Placed): State.JUDGED,  # judged again after a crash
+    (State.JUDGED, events.GateRan): State.JUDGED,
+    (State.JUDGED, events.Judged): State.JUDGED,
     (State.JUDGED, events.Publishing): State.JUDGED,
     (State.JUDGED, events.Recorded): State.RECORDED,
     **{(state, events.SetAside): State.SET_ASIDE for state in ANY},

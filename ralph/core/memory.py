@@ -46,7 +46,7 @@ def _rules(data: bytes) -> Told:
 
 def _sections(data: bytes) -> list[tuple[str, str]]:
     headings = markdown.headings(data)
-    ends = [one.start for one in headings[1:]] + [len(data)]
+    ends = [*(one.start for one in headings), len(data)][1:]
     return [(one.title, _text(data[one.body : end])) for one, end in zip(headings, ends, strict=True)]
 
 

@@ -23,11 +23,14 @@ def gate_file_is_named(path: str, rules: Rules) -> bool:
 
 
 def tool_is_new(path: str, key: str, base: bytes, rules: Rules) -> bool:
-    """Is a tool configured here for the first time, where no gate stands, or by a task that asks for this tool?"""
+    """Is a tool configured here for the first time, where no gate stands, or by a task that asks for this tool?
+
+    What configures ralph itself is never new: it says what ralph runs.
+    """
     tool = guarded.tool(path, key)
     if rules.standing is None or not guarded.is_new(base, path, key):
         return False
-    if any(tool in command for command in rules.standing):
+    if tool == "ralph" or any(tool in command for command in rules.standing):
         return False
     return not rules.standing or bool(re.search(rf"\b{re.escape(tool)}\b", _prose(rules), re.IGNORECASE))
 

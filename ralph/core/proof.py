@@ -6,6 +6,7 @@ trailer. A tick that any other commit brought in, or none, is proven by nothing.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -51,24 +52,36 @@ class Proof:
 
 def prove(now: Prd, committed: bytes, steps: Iterable[Step]) -> dict[str, Proof]:
     """A proof for each ticked box of `now`, by id. `committed` is the PRD at HEAD, `steps` run from new to old."""
-    open_ids = {task.id for task in now.tasks if task.done}
+    ticked, texts = {task.id for task in now.tasks if task.done}, unique_texts(now)
     known = done_in(committed)
-    found = {task: Proof(task, proven=False, why="ticked by hand, in no commit yet") for task in open_ids - known}
-    pending = open_ids - set(found)
+    found = {task: Proof(task, proven=False, why="ticked by hand, in no commit yet") for task in ticked - known}
+    pending = ticked - set(found)
     for step in steps:
         if not pending:
             break
-        for task in pending & ticked_by(step):
+        for task in pending & ticked_by(step, texts):
             found[task] = _proof(task, step)
         pending -= set(found)
     return found | {task: Proof(task, proven=False, why="no commit is known that ticked it") for task in pending}
 
 
-def ticked_by(step: Step) -> set[str]:
-    """The ids of the boxes that are ticked after this commit and in none of its parents."""
-    if len(step.before) == 1 and _only_ticks(step.before[0], step.after) == len(step.tasks) > 0:
-        return set(step.tasks)
+def ticked_by(step: Step, texts: Mapping[str, str]) -> set[str]:
+    """The ids of the boxes that are ticked after this commit and in none of its parents.
+
+    `texts` holds the texts that belong to one task only, with its id: most commits need no parse then.
+    """
+    if len(step.before) == 1:
+        lines = _ticked_lines(step.before[0], step.after)
+        ids = {texts.get(line, "") for line in lines}
+        if lines and "" not in ids:
+            return ids
     return done_in(step.after).difference(*(done_in(before) for before in step.before))
+
+
+def unique_texts(now: Prd) -> dict[str, str]:
+    """Text -> id, for the texts that no two tasks share."""
+    often = Counter(task.text for task in now.tasks)
+    return {task.text: task.id for task in now.tasks if often[task.text] == 1}
 
 
 def done_in(data: bytes) -> set[str]:
@@ -79,12 +92,15 @@ def done_in(data: bytes) -> set[str]:
         return set()
 
 
-def _only_ticks(before: bytes, after: bytes) -> int:
-    """How many spaces became `x`, where nothing else differs; else -1. Spares two parses for most commits."""
+def _ticked_lines(before: bytes, after: bytes) -> list[str]:
+    """The texts behind the boxes, where a space became an `x` in some lines and nothing else differs; else none."""
     if len(before) != len(after):
-        return -1
-    differ = [n for n in range(len(before)) if before[n] != after[n]] if before != after else []
-    return len(differ) if all(before[n] == 32 and after[n] == 120 for n in differ) else -1
+        return []
+    pairs = zip(before.split(b"\n"), after.split(b"\n"), strict=False)
+    changed = [(old, new) for old, new in pairs if old != new]
+    if any(old.replace(b"[ ] ", b"[x] ", 1) != new for old, new in changed):
+        return []
+    return [" ".join(new.partition(b"[x] ")[2].decode(errors="replace").split()) for _, new in changed]
 
 
 def _proof(task: str, step: Step) -> Proof:

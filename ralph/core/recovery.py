@@ -53,6 +53,7 @@ class Counts:
 
 OF_WHY = {
     Why.UNSTARTED: Ending.REFUSED,
+    Why.REFUSED: Ending.REFUSED,
     Why.INTERRUPTED: Ending.INTERRUPTED,
     Why.LOST: Ending.LOST,
     Why.LIMIT: Ending.LIMIT,

@@ -9,6 +9,7 @@ from ralph.model import Commit, GateResult, Stopped, Why
 ENDINGS = {
     Why.SILENT: "The agent made no progress for too long and was ended.",
     Why.OVERRAN: "The agent ran over the time for one task and was ended.",
+    Why.REFUSED: "The agent's service refused it and the agent was ended.",
     Why.LIMIT: "A limit of the run was reached and the agent was ended.",
     Why.INTERRUPTED: "The attempt was interrupted.",
     Why.LOST: "ralph itself was ended while the agent worked.",

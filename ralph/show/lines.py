@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import TextIO
 
@@ -14,6 +15,7 @@ LONGEST = 300  # characters of one sentence; the whole of it stands in the journ
 MOST = 8  # findings of one attempt
 STYLES = {"done": "green", "rejected": "yellow", "PARKED": "bold yellow", "RED": "red", "WARNING": "bold red",
           "task": "bold", "end": "bold"}  # fmt: skip
+LABELS = re.compile(rf"(?:\d\d:\d\d:\d\d )?({'|'.join(STYLES)})\b")
 
 
 def lines(event: Event, verbose: bool = False) -> list[str]:
@@ -72,8 +74,8 @@ def printer(stream: TextIO) -> Callable[[str], None]:
 
     def show(line: str) -> None:
         text = Text(line)
-        for word, style in STYLES.items():
-            text.highlight_regex(rf"^(\d\d:\d\d:\d\d )?{word}\b", style)
+        if label := LABELS.match(line):
+            text.stylize(STYLES[label[1]], *label.span(1))
         console.print(text, soft_wrap=True)
 
     return show

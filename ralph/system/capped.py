@@ -29,11 +29,11 @@ class Capped:
 
     def write(self, data: bytes) -> None:
         """Take some output."""
-        room = max(0, self._cap - self.total)
+        room = self._cap - self.total
         self.total += len(data)
-        if room:
+        if room > 0:
             self._put(data[:room])
-        if self.total > self._cap and room:
+        if 0 <= room < len(data):
             self._put(_note(f"{self._cap:,} bytes are kept; of what follows only the end is, once it is over"))
         self._last += data
         if len(self._last) > 2 * self._keep:

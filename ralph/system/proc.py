@@ -97,14 +97,12 @@ class Pipe:
 
 def _work(
     link: Link, argv: Sequence[str], cwd: Path, env: Mapping[str, str], output: Path | None, tail: int
-) -> None:
+) -> Message:
     """In the runner: start the command, keep it to its end, say how it ended."""
     try:
         pipe = Pipe(argv, cwd, env)
     except OSError as error:
-        link.send(ended=True, code=NOT_STARTED, tail=f"could not be started: {error}")
-        return
+        return {"code": NOT_STARTED, "tail": f"could not be started: {error}"}
     with Capped(output, CAP) as log:
         code = Keeper(pipe, link, log.write).keep()
-        last = log.tail(4 * tail).decode("utf-8", "replace")[-tail:]
-    link.send(ended=True, code=code, tail=last)
+        return {"code": code, "tail": log.tail(4 * tail).decode("utf-8", "replace")[-tail:]}

@@ -60,6 +60,9 @@ class Link:
         return word
 
 
+Work = Callable[[Link], Message]
+
+
 class Runner:
     """The parent's end: the runner's pid, when it started, and what it says."""
 
@@ -110,8 +113,11 @@ class Runner:
 
 
 @contextmanager
-def fork(work: Callable[[Link], None]) -> Iterator[Runner]:
-    """A runner that does `work` after go(). At the end of the block it is gone and so is all that it started."""
+def fork(work: Work) -> Iterator[Runner]:
+    """A runner that does `work` after go(), and whose last message is what that returns.
+
+    At the end of the block it is gone, and so is all that it started.
+    """
     tree.become_subreaper()
     spare = tree.children(os.getpid())
     ours, theirs = socket.socketpair()
@@ -164,21 +170,26 @@ def _exited(pid: int) -> bool:
     return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
-def _live(work: Callable[[Link], None], sock: socket.socket) -> None:
+def _live(work: Work, sock: socket.socket) -> None:
     """The whole life of the forked process. It never returns into its parent's code."""
     try:
         _detach(sock.fileno())
         link = Link(sock)
-        try:
-            link.receive()
-            work(link)
-        except Abandoned:
-            tree.end_descendants(time.monotonic() + tree.PATIENCE)
-        except BaseException:
-            tree.end_descendants(time.monotonic() + tree.PATIENCE)
-            link.send(broken=traceback.format_exc())
+        link.receive()
+        last = _last_words(work, link)
+        tree.end_descendants(time.monotonic() + GRACE)
+        link.send(**last)
+    except Abandoned:
+        tree.end_descendants(time.monotonic() + tree.PATIENCE)
     finally:
         os._exit(0)
+
+
+def _last_words(work: Work, link: Link) -> Message:
+    try:
+        return {**work(link), "ended": True}
+    except Exception:
+        return {"broken": traceback.format_exc()}
 
 
 def _detach(keep: int) -> None:

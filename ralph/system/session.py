@@ -115,7 +115,7 @@ class Session:
             return _unstarted(last["unstarted"])
         code = last["code"] if last else None
         why = self._why or (Why.EXITED if last else self._stop() or Why.LOST)
-        tail, tally = _tail(transcript), self._tally
+        tail, tally = last["tail"] if last else _tail(transcript), self._tally
         return Stopped(
             why, code, time.monotonic() - self._began, tally.ended if self._events else _ended(why, code),
             tally.failure, tally.tokens, tally.cost, tally.said if self._events else tail, tail,
@@ -126,14 +126,13 @@ class Session:
 def _work(
     link: Link, argv: Sequence[str], cwd: Path, env: Mapping[str, str], prompt: Path, transcript: Path,
     read: Callable[[str], Sequence[Signal]] | None,
-) -> None:  # fmt: skip
+) -> Message:  # fmt: skip
     """In the runner: start the agent, keep it to its end, say how it ended."""
     try:
         os.chdir(cwd)
         terminal = Terminal(argv, env, prompt)
     except OSError as error:
-        link.send(ended=True, unstarted=str(error))
-        return
+        return {"unstarted": str(error)}
     ear = Events(read, link) if read else Beats(link)
     with Capped(transcript) as log:
 
@@ -143,7 +142,8 @@ def _work(
 
         code = Keeper(terminal, link, swallow).keep(ear.pulse)
         ear.flush()
-    link.send(ended=True, code=code, output=log.total, error=log.error)
+    note = f"\n[ralph: the transcript is incomplete: {log.error}]" if log.error else ""
+    return {"code": code, "output": log.total, "tail": _text(log.tail(4 * TAIL)) + note}
 
 
 def _unstarted(error: str) -> Stopped:
@@ -159,9 +159,13 @@ def _tail(transcript: Path) -> str:
     try:
         with transcript.open("rb") as file:
             file.seek(max(0, _size(transcript) - 4 * TAIL))
-            return plain(file.read()).strip()[-TAIL:]
+            return _text(file.read())
     except OSError:
         return ""
+
+
+def _text(output: bytes) -> str:
+    return plain(output).strip()[-TAIL:]
 
 
 def _size(path: Path) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
 
 from ralph.model import Kind, Signal, Usage
 
@@ -43,7 +44,7 @@ class Tally:
         elif signal.kind is Kind.ENDED:
             self._end(signal)
         elif signal.kind in FAILURES:
-            self.failure = signal
+            self._fail(signal)
 
     @property
     def tokens(self) -> int:
@@ -80,6 +81,13 @@ class Tally:
                 self._counted, self._by_key = Usage(self.tokens, self.cost), {}
         else:
             self._counted = Usage(self._counted.tokens + usage.tokens, _sum([self._counted.cost, usage.cost]))
+
+    def _fail(self, signal: Signal) -> None:
+        """The last failure counts; a reset time that an earlier one of its kind told is kept."""
+        known = self.failure
+        if known is not None and known.kind is signal.kind and signal.resets_at is None:
+            signal = replace(signal, resets_at=known.resets_at)
+        self.failure = signal
 
     def _use(self, signal: Signal) -> None:
         self.open_tools += 1

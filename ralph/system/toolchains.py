@@ -89,7 +89,7 @@ def _path_can_import(python: str, module: str) -> bool:
     if not python:
         return False
     code = f"import importlib.util as u, sys; sys.exit(u.find_spec({module!r}) is None)"
-    return subprocess.run([python, "-c", code], check=False, capture_output=True).returncode == 0
+    return subprocess.run([python, "-c", code], cwd="/", check=False, capture_output=True).returncode == 0
 
 
 def _tool(here: Path, python: str, name: str) -> str:

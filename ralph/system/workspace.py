@@ -69,7 +69,8 @@ def _changed_meanwhile(dirty: set[str]) -> RalphError:
 def leave(git: Git, space: Workspace, frozen: Frozen, refs: Mapping[str, str], tip: str) -> str:
     """Put HEAD and ralph's own refs back; hold the work in a ref, whose name is returned ("" where there is none).
 
-    `tip` is where ralph's branch belongs. Other branches are not touched; what was deleted or moved back is held under `saved/`.
+    `tip` is where ralph's branch belongs. Other branches are not touched; what was deleted or moved back is held
+    under `saved/`.
     """
     undo.clear_locks(git)
     held = f"{space.ref}/work" if frozen.work != space.before.commit else ""

@@ -44,7 +44,9 @@ TABLE: dict[str, tuple[Stopped, bool, MoveKind, bool]] = {
     "overloaded": (failed(Kind.OVERLOADED, "529"), False, MoveKind.STOP, False),
     "network": (failed(Kind.NETWORK, "ENOTFOUND api.example.org"), False, MoveKind.STOP, False),
     "another error, no work": (failed(Kind.ERROR, "Prompt is too long"), False, MoveKind.STOP, False),
+    "another error, with work": (failed(Kind.ERROR, "Prompt is too long"), True, MoveKind.RETRY, True),
     "not logged in": (failed(Kind.AUTH, "Invalid API key"), False, MoveKind.STOP, False),
+    "refused again and again": (Stopped(Why.REFUSED, -15, failure=Signal(Kind.AUTH)), True, MoveKind.STOP, False),
     "no credit, in the middle of work": (failed(Kind.CREDIT), True, MoveKind.STOP, False),
     "unknown model": (failed(Kind.MODEL, "no such model: gpt-0"), False, MoveKind.STOP, False),
     "could not be started": (Stopped(Why.UNSTARTED, failure=Signal(Kind.ERROR, "Permission denied")), False,
@@ -109,6 +111,8 @@ def test_a_login_that_is_lost_never_counts_and_names_its_cure() -> None:
     move = of(failed(Kind.AUTH), counts=Counts(2, 3, 2))
     assert (move.kind, move.counted) == (MoveKind.STOP, False)
     assert move.reason.endswith("Run `claude /login`.")
+    bare = recovery.move(failed(Kind.AUTH), changed=False, verdict=None, counts=FRESH)
+    assert bare.reason == "The agent is not logged in."
 
 
 def test_the_time_at_which_a_limit_resets_is_handed_on() -> None:
@@ -136,6 +140,7 @@ def test_failures_are_alike_when_their_reasons_are() -> None:
     scope = Verdict((*RED.findings, Finding(What.SCOPE, "1 path")))
     assert key(RED) == key(other) == key(told) == "a gate failed"
     assert key(scope) == "a gate failed, out of scope"
+    assert recovery.same(CRASH, None, changed=True) == "did not end well"
     assert recovery.same(CRASH, None, changed=False) == "no delivery: exited"
     assert recovery.same(failed(Kind.NETWORK), None, changed=False) == "network"
 

@@ -26,8 +26,9 @@ node_modules/a/b.js  node_modules/  .venv/bin/python  a/__pycache__/x.pyc  targe
 NO_ARTEFACTS = "src/a.py  distance.py  builder/a.py  .env  secret.py  targets/x  src/data.db"
 CONFIG = """
 package.json  pyproject.toml  packages/a/package.json  setup.cfg  tox.ini  noxfile.py  pytest.ini  mypy.ini
-ruff.toml  .eslintrc.json  eslint.config.mjs  jest.config.ts  vitest.config.ts  Makefile  make/rules.mk  justfile  ralph.toml
-Cargo.toml  tsconfig.json  conftest.py  tests/conftest.py  .coveragerc  .pre-commit-config.yaml  .husky/pre-commit
+ruff.toml  .eslintrc.json  eslint.config.mjs  jest.config.ts  vitest.config.ts  Makefile  make/rules.mk  justfile
+ralph.toml  Cargo.toml  tsconfig.json  conftest.py  tests/conftest.py  .coveragerc  .pre-commit-config.yaml
+.husky/pre-commit
 """
 NO_CONFIG = (
     "src/a.py  README.md  .github/workflows/ci.yml  tests/fixtures/app/package.json  requirements.txt  uv.lock"

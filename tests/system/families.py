@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Callable
@@ -21,7 +20,9 @@ def agent(name: str, *words: object) -> tuple[str, ...]:
 
 def survivors(word: str) -> list[int]:
     """The processes that have this word on their command line, zombies not."""
-    return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit() and word in _command(entry)]
+    return [
+        int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit() and word in _command(entry)
+    ]
 
 
 def wait_until(true: Callable[[], bool], patience: float = GENEROUS) -> bool:
@@ -36,7 +37,7 @@ def wait_until(true: Callable[[], bool], patience: float = GENEROUS) -> bool:
 
 def open_files() -> int:
     """How many descriptors this process has open."""
-    return len(os.listdir("/proc/self/fd"))
+    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 def resident(pid: int) -> float:

@@ -10,7 +10,8 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,12 +30,13 @@ class Desk:
     """Runs one agent and keeps what the parent was told."""
 
     here: Path
+    log: str = "transcript"
     told: list[Signal] = field(default_factory=list)
     runner: list[tuple[int, float]] = field(default_factory=list)
 
     @property
     def transcript(self) -> Path:
-        return self.here / "transcript"
+        return self.here / self.log
 
     def run(
         self, argv: Sequence[str], *, prompt: bytes = b"do it", env: Mapping[str, str] | None = None,
@@ -102,7 +104,7 @@ def test_an_agent_without_events_says_how_it_ended(desk: Desk) -> None:
 
 def test_an_exit_code_is_no_success(desk: Desk) -> None:
     end = desk.run(["sh", "-c", "exit 3"])
-    assert (end.why, end.code, end.ended, end.well) == (Why.EXITED, 3, False, False)
+    assert (end.why, end.code, end.ended, end.well) == (Why.EXITED, 3, None, False)
 
 
 def test_a_signal_is_a_negative_exit_code(desk: Desk) -> None:
@@ -403,7 +405,7 @@ def test_no_child_survives_however_it_detached_itself(desk: Desk, mode: str, wor
     seen: list[int] = []
 
     def all_there() -> bool:
-        seen[:] = max(seen, survivors(word), key=len)
+        seen[:] = survivors(word) or seen
         return mode == "hang" and len(seen) == 5
 
     end = desk.run(agent("family.py", mode, word), stop=After(all_there))
@@ -457,36 +459,50 @@ from ralph.system import session
 here, argv = Path(sys.argv[1]), sys.argv[2:]
 (here / "prompt").write_text("")
 session.run(Launch(tuple(argv)), cwd=here, env=dict(os.environ), prompt=here / "prompt", transcript=here / "log",
-            read=None, silence=600, open_tool_silence=0, wall=600, started=lambda pid, start: print(pid, flush=True),
-            tell=lambda signal: print(signal.text, flush=True), stop=lambda: None)
+            read=None, silence=600, open_tool_silence=0, wall=600, stop=lambda: None,
+            started=lambda pid, start: print(pid, flush=True), tell=lambda signal: print(signal.text, flush=True))
 """
 
 
-def parent(here: Path, argv: Sequence[str]) -> subprocess.Popen[str]:
+@pytest.fixture(autouse=True)
+def reaped() -> Iterator[None]:
+    """No test leaves a child. (A killed ralph's runner comes to us, its subreaper, as a zombie.)"""
+    yield
+    tree.end_descendants(time.monotonic() + 5)
+
+
+@contextmanager
+def parent(here: Path, argv: Sequence[str]) -> Iterator[subprocess.Popen[str]]:
     """A ralph of its own that runs this agent; its first line is the runner's pid."""
     command = [sys.executable, "-c", PARENT, str(here), *argv]
     env = {**os.environ, "PYTHONPATH": str(AGENTS.parents[1])}
-    return subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True)
+    with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True) as ralph:
+        try:
+            yield ralph
+        finally:
+            ralph.kill()
 
 
 def test_nothing_survives_a_killed_ralph(tmp_path: Path, word: str) -> None:
     with parent(tmp_path, agent("family.py", "hang", word)) as ralph:
         assert ralph.stdout is not None
         runner = int(ralph.stdout.readline())
+        started = tree.start_time(runner) or 0.0
         assert ralph.stdout.readline() == "four left\n"
-        assert wait_until(lambda: len(survivors(word)) == 6), "the agent, its four, and the command line of ralph"
+        assert wait_until(lambda: len(survivors(word)) == 7), "ralph, its runner, the agent and its four"
         ralph.kill()
         assert wait_until(lambda: survivors(word) == [], 5)
-        assert wait_until(lambda: tree.start_time(runner) is None, 5)
+        assert wait_until(lambda: not tree.alive(runner, started), 5)
 
 
 def test_a_runner_whose_parent_is_gone_does_not_wait_for_politeness(tmp_path: Path, word: str) -> None:
     with parent(tmp_path, agent("flood.py", 100_000, 80, word)) as ralph:
         assert ralph.stdout is not None
         runner = int(ralph.stdout.readline())
+        started = tree.start_time(runner) or 0.0
         ralph.stdout.readline()
         ralph.kill()
-        assert wait_until(lambda: survivors(word) == [] and tree.start_time(runner) is None, 3)
+        assert wait_until(lambda: survivors(word) == [] and not tree.alive(runner, started), 3)
 
 
 def test_twenty_sessions_leave_no_descriptor_and_no_process(desk: Desk) -> None:
@@ -521,11 +537,10 @@ def test_a_long_output_keeps_its_beginning_and_its_end(tmp_path: Path) -> None:
 
 
 def test_a_disk_that_is_full_does_not_end_a_session(desk: Desk) -> None:
-    full = Desk(desk.here)
-    (desk.here / "transcript").mkdir()
-    end = full.run(["echo", "hello"])
-    assert (end.why, end.code) == (Why.EXITED, 0)
-    assert any("transcript" in one.text for one in full.told)
+    desk.log = "/dev/full"
+    end = desk.run(["echo", "hello"])
+    assert (end.why, end.code, end.output) == (Why.EXITED, 0, len("hello\r\n"))
+    assert end.tail == "hello\n[ralph: the transcript is incomplete: No space left on device]"
 
 
 @pytest.mark.parametrize(("megabytes", "line", "events"), [(150, 80, False), (100, 0, False), (100, 0, True)])
@@ -533,18 +548,15 @@ def test_memory_is_bounded_in_a_flood(desk: Desk, megabytes: int, line: int, eve
     sizes: list[float] = []
     longest: list[int] = []
 
-    def watch() -> None:
-        sizes.extend([resident(desk.runner[0][0])] if desk.runner else [])
-
     def read(text: str) -> Sequence[Signal]:
         longest.append(len(text))
         return [Signal(Kind.TEXT, f"{len(text)}")]
 
     def stop() -> None:
-        watch()
+        sizes.append(resident(desk.runner[0][0]))
 
     end = desk.run(agent("flood.py", megabytes, line), read=read if events else None, stop=stop)
     assert end.output >= megabytes * 1_000_000
     assert desk.transcript.stat().st_size < 52_000_000
-    assert max(sizes) - min(sizes) < 15, "flat"
+    assert max(sizes) - min(filter(None, sizes)) < 15, "flat"
     assert not events or desk.told == [Signal(Kind.TEXT, "1000000")]

@@ -1,0 +1,137 @@
+"""One value of a setting: what kinds there are, how each is read from a flag or from TOML, how it is refused."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from ralph.errors import RalphError
+
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+class Sort(StrEnum):
+    """What kind of value an option takes."""
+
+    TEXT = "text"
+    TEXTS = "texts"  # repeatable
+    SWITCH = "switch"
+    COUNT = "count"
+    MONEY = "money"
+    DURATION = "duration"
+    PACE = "pace"  # a number of tasks, or a duration
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One row of the schema. `name` is the field's name; the flag and the key have dashes for underscores."""
+
+    name: str
+    sort: Sort
+    group: str
+    help: str
+    value: str = ""  # what stands for the value in the help
+    least: int = 1
+    flag: bool = True  # False: a key of ralph.toml only
+
+    @property
+    def key(self) -> str:
+        return self.name.replace("_", "-")
+
+    @property
+    def flag_name(self) -> str:
+        return f"--{self.key}"
+
+
+def parse_duration(text: str) -> float:
+    """Seconds of `90s`, `10m`, `8h`, `1h30m`, `1d`; ValueError for anything else, and for nothing at all."""
+    parts = re.findall(r"(\d+(?:\.\d+)?)([smhd])", text)
+    if not parts or "".join(number + unit for number, unit in parts) != text.strip():
+        raise ValueError(text)
+    seconds = sum(float(number) * _UNITS[unit] for number, unit in parts)
+    if seconds <= 0:
+        raise ValueError(text)
+    return seconds
+
+
+def checked(option: Option, value: object, path: Path | None) -> Any:
+    """The value as the settings hold it. `path` is the file that it stands in, None for a flag. RalphError else."""
+    try:
+        return _READ[option.sort](option, value)
+    except (ValueError, TypeError):
+        wanted = _WANTED[option.sort].format(least=option.least)
+        shown = value if isinstance(value, str) else repr(value)
+        where = "" if path is None else str(path)
+        name = option.flag_name if path is None else option.key
+        raise RalphError(f"{name} takes {wanted}, not `{shown}`", _example(option, path), where=where) from None
+
+
+def _example(option: Option, path: Path | None) -> str:
+    sample = {Sort.TEXT: "text", Sort.TEXTS: "text", Sort.SWITCH: "true", Sort.COUNT: "5", Sort.MONEY: "7.50",
+              Sort.DURATION: "90s", Sort.PACE: "8h"}[option.sort]  # fmt: skip
+    if path is None:
+        return f"For example: {option.flag_name} {sample}"
+    plain = option.sort in (Sort.SWITCH, Sort.COUNT, Sort.MONEY)
+    return f"For example: {option.key} = {sample}" if plain else f'For example: {option.key} = "{sample}"'
+
+
+def _text(_: Option, value: object) -> str:
+    if not isinstance(value, str) or "\0" in value:
+        raise TypeError(value)
+    return value
+
+
+def _texts(option: Option, value: object) -> tuple[str, ...]:
+    many = value if isinstance(value, (list, tuple)) else [value]
+    return tuple(_text(option, one) for one in many)
+
+
+def _switch(_: Option, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError(value)
+    return value
+
+
+def _count(option: Option, value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, (int, str)):
+        raise TypeError(value)
+    number = int(value)
+    if number < option.least:
+        raise ValueError(value)
+    return number
+
+
+def _money(_: Option, value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        raise TypeError(value)
+    amount = float(str(value).removeprefix("$"))
+    if not 0 < amount < float("inf"):
+        raise ValueError(value)
+    return amount
+
+
+def _pace(option: Option, value: object) -> str:
+    if not (isinstance(value, str) and value.isdigit()):
+        _duration(option, value)
+    return str(value)
+
+
+def _duration(_: Option, value: object) -> float:
+    if not isinstance(value, str):
+        raise TypeError(value)
+    return parse_duration(value)
+
+
+_READ: dict[Sort, Callable[[Option, object], Any]] = {
+    Sort.TEXT: _text, Sort.TEXTS: _texts, Sort.SWITCH: _switch, Sort.COUNT: _count, Sort.MONEY: _money,
+    Sort.DURATION: _duration, Sort.PACE: _pace,
+}  # fmt: skip
+_WANTED = {
+    Sort.TEXT: "text", Sort.TEXTS: "text, or a list of texts", Sort.SWITCH: "true or false",
+    Sort.COUNT: "a whole number from {least} on", Sort.MONEY: "an amount of money above 0",
+    Sort.DURATION: "a time with its unit (90s, 10m, 8h)", Sort.PACE: "a number of tasks or a time (20, 8h)",
+}  # fmt: skip

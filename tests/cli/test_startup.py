@@ -1,0 +1,44 @@
+"""Start-up: what the small commands load. Modules are counted, not milliseconds: a busy machine can't fail it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+from conftest import Repository
+
+HEAVY = {"rich", "pexpect", "pathspec", "pydantic", "jinja2", "psutil", "asyncio", "pygments", "mdformat",
+         "filelock", "unittest", "http", "ssl", "email"}  # fmt: skip
+PROGRAM = """
+import json, sys
+from ralph.cli.app import main
+code = main(sys.argv[1:])
+print(json.dumps([code, sorted(sys.modules)]))
+"""
+
+
+def loaded(repo: Repository, *words: str) -> set[str]:
+    """The modules that one command line loads."""
+    done = subprocess.run([sys.executable, "-c", PROGRAM, *words], cwd=repo.path, capture_output=True, text=True)
+    code, modules = json.loads(done.stdout.splitlines()[-1])
+    assert code == 0, done.stderr
+    return set(modules)
+
+
+@pytest.mark.parametrize(
+    "words", [["status"], ["status", "--json"], ["--help"], ["--version"], ["audit"]], ids=" ".join
+)
+def test_small_commands_load_nothing_heavy(repo: Repository, words: list[str]) -> None:
+    repo.commit({"PRD.md": "- [ ] one\n"})
+    assert not HEAVY & {name.partition(".")[0] for name in loaded(repo, *words)}
+
+
+def test_help_does_not_even_parse_markdown(repo: Repository) -> None:
+    assert not {"markdown_it", "ralph.core.prd", "ralph.loop", "ralph.system.git"} & loaded(repo, "--help")
+
+
+def test_status_does_not_load_the_loop(repo: Repository) -> None:
+    repo.commit({"PRD.md": "- [ ] one\n"})
+    assert not {"ralph.loop", "ralph.start", "ralph.agents", "ralph.system.session"} & loaded(repo, "status")
