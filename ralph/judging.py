@@ -38,7 +38,7 @@ def judge(run: Run, space: Workspace, task: Task, frozen: Frozen, settled: Settl
     """First the rules that cost nothing, then the gates on exactly what would be recorded."""
     commands = run.gates_for(task)
     rules = rules_for(run, task, commands)
-    base_memory = _base_memory(run)
+    base_memory = run.base_memory()
     evidence = gather(run, space, task, frozen, settled, stopped, base_memory)
     early = verdict.before_gates(evidence, rules)
     if not early.accepted:
@@ -67,7 +67,7 @@ def names(run: Run, task: Task, path: str) -> bool:
 
 def rules_for(run: Run, task: Task, commands: Sequence[Gate]) -> Rules:
     """What this attempt is held against: all of it read from the base."""
-    told = memory.rules(_base_memory(run))
+    told = memory.rules(run.base_memory())
     protected = (*run.patterns(task.fields.protected), *run.settings.protected, *told.protected)
     words = {word for gate in commands for word in _words(gate.command)}
     return Rules(
@@ -127,12 +127,6 @@ def gather(run: Run, space: Workspace, task: Task, frozen: Frozen, settled: Sett
 
 def _id(blob: str) -> str:
     return blob if blob.strip("0") else ""
-
-
-def _base_memory(run: Run) -> bytes | None:
-    if not run.paths.memory or not run.git.blob_at(run.tip, run.paths.memory):
-        return None
-    return run.git.blob(f"{run.tip}:{run.paths.memory}")
 
 
 # ---------------------------------------------------------------- gates
@@ -249,11 +243,12 @@ def build_hand_edit(run: Run, settled: Settled, task: Task) -> str:
     )
 
 
-def publish(run: Run, n: int, commit: str, held: str) -> None:
+def publish(run: Run, n: int, commit: str, held: str, remembered: bytes | None) -> None:
     """One compare-and-swap; the ref that held the work goes with it."""
     event = Publishing(n, commit, run.tip)
     record.publish(run.git, run.note, branch=run.branch, event=event, drop=[held] if held else [])
     run.tip = commit
+    run.memory = (commit, remembered) if run.paths.memory else run.memory
     lend_index(run.git)
 
 

@@ -98,7 +98,7 @@ def finish(
         return set_aside(run, space, task, frozen, settled, end, judged.verdict, held)
     parent = judging.build_hand_edit(run, settled, task) if settled.by_hand else run.tip
     commit = judging.build_commit(run, task, frozen, judged, judged.placing, parent)
-    judging.publish(run, space.n, commit, held)
+    judging.publish(run, space.n, commit, held, judged.placing.new.get(run.paths.memory))
     run.accepted += 1
     run.note(Recorded(space.n, task.id, commit, tuple(one.id for one in judged.placing.also)))
     return None

@@ -75,6 +75,7 @@ class Run:
     before: Before | None = None
     vanished: dict[str, str] = field(default_factory=dict)  # open tasks that went away while an agent ran
     failed: dict[str, tuple[tuple[Finding, ...], Stopped]] = field(default_factory=dict)  # task -> its last failure
+    memory: tuple[str, bytes | None] = ("", None)  # a commit, and the memory file there
     accepted: int = 0
     clock: float = field(default_factory=time.monotonic)
 
@@ -161,6 +162,13 @@ class Run:
         """The run's gates and the task's own checks, each command once."""
         checks = (Gate(command, f"Check of {task.id}") for command in task.fields.checks)
         return tuple({gate.command: gate for gate in (*self.gates, *checks)}.values())
+
+    def base_memory(self) -> bytes | None:
+        """The memory file at the tip: what it tells is read from there, not from what an agent left."""
+        if self.memory[0] != self.tip:
+            there = self.paths.memory and self.git.blob_at(self.tip, self.paths.memory)
+            self.memory = (self.tip, self.git.blob(there) if there else None)
+        return self.memory[1]
 
     def environment(self) -> dict[str, str]:
         return dict(os.environ)

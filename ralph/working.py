@@ -27,7 +27,7 @@ SIGN_OF_LIFE = 30.0  # seconds
 
 def brief(run: Run, task: Task, prd: Prd, n: int) -> Path:
     """Write the prompt; returns its file (0600)."""
-    rules = memory.rules(run.git.blob(f"{run.tip}:{run.paths.memory}") if run.paths.memory else None)
+    rules = memory.rules(run.base_memory())
     text = briefing.brief(
         templates(),
         task=task,

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ralph import __version__
+from ralph.text import mask, secrets_of
 
 
 def write_log(error: Exception, words: Sequence[str]) -> Path:
@@ -18,6 +19,7 @@ def write_log(error: Exception, words: Sequence[str]) -> Path:
     name = f"bug-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.log"
     told = "".join(traceback.format_exception(error))
     text = f"ralph {__version__}, Python {platform.python_version()}, {platform.platform()}\n{list(words)}\n{told}"
+    text = mask(text, secrets_of(os.environ))
     for folder in (_state(), Path(tempfile.gettempdir())):
         path = folder / name if folder else None
         if path and _written(path, text):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from ralph.cli.output import say
@@ -16,7 +17,7 @@ from ralph.show.lines import lines
 from ralph.system import journal
 from ralph.system.git import Repo
 from ralph.system.journal import BadLineError, Entry
-from ralph.text import clean
+from ralph.text import clean, mask, secrets_of
 
 GLANCE = 0.3  # seconds between two looks at a file that grows
 
@@ -107,18 +108,18 @@ def _goes_on(where: Where, path: Path, n: int) -> bool:
 
 
 def _print_file(path: Path, more: Callable[[], bool]) -> None:
-    """Print a file that may grow, line by line and cleaned."""
-    rest = b""
+    """Print a file that may grow, line by line, cleaned and without secrets."""
+    rest, secrets = b"", secrets_of(os.environ)
     with path.open("rb") as file:
         while (block := file.read(65_536)) or more():
             *whole, rest = (rest + block).split(b"\n")
-            if not all(_say_raw(line) for line in whole):
+            if not all(_say_raw(line, secrets) for line in whole):
                 return
             if not block:
                 time.sleep(GLANCE)
     if rest:
-        _say_raw(rest)
+        _say_raw(rest, secrets)
 
 
-def _say_raw(line: bytes) -> bool:
-    return say(clean(line.decode(errors="replace").rstrip("\r")))
+def _say_raw(line: bytes, secrets: Sequence[str]) -> bool:
+    return say(mask(clean(line.decode(errors="replace").rstrip("\r")), secrets))

@@ -19,12 +19,14 @@ def run(flags: Mapping[str, Any], resume: str = "") -> int:
     here = Path.cwd()
     repo = discover(here)
     settings = replace(load(repo.root, flags), resume=resume)
+    if settings.dry_run:
+        from ralph.rehearse import dry_run
+
+        say(dry_run(settings, here))
+        return Exit.DONE
     from ralph import loop
     from ralph.cli.screen import Screen
 
-    if settings.dry_run:
-        say(str(loop.dry_run(settings, here)))
-        return Exit.DONE
     screen = Screen(settings)
     code = loop.run(settings, here, screen.tell)
     screen.end(repo.state)

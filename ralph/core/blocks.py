@@ -42,7 +42,7 @@ class Item:
     offset: int = -1  # of the byte inside its box; -1: it has no box
     done: bool = False
     quoted: bool = False  # it stands in a block quote
-    label: str = ""  # source of the paragraph right above its list
+    label: str = ""  # source of the line right above its list; empty if that begins with a box
     headings: tuple[str, ...] = ()  # the headings above it, outermost first
     parent: Item | None = None
     items: list[Item] = field(default_factory=list)
@@ -184,7 +184,8 @@ class _Reader:
 
     def _enter_list(self, index: int) -> None:
         above = self.tokens[index - 1].type if index else ""
-        self.labels.append(self.tokens[index - 2].content if above == "paragraph_close" else "")
+        line = self.tokens[index - 2].content.rpartition("\n")[2] if above == "paragraph_close" else ""
+        self.labels.append("" if line.startswith("[") else line)
 
     def _leave_list(self, _: int) -> None:
         self.labels.pop()

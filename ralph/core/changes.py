@@ -29,7 +29,7 @@ class Difference:
 def find(task: Task, before: Prd, now: Prd) -> Task | None:
     """The same task in a later reading: by its id, else by its unchanged line where a line diff maps it.
 
-    An id that stands for several equal texts counts only while there are as many of them as before.
+    Of several equal texts the line diff tells which is which; else their order, while there are as many as before.
     """
     place = (task.id, task.offset)
     at = next((n for n, other in enumerate(before.tasks) if (other.id, other.offset) == place), None)
@@ -47,21 +47,36 @@ def difference(before: Prd, now: Prd) -> Difference:
         return Difference()
     pairs = _pairs(before, now)
     matched = [(before.tasks[n], now.tasks[m]) for n, m in pairs.items()]
-    found = set(pairs.values())
-    vanished = tuple(task for n, task in enumerate(before.tasks) if n not in pairs and not task.done)
-    appeared = tuple(task for m, task in enumerate(now.tasks) if m not in found)
-    new_ticks = [new for old, new in matched if new.done and not old.done] + [
-        task for task in appeared if task.done and vanished
-    ]
+    appeared = _appeared(now, pairs)
     checks = [(old.fields.checks, new) for old, new in matched] + [((), task) for task in appeared]
     return Difference(
-        ticked=_ids(new_ticks),
+        ticked=_ids(_new_ticks(before, now, pairs)),
         unticked=_ids([new for old, new in matched if old.done and not new.done]),
-        vanished=vanished,
+        vanished=_vanished(before, pairs),
         appeared=appeared,
         changed_checks=_ids([new for old, new in checks if not set(new.fields.checks) <= set(old)]),
         rewrote=_without_boxes(before) != _without_boxes(now),
     )
+
+
+def new_ticks(before: Prd, now: Prd) -> list[Task]:
+    """The tasks of `now` that `difference` calls ticked, themselves: an id may stand there twice."""
+    return _new_ticks(before, now, _pairs(before, now))
+
+
+def _new_ticks(before: Prd, now: Prd, pairs: dict[int, int]) -> list[Task]:
+    ticked = [now.tasks[m] for n, m in pairs.items() if now.tasks[m].done and not before.tasks[n].done]
+    reworded = _appeared(now, pairs) if _vanished(before, pairs) else ()
+    return ticked + [task for task in reworded if task.done]
+
+
+def _vanished(before: Prd, pairs: dict[int, int]) -> tuple[Task, ...]:
+    return tuple(task for n, task in enumerate(before.tasks) if n not in pairs and not task.done)
+
+
+def _appeared(now: Prd, pairs: dict[int, int]) -> tuple[Task, ...]:
+    found = set(pairs.values())
+    return tuple(task for m, task in enumerate(now.tasks) if m not in found)
 
 
 def _ids(tasks: Sequence[Task]) -> tuple[str, ...]:
@@ -70,32 +85,57 @@ def _ids(tasks: Sequence[Task]) -> tuple[str, ...]:
 
 def _pairs(before: Prd, now: Prd) -> dict[int, int]:
     """Place of a task before -> its place now, for those that are found."""
-    places = {task.id: n for n, task in enumerate(now.tasks)}
-    count, count_now = _equals(before), _equals(now)
-    pairs: dict[int, int] = {}
-    unsure: list[int] = []
-    for n, task in enumerate(before.tasks):
-        name = task.id.partition("#")[0]
-        equal, sure = count[name], task.id in places and count[name] == count_now[name]
-        if sure and (equal == 1 or not task.written):
-            pairs[n] = places[task.id]
-        else:
-            unsure.append(n)
-    return _by_lines(before, now, unsure, pairs) if unsure else pairs
+    if len(before.tasks) == len(now.tasks) and _without_boxes(before) == _without_boxes(now):
+        return {n: n for n in range(len(now.tasks))}
+    then, later = _by_name(before), _by_name(now)
+    once = {
+        name: (then[name][0], later[name][0]) for name in then if len(then[name]) == 1 == len(later.get(name, ()))
+    }
+    pairs = dict(once.values())
+    unsure = [n for name, places in then.items() if name not in once for n in places]
+    if unsure:
+        pairs |= _by_lines(before, now, sorted(unsure), pairs)
+        pairs |= _by_order(before, then, later, pairs)
+    return pairs
 
 
-def _equals(prd: Prd) -> Counter[str]:
-    return Counter(task.id.partition("#")[0] for task in prd.tasks)
+def _by_name(prd: Prd) -> dict[str, list[int]]:
+    """Id without its `#2` -> the places where it stands."""
+    found: dict[str, list[int]] = {}
+    for n, task in enumerate(prd.tasks):
+        found.setdefault(task.id.partition("#")[0], []).append(n)
+    return found
 
 
-def _by_lines(before: Prd, now: Prd, unsure: list[int], pairs: dict[int, int]) -> dict[int, int]:
+def _by_lines(before: Prd, now: Prd, unsure: list[int], sure: dict[int, int]) -> dict[int, int]:
     lines = same_lines(_EOL.split(_without_boxes(before)), _EOL.split(_without_boxes(now)))
-    taken = set(pairs.values())
+    taken, names = set(sure.values()), {task.id for task in now.tasks}
     free = {task.line - 1: m for m, task in enumerate(now.tasks) if m not in taken}
+    pairs: dict[int, int] = {}
     for n in unsure:
         line = lines.get(before.tasks[n].line - 1)
-        if line in free:
+        if line in free and _may_be(before.tasks[n], now.tasks[free[line]], names):
             pairs[n] = free.pop(line)
+    return pairs
+
+
+def _may_be(task: Task, found: Task, names: set[str]) -> bool:
+    """One of several equal texts is looked for among these only; else the line alone tells."""
+    return task.text == found.text or task.id not in names
+
+
+def _by_order(
+    before: Prd, then: dict[str, list[int]], later: dict[str, list[int]], sure: dict[int, int]
+) -> dict[int, int]:
+    """Equal texts that moved, in order; only while there are as many of them as before."""
+    taken = set(sure.values())
+    pairs: dict[int, int] = {}
+    for name, places in then.items():
+        left = [n for n in places if n not in sure]
+        free = [m for m in later.get(name, ()) if m not in taken]
+        as_many = len(left) == len(free) and len(places) == len(later.get(name, ()))
+        if as_many and not before.tasks[places[0]].written:
+            pairs.update(zip(left, free, strict=True))
     return pairs
 
 

@@ -121,7 +121,7 @@ def _plain(value: str) -> str:
 
 def _code(text: str) -> list[str]:
     """The contents of the code spans in a text."""
-    return [found[2].strip() for found in _CODE.finditer(text)] if "`" in text else []
+    return [" ".join(found[2].split("\n")).strip() for found in _CODE.finditer(text)] if "`" in text else []
 
 
 def _names(said: Sequence[_Said]) -> tuple[str, ...]:

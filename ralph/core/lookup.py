@@ -24,9 +24,10 @@ class Lookup:
     def above(self, task: Task) -> Iterator[Task]:
         """The tasks that it stands under, innermost first."""
         parent = task.parent
-        while parent is not None and (task := self.by_id[parent]).parent != parent:
-            yield task
-            parent = task.parent
+        while parent is not None:
+            above = self.by_id[parent]
+            yield above
+            parent = above.parent
 
     @cached_property
     def children(self) -> dict[str, list[Task]]:

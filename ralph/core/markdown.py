@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from ralph.core.blocks import EOL, Document, Heading, Item, read
@@ -23,9 +24,12 @@ def headings(data: bytes) -> tuple[Heading, ...]:
     return all_headings(read(data))
 
 
-def set_box(data: bytes, offset: int, *, done: bool) -> bytes:
-    """Tick or untick the box whose inner byte stands at `offset`: one byte changes, and no block with it."""
-    return data[:offset] + (b"x" if done else b" ") + data[offset + 1 :]
+def set_boxes(data: bytes, offsets: Iterable[int], *, done: bool) -> bytes:
+    """Tick or untick the boxes whose inner bytes stand there: one byte each changes, and no block with it."""
+    changed = bytearray(data)
+    for offset in offsets:
+        changed[offset] = ord("x" if done else " ")
+    return bytes(changed)
 
 
 def one_line(text: str, limit: int = 200) -> str:
@@ -40,7 +44,7 @@ def add_line(before: Document, offset: int, text: str) -> Document:
     prefix, marker = _inside(before, item)
     line = prefix + marker + b" " + text.encode()
     tries = ((item.text_end, False), (item.end, False), (item.end, True))
-    return _first_proved(before, [(at, line, blank) for at, blank in tries], text, f"line {item.text_first + 1}")
+    return _first_proved(before, [(at, line, blank) for at, blank in tries], text, item)
 
 
 def remove_item(before: Document, gone: Item) -> Document:
@@ -50,8 +54,7 @@ def remove_item(before: Document, gone: Item) -> Document:
     if end == len(data) and not data.endswith((b"\n", b"\r")):  # the last line has no end: take the one above
         start -= len(_eol(before, gone.first))
     after = read(data[:start] + data[end:])
-    alone = not gone.items and gone.end == gone.text_end
-    if not alone or not _proved(after, before, start, end - start, gone.text):
+    if not _proved(after, before, start, end - start, gone.text):
         raise _unprovable(f"line {gone.first + 1}", "can't be taken away", "Remove it by hand")
     return after
 
@@ -71,7 +74,7 @@ def append_under(data: bytes, title: str, entry: str) -> bytes:
     joins = bool(last) and last[-1].type == "bullet_list_open"
     prefix = _marker(before, last[-1]) if joins else b"- "
     line = prefix + entry.encode()
-    return _first_proved(before, [(end, line, not joins), (end, line, True)], entry, f"“{title}”").data
+    return _first_proved(before, [(end, line, not joins), (end, line, True)], entry, title).data
 
 
 def replace_between(data: bytes, start_marker: str, end_marker: str, text: str) -> bytes:
@@ -95,13 +98,18 @@ def replace_between(data: bytes, start_marker: str, end_marker: str, text: str) 
     return after
 
 
-def _first_proved(before: Document, tries: list[tuple[int, bytes, bool]], text: str, where: str) -> Document:
+def _first_proved(before: Document, tries: list[tuple[int, bytes, bool]], text: str, under: Item | str) -> Document:
     for at, line, blank in tries:
         data, start, size = _with_line(before, at, line, blank=blank)
         after = read(data)
-        if _proved(before, after, start, size, text):
+        if _proved(before, after, start, size, text) and (isinstance(under, str) or _holds(after, under, text)):
             return after
+    where = f"“{under}”" if isinstance(under, str) else f"line {under.text_first + 1}"
     raise _unprovable(where, "can't be added to", "Close the code fence, comment or HTML block there")
+
+
+def _holds(document: Document, item: Item, text: str) -> bool:
+    return any(child.text == text for child in item_at(document, item.offset).items)
 
 
 def _unprovable(where: str, what: str, cure: str) -> RalphError:
@@ -140,7 +148,8 @@ def _inside(document: Document, item: Item) -> tuple[bytes, bytes]:
             mark = line[len(indent) : len(indent) + 1]
             return indent, mark if mark in (b"-", b"*", b"+") else b"-"
     before_box = document.data[document.starts[item.text_first] : item.offset - 1]
-    return re.sub(rb" {1,3}\t", b"\t", re.sub(rb"[^\t]", b" ", before_box)), b"-"
+    column = len(before_box.expandtabs(4))
+    return (b"\t" * (column // 4) + b" " * (column % 4) if b"\t" in before_box else b" " * column), b"-"
 
 
 def _section(document: Document, title: str) -> tuple[int, int]:

@@ -33,7 +33,7 @@ _WHERE = {
 def near_misses(document: Document) -> tuple[NearMiss, ...]:
     """Every line that a reader may take for a task though it is none, with the reason."""
     boxes = {item.text_first for item in document.items if item.boxed and not item.quoted}
-    lines = "\n".join(document.lines)
+    lines = "\n".join((*document.lines, ""))
     found: list[NearMiss] = []
     blocks: _Blocks | None = None
     line = at = 0
@@ -77,8 +77,7 @@ def _form(match: re.Match[str], lines: str) -> str:
         return "another kind of blank stands before the box: use a plain one"
     if "［" in match[0] or state not in (" ", "\t", "x", "X"):
         return "its box is neither `[ ]` nor `[x]`"
-    rest = lines[match.end() :].partition("\n")[0]
-    if not after.strip() and not rest.strip():
+    if not after.strip() and not lines[match.end() : lines.find("\n", match.end())].strip():
         return "there is no text behind the box"
     if after not in (" ", "\t"):
         return "there is no plain blank behind the box"

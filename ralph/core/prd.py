@@ -10,7 +10,7 @@ from hashlib import sha256
 
 from ralph.core import markdown
 from ralph.core.blocks import Document, Item, read, uncollected
-from ralph.core.changes import Difference, difference, find
+from ralph.core.changes import Difference, difference, find, new_ticks
 from ralph.core.fields import field_name, names_criteria, opens_criteria, read_fields
 from ralph.core.lookup import WRITTEN_ID, parents_done_with, resolve
 from ralph.core.near_misses import near_misses
@@ -197,13 +197,15 @@ def untick(prd: Prd, task_id: str) -> Prd:
 
 def _with_box(prd: Prd, task_id: str, *, done: bool) -> Prd:
     at = _place(prd, task_id)
-    return prd if prd.tasks[at].done is done else _set(prd, at, done=done)
+    return prd if prd.tasks[at].done is done else _set(prd, {at}, done=done)
 
 
-def _set(prd: Prd, at: int, *, done: bool) -> Prd:
-    data = markdown.set_box(prd.data, prd.tasks[at].offset, done=done)
-    tasks = (*prd.tasks[:at], replace(prd.tasks[at], done=done), *prd.tasks[at + 1 :])
-    return _remember(Prd(data, tasks, prd.near_misses, prd.criteria))
+def _set(prd: Prd, places: set[int], *, done: bool) -> Prd:
+    tasks = list(prd.tasks)
+    for at in places:
+        tasks[at] = replace(tasks[at], done=done)
+    data = markdown.set_boxes(prd.data, [tasks[at].offset for at in places], done=done)
+    return _remember(Prd(data, tuple(tasks), prd.near_misses, prd.criteria))
 
 
 def _place(prd: Prd, task_id: str) -> int:
@@ -217,11 +219,8 @@ def _place(prd: Prd, task_id: str) -> int:
 
 def without_new_ticks(before: Prd, now: Prd) -> Prd:
     """The later reading with every box empty that became ticked since the earlier one; all else byte for byte."""
-    new = set(difference(before, now).ticked)
-    for task in now.tasks:
-        if task.id in new and task.done:
-            now = _set(now, task.number - 1, done=False)
-    return now
+    new = {task.number - 1 for task in new_ticks(before, now)}
+    return _set(now, new, done=False) if new else now
 
 
 def park(prd: Prd, task_id: str, reason: str) -> Prd:
@@ -232,18 +231,20 @@ def park(prd: Prd, task_id: str, reason: str) -> Prd:
     prd = unpark(prd, task_id)
     at = _place(prd, task_id)
     said = markdown.one_line(reason) or "needs a human"
-    parked = markdown.add_line(read(prd.data), prd.tasks[at].offset, f"Parked: {said}")
-    return _same_but(prd, parked, at)
+    with uncollected():
+        parked = markdown.add_line(read(prd.data), prd.tasks[at].offset, f"Parked: {said}")
+        return _same_but(prd, parked, at)
 
 
 def unpark(prd: Prd, task_id: str) -> Prd:
     """The PRD without the `- Parked:` lines under that task. RalphError when one holds more than its line."""
     at = _place(prd, task_id)
     while prd.tasks[at].fields.parked is not None:
-        document = read(prd.data)
-        item = markdown.item_at(document, prd.tasks[at].offset)
-        line = next(child for child in item.items if field_name(child) == "parked")
-        prd = _same_but(prd, markdown.remove_item(document, line), at)
+        with uncollected():
+            document = read(prd.data)
+            item = markdown.item_at(document, prd.tasks[at].offset)
+            line = next(child for child in item.items if field_name(child) == "parked")
+            prd = _same_but(prd, markdown.remove_item(document, line), at)
     return prd
 
 

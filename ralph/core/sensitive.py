@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import TYPE_CHECKING
+from warnings import catch_warnings, simplefilter
 
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
@@ -90,7 +91,9 @@ def _any_name(name: str, patterns: Sequence[str]) -> bool:
 def _spec(patterns: tuple[str, ...]) -> GitIgnoreSpec:
     from pathspec import GitIgnoreSpec
 
-    return GitIgnoreSpec.from_lines(filter(_is_valid, map(_as_gitignore, patterns)))
+    with catch_warnings():
+        simplefilter("ignore", FutureWarning)  # `re` on patterns like `[[a]`
+        return GitIgnoreSpec.from_lines(filter(_is_valid, map(_as_gitignore, patterns)))
 
 
 def _is_valid(line: str) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ralph.model import Change, Commit
-from ralph.system.git import Git
+from ralph.system.git import Git, log, parse_log, parse_raw, raw_diff
 from ralph.system.snapshot import Before, Scan, fill, look, stage, unstage, write_tree
 from ralph.system.undo import OPERATIONS, differences
 
@@ -97,11 +97,10 @@ def freeze(git: Git, before: Before, now: Scan, papers: Papers, *, ours: tuple[s
     whole = _whole_tree(git, tree, paper, before)
     tips = _tips(git, before.base, ours, now) if tips is None else tips
     parents = [before.commit, *tips]
-    changes = git.changes(before.base, tree)
-    commits = tuple(commit for tip in tips for commit in git.log(before.base, tip))
-    work = before.commit
-    if whole != before.tree or len(parents) > 1:
-        work = git.commit(whole, parents, message)
+    differs = whole != before.tree or len(parents) > 1
+    changes, commits, work = _frozen(
+        git, before, tree, tips, _commit_words(whole, parents, message) if differs else ()
+    )
     plain = whole == tree and before.commit == before.base
     left = changes if plain else git.changes(before.commit, whole)
     return Frozen(
@@ -113,6 +112,21 @@ def freeze(git: Git, before: Before, now: Scan, papers: Papers, *, ours: tuple[s
         rewritten=_rewritten(git, before.base, tips, commits),
         refs=_refs_changed(git, watched.refs, now.refs, ours), config=_config_changed(watched, git, now.refs),
     )  # fmt: skip
+
+
+def _commit_words(tree: str, parents: list[str], message: str) -> tuple[str, ...]:
+    return ("commit-tree", tree, *(word for parent in parents for word in ("-p", parent)), "-m", message)
+
+
+def _frozen(
+    git: Git, before: Before, tree: str, tips: list[str], commit: tuple[str, ...]
+) -> tuple[tuple[Change, ...], tuple[Commit, ...], str]:
+    """What changed, the agent's commits, and the frozen commit, asked for at the same time."""
+    logs = [("repo", log(before.base, tip)) for tip in tips]
+    making = [("tree", commit)] if commit else []
+    changed, *rest = git.together(("tree", raw_diff(before.base, tree)), *making, *logs)
+    work = rest.pop(0).decode().strip() if commit else before.commit
+    return parse_raw(changed), tuple(one for out in rest for one in parse_log(out)), work
 
 
 def _not_ours(

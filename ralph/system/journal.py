@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from ralph.errors import Exit, RalphError
-from ralph.events import Event, from_json, to_json
+from ralph.events import AgentStopped, Event, Publishing, RunEnded, SetAside, WorkspaceReady, from_json, to_json
 
 VERSION = 1
+SYNCED = (WorkspaceReady, AgentStopped, Publishing, SetAside, RunEnded)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +44,16 @@ class Journal:
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
 
     def write(self, event: Event) -> Entry:
-        """Append; returns when it is on disk. A disk that is full stops the run with everything as it was."""
+        """Append; nothing is lost when ralph is killed. What must outlive a power cut (`SYNCED`) is on disk on
+        return, with all before it. A disk that is full stops the run with everything as it was."""
         entry = Entry(self.seq, time.time(), self.run, event)
         line = encode(entry, event)
         before = os.fstat(self._file).st_size
         try:
             if os.write(self._file, line) != len(line):  # a full disk writes a part and raises nothing
                 raise OSError("the disk is full")
-            os.fdatasync(self._file)
+            if isinstance(event, SYNCED):
+                os.fdatasync(self._file)
         except OSError as error:
             os.ftruncate(self._file, before)
             cure = "Free some space, then run the same command again."

@@ -1,4 +1,4 @@
-"""What a runner does with its child: read it, obey the parent, and leave nothing behind."""
+"""What a runner does with its child: read it, obey the parent, see it end."""
 
 from __future__ import annotations
 
@@ -14,9 +14,8 @@ from ralph.system import tree
 from ralph.system.runner import END, GRACE, Link
 
 TICK = 0.2  # seconds without any event until the child is looked at anyway
-LINGER = 2.0  # seconds at most that output of what outlives the child is waited for ...
-GAP = 0.05  # ... and for so long at a time
-DRAIN = 1.0  # seconds at most for the rest, when nobody is left to write
+LINGER = 2.0  # seconds at most that what outlives the child may go on printing ...
+GAP = 0.05  # ... and no longer than this at a time without a word
 CLOSED = 0.1  # seconds until output that the child closed is tried again: it can open its terminal anew
 
 
@@ -34,7 +33,7 @@ class Child(Protocol):
 
 
 class Keeper:
-    """Reads a child until it exits (its exit counts, not the end of its output), then ends what it left."""
+    """Reads a child until it exits: its exit counts, not the end of its output. What it left, the runner ends."""
 
     def __init__(self, child: Child, link: Link, swallow: Callable[[bytes], None]) -> None:
         self._child, self._link, self._swallow = child, link, swallow
@@ -50,7 +49,7 @@ class Keeper:
         self._kill_at: float | None = None
 
     def keep(self, pulse: Callable[[], float] = lambda: TICK) -> int | None:
-        """The child's exit code, once everything is ended and read; None if it could not be ended.
+        """The child's exit code, once its output is read; None if it could not be ended.
 
         `pulse` is called at every turn and says in how many seconds it wants to be called again.
         """
@@ -58,8 +57,6 @@ class Keeper:
         while code is None and not self._hopeless():
             if self._turn(min(pulse(), TICK)):
                 code = self._child.code()
-        self._linger()
-        tree.end_descendants(time.monotonic() + (tree.PATIENCE if self._kill_at is None else GRACE))
         self._drain()
         return code
 
@@ -114,22 +111,21 @@ class Keeper:
         while (info := _ended()) is not None and info.si_pid != self._child.pid:
             os.waitpid(info.si_pid, 0)
 
-    def _linger(self) -> None:
-        """What outlives the child may have something to say: wait while it does, not for long."""
-        now = time.monotonic()
-        deadline, quiet = now + LINGER, now + GAP
-        while self._kill_at is None and not tree.childless() and time.monotonic() < min(deadline, quiet):
-            if self._child.fd in self._take(GAP):
-                quiet = time.monotonic() + GAP
-
     def _drain(self) -> None:
-        """Nobody is left to write: read what is still there."""
+        """Read what is still there. What outlives the child may go on for LINGER seconds, while it prints."""
         if self._deaf_until:
             self._listen()
-        deadline = time.monotonic() + DRAIN
+        now = time.monotonic()
+        deadline, quiet = now + LINGER, now + GAP
         while not self._deaf_until and time.monotonic() < deadline:
-            if self._child.fd not in self._take(0):
+            alone = self._kill_at is not None or tree.childless()
+            if self._child.fd not in self._take(0 if alone else GAP):
+                if alone or time.monotonic() > quiet:
+                    return
+            elif self._kill_at is not None:
                 return
+            else:
+                quiet = time.monotonic() + GAP
 
 
 def _ended() -> os.waitid_result | None:

@@ -89,7 +89,8 @@ def build_task(
     git: Git, papers: Papers, tip: str, placed: Mapping[str, bytes], message: Callable[[str], Message]
 ) -> str:
     """The commit of an accepted task on `tip`: the work that the index holds, with PRD and memory file."""
-    stage_papers(git, papers, placed)
+    if any(papers.read(path) != content for path, content in placed.items()):
+        stage_papers(git, papers, placed)
     tree = write_tree(git)
     return git.commit(tree, [tip], message(tree).text(), sign=True)
 

@@ -49,6 +49,7 @@ class Terminal:
             resource.setrlimit(resource.RLIMIT_NOFILE, files)
         for closing in (spawn, spawn.ptyproc):
             closing.delayafterclose = closing.delayafterterminate = 0
+        spawn.isalive = lambda: True  # it would wait for the exit of a child that closed its terminal
         self._spawn = spawn
         self.pid: int = spawn.pid
         self.fd: int = spawn.child_fd
@@ -66,11 +67,8 @@ class Terminal:
 
     def code(self) -> int | None:
         """Its exit code, negative for a signal; None while it runs."""
-        if self._spawn.isalive():
-            return None
-        killed: int | None = self._spawn.signalstatus
-        code: int = self._spawn.exitstatus if killed is None else -killed
-        return code
+        pid, status = os.waitpid(self.pid, os.WNOHANG)
+        return os.waitstatus_to_exitcode(status) if pid else None
 
 
 class Lines:

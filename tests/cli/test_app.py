@@ -131,14 +131,16 @@ def test_a_bug_becomes_a_log_and_a_sentence(
         raise ZeroDivisionError("oh no")
 
     monkeypatch.chdir(repo.path)
+    monkeypatch.setenv("MY_TOKEN", "hunter2-hunter2")
     monkeypatch.setattr("ralph.cli.run.run", broken)
-    assert main(["--model", "x"]) == Exit.BUG
+    assert main(["--model", "hunter2-hunter2"]) == Exit.BUG
     said = capsys.readouterr().err
     assert said.startswith("ralph: a bug of ralph's own: ZeroDivisionError: oh no\n  ")
     assert "Traceback" not in said
     (log,) = (repo.path / ".git/ralph").glob("bug-*.log")
     assert str(log) in said
     assert "in broken" in log.read_text()
+    assert "hunter2" not in log.read_text()
     assert log.stat().st_mode & 0o777 == 0o600
 
 

@@ -73,7 +73,10 @@ def test_a_reverted_task_proves_nothing(here: Repository, capsys: Capture) -> No
 
 def test_a_trailer_alone_proves_nothing(here: Repository, capsys: Capture) -> None:
     here.commit({"x.txt": "x"}, "feat: more\n\nRalph-Task: T3")
-    here.commit({"PRD.md": here.read("PRD.md").replace("[ ] T3", "[x] T3")}, "Ralph-Task: T3\n\nin the text")
+    here.commit(
+        {"PRD.md": here.read("PRD.md").replace("[ ] T3", "[x] T3")},
+        "tick it\n\nRalph-Task: T3\n\nis what it says in the text",
+    )
     assert unproven(capsys) == {"T3": "ticked by hand"}
 
 

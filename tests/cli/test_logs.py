@@ -73,6 +73,16 @@ def test_a_transcript_is_cleaned(here: Repository, capsys: Capture) -> None:
     assert capsys.readouterr().out == "one\ntwo red\ufffd\nlast \ufffd2J without newline\n"
 
 
+def test_secrets_in_a_transcript_are_masked(
+    here: Repository, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MY_API_KEY", "hunter2-hunter2")
+    (newest,) = (here.path / ".git/ralph/runs").glob("*/3.log")
+    newest.write_bytes(b"the key is hunter2-hunter2\n")
+    assert main(["logs", "T2"]) == Exit.DONE
+    assert capsys.readouterr().out == "the key is [masked]\n"
+
+
 def test_a_transcript_that_is_gone_is_said(here: Repository, capsys: Capture) -> None:
     (newest,) = (here.path / ".git/ralph/runs").glob("*/3.log")
     newest.unlink()

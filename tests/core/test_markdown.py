@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -183,6 +184,16 @@ def test_no_depth_loses_a_task() -> None:
             assert len(blocks.read(nested(levels)).items) == levels
         except RalphError:
             assert levels >= 199
+
+
+def test_too_little_stack_is_a_sentence_too() -> None:
+    def deep(calls: int) -> Prd:
+        return deep(calls - 1) if calls else prd.parse(nested(150))
+
+    assert len(deep(0).tasks) == 150
+    prd._READ.clear()
+    with pytest.raises(RalphError, match="nested deeper"):
+        deep(sys.getrecursionlimit() - 300)
 
 
 def test_a_document_of_10_mb_is_refused_at_once() -> None:

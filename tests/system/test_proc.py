@@ -160,6 +160,7 @@ def test_the_name_of_a_program_does_not_confuse(tmp_path: Path) -> None:
         assert wait_until(lambda: process.pid in tree.children(os.getpid()))
         started = proc.start_time(process.pid)
         assert started is not None
+        assert 0 <= started - (proc.start_time(os.getpid()) or 0) < 10 * GENEROUS
         assert proc.alive(process.pid, started)
         process.kill()
 

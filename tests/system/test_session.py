@@ -20,7 +20,7 @@ import pytest
 from families import AGENTS, GENEROUS, agent, open_files, resident, survivors, wait_until
 
 from ralph.model import Kind, Launch, Signal, Stopped, Usage, Why
-from ralph.system import capped, session, tree
+from ralph.system import capped, keep, session, tree
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 
@@ -162,6 +162,25 @@ def test_the_agent_has_a_terminal_its_environment_and_normal_signals(desk: Desk)
     assert all(line.split()[1].strip("0") == "" for line in lines[2:4]), "no signal is ignored or blocked"
     assert lines[4] == subprocess.run(["sh", "-c", "ulimit -n"], capture_output=True, text=True).stdout.strip()
     assert int(lines[5]) <= 4, "no descriptor of ralph's reaches the agent"
+
+
+def test_a_runner_is_out_of_reach_of_the_terminal_and_of_our_files(desk: Desk) -> None:
+    seen: list[str] = []
+
+    def look() -> Why | None:
+        if desk.told and not seen:
+            runner = desk.runner[0][0]
+            seen.extend(str(file.readlink()) for file in Path(f"/proc/{runner}/fd").iterdir())
+            assert os.getsid(runner) == runner
+            for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM, signal.SIGQUIT):
+                os.kill(runner, number)
+        return None
+
+    with (desk.here / "lock").open("wb"):
+        end = desk.run(["sh", "-c", "echo ready; sleep 0.5; exit 6"], stop=look)
+    assert (end.why, end.code) == (Why.EXITED, 6)
+    assert seen
+    assert str(desk.here / "lock") not in seen
 
 
 @pytest.mark.parametrize(
@@ -367,7 +386,7 @@ def test_stop_is_asked_often_and_after_each_signal(desk: Desk) -> None:
 def test_a_stop_takes_less_than_a_second_and_a_half(desk: Desk, name: str) -> None:
     stop = After(lambda: bool(desk.told))
     end = desk.run(agent(name), stop=stop)
-    assert end.why is Why.INTERRUPTED
+    assert (end.why, end.code) == (Why.INTERRUPTED, -signal.SIGKILL if name == "stubborn.py" else -signal.SIGTERM)
     assert time.monotonic() - stop.at < 1.5
 
 
@@ -430,11 +449,12 @@ def test_the_exit_ends_it_though_a_child_goes_on_printing(desk: Desk) -> None:
     end = desk.run(agent("chatty_child.sh"))
     assert (end.why, end.code) == (Why.EXITED, 0)
     assert "still here" in end.tail
-    assert end.seconds < 10
+    assert keep.LINGER < end.seconds < 10, "it may finish its sentence"
 
 
-def test_closing_the_terminal_is_no_end(desk: Desk) -> None:
-    end = desk.run(agent("closes_terminal.sh"))
+@pytest.mark.parametrize(("seconds", "size"), [(0.03, 0), (0.5, 300_000)])
+def test_closing_the_terminal_is_no_end(desk: Desk, seconds: float, size: int) -> None:
+    end = desk.run(agent("closes_terminal.sh", seconds, size))
     assert (end.why, end.code, end.tail) == (Why.EXITED, 4, "before\nafter")
 
 
