@@ -10,6 +10,7 @@ import typer
 
 from ralph.cli.flags import HELP, LATER, arranged, signature, unknown_flag
 from ralph.cli.output import say
+from ralph.config import BUILT_AGENTS
 from ralph.errors import Exit, RalphError
 
 INSTEAD = {
@@ -70,18 +71,18 @@ def _typed(name: str, words: list[str]) -> int:
 
 def _usage(error: Any) -> NoReturn:
     """Typer's own complaint as a sentence of ralph's."""
-    if flag := getattr(error, "option_name", "") if type(error).__name__ == "NoSuchOption" else "":
-        known = [name for one in error.ctx.command.params for name in (*one.opts, *one.secondary_opts)]
-        raise unknown_flag(flag, known) from error
+    from typer._click.exceptions import NoSuchOption
+
     said = error.format_message().rstrip(".")
+    if isinstance(error, NoSuchOption) and error.ctx:
+        known = [name for one in error.ctx.command.params for name in (*one.opts, *one.secondary_opts)]
+        known += [f"--{name}" for name in BUILT_AGENTS if "--agent" in known]
+        raise unknown_flag(error.option_name, known) from error
     if said.startswith("Got unexpected extra argument"):
         words = said.partition("(")[2].partition("(")[2].rstrip(")")
-        raise RalphError(
-            f"`{words}` is too much", "The command comes first, then its flags: `ralph --help`."
-        ) from error
-    raise RalphError(
-        said[:1].lower() + said[1:], "`ralph --help` shows how it goes: the command first, then its flags."
-    ) from error
+        cure = "The command comes first, then its flags: `ralph --help`."
+        raise RalphError(f"`{words}` is too much", cure) from error
+    raise RalphError(said[:1].lower() + said[1:], "`ralph --help` shows the flags and what they take.") from error
 
 
 def _version() -> int:

@@ -189,6 +189,7 @@ _ADDED = frozenset(
     {"inline"}
     | {f"{block}_{end}" for block in ("bullet_list", "list_item", "paragraph") for end in ("open", "close")}
 )
+_SIZES = (5, 7)  # tokens of one item that joins a list, and of one in a list of its own
 
 
 def _proved(small: Document, large: Document, at: int, size: int, text: str) -> bool:
@@ -197,7 +198,7 @@ def _proved(small: Document, large: Document, at: int, size: int, text: str) -> 
     less, more = [_shape(token) for token in small.tokens], [_shape(token) for token in large.tokens]
     same = next((n for n, (one, other) in enumerate(zip(less, more, strict=False)) if one != other), len(less))
     extra = len(more) - len(less)
-    if less[same:] != more[same + extra :] or small.references != large.references:
+    if extra not in _SIZES or less[same:] != more[same + extra :] or small.references != large.references:
         return False
     added = large.tokens[same : same + extra]
     one_item = [token.content for token in added if token.type == "inline"] == [text]

@@ -49,8 +49,7 @@ def parse(data: bytes, name: str = "PRD.md") -> Prd:
             known = _read(data)
         except RalphError as error:
             raise RalphError(error.what, error.now, where=error.where or name, code=error.code) from None
-        _remember(known)
-    return known
+    return _remember(known)
 
 
 def _remember(prd: Prd) -> Prd:

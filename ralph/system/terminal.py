@@ -47,9 +47,8 @@ class Terminal:
             raise OSError(str(error)) from None
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, files)
-        for closing in (spawn, spawn.ptyproc):
-            closing.delayafterclose = closing.delayafterterminate = 0
-        spawn.isalive = lambda: True  # it would wait for the exit of a child that closed its terminal
+        spawn.isalive = lambda: True  # it would wait for the exit of a child that closed its terminal,
+        spawn.ptyproc.closed = True  # and so would this when it is collected; it would also sleep and kill
         self._spawn = spawn
         self.pid: int = spawn.pid
         self.fd: int = spawn.child_fd

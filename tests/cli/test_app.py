@@ -73,6 +73,7 @@ def test_the_loop_needs_no_command(typed: str, means: str) -> None:
 
 WRONG = {
     "flag": "--max-retry 3",
+    "agent": "--cluade",
     "flag of a command": "status --jason",
     "flag without a value": "--prd",
     "command": "statsu",

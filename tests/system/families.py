@@ -1,11 +1,18 @@
-"""For tests of processes: fake programs, words that find their survivors, and waiting for something to be true."""
+"""For tests of sessions and processes: a desk that runs fake programs, and ways to find what survives them."""
 
 from __future__ import annotations
 
+import json
+import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+from ralph.model import Kind, Launch, Signal, Stopped, Usage, Why
+from ralph.system import session
 
 AGENTS = Path(__file__).parents[2] / "fixtures" / "agents"
 GENEROUS = 30.0  # seconds: the machine is shared
@@ -48,6 +55,62 @@ def resident(pid: int) -> float:
         return 0.0
     rows = [line.split() for line in status.splitlines() if line.startswith("VmRSS")]
     return int(rows[0][1]) / 1024 if rows else 0.0
+
+
+@dataclass
+class Desk:
+    """Runs one agent and keeps what the parent was told."""
+
+    here: Path
+    log: str = "transcript"
+    told: list[Signal] = field(default_factory=list)
+    runner: list[tuple[int, float]] = field(default_factory=list)
+
+    @property
+    def transcript(self) -> Path:
+        return self.here / self.log
+
+    def run(
+        self, argv: Sequence[str], *, prompt: bytes = b"do it", env: Mapping[str, str] | None = None,
+        read: Callable[[str], Sequence[Signal]] | None = None, silence: float = GENEROUS,
+        open_tool_silence: float = 0, wall: float = 2 * GENEROUS, stop: Callable[[], Why | None] = lambda: None,
+        cwd: Path | None = None,
+    ) -> Stopped:  # fmt: skip
+        (self.here / "prompt").write_bytes(prompt)
+        return session.run(
+            Launch(tuple(argv), env or {}), cwd=cwd or self.here, env=dict(os.environ), prompt=self.here / "prompt",
+            transcript=self.transcript, read=read, silence=silence, open_tool_silence=open_tool_silence, wall=wall,
+            started=lambda pid, start: self.runner.append((pid, start)), tell=self.told.append, stop=stop,
+        )  # fmt: skip
+
+    def events(self, *lines: Mapping[str, Any] | str, **limits: Any) -> Stopped:
+        """Run an agent that prints these events; words are commands of events.py."""
+        script = self.here / "script"
+        script.write_text("\n".join(line if isinstance(line, str) else json.dumps(line) for line in lines))
+        return self.run(agent("events.py", script), read=read_json, **limits)
+
+
+def read_json(line: str) -> Sequence[Signal]:
+    """The reader of events.py: a line is a Signal as an object; anything else is no event."""
+    try:
+        event = json.loads(line)
+        usage = Usage(**event.pop("usage")) if "usage" in event else None
+        paths = tuple(event.pop("paths", ()))
+        return [Signal(Kind(event.pop("kind")), usage=usage, paths=paths, **event)]
+    except (ValueError, AttributeError):
+        return []
+
+
+class After:
+    """A stop() that says INTERRUPTED once something is true, and notes when."""
+
+    def __init__(self, true: Callable[[], bool]) -> None:
+        self.true, self.at = true, 0.0
+
+    def __call__(self) -> Why | None:
+        if not self.at and self.true():
+            self.at = time.monotonic()
+        return Why.INTERRUPTED if self.at else None
 
 
 def _command(entry: Path) -> list[str]:
