@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
@@ -64,7 +65,7 @@ def attempt(run: Run, task: Task, prd: Prd) -> Move | None:
     """One try at one task. None: it was accepted; else what to do now."""
     n, tally = run.history.n + 1, run.history.tallies.get(task.id, Tally())
     run.note(Chosen(n, task.id, one_line(clean(task.text)), tally.tried + 1, run.tip))
-    space = workspace.prepare(run.git, run.id, n, run.branch, run.tip, run.paths, run.before)
+    space = workspace.prepare(run.git, run.id, n, run.branch, run.tip, run.paths, run.before, run.just_scanned())
     run.before = space.before
     run.note(WorkspaceReady(n, space.before.commit, space.before.unsaved))
     run.look_for_gates()
@@ -79,7 +80,7 @@ def finish(
     """Examine what is there, judge it, and record it or set it aside. Also where a killed run is taken up again."""
     undo.refuse_gone(run.git)
     run.git.seal()
-    now = scan(run.git)
+    at, now = time.monotonic(), scan(run.git)
     frozen = freeze(
         run.git, space.before, now, run.paths, ours=space.ours, watched=space.watched, tips=tips,
         named=lambda path: judging.names(run, task, path), message=f"work of attempt {space.n}",
@@ -100,6 +101,9 @@ def finish(
     commit = judging.build_commit(run, task, frozen, judged, judged.placing, parent)
     judging.publish(run, space.n, commit, held, judged.placing.new.get(run.paths.memory))
     run.accepted += 1
+    if not judged.evidence.gates:
+        recorded = frozenset(change.path for change in frozen.changes) | run.paths.both
+        run.saw(now, at, new=recorded, gone=(space.wip, held))
     run.note(Recorded(space.n, task.id, commit, tuple(one.id for one in judged.placing.also)))
     return None
 

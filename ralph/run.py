@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,8 +20,10 @@ from ralph.model import Finding, Gate, Launch, Order, Prd, Stopped, Task
 from ralph.system import examine, gates, record
 from ralph.system.git import Git
 from ralph.system.journal import Journal
-from ralph.system.snapshot import Before
+from ralph.system.snapshot import Before, Scan
 from ralph.text import clean, one_line, secrets_of
+
+FRESH = 1.0  # seconds
 
 
 class Stop:
@@ -76,6 +78,7 @@ class Run:
     vanished: dict[str, str] = field(default_factory=dict)  # open tasks that went away while an agent ran
     failed: dict[str, tuple[tuple[Finding, ...], Stopped]] = field(default_factory=dict)  # task -> its last failure
     memory: tuple[str, bytes | None] = ("", None)  # a commit, and the memory file there
+    scanned: tuple[float, Scan] | None = None  # when (monotonic), and what was seen
     accepted: int = 0
     clock: float = field(default_factory=time.monotonic)
 
@@ -169,6 +172,17 @@ class Run:
             there = self.paths.memory and self.git.blob_at(self.tip, self.paths.memory)
             self.memory = (self.tip, self.git.blob(there) if there else None)
         return self.memory[1]
+
+    def just_scanned(self) -> Scan | None:
+        """The last look at the work tree, if it was moments ago: from task to task nobody needs a second one."""
+        at, seen = self.scanned or (0.0, None)
+        self.scanned = None
+        return seen if time.monotonic() - at < FRESH else None
+
+    def saw(self, seen: Scan, at: float, *, new: frozenset[str], gone: Sequence[str]) -> None:
+        """Keep a look for the next task: `new` paths are recorded now, `gone` refs deleted, the tip has moved."""
+        refs = {name: sha for name, sha in seen.refs.items() if name not in gone} | {self.branch: self.tip}
+        self.scanned = (at, Scan((), tuple(path for path in seen.untracked if path not in new), refs))
 
     def environment(self) -> dict[str, str]:
         return dict(os.environ)

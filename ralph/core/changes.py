@@ -108,20 +108,18 @@ def _by_name(prd: Prd) -> dict[str, list[int]]:
 
 
 def _by_lines(before: Prd, now: Prd, unsure: list[int], sure: dict[int, int]) -> dict[int, int]:
-    lines = same_lines(_EOL.split(_without_boxes(before)), _EOL.split(_without_boxes(now)))
-    taken, names = set(sure.values()), {task.id for task in now.tasks}
+    old, new = _EOL.split(_without_boxes(before)), _EOL.split(_without_boxes(now))
+    lines, taken, names = same_lines(old, new), set(sure.values()), {task.id for task in now.tasks}
     free = {task.line - 1: m for m, task in enumerate(now.tasks) if m not in taken}
     pairs: dict[int, int] = {}
     for n in unsure:
-        line = lines.get(before.tasks[n].line - 1)
-        if line in free and _may_be(before.tasks[n], now.tasks[free[line]], names):
+        task, line = before.tasks[n], lines.get(before.tasks[n].line - 1, -1)
+        if line not in free:
+            continue
+        alone = task.id not in names and old.count(new[line]) == 1 == new.count(new[line])
+        if alone or task.text == now.tasks[free[line]].text:  # else it may be another that begins like this one
             pairs[n] = free.pop(line)
     return pairs
-
-
-def _may_be(task: Task, found: Task, names: set[str]) -> bool:
-    """One of several equal texts is looked for among these only; else the line alone tells."""
-    return task.text == found.text or task.id not in names
 
 
 def _by_order(

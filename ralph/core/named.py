@@ -10,10 +10,7 @@ from ralph.model import Rules
 
 def test_is_named(path: str, rules: Rules) -> bool:
     """Do the task's Files or its text name this test? `Files: src/**` names no test, `Files: tests/**` does."""
-    by_files = any(
-        sensitive.names(one, path) or (sensitive.names_tests(one) and sensitive.matches((one,), path))
-        for one in rules.scope
-    )
+    by_files = any(sensitive.names_tests(one) and sensitive.matches((one,), path) for one in rules.scope)
     return by_files or _is_mentioned(path, _prose(rules))
 
 
@@ -37,8 +34,8 @@ def tool_is_new(path: str, key: str, base: bytes, rules: Rules) -> bool:
 
 def _is_mentioned(path: str, text: str) -> bool:
     name = path.rpartition("/")[2]
-    stem = name.rpartition(".")[0]
-    words = [re.escape(word) for word in (path, name, stem) if word and (word != stem or sensitive.is_test(name))]
+    stem = name.rpartition(".")[0] if sensitive.is_test(name) else name
+    words = [re.escape(word) for word in (path, name, stem)]
     words += ["snapshots?"] if "__snapshots__/" in path else []
     return bool(re.search(rf"(?<![\w.-])({'|'.join(words)})(?![\w-])", text, re.IGNORECASE))
 

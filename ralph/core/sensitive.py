@@ -56,17 +56,14 @@ def matches(patterns: Sequence[str], path: str) -> bool:
     A pattern that is literally the path (or a folder of it) covers it too: in `app/[id]/page.tsx` the brackets
     are a name, not a set of characters.
     """
-    return _spec(tuple(patterns)).match_file(path) or any(
-        _literally(pattern, path) for pattern in patterns if "[" in pattern or "\\" in pattern
-    )
+    return _spec(tuple(patterns)).match_file(path) or any(_literally(pattern, path) for pattern in patterns)
 
 
 def names(pattern: str, path: str) -> bool:
     """Does the pattern name this very file? `a/Makefile` and `jest.config.*` do; `a/`, `**` and `*.toml` do not."""
     last = pattern.rpartition("/")[2]
-    if not last or last.startswith("*"):
-        return False
-    return matches((pattern,), path) and (_literal(pattern) == path or fnmatchcase(path.rpartition("/")[2], last))
+    spelled = not last.startswith("*") and fnmatchcase(path.rpartition("/")[2], last)
+    return spelled and matches((pattern,), path)
 
 
 def names_tests(pattern: str) -> bool:
@@ -75,12 +72,8 @@ def names_tests(pattern: str) -> bool:
 
 
 def _literally(pattern: str, path: str) -> bool:
-    literal = _literal(pattern).rstrip("/")
-    return bool(literal) and (path == literal or path.startswith(literal + "/"))
-
-
-def _literal(pattern: str) -> str:
-    return pattern.removeprefix("./").removeprefix("/")
+    literal = pattern.removeprefix("./").removeprefix("/").rstrip("/")
+    return path == literal or path.startswith(literal + "/")
 
 
 def _any_name(name: str, patterns: Sequence[str]) -> bool:

@@ -16,8 +16,9 @@ from pathlib import Path
 
 from ralph.errors import Exit, RalphError
 from ralph.model import Change, Commit
+from ralph.system.call import PATIENCE, Started
+from ralph.system.pinned import config_text, parse_config, read, user_file
 
-PATIENCE = 600.0  # seconds for one git call: a signing key that asks for a person must not hold the night
 OLDEST = (2, 31)
 
 SAFE = (
@@ -118,20 +119,20 @@ class Git:
 
     # ------------------------------------------------------------ the door
 
-    def repo(self, *args: str, data: bytes | None = None, ok: Iterable[int] = (0,)) -> bytes:
+    def repo(self, *args: str, data: bytes = b"", ok: Iterable[int] = (0,)) -> bytes:
         """Ask the user's git folder. Returns what git printed; GitError on any other exit code than `ok`."""
-        return self._finish(args, self._start(args, own=False, piped=data is not None), data, ok)
+        return self._finish(args, self._start(args, own=False, data=data), ok)
 
-    def tree(self, *args: str, data: bytes | None = None, ok: Iterable[int] = (0,)) -> bytes:
+    def tree(self, *args: str, data: bytes = b"", ok: Iterable[int] = (0,)) -> bytes:
         """Ask ralph's own git folder: its index, the work tree, objects."""
-        return self._finish(args, self._start(args, own=True, piped=data is not None), data, ok)
+        return self._finish(args, self._start(args, own=True, data=data), ok)
 
     def together(self, *calls: tuple[str, Sequence[str]]) -> list[bytes]:
-        """Several read-only calls at the same time, each `("repo" | "tree", args)`: two cores halve the wait."""
-        running = [(args, self._start(args, own=way == "tree", piped=False)) for way, args in calls]
-        return [self._finish(args, process, None, (0,)) for args, process in running]
+        """Several calls at the same time that need not wait for one another, each `("repo" | "tree", args)`."""
+        running = [(args, self._start(args, own=way == "tree")) for way, args in calls]
+        return [self._finish(args, started, (0,)) for args, started in running]
 
-    def _start(self, args: Sequence[str], *, own: bool, piped: bool) -> subprocess.Popen[bytes]:
+    def _start(self, args: Sequence[str], *, own: bool, data: bytes = b"") -> Started:
         env = {**self._env, "GIT_WORK_TREE": str(self.where.root)}
         if own:
             env |= {"GIT_DIR": str(self.own), "GIT_INDEX_FILE": str(self.index), "GIT_CONFIG_NOSYSTEM": "1",
@@ -142,23 +143,12 @@ class Git:
         settings = [word for setting in SAFE for word in ("-c", setting)]
         if "check-ignore" not in args:  # which refuses it
             settings.append("--literal-pathspecs")
-        return subprocess.Popen(
-            ["git", *settings, *args],
-            cwd=self.where.root, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            stdin=subprocess.PIPE if piped else subprocess.DEVNULL,
-            process_group=0,  # a Ctrl-C at the terminal is for ralph, not for a half-done git call
-        )  # fmt: skip
+        return Started(["git", *settings, *args], self.where.root, env, data)
 
-    def _finish(self, args: Sequence[str], process: subprocess.Popen[bytes], data: bytes | None,
-                ok: Iterable[int]) -> bytes:  # fmt: skip
-        try:
-            out, err = process.communicate(data, timeout=PATIENCE)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.communicate()
-            raise GitError(args, -9, f"no answer within {PATIENCE:.0f} s") from None
-        if process.returncode not in ok:
-            raise GitError(args, process.returncode, err.decode(errors="replace"))
+    def _finish(self, args: Sequence[str], started: Started, ok: Iterable[int]) -> bytes:
+        out, err, code = started.finish()
+        if code not in ok:
+            raise GitError(args, code, err.decode(errors="replace"))
         return out
 
     # ------------------------------------------------------------ the seal
@@ -191,14 +181,14 @@ class Git:
         for folder in ("info", "refs/heads", "objects"):
             (self.own / folder).mkdir(parents=True, exist_ok=True)
         (self.own / "HEAD").write_text("ref: refs/heads/none\n")
-        rules = _read(self.where.common / "info/exclude") + b"\n" + "\n".join(caches).encode() + b"\n"
+        rules = read(self.where.common / "info/exclude") + b"\n" + "\n".join(caches).encode() + b"\n"
         (self.own / "info/exclude").write_bytes(rules)
-        (self.own / "info/attributes").write_bytes(_read(self.where.common / "info/attributes"))
+        (self.own / "info/attributes").write_bytes(read(self.where.common / "info/attributes"))
         for name, key in (("excludes", "core.excludesfile"), ("attributes", "core.attributesfile")):
-            (self.own / name).write_bytes(_read(_user_file(config, key, "ignore" if name == "excludes" else name)))
+            (self.own / name).write_bytes(read(user_file(config, key, "ignore" if name == "excludes" else name)))
             config[key] = [str(self.own / name)]
         if (self.where.common / "shallow").exists():
-            (self.own / "shallow").write_bytes(_read(self.where.common / "shallow"))
+            (self.own / "shallow").write_bytes(read(self.where.common / "shallow"))
         (self.own / "config").write_text(config_text(config), encoding="utf-8", errors="surrogateescape")
 
     def _identify(self) -> None:
@@ -341,53 +331,3 @@ def parse_raw(out: bytes) -> tuple[Change, ...]:
         old_mode, new_mode, old_blob, new_blob, status = meta.lstrip(":").split()
         changes.append(Change(path, status[0], old_mode, new_mode, old_blob, new_blob))
     return tuple(changes)
-
-
-def parse_config(out: bytes) -> dict[str, list[str]]:
-    """Read `git config --list -z`: key -> values, the last one counts."""
-    config: dict[str, list[str]] = {}
-    for entry in out.decode(errors="surrogateescape").split("\0"):
-        if entry:
-            key, _, value = entry.partition("\n")
-            config.setdefault(key, []).append(value)
-    return config
-
-
-PINNED = ("core.", "user.", "author.", "committer.", "gpg.", "commit.gpgsign", "filter.", "extensions.", "lfs.",
-          "i18n.", "init.defaultbranch", "remote.origin.promisor")  # fmt: skip
-OFF = (
-    "core.hookspath", "core.fsmonitor", "core.worktree", "core.bare", "core.pager", "core.editor",
-    "core.sshcommand", "core.askpass", "core.gitproxy", "core.alternaterefscommand", "core.untrackedcache",
-    "core.splitindex", "core.sparsecheckout", "extensions.worktreeconfig", "extensions.refstorage",
-    "core.ignorestat", "core.trustctime", "core.checkstat", "core.logallrefupdates",
-)  # fmt: skip
-
-
-def config_text(config: Mapping[str, Sequence[str]]) -> str:
-    """A git config file of the settings that ralph's own git folder keeps."""
-    lines = ["[core]", "\tbare = false"]
-    for key, values in config.items():
-        if key.startswith(PINNED) and key not in OFF:
-            section, name = key.split(".", 1)[0], key.rsplit(".", 1)[1]
-            middle = key[len(section) + 1 : -len(name) - 1]
-            lines.append(f'[{section} "{_quoted(middle)}"]' if middle else f"[{section}]")
-            lines += [f'\t{name} = "{_quoted(value)}"' for value in values]
-    return "\n".join(lines) + "\n"
-
-
-def _quoted(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-
-
-def _user_file(config: Mapping[str, Sequence[str]], key: str, default: str) -> Path:
-    if named := config.get(key):
-        return Path(named[-1]).expanduser()
-    home = os.environ.get("XDG_CONFIG_HOME") or str(Path("~/.config").expanduser())
-    return Path(home) / "git" / default
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError:
-        return b""

@@ -13,7 +13,7 @@ from ralph.errors import Exit, RalphError
 from ralph.system import undo
 from ralph.system.examine import Frozen, Papers, Watched, watch
 from ralph.system.git import Git
-from ralph.system.snapshot import Before, fill, lend_index, refresh, scan, take_before, write_tree
+from ralph.system.snapshot import Before, Scan, fill, lend_index, refresh, scan, take_before, write_tree
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +39,15 @@ class Workspace:
         return self.wip, self.branch
 
 
-def prepare(git: Git, run: str, n: int, branch: str, base: str, papers: Papers, last: Before | None) -> Workspace:
-    """Snapshot the checkout and give the attempt its branch. Nothing that people see changes but HEAD's name."""
+def prepare(
+    git: Git, run: str, n: int, branch: str, base: str, papers: Papers, last: Before | None, now: Scan | None = None
+) -> Workspace:
+    """Snapshot the checkout and give the attempt its branch. Nothing that people see changes but HEAD's name.
+
+    `now` is a scan of moments ago, where there is one.
+    """
     git.seal()
-    now = scan(git)
+    now = now or scan(git)
     if set(now.changed) - papers.both:
         refresh(git)
         now = scan(git)

@@ -173,6 +173,7 @@ def test_new_ticks_go_back_and_nothing_else(data: bytes, numbers: set[int]) -> N
 @law
 @given(documents(), documents(), documents())
 @example(b"- [ ] a", b"- [ ] a\n  2) [ ] a", b"- [ ] a")
+@example(b"  - [ ] b\n- [ ] a", b"  - [ ] b\n-[ ] a\n- [ ] a", b"===")
 def test_a_task_is_found_again_beside_new_text(data: bytes, above: bytes, below: bytes) -> None:
     before = fresh(data)
     now = fresh(above + b"\n\n" + data + b"\n\n" + below)

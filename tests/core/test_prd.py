@@ -130,6 +130,7 @@ def test_parking_again_replaces_the_reason() -> None:
         pytest.param(
             "limiter", "- [ ] limits", "- [ ] rates", "limiter", id="its parent was reworded: the line tells"
         ),
+        pytest.param("basket", "basket\n", "basket\n  and more\n", "basket and more", id="its text goes on"),
         pytest.param("basket", "- [ ] basket", "- [ ] bag", None, id="reworded, no written id"),
         pytest.param("basket", "- [ ] basket\n", "", None, id="deleted"),
         pytest.param("T1 keys", "- [ ] T1 keys", "- [ ] T1 keys\n- [ ] T1 more keys", "T1 keys", id="its id twice"),

@@ -98,6 +98,7 @@ def test_patterns_cover_as_in_gitignore(patterns: list[str], path: str, covered:
         ("/Makefile", "Makefile", True),
         ("Makefile", "sub/Makefile", True),
         ("jest.config.*", "jest.config.ts", True),
+        ("other/gate.sh", "ci/gate.sh", False),
         ("ci/", "ci/gate.sh", False),
         ("ci", "ci/gate.sh", False),
         ("**", "Makefile", False),
@@ -108,6 +109,16 @@ def test_patterns_cover_as_in_gitignore(patterns: list[str], path: str, covered:
 )
 def test_only_a_pattern_that_spells_a_name_names_a_file(pattern: str, path: str, named: bool) -> None:
     assert sensitive.names(pattern, path) is named
+
+
+@pytest.mark.parametrize("pattern", ["tests", "tests/", "tests/**", "**/*.test.ts", "src/calc_test.go"])
+def test_patterns_that_speak_of_tests(pattern: str) -> None:
+    assert sensitive.names_tests(pattern)
+
+
+@pytest.mark.parametrize("pattern", ["src/**", "**", "*", "src", ".", "*.py"])
+def test_patterns_that_do_not_speak_of_tests(pattern: str) -> None:
+    assert not sensitive.names_tests(pattern)
 
 
 @given(st.lists(st.text("ab[]*! #.\\é", min_size=1, max_size=6), min_size=1, max_size=4))
@@ -142,6 +153,12 @@ def test_patterns_never_raise_and_a_plain_path_covers_itself(parts: list[str]) -
          ["lints.rust.unused", "package.autotests"]),
         ("tsconfig.json", '{"compilerOptions": {"strict": true /* yes */, "paths": {}}}',
          '{"compilerOptions": {"strict": false, "paths": {"a": ["b"]},}} // no', ["compilerOptions.strict"]),
+        ("tsconfig.json", "", '{"exclude": ["tests"], "files": []}', ["exclude"]),
+        ("composer.json", '{"scripts": {"test": "phpunit"}}', '{"scripts": {"test": "true"}, "require": {}}',
+         ["scripts.test"]),
+        ("composer.json", "", '{"require": {}}', []),
+        ("deno.json", '{"tasks": {"test": "deno test"}}', '{"tasks": {"test": ""}, "imports": {}}', ["tasks.test"]),
+        ("deno.jsonc", "", '{"imports": {}}', []),
         ("vite.config.ts", "plugins: []", "plugins: [a()]", []),
         ("vite.config.ts", "test: {}", "test: {exclude: ['a']}", ["test"]),
         ("conftest.py", "def pytest_collection_modifyitems(items):\n    pass\n",

@@ -90,6 +90,19 @@ def test_tests_to_restore_are_those_of_the_base_that_nobody_named() -> None:
     assert verdict.tests_to_restore(evidence_of(case), rules_of(case)) == ("spec/b_spec.rb", "c.test.ts")
 
 
+def test_files_that_name_one_test_name_no_other() -> None:
+    case = {"changed": ["M tests/test_old.py", "M tests/test_new.py"], "files": ["src/", "tests/test_new.py"]}
+    assert verdict.tests_to_restore(evidence_of(case), rules_of(case)) == ("tests/test_old.py",)
+
+
+def test_only_what_is_called_like_a_test_is_named_without_its_ending() -> None:
+    case = {
+        "changed": ["M tests/data.json", "M tests/run", "M tests/test_a.py"],
+        "text": "Run the data through test_a",
+    }
+    assert verdict.tests_to_restore(evidence_of(case), rules_of(case)) == ("tests/data.json",)
+
+
 def test_a_name_inside_another_word_names_nothing() -> None:
     case = {"changed": ["M tests/test_old.py"], "text": "See my_test_old.py and test_old_ones"}
     assert verdict.tests_to_restore(evidence_of(case), rules_of(case)) == ("tests/test_old.py",)

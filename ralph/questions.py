@@ -1,0 +1,190 @@
+"""What is asked before the first task. Each question refuses with a sentence and a cure; none changes anything."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from ralph.core import memory, plan, prd, sensitive
+from ralph.errors import RalphError
+from ralph.events import Noted
+from ralph.judging import run_gates
+from ralph.model import Prd, Task
+from ralph.run import Run
+from ralph.system import examine, undo
+from ralph.system.snapshot import fill, refresh, scan, split, stage, write_tree
+
+LARGE = 1_000_000  # bytes: a larger file that git does not track is not saved before an attempt
+SHOWN = 20  # files that a refusal lists
+
+BUSY = {
+    "MERGE_HEAD": ("a merge", "git merge --abort"),
+    "CHERRY_PICK_HEAD": ("a cherry-pick", "git cherry-pick --abort"),
+    "REVERT_HEAD": ("a revert", "git revert --abort"),
+    "rebase-merge": ("a rebase", "git rebase --abort"),
+    "rebase-apply": ("a rebase", "git rebase --abort"),
+    "BISECT_LOG": ("a bisect", "git bisect reset"),
+}
+
+
+def checked_prd(run: Run) -> Prd:
+    """The PRD as it is now, if it can be worked through."""
+    now = prd.parse(run.papers.read(run.paths.prd) or b"", run.settings.prd)
+    prd.check(now, run.settings.prd)
+    return now
+
+
+# ---------------------------------------------------------------- the repository
+
+
+def refuse_states(run: Run) -> None:
+    """An unborn or detached HEAD, ralph's scratch branch, an operation in progress, a held index."""
+    branch, commit = run.git.head()
+    if not commit:
+        raise RalphError("there is no commit yet", "Make one: `git add -A && git commit -m start`.")
+    for name, (what, abort) in BUSY.items():
+        if (run.git.where.git_dir / name).exists():
+            raise RalphError(f"{what} is in progress", f"Finish it, or give it up with `{abort}`.")
+    if not branch:
+        raise RalphError("HEAD is detached: commits would belong to no branch", "Run `git switch -c NAME` first.")
+    if branch.startswith("refs/heads/ralph-wip/"):
+        raise RalphError("HEAD is on ralph's scratch branch, and the journal that knows why is gone",
+                         "Look at `git branch`, then e.g. `git symbolic-ref HEAD refs/heads/main`.")  # fmt: skip
+    if (run.git.where.git_dir / "index.lock").exists():
+        raise RalphError("another git process holds the index (.git/index.lock)",
+                         "Wait for it; if none runs, delete that file.")  # fmt: skip
+
+
+def refuse_branch_name(run: Run) -> None:
+    """A name for --branch that git would not take, or that is one of ralph's own."""
+    name = run.settings.branch
+    if not name:
+        return
+    known = run.git.repo("check-ref-format", "--branch", name, ok=(0, 1, 128)).decode(errors="replace").strip()
+    if known != name:
+        raise RalphError(f"`{name}` can't be the name of a branch", "For example: `--branch ralph/PRD`.")
+    if name.startswith("ralph-wip/"):
+        raise RalphError("branches under ralph-wip/ are ralph's own scratch branches", "Take another name.")
+
+
+def refuse_ignored(run: Run) -> None:
+    """A PRD that git ignores can't hold proof. An ignored memory file is not written."""
+    if run.git.ignores(run.paths.prd):
+        raise RalphError(
+            f"git ignores {run.paths.prd}", "Take it out of .gitignore: its ticks are part of the history."
+        )
+    if run.paths.memory and run.git.ignores(run.paths.memory):
+        run.tell(Noted(f"git ignores {run.paths.memory}: it is left alone.", loud=True))
+        run.paths = examine.Papers(run.paths.prd)
+
+
+def refuse_sparse(run: Run) -> None:
+    if run.git.repo("config", "--bool", "core.sparseCheckout", ok=(0, 1)).strip() == b"true":
+        raise RalphError("this is a sparse checkout: files of the repository are missing here",
+                         "Run `git sparse-checkout disable`, or start ralph in a full clone.")  # fmt: skip
+
+
+def refuse_dirty(run: Run) -> None:
+    """Uncommitted changes of tracked files, staged or not; repositories inside the repository."""
+    fill(run.git, run.git.head()[1])
+    refresh(run.git)
+    now = scan(run.git)
+    staged = split(run.git.repo("diff-index", "--cached", "--name-only", "-z", "HEAD", "--"))
+    if dirty := sorted({*now.changed, *staged} - run.paths.both):
+        raise RalphError(f"tracked files have uncommitted changes: {len(dirty)}{_listed(dirty)}",
+                         "Commit them, or put them away with `git stash`, then start again.")  # fmt: skip
+    if nested := [path for path in now.untracked if path.endswith("/")]:
+        raise RalphError(f"{nested[0]} is a git repository inside this one: git can't record what changes in it",
+                         "Move it out, add it as a submodule, or put it into .gitignore.")  # fmt: skip
+    if large := [path for path in now.untracked if _large(run.root / path)]:
+        run.tell(Noted(f"Untracked files of more than 1 MB are not protected: {', '.join(large[:5])}", loud=True))
+
+
+def _listed(paths: list[str]) -> str:
+    return "".join(f"\n    {path}" for path in paths[:SHOWN]) + ("\n    ..." if len(paths) > SHOWN else "")
+
+
+def _large(path: Path) -> bool:
+    try:
+        found = path.lstat()
+    except OSError:
+        return False
+    return stat.S_ISREG(found.st_mode) and found.st_size > LARGE
+
+
+# ---------------------------------------------------------------- the scopes
+
+
+def refuse_protected_scopes(run: Run) -> None:
+    """A scope that touches a protected path is refused before any agent starts; in strict mode, a missing one."""
+    now = checked_prd(run)
+    rules = memory.rules(run.papers.read(run.paths.memory) if run.paths.memory else None)
+    always = (*run.settings.protected, *rules.protected)
+    tasks = [task for task in now.tasks if task.leaf and not task.done and task.fields.parked is None]
+    tracked = split(run.git.repo("ls-files", "-z")) if any(task.fields.files for task in tasks) else ()
+    for task in tasks:
+        where = f"{run.settings.prd}:{task.line}"
+        if run.settings.strict and not task.fields.files:
+            raise RalphError(f"{task.id} names no Files, which --strict asks for", "Add a line `- Files: src/**`.",
+                             where=where)  # fmt: skip
+        if both := _both(run, task, always, tracked):
+            raise RalphError(f"the Files of {task.id} touch a protected path: {both}",
+                             "Narrow its Files, or take the path out of the protected ones.",
+                             where=where)  # fmt: skip
+
+
+def _both(run: Run, task: Task, always: tuple[str, ...], tracked: Iterable[str]) -> str:
+    """A path that the task may change and may not; "" where there is none. A plain name need not exist yet."""
+    scope, protected = run.patterns(task.fields.files), (*run.patterns(task.fields.protected), *always)
+    if not (scope and protected):
+        return ""
+    named = [one.strip("/") for one in scope if not set(one) & set("*?[!\\")]
+    paths = [path for path in tracked if sensitive.matches(scope, path)]
+    return next((path for path in (*paths, *named) if sensitive.matches(protected, path)), "")
+
+
+# ---------------------------------------------------------------- the gates
+
+
+def ask_gates(run: Run, now: Prd) -> None:
+    """Green before the first task, or the run is refused. "No tests yet" is neither."""
+    run.gates = run.found_gates()
+    if plan.choose(now, only=run.settings.only) is None or not run.gates:
+        return
+    try:
+        results = run_gates(run, run.gates, 0)
+    finally:
+        _take_back_writes(run)
+    red = [result for result in results if not result.ok and not result.none]
+    run.gates = tuple(result.gate for result in results if not result.none)
+    if red and not run.settings.baseline:
+        names = "; ".join(result.gate.command for result in red)
+        shown = f"\n\n{red[0].tail.strip()}\n" if red[0].tail.strip() else ""
+        raise RalphError(
+            f"gates are red before the first task: {names}{shown}",
+            "Make them green first, or start with `--baseline`: what is green now must stay green.",
+        )
+    run.red = frozenset(result.gate.command for result in red)
+
+
+def _take_back_writes(run: Run) -> None:
+    """Tracked files that changed while the gates ran are as before, and what was written is held by a ref.
+
+    Uncommitted edits of PRD and memory file stay.
+    """
+    wrote = [path for path in scan(run.git).changed if path not in run.paths.both]
+    if not wrote:
+        return
+    before = write_tree(run.git)
+    stage(run.git, wrote)
+    after = write_tree(run.git)
+    held = run.git.commit(after, [run.git.head()[1]], "what the gates wrote before the first task")
+    run.git.update_refs(f"update refs/ralph/{run.id}/0/gates {held}")
+    undo.restore(run.git, run.git.changes(before, after))
+    run.tell(Noted(f"The gates changed {', '.join(wrote[:5])}: taken back, kept in refs/ralph/{run.id}/0/gates."))
+
+
+STEPS: tuple[Callable[[Run], None], ...] = (
+    refuse_states, refuse_branch_name, refuse_ignored, refuse_sparse, refuse_protected_scopes, refuse_dirty,
+)  # fmt: skip

@@ -1,0 +1,71 @@
+"""One process that reads a file and answers on a pipe, with a deadline. What git is asked through."""
+
+from __future__ import annotations
+
+import os
+import select
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import BinaryIO, cast
+
+PATIENCE = 600.0  # seconds: a signing key that asks for a person must not hold the night
+
+
+class Started:
+    """A git process. What it reads and its errors are files, its answer is one pipe: `communicate` with three pipes
+    took 3.5 ms a call where this takes 1.4."""
+
+    def __init__(self, argv: Sequence[str], cwd: Path, env: Mapping[str, str], data: bytes) -> None:
+        with _scratch(data) as given:
+            self._err = _scratch(b"")
+            self._process = subprocess.Popen(
+                argv, cwd=cwd, env=env, stdin=given if data else subprocess.DEVNULL, stdout=subprocess.PIPE,
+                stderr=self._err,
+                process_group=0,  # a Ctrl-C at the terminal is for ralph, not for a half-done git call
+            )  # fmt: skip
+
+    def finish(self) -> tuple[bytes, bytes, int]:
+        """(what it printed, its errors, its exit code); killed where it has no end."""
+        deadline = time.monotonic() + PATIENCE
+        out = b"".join(self._answer(deadline))
+        if not _gone(self._process.pid, deadline):
+            self._process.kill()
+        code = self._process.wait()
+        with self._err as err:
+            err.seek(0)
+            return out, err.read(), code
+
+    def _answer(self, deadline: float) -> Iterator[bytes]:
+        assert self._process.stdout is not None  # noqa: S101 - it was asked for above
+        with self._process.stdout as pipe:
+            while select.select([pipe], [], [], max(0.0, deadline - time.monotonic()))[0]:
+                if not (part := os.read(pipe.fileno(), 1 << 16)):
+                    return
+                yield part
+
+
+def _scratch(data: bytes) -> BinaryIO:
+    """A file in memory, or at least without a name."""
+    if sys.platform == "linux":
+        file: BinaryIO = os.fdopen(os.memfd_create("git", os.MFD_CLOEXEC), "w+b", buffering=0)
+    else:
+        file = cast("BinaryIO", tempfile.TemporaryFile(buffering=0))  # noqa: SIM115
+    for at in range(0, len(data), 1 << 24):
+        file.write(data[at : at + (1 << 24)])
+    file.seek(0)
+    return file
+
+
+def _gone(pid: int, deadline: float) -> bool:
+    """Wait for a process that has closed its answer: it ends at once, or never."""
+    if sys.platform != "linux":
+        return True
+    descriptor = os.pidfd_open(pid)
+    try:
+        return bool(select.select([descriptor], [], [], max(0.0, deadline - time.monotonic()))[0])
+    finally:
+        os.close(descriptor)
