@@ -1,4 +1,4 @@
-"""Every case of fixtures/refusals.toml, the branch that is taken, and two ralphs at once: real git, real processes."""
+"""Every case of fixtures/refusals.toml, the branch that is taken, two ralphs at once: real git, real processes."""
 
 from __future__ import annotations
 

@@ -109,14 +109,14 @@ def _by_name(prd: Prd) -> dict[str, list[int]]:
 
 def _by_lines(before: Prd, now: Prd, unsure: list[int], sure: dict[int, int]) -> dict[int, int]:
     old, new = _EOL.split(_without_boxes(before)), _EOL.split(_without_boxes(now))
-    lines, taken, names = same_lines(old, new), set(sure.values()), {task.id for task in now.tasks}
+    lines, taken, later = same_lines(old, new), set(sure.values()), _by_name(now)
     free = {task.line - 1: m for m, task in enumerate(now.tasks) if m not in taken}
     pairs: dict[int, int] = {}
     for n in unsure:
         task, line = before.tasks[n], lines.get(before.tasks[n].line - 1, -1)
         if line not in free:
             continue
-        alone = task.id not in names and old.count(new[line]) == 1 == new.count(new[line])
+        alone = task.id.partition("#")[0] not in later and old.count(new[line]) == 1 == new.count(new[line])
         if alone or task.text == now.tasks[free[line]].text:  # else it may be another that begins like this one
             pairs[n] = free.pop(line)
     return pairs

@@ -130,7 +130,7 @@ def _gave_up(stopped: Stopped) -> bool:
 
 
 def _no_delivery(stopped: Stopped) -> str:
-    if stopped.failure and stopped.failure.kind in TRANSIENT and stopped.why is Why.EXITED:
+    if stopped.failure and stopped.failure.kind in TRANSIENT and stopped.why not in OF_WHY:
         return f"{TRANSIENT[stopped.failure.kind]}{words.saying(stopped)}."
     return words.how_it_ended(stopped)
 

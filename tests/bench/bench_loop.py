@@ -54,7 +54,8 @@ def project(folder: Path, files: int, tasks: int) -> Path:
         path = repo / f"d{number // 100:03}" / f"f{number % 100:03}.txt"
         path.parent.mkdir(exist_ok=True)
         path.write_text(f"file {number}\n" * 5)
-    (repo / "PRD.md").write_text("# Plan\n\n" + "".join(f"- [ ] T{n} do number {n}\n" for n in range(1, tasks + 1)))
+    boxes = "".join(f"- [ ] T{n} do number {n}\n" for n in range(1, tasks + 1))
+    (repo / "PRD.md").write_text(f"# Plan\n\n{boxes}")
     for words in (["init", "-q", "-b", "main"], ["add", "-A"], ["commit", "-q", "-m", "start"]):
         subprocess.run(["git", *words], cwd=repo, check=True)
     return repo
@@ -73,13 +74,13 @@ def measure(words: list[str], options: argparse.Namespace, env: dict[str, str]) 
         time.sleep(1.1)  # so that no file is as young as the index
         subprocess.run(["git", "status"], cwd=repo, env=env, stdout=subprocess.DEVNULL, check=True)
         start = time.perf_counter()
-        done = subprocess.run([word.format(folder=folder) for word in words], cwd=repo, env=env, capture_output=True,
-                              check=False)  # fmt: skip
+        argv = [word.format(folder=folder) for word in words]
+        done = subprocess.run(argv, cwd=repo, env=env, capture_output=True, check=False)
         wall = time.perf_counter() - start
         own = [int(line) for line in times.read_text().split()]
         if len(own) != options.tasks:
             sys.exit(f"{len(own)} agents ran: {done.stdout.decode()} {done.stderr.decode()}")
-        return (wall - sum(own) / 1e9) / options.tasks
+        return float((wall - sum(own) / 1e9) / options.tasks)
 
 
 def main() -> None:
@@ -91,8 +92,9 @@ def main() -> None:
     home = tempfile.mkdtemp()
     (Path(home) / ".gitconfig").write_text("[user]\n\tname = Bench\n\temail = bench@example.org\n")
     env = {"PATH": os.environ["PATH"], "HOME": home, "PYTHONPATH": os.environ.get("PYTHONPATH", "")}
-    ours = [sys.executable, "-m", "ralph", "--agent-command", "{folder}/agent.sh", "--max-tasks", str(options.tasks),
-            "--quiet", *(["--gate", options.gate] if options.gate else [])]  # fmt: skip
+    gate = ["--gate", options.gate] if options.gate else []
+    flags = ["--agent-command", "{folder}/agent.sh", "--max-tasks", str(options.tasks), "--quiet", *gate]
+    ours = [sys.executable, "-m", "ralph", *flags]
     rows: dict[str, list[float]] = {"bash loop": [], "ralph": []}
     for _ in range(options.runs):
         rows["bash loop"].append(measure(["bash", "{folder}/loop.sh"], options, env))

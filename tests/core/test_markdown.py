@@ -164,6 +164,28 @@ def test_markers_must_be_there_once(data: bytes, sentence: str) -> None:
         between(data, "- new\n")
 
 
+# ---------------------------------------------------------------- the proof of an edit
+
+BEFORE = b"- a\n\n- [ ] b\n\n[x]: u\n"
+
+
+@pytest.mark.parametrize(
+    ("after", "proved"),
+    [
+        (b"- a\n- new\n\n- [ ] b\n\n[x]: u\n", True),
+        pytest.param(b"- a\n- other\n\n- [ ] b\n\n[x]: u\n", False, id="another text"),
+        pytest.param(b"- a\n- new\n\n- [ ] b\n\n[x]: v\n", False, id="a link definition changes"),
+        pytest.param(b"- a\n- new\n\n-  [ ] b\n\n[x]: u\n", False, id="a box moves"),
+        pytest.param(b"- a\n- new\n\n- [x] b\n\n[x]: u\n", False, id="a box is ticked"),
+        pytest.param(b"- a\n- new\n- more\n\n- [ ] b\n\n[x]: u\n", False, id="two items"),
+        pytest.param(b"- a\n\n# new\n\n- [ ] b\n\n[x]: u\n", False, id="no item"),
+        pytest.param(b"- a\n\n* new\n\n- [ ] b\n\n[x]: u\n", False, id="a list is cut in two"),
+    ],
+)
+def test_what_a_proof_lets_pass(after: bytes, proved: bool) -> None:
+    assert markdown._proved(blocks.read(BEFORE), blocks.read(after), 4, 6, "new") is proved
+
+
 # ---------------------------------------------------------------- limits
 
 

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from ralph.core import prd
+from ralph.core import blocks, prd
 from ralph.core.fields import duration
 from ralph.errors import RalphError
 from ralph.model import Prd, Task
@@ -112,6 +112,11 @@ def test_a_reason_at_the_end_without_line_end_goes_with_the_line_end_above() -> 
     assert prd.unpark(read("- [ ] T1 a\r\n  - Parked: why"), "T1").data == b"- [ ] T1 a"
 
 
+def test_parking_is_refused_where_another_task_would_change() -> None:
+    with pytest.raises(RalphError, match="can't be changed without changing another task"):
+        prd._same_but(read(SHOP), blocks.read(SHOP.replace(b"basket", b"bag")), 0)
+
+
 def test_parking_again_replaces_the_reason() -> None:
     once = prd.park(read(SHOP), "T1", "one")
     assert prd.park(once, "T1", "two").data == SHOP.replace(b"keys\n", b"keys\n  - Parked: two\n")
@@ -154,6 +159,11 @@ def test_one_of_several_equal_texts_is_found_by_its_line() -> None:
     one_more = read("## New\n- [ ] tests\n" + before.data.decode())
     assert prd.find(first, before, one_more) == one_more.tasks[1]
     assert prd.find(second, before, one_more) == one_more.tasks[3]
+
+
+def test_an_id_that_stands_there_twice_tells_nothing() -> None:
+    before, now = read("- [ ] T1 a\n- [ ] T1 b\n"), read("- [ ] T1 c\n- [ ] T1 d\n")
+    assert [prd.find(t, before, now) for t in before.tasks] == [None, None]
 
 
 def test_equal_texts_are_not_mixed_up_when_sections_change_places() -> None:

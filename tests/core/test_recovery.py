@@ -37,6 +37,11 @@ TABLE: dict[str, tuple[Stopped, bool, MoveKind, bool]] = {
     "no terminal event, work": (QUIET, True, MoveKind.RETRY, True),
     "silent with work": (Stopped(Why.SILENT, -15), True, MoveKind.RETRY, True),
     "silent without work": (Stopped(Why.SILENT, -15), False, MoveKind.STOP, False),
+    "silent after a rate limit": (Stopped(Why.SILENT, -15, failure=Signal(Kind.RATE_LIMIT)), True, MoveKind.STOP, False),
+    "silent after a failure": (Stopped(Why.SILENT, -15, ended=False), False, MoveKind.STOP, False),
+    "Ctrl-C after a rate limit": (Stopped(Why.INTERRUPTED, -15, failure=Signal(Kind.RATE_LIMIT)), True,
+                                  MoveKind.STOP, False),
+    "could not be started, nobody knows why": (Stopped(Why.UNSTARTED), False, MoveKind.STOP, False),
     "over its time with work": (Stopped(Why.OVERRAN, -15), True, MoveKind.RETRY, True),
     "over its time without work": (Stopped(Why.OVERRAN, -15), False, MoveKind.STOP, False),
     "rate limit": (failed(Kind.RATE_LIMIT, "5 hour limit reached."), False, MoveKind.STOP, False),
@@ -73,6 +78,10 @@ def test_a_rejected_attempt_is_tried_again_until_its_tries_are_used_up() -> None
     moves = [of(WELL, changed=True, counts=counts) for counts in (FRESH, ONE_LEFT, LAST)]
     assert [move.kind for move in moves] == [MoveKind.RETRY, MoveKind.RETRY, MoveKind.PARK]
     assert moves[-1].reason == "The gate `pytest -q` failed (exit code 1)."
+
+
+def test_where_nothing_was_judged_the_ending_is_the_reason() -> None:
+    assert of(CRASH, changed=True, verdict=None).reason == "The agent ended with exit code 1."
 
 
 def test_one_try_only() -> None:

@@ -22,7 +22,7 @@ BRANCH = "refs/heads/main"
 @pytest.fixture
 def git(repo: Repository) -> Git:
     repo.commit({"PRD.md": "- [ ] a\n", "src/a.py": "a = 1\n", "src/b.py": "b = 1\n", "run.sh": "#!/bin/sh\n"})
-    os.chmod(repo.path / "run.sh", 0o755)
+    (repo.path / "run.sh").chmod(0o755)
     repo.git("commit", "-qam", "executable")
     door = Git(discover(repo.path))
     door.freeze()
@@ -37,7 +37,9 @@ def begin(git: Git) -> Workspace:
 
 def end(git: Git, space: Workspace, named: Callable[[str], bool] = lambda _: False) -> Frozen:
     now = scan(git)
-    frozen = freeze(git, space.before, now, PAPERS, ours=space.ours, watched=space.watched, named=named, message="w")
+    frozen = freeze(
+        git, space.before, now, PAPERS, ours=space.ours, watched=space.watched, named=named, message="work"
+    )
     leave(git, space, frozen, now.refs, space.before.base)
     return frozen
 
@@ -48,7 +50,7 @@ def state(path: Path) -> dict[str, tuple[int, bytes]]:
     for one in sorted(path.rglob("*")):
         if ".git" in one.relative_to(path).parts or one.is_dir():
             continue
-        content = os.readlink(one).encode() if one.is_symlink() else one.read_bytes()
+        content = str(one.readlink()).encode() if one.is_symlink() else one.read_bytes()
         found[str(one.relative_to(path))] = (one.lstat().st_mode, content)
     return found
 
