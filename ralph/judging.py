@@ -78,6 +78,7 @@ def rules_for(run: Run, task: Task, commands: Sequence[Gate]) -> Rules:
         text=f"{task.text}\n{task.body}",
         tracked=run.git.tracked(run.tip, [_in_repository(run, word) for word in words]),
         baseline=run.red,
+        standing=frozenset(gate.command for gate in run.gates if gate.command not in run.nothing),
         checks=frozenset(task.fields.checks),
         strict=run.settings.strict,
     )
@@ -142,7 +143,8 @@ def _with_gates(run: Run, space: Workspace, evidence: Evidence, rules: Rules, co
     wrote = take_back_writes(run, space)
     evidence = replace(evidence, gates=results, gate_wrote=wrote)
     restored = verdict.tests_to_restore(evidence, rules)
-    if not restored or not all(result.ok or result.none for result in results):
+    red = [one for one in results if not (one.ok or one.none or one.gate.command in rules.baseline)]
+    if red or not restored:
         return evidence
     changes = [change for change in evidence.changes if change.path in restored]
     undo.restore(run.git, changes)
@@ -159,8 +161,8 @@ def _backwards(change: Change) -> Change:
 def run_gates(run: Run, commands: Sequence[Gate], n: int, *, base_tests: bool = False) -> tuple[GateResult, ...]:
     """Run all of them, in order; each with the time limit of the run."""
     results = []
-    for gate in commands:
-        log = run.folder / f"{n}.gates.log"
+    for number, gate in enumerate(commands, 1):
+        log = run.folder / f"{n}.gate-{number}{'-base' if base_tests else ''}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         result = gates.run(gate, cwd=run.here, env=run.environment(), timeout=run.settings.gate_timeout, log=log,
                            stop=lambda: bool(run.stop))  # fmt: skip
@@ -168,6 +170,7 @@ def run_gates(run: Run, commands: Sequence[Gate], n: int, *, base_tests: bool = 
             raise GatesInterruptedError("interrupted while the gates ran", code=Exit.INTERRUPTED)
         result = replace(result, tail=mask(clean(result.tail), run.secrets))
         results.append(result)
+        (run.nothing.add if result.none else run.nothing.discard)(gate.command)
         run.note(GateRan(n, one_line(clean(gate.command), 200), result.ok, round(result.seconds, 3), result.none,
                          result.timed_out, base_tests))  # fmt: skip
     return tuple(results)

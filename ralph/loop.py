@@ -30,7 +30,7 @@ def run(settings: Settings, cwd: Path, tell: Callable[[Event], None]) -> int:
         try:
             ending = work(this)
         except RalphError as error:
-            ending = Ending(error.code or Exit.STOPPED, str(error))
+            ending = Ending(error.code or Exit.STOPPED, f"{error.what}. {error.now}".strip())
         ended = RunEnded(ending.code, ending.why, round(this.seconds, 1), this.history.tokens, this.history.cost)
         if this.history.current is None:
             this.note(ended)

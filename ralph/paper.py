@@ -58,30 +58,44 @@ def read(run: Run) -> Prd:
 
 
 def _changed_at(run: Run) -> float:
-    return (run.root / run.paths.prd).stat().st_mtime
+    try:
+        return (run.root / run.paths.prd).stat().st_mtime
+    except OSError:
+        return time.time()
 
 
 def _tick_again(run: Run, now: Prd) -> Prd:
     """An editor that saves its old buffer empties boxes: ticked again once. A second time it means: do it again."""
-    lost = [task for task in now.tasks if task.id in run.history.ticked and not task.done]
-    once = [task for task in lost if task.id not in run.history.again]
+    once = _emptied_once(run, now)
     if not once:
         return now
+    data = run.papers.edit(run.paths.prd, lambda fresh: _with_ticks(run, once, fresh)) or b""
+    _tell_ticked_again(run, once)
+    return prd.parse(data, run.paths.prd)
 
-    def change(found: bytes | None) -> bytes | None:
-        fresh = prd.parse(found or b"", run.paths.prd)
-        for task in once:
-            fresh = prd.tick(fresh, task.id)
-        return fresh.data
 
-    data = run.papers.edit(run.paths.prd, change) or b""
-    for task in once:
-        run.note(Moved(f"ticked again: {one_line(task.text, 60)}", "", why=task.id))
+def _emptied_once(run: Run, now: Prd) -> list[Task]:
+    """Boxes that were ticked in this run, are empty, and were not ticked again yet."""
+    return [one for one in now.tasks if one.id in run.history.ticked - run.history.again and not one.done]
+
+
+def _with_ticks(run: Run, tasks: list[Task], fresh: bytes | None) -> bytes | None:
+    now = _parsed(run, fresh)
+    if now is None:
+        return fresh
+    there = {one.id for one in now.tasks}
+    for task in tasks:
+        now = prd.tick(now, task.id) if task.id in there else now
+    return now.data
+
+
+def _tell_ticked_again(run: Run, tasks: list[Task]) -> None:
+    for task in tasks:
+        run.note(Moved(f"ticked again: {one_line(clean(task.text), 60)}", "", why=task.id))
     run.say(
         "A box that was verified in this run was empty again, as when an editor saves an old buffer: "
         "it is ticked again. Empty it once more to have the task done again."
     )
-    return prd.parse(data, run.paths.prd)
 
 
 def commit_hand_edit(run: Run, data: bytes, subject: str = "docs(prd): edited by hand") -> None:
@@ -119,6 +133,8 @@ def park(run: Run, task: Task, reason: str) -> None:
     new = edit(old)
     if old is None or new is None or new == old:
         return
+    if old != run.wrote:
+        commit_hand_edit(run, old)  # a revert of the parking must not take a person's words along
     subject = f"chore(prd): park {one_line(clean(task.id), 40)}"
     message = f"{subject}\n\n{one_line(told)}\n\nRalph-Run: {run.id}\nRalph-Move: park\n"
     commit = record.build_paper(run.git, tip=run.tip, path=run.paths.prd, content=new, message=message)
@@ -158,16 +174,26 @@ def settle(run: Run, start: Prd, task: Task, stopped: Stopped, frozen: Frozen) -
     if not named and _by_agent(run, stopped, frozen):
         run.papers.edit(run.paths.prd, lambda now_there: start.data if now_there == data else now_there)
         return Settled(start, PrdEdit(True, found.ticked, found.rewrote, diff), by_hand=False)
-    data = run.papers.edit(run.paths.prd, lambda fresh: _unticked(run, start, fresh)) or b""
+    run.edited, once = _changed_at(run), _emptied_once(run, now)
+    data = run.papers.edit(
+        run.paths.prd, lambda fresh: _with_ticks(run, once, _unticked(run, start, fresh))
+    ) or b""  # fmt: skip
     _tell_hand_edit(run, task, found, now)
+    if once:
+        _tell_ticked_again(run, once)
     settled = prd.parse(data, run.paths.prd)
-    run.edited = time.time()
     return Settled(settled, PrdEdit(False, found.ticked, False, diff), by_hand=data != start.data)
 
 
 def untick(run: Run, start: Prd) -> None:
     """Take out every tick that was not there at the start."""
     run.papers.edit(run.paths.prd, lambda fresh: _unticked(run, start, fresh))
+
+
+def untick_after_gates(run: Run, placed: bytes) -> None:
+    """A box that became ticked while gates ran goes back: gates run what an agent wrote. All else stays."""
+    if run.papers.read(run.paths.prd) != placed:
+        untick(run, prd.parse(placed, run.paths.prd))
 
 
 def _unticked(run: Run, start: Prd, fresh: bytes | None) -> bytes | None:
@@ -260,7 +286,7 @@ def take_out(run: Run, placing: Placing) -> None:
     for path, content in placing.new.items():
         if path != run.paths.prd:
             run.papers.swap(path, content, placing.old[path])
-    run.wrote = run.papers.read(run.paths.prd) or b""
+    run.wrote = placing.old[run.paths.prd] or b""
 
 
 def name(task: Task) -> str:

@@ -11,6 +11,7 @@ from ralph.errors import RalphError
 from ralph.events import Noted
 from ralph.judging import run_gates
 from ralph.model import Prd, Task
+from ralph.paper import untick_after_gates
 from ralph.run import Run
 from ralph.system import examine, undo
 from ralph.system.snapshot import fill, refresh, scan, split, stage, write_tree
@@ -156,6 +157,7 @@ def ask_gates(run: Run, now: Prd) -> None:
         results = run_gates(run, run.gates, 0)
     finally:
         _take_back_writes(run)
+        untick_after_gates(run, now.data)
     red = [result for result in results if not result.ok and not result.none]
     run.gates = tuple(result.gate for result in results if not result.none)
     if red and not run.settings.baseline:

@@ -69,6 +69,7 @@ class Run:
     tip: str = ""  # the last proven commit: where the branch stands
     gates: tuple[Gate, ...] = ()
     red: frozenset[str] = frozenset()  # commands that were red at the start (--baseline)
+    nothing: set[str] = field(default_factory=set)  # commands that had nothing to run when they were last asked
     seen: Prd | None = None  # the PRD at the last reading
     known: frozenset[str] = frozenset()  # ids of tasks that may start
     wrote: bytes = b""  # the PRD as ralph knows it: read, or written by itself

@@ -229,7 +229,7 @@ class _Reader:
         item.text_first, item.text_end = inline.map or (0, 0)
         if text[:1] != "[" or text[2:3] != "]" or text[1] not in " \txX" or text[3:4] not in (" ", "\t", "\n"):
             return
-        box = _BOX.match(self.data, self.starts[item.text_first])  # scar: markdown-it strips a no-break space, too
+        box = _BOX.match(self.data, self.starts[item.text_first])
         if box and text[4:].strip():
             item.text, item.offset, item.done = text[4:].strip(), box.start(1), box[1] in b"xX"
 

@@ -136,8 +136,8 @@ def _recorded(event: events.Recorded, _: bool) -> list[str]:
 
 def _set_aside(event: events.SetAside, _: bool) -> list[str]:
     kept = [f"its work is kept: git show {event.work}"] if event.work else []
-    why = [] if event.counted and kept else [event.reason + ("" if event.counted else " (no try is used up)")]
-    return labelled("aside", *why, *kept)
+    why = [] if event.counted else [f"{event.reason} (no try is used up)"]  # a counted one was told as rejected
+    return labelled("aside", *why, *kept) if why or kept else []
 
 
 def _parked(event: events.Parked, _: bool) -> list[str]:
