@@ -57,7 +57,7 @@ def work(run: Run) -> Ending:
 
 def choose(run: Run, prd: Prd) -> Task | None:
     """The next task that may be tried; one that was just typed waits until its author is done typing."""
-    new = frozenset(task.id for task in prd.tasks if task.id not in run.known)
+    new = frozenset(task.id for task in prd.tasks if task.id not in run.known or task.id in run.skipped)
     return plan.choose(prd, skip=new, only=run.settings.only)
 
 
@@ -133,7 +133,11 @@ def follow(run: Run, task: Task, move: Move) -> Ending | None:
         return Ending(Exit.INTERRUPTED if run.stop else Exit.STOPPED, move.reason + _when(move.when))
     if move.kind is MoveKind.RETRY:
         return None
-    paper.park(run, task, move.reason)
+    try:
+        paper.park(run, task, move.reason)
+    except RalphError as error:
+        run.skipped.add(task.id)
+        run.say(f"{error.what}. It is left out of this run instead of parked. {error.now}", loud=True)
     run.note(Parked(task.id, one_line(clean(task.text)), move.reason, run.tip))
     left = choose(run, paper.read(run)) is not None
     alike = recovery.stop_after(run.history.alike, left=left)

@@ -79,6 +79,8 @@ class Run:
     vanished: dict[str, str] = field(default_factory=dict)  # open tasks that went away while an agent ran
     failed: dict[str, tuple[tuple[Finding, ...], Stopped]] = field(default_factory=dict)  # task -> its last failure
     memory: tuple[str, bytes | None] = ("", None)  # a commit, and the memory file there
+    secrets: tuple[str, ...] = field(default_factory=lambda: secrets_of(os.environ))
+    skipped: set[str] = field(default_factory=set)  # tasks that could not even be parked
     scanned: tuple[float, Scan] | None = None  # when (monotonic), and what was seen
     accepted: int = 0
     clock: float = field(default_factory=time.monotonic)
@@ -127,10 +129,6 @@ class Run:
     @property
     def max_tokens(self) -> int | None:
         return self.settings.max_tokens or (None if self.agent.REPORTS_COST else MAX_TOKENS)
-
-    @property
-    def secrets(self) -> tuple[str, ...]:
-        return secrets_of(os.environ)
 
     def launch(self, task: Task | None = None) -> Launch:
         model = (task.fields.model if task else "") or self.settings.model

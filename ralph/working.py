@@ -20,7 +20,7 @@ from ralph.run import Run
 from ralph.system import session
 from ralph.system.files import templates
 from ralph.system.workspace import Workspace
-from ralph.text import clean, mask, one_line, secrets_of
+from ralph.text import clean, mask, one_line
 
 SIGN_OF_LIFE = 30.0  # seconds
 
@@ -39,7 +39,7 @@ def brief(run: Run, task: Task, prd: Prd, n: int) -> Path:
         memory_name=run.paths.memory,
         attempt=run.history.tallies[task.id].tried + 1,
         previous=run.failed.get(task.id),
-        secrets=secrets_of(os.environ),
+        secrets=run.secrets,
     )
     path = run.folder / f"{n}.prompt.md"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -106,7 +106,6 @@ class _Follower:
     def __init__(self, run: Run, n: int) -> None:
         self._run, self._n = run, n
         self._tally = session.Tally()
-        self._secrets = secrets_of(os.environ)
         self._last = time.monotonic()
         self._refused = False
 
@@ -126,7 +125,7 @@ class _Follower:
             " ".join(part for part in (signal.tool, signal.command or " ".join(signal.paths)) if part)
             or signal.text
         )
-        shown = one_line(mask(clean(what), self._secrets), 120)
+        shown = one_line(mask(clean(what), self._run.secrets), 120)
         self._run.note(AgentReported(self._n, shown, self._tally.tokens, self._tally.cost))
 
     def stop(self) -> Why | None:

@@ -1,7 +1,7 @@
 """The PRD while ralph works: real runs, in which somebody edits it at the worst moment. Nothing typed is ever lost.
 
-What a shell script that ralph runs as its agent does to the PRD without committing it, and without events, is what a
-person does beside an agent: nothing tells them apart.
+What a script that ralph runs as its agent does to the PRD, without committing it and without events, is what a person
+does beside an agent: nothing tells them apart.
 """
 
 from __future__ import annotations
@@ -151,11 +151,30 @@ def test_the_running_task_itself_vanished(repo: Repository) -> None:
     assert any("work of T1" in repo.git("grep", "-h", "work", ref, check=False) for ref in repo.refs())
 
 
-@pytest.mark.parametrize("how", ["rm PRD.md", "rm PRD.md; mkdir PRD.md", ": > PRD.md"])
-def test_a_prd_that_is_gone_comes_back(repo: Repository, how: str) -> None:
-    made = play(repo, during("T1", how))
+def test_a_prd_that_is_gone_comes_back(repo: Repository) -> None:
+    made = play(repo, during("T1", "rm PRD.md"))
     made.ralph("--max-retries", "0")
-    assert "T2 two" in repo.read("PRD.md")
+    assert made.boxes() == "pxx"
+    assert repo.read("PRD.md").startswith("# Plan")
+
+
+def test_an_emptied_prd_stays_empty_and_is_no_success(repo: Repository) -> None:
+    made = play(repo, during("T1", ": > PRD.md"))
+    done = made.ralph("--max-retries", "0")
+    assert (done.returncode, repo.read("PRD.md")) == (3, "")
+    assert "Open tasks vanished from PRD.md while an agent ran: T1 one, T2 two, T3 three." in done.stdout
+
+
+def test_a_folder_in_place_of_the_prd_stops_with_a_sentence_and_goes_on_when_it_is_back(repo: Repository) -> None:
+    made = play(repo, during("T1", "[ -e ../once ] || { touch ../once; mv PRD.md ../; mkdir PRD.md; }"))
+    done = made.ralph()
+    assert (done.returncode, "Traceback" in done.stderr) == (3, False)
+    assert "PRD.md is a folder now" in done.stdout + done.stderr
+    assert made.ralph().returncode == 2
+    (repo.path / "PRD.md").rmdir()
+    (repo.path.parent / "PRD.md").rename(repo.path / "PRD.md")
+    assert made.ralph().returncode == 0
+    assert made.boxes() == "xxx"
 
 
 def test_a_check_that_appeared_is_shown_and_not_run_for_this_attempt(repo: Repository) -> None:
@@ -309,8 +328,11 @@ def with_claude(made: Play, *flags: str) -> Any:
 REWRITE = "sed -i 's/Some words/Easy words/; s/\\[ \\] T3/[x] T3/' PRD.md"
 
 
-@pytest.mark.parametrize("event", [tool("Edit", file_path="{repo}/PRD.md"), tool("Bash", command="sed -i ... PRD.md")],
-                         ids=["edit", "shell"])  # fmt: skip
+@pytest.mark.parametrize(
+    "event",
+    [tool("Edit", file_path="{repo}/PRD.md"), tool("Bash", command="sed -i s/a/b/ PRD.md")],
+    ids=["edit", "shell"],
+)
 def test_what_the_stream_shows_the_agent_writing_goes_back(repo: Repository, event: dict[str, Any]) -> None:
     made = play(repo)
     claude(repo, REWRITE, json.loads(json.dumps(event).replace("{repo}", str(repo.path))))

@@ -96,7 +96,7 @@ def test_what_red_gates_wrote_is_taken_back_and_kept(repo: Repository) -> None:
     assert repo.git("show", f"{held}:README.md") == "# A project\njunk"
 
 
-@pytest.mark.parametrize("folder", ['it\'s "a" $HOME repo', "äß 計画", "-f * [a]"])
+@pytest.mark.parametrize("folder", ['it\'s "a" $HOME repo', "äß 計画", "-f * [a]", "two\nlines\n"])
 def test_a_repository_of_any_name(tmp_path: Path, folder: str) -> None:
     path = tmp_path / "any" / folder
     path.mkdir(parents=True)

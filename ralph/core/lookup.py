@@ -10,7 +10,7 @@ from functools import cached_property
 from ralph.errors import RalphError
 from ralph.model import Prd, Task
 
-WRITTEN_ID = re.compile(r"(?>(T\d+|\d+(?:\.\d+)+|[A-Z]+-\d+))(?=[\s:)]|\.(?!\d)|$)")
+WRITTEN_ID = re.compile(r"(T\d+|\d+(?:\.\d+)+|[A-Z]+-\d+)(?=[\s:)]|\.(?!\d)|$)")
 _LAST = chr(0x10FFFF)
 
 

@@ -46,8 +46,7 @@ def _has_tasks(prd: Prd, name: str) -> None:
 def _ids_once(prd: Prd, name: str) -> None:
     lines: dict[str, list[int]] = defaultdict(list)
     for task in prd.tasks:
-        if task.written:
-            lines[task.id].append(task.line)
+        lines[task.id].append(task.line)  # a hash repeats only with its number
     twice = [f"{task_id} (lines {', '.join(map(str, at))})" for task_id, at in lines.items() if len(at) > 1]
     if twice:
         more = f", and {len(twice) - 5} more" if len(twice) > 5 else ""

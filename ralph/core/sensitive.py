@@ -56,6 +56,8 @@ def matches(patterns: Sequence[str], path: str) -> bool:
     A pattern that is literally the path (or a folder of it) covers it too: in `app/[id]/page.tsx` the brackets
     are a name, not a set of characters.
     """
+    if not patterns:
+        return False
     return _spec(tuple(patterns)).match_file(path) or any(_literally(pattern, path) for pattern in patterns)
 
 

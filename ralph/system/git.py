@@ -9,6 +9,7 @@ either runs a hook.
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -112,6 +113,7 @@ class Git:
         self.own = repo.state / "git"
         self.index = repo.state / "git" / "index"
         self._env = clean_environment(os.environ)
+        self._program = shutil.which("git") or "git"
         self._files: dict[str, bytes] = {}  # name in ralph's git folder -> content, written again by seal()
         self.config: dict[str, list[str]] = {}
         self.signs = False
@@ -143,7 +145,7 @@ class Git:
         settings = [word for setting in SAFE for word in ("-c", setting)]
         if "check-ignore" not in args:  # which refuses it
             settings.append("--literal-pathspecs")
-        return Started(["git", *settings, *args], self.where.root, env, data)
+        return Started([self._program, *settings, *args], self.where.root, env, data)
 
     def _finish(self, args: Sequence[str], started: Started, ok: Iterable[int]) -> bytes:
         out, err, code = started.finish()

@@ -16,19 +16,34 @@ from ralph.errors import RalphError
 @contextmanager
 def hold(path: Path) -> Iterator[None]:
     """Hold the lock, or a RalphError that says who has it and since when."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = _opened(path)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise _taken(os.read(descriptor, 4096)) from None
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, json.dumps({"pid": os.getpid(), "since": _now()}).encode())
+        _sign(descriptor, path)
         yield
         os.ftruncate(descriptor, 0)
     finally:
         os.close(descriptor)
+
+
+def _opened(path: Path) -> int:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def _sign(descriptor: int, path: Path) -> None:
+    """Say in it who holds it, for the second one to tell."""
+    try:
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, json.dumps({"pid": os.getpid(), "since": _now()}).encode())
+    except OSError as error:
+        raise _unwritable(path, error) from error
 
 
 def holder(path: Path) -> int | None:
@@ -38,10 +53,16 @@ def holder(path: Path) -> int | None:
             try:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except OSError:
-                return int(_said(file.read()).get("pid", 0)) or None
+                pid = _said(file.read()).get("pid")
+                return pid if isinstance(pid, int) else None
     except OSError:
         pass
     return None
+
+
+def _unwritable(path: Path, error: OSError) -> RalphError:
+    what = f"ralph can't write into {path.parent}: {error.strerror}"
+    return RalphError(what, "Look at its permissions and at the space on the disk, then start again.")
 
 
 def _taken(content: bytes) -> RalphError:
@@ -52,11 +73,12 @@ def _taken(content: bytes) -> RalphError:
     )
 
 
-def _said(content: bytes) -> dict[str, str | int]:
+def _said(content: bytes) -> dict[str, object]:
     try:
-        return dict(json.loads(content or b"{}"))
+        said = json.loads(content or b"{}")
     except ValueError:
         return {}
+    return said if isinstance(said, dict) else {}
 
 
 def _now() -> str:

@@ -173,7 +173,7 @@ BEFORE = b"- a\n\n- [ ] b\n\n[x]: u\n"
     ("after", "proved"),
     [
         (b"- a\n- new\n\n- [ ] b\n\n[x]: u\n", True),
-        pytest.param(b"- a\n- other\n\n- [ ] b\n\n[x]: u\n", False, id="another text"),
+        pytest.param(b"- a\n- old\n\n- [ ] b\n\n[x]: u\n", False, id="another text"),
         pytest.param(b"- a\n- new\n\n- [ ] b\n\n[x]: v\n", False, id="a link definition changes"),
         pytest.param(b"- a\n- new\n\n-  [ ] b\n\n[x]: u\n", False, id="a box moves"),
         pytest.param(b"- a\n- new\n\n- [x] b\n\n[x]: u\n", False, id="a box is ticked"),

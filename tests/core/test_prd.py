@@ -7,6 +7,7 @@ import re
 import pytest
 
 from ralph.core import blocks, prd
+from ralph.core.changes import same_lines
 from ralph.core.fields import duration
 from ralph.errors import RalphError
 from ralph.model import Prd, Task
@@ -166,6 +167,32 @@ def test_an_id_that_stands_there_twice_tells_nothing() -> None:
     assert [prd.find(t, before, now) for t in before.tasks] == [None, None]
 
 
+@pytest.mark.parametrize(
+    ("before", "now"),
+    [
+        pytest.param(
+            "- [ ] p\n  - [ ] a\n# B\n",
+            "- [ ] r\n  - [ ] a\n    more\n- [ ] s\n  - [ ] a\n# C\n",
+            id="two lines like it, and the first goes on",
+        ),
+        pytest.param("- [ ] a\n* [ ] a\n", "* [ ] a\n  more\n1. [ ] a\n", id="one of two equals, which goes on"),
+        pytest.param(
+            "- [ ] p\n  - [ ] a\n- [ ] p\n  - [ ] a\n",
+            "- [ ] r\n  - [ ] a\n* [ ] p\n   - [ ] a\n* [ ] p\n   - [ ] a\n",
+            id="two may be it",
+        ),
+    ],
+)
+def test_a_task_that_may_be_another_is_not_found(before: str, now: str) -> None:
+    then = read(before)
+    assert prd.find(then.tasks[-1], then, read(now)) is None
+
+
+def test_lines_between_lines_that_differ_are_compared_where_that_is_cheap() -> None:
+    assert same_lines([b"u", b"a", b"a", b"v"], [b"w", b"a", b"a", b"z"]) == {1: 1, 2: 2}
+    assert same_lines([b"u", *[b"a"] * 400, b"v"], [b"w", *[b"a"] * 400, b"z"]) == {}
+
+
 def test_equal_texts_are_not_mixed_up_when_sections_change_places() -> None:
     api, ui = "## API\n- [ ] tests\n- [ ] a\n- [ ] b\n", "## UI\n- [ ] tests\n- [ ] c\n"
     before, now = read(api + ui), read(ui + api)
@@ -279,6 +306,7 @@ def test_a_ticked_parent_is_passed_over() -> None:
 
 def test_a_parent_with_its_own_check_waits_for_that() -> None:
     assert parents("- [ ] a\n  - [ ] b\n    - Check: x\n    - [ ] c\n", "c") == []
+    assert parents("- [ ] a\n  - [ ] b\n    - Parked: x\n    - [ ] c\n", "c") == []
 
 
 # ---------------------------------------------------------------- names
