@@ -179,7 +179,7 @@ class Moved(Event):
     NAME: ClassVar[str] = "moved"
     subject: str
     commit: str
-    why: str = ""
+    why: str = ""  # the task whose box was ticked again, where it was that
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,10 +103,14 @@ def commit_hand_edit(run: Run, data: bytes, subject: str = "docs(prd): edited by
     _commit(run, run.paths.prd, data, subject)
 
 
-def commit_memory_edit(run: Run, subject: str) -> None:
-    data = run.papers.read(run.paths.memory) if run.paths.memory else None
-    if data is not None and data != run.git.blob(f"{run.tip}:{run.paths.memory}"):
-        _commit(run, run.paths.memory, data, subject)
+def first_reading(run: Run, now: Prd) -> None:
+    """What was edited or written by hand before the run: a commit of its own for each of the two files."""
+    run.seen, run.wrote, run.known = now, now.data, frozenset(task.id for task in now.tasks)
+    for path, topic in ((run.paths.prd, "prd"), (run.paths.memory, "memory")):
+        data = run.papers.read(path) if path else None
+        known = run.git.blob_at(run.tip, path) if data is not None else ""
+        if data is not None and run.git.put(path, data) != known:
+            _commit(run, path, data, f"docs({topic}): edited by hand" if known else f"docs({topic}): add")
 
 
 def _commit(run: Run, path: str, data: bytes, subject: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import posixpath
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -148,7 +149,7 @@ class Run:
     def patterns(self, said: tuple[str, ...]) -> tuple[str, ...]:
         """Patterns of the PRD, which are relative to its folder, as patterns of the repository."""
         folder = self.paths.prd.rpartition("/")[0]
-        return tuple(f"/{folder}/{one.lstrip('/')}" if folder else one for one in said)
+        return tuple(_joined(folder, one) if folder else one for one in said)
 
     def look_for_gates(self) -> None:
         """Look again, from the base: a young project grows its tests."""
@@ -193,3 +194,9 @@ class Ending:
 
     code: Exit
     why: str
+
+
+def _joined(folder: str, pattern: str) -> str:
+    joined = f"/{folder}/{pattern.lstrip('/')}"
+    parts = joined.split("/")
+    return posixpath.normpath(joined) + ("/" if joined.endswith("/") else "") if ".." in parts else joined

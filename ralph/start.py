@@ -192,11 +192,7 @@ def _begin(run: Run, now: Prd, *, resumed: bool) -> None:
     lines = tuple(said(run, now))
     agent = run.agent.NAME
     run.note(RunStarted(run.id, branch, home, run.tip, run.paths.prd, agent, os.getpid(), commands, lines, resumed))
-    tracked = run.git.blob_at(run.tip, run.paths.prd)
-    paper.commit_hand_edit(run, now.data, "docs(prd): edited by hand" if tracked else "docs(prd): add")
-    if run.paths.memory:
-        known = run.git.blob_at(run.tip, run.paths.memory)
-        paper.commit_memory_edit(run, "docs(memory): edited by hand" if known else "docs(memory): add")
+    paper.first_reading(run, now)
 
 
 def said(run: Run, now: Prd) -> list[str]:

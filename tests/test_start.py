@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -123,15 +124,18 @@ def test_git_itself_refuses_before_anything_changed(repo: Repository) -> None:
 
 def test_the_second_ralph_says_who_holds_the_checkout(repo: Repository, snapshot: SnapshotAssertion) -> None:
     project = Project(repo)
-    os.mkfifo(project.out / "go")
-    (project.out / "agent.sh").write_text(f"cat '{project.out}/go'\n{AGENT}")
+    works, go = project.out / "works", project.out / "go"
+    os.mkfifo(go)
+    (project.out / "agent.sh").write_text(f"touch '{works}'; cat '{go}'\n{AGENT}")
     words = [sys.executable, "-m", "ralph", "--agent-command", f"sh '{project.out}/agent.sh'"]
-    with subprocess.Popen(words, cwd=repo.path, stdout=subprocess.PIPE, text=True) as first:
-        gate = os.open(project.out / "go", os.O_WRONLY)  # waits until the agent reads: it works
+    with subprocess.Popen(words, cwd=repo.path, stdout=subprocess.DEVNULL) as first:
+        while not works.exists():
+            assert first.poll() is None
+            time.sleep(0.01)
         before = project.everything(but="")
         second = project.ralph()
         now = project.everything(but="")
-        os.close(gate)
+        go.write_text("go\n")
         assert first.wait(LIMIT) == 0
     assert now == before
     assert second.returncode == 2
@@ -168,8 +172,8 @@ def test_a_branch_of_its_own_on_the_default_branch(repo: Repository) -> None:
          "git symbolic-ref refs/remotes/origin/HEAD refs/remotes/origin/dev", [], "ralph/PRD"),
         ("git branch ralph", [], "ralph-PRD"),
         ("git branch ralph/PRD/x", [], "ralph/PRD-2"),
-        ("git mv PRD.md 'my plan..lock.md'; git commit -qm moved", ["--prd", "my plan..lock.md"],
-         "ralph/my-plan-lock"),
+        ("git mv PRD.md 'my..plan~.lock.md'; git commit -qm moved", ["--prd", "my..plan~.lock.md"],
+         "ralph/my-plan-"),
         ("git branch ralph/PRD; git commit -q --allow-empty -m later", [], "ralph/PRD"),
         ("git checkout -qb ralph/PRD; git commit -q --allow-empty -m ahead; git checkout -q main", [], "ralph/PRD"),
         ("git checkout -qb ralph/PRD; git commit -q --allow-empty -m ahead; git checkout -q main; "
@@ -177,7 +181,7 @@ def test_a_branch_of_its_own_on_the_default_branch(repo: Repository) -> None:
         ("git checkout -qb ralph/PRD; echo '- [ ] T2 two' >> PRD.md; git commit -qam ahead; git checkout -q main",
          [], "ralph/PRD-2"),
         ("git checkout -qb ralph/PRD; git commit -q --allow-empty -m ahead; git checkout -q main; "
-         "echo '- [ ] T2 two' >> PRD.md", [], "ralph/PRD-2"),
+         "echo 'More words.' >> PRD.md", [], "ralph/PRD-2"),
         ("git worktree add -q -b ralph/PRD $OUT/beside", [], "ralph/PRD-2"),
     ],
     ids=["elsewhere", "no-branch", "named", "named-elsewhere", "trunk", "init.defaultBranch", "origin-HEAD",

@@ -118,7 +118,8 @@ def fold(history: History, time: float, run: str, event: Event) -> History:
     if isinstance(event, events.Publishing) and not event.n:
         return replace(history, publishing=event)
     if isinstance(event, events.Moved):
-        return replace(history, publishing=None)
+        again = history.again | {event.why} if event.why else history.again
+        return replace(history, publishing=None, again=again)
     if isinstance(event, events.Parked):
         alike = (*history.alike, history.last)[-3:]
         return replace(_forget(history, event.task), publishing=None, alike=alike)

@@ -1,67 +1,30 @@
 """The memory file (CLAUDE.md, AGENTS.md): what it tells, what ralph writes into it, what an agent may add.
 
-ralph's queue and log stand between comment markers, and only what is between them is ever replaced: hand-written
-text stays byte for byte. What is generated is plain bullets, so a place that was proven once needs no new proof.
+ralph's queue and log stand between comment markers, as plain bullets. Only such bullets are ever replaced, so all
+that people wrote stays byte for byte. The document is parsed only when the text around the bullets is new.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 from ralph.core import markdown
-from ralph.text import clean, one_line
+from ralph.core.blocks import BOM, Heading, read
+from ralph.core.rules import BLOCK, BULLET, FENCE, TITLES, Told, plain, rules, sections, skeleton
+from ralph.errors import RalphError
+from ralph.text import clean, mask, one_line
+
+__all__ = ["Told", "merge_agent", "record", "rules", "unwritable"]
 
 QUEUE, LOG = "queue", "log"
-TITLES = {QUEUE: "Active Task Queue", LOG: "Completed Tasks Log"}
-ADDABLE = ("Known Issues", "Architectural Invariants")
+BLANK = re.compile(rb"(?:\n|\r(?!\n))[ \t]*(?:\r\n|\n|\r)\Z")  # a blank line at the end
 LOG_KEPT, QUEUE_SHOWN = 30, 10
-MOST_LINES, MOST_CHARS = 10, 2000
-CODE = re.compile(r"`([^`\n]+)`")
-BLOCK = re.compile(rb"(<!-- ralph:(queue|log) -->\r?\n).*?(<!-- /ralph:\2 -->)", re.DOTALL)
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """What a memory file tells: patterns that nobody may touch, and its sections as text."""
-
-    protected: tuple[str, ...] = ()
-    sections: tuple[tuple[str, str], ...] = ()  # (title, text), without ralph's own and the empty ones
-
-
-def rules(data: bytes | None) -> Told:
-    """Read the file of the base. Never fails: a file that can't be read tells nothing."""
-    return _rules(BLOCK.sub(rb"\1\3", data)) if data else Told()
-
-
-@lru_cache(maxsize=8)
-def _rules(data: bytes) -> Told:
-    found = _sections(data)
-    protected = tuple(path for title, text in found if title.lower() == "do not touch" for path in _paths(text))
-    own = set(TITLES.values())
-    return Told(protected, tuple((title, text) for title, text in found if text and title not in own))
-
-
-def _sections(data: bytes) -> list[tuple[str, str]]:
-    headings = markdown.headings(data)
-    ends = [*(one.start for one in headings), len(data)][1:]
-    return [(one.title, _text(data[one.body : end])) for one, end in zip(headings, ends, strict=True)]
-
-
-def _text(data: bytes) -> str:
-    return re.sub(r"<!--.*?-->", "", clean(data.decode(errors="replace")), flags=re.DOTALL).strip()
-
-
-def _paths(text: str) -> list[str]:
-    """The code spans of each line, else a bullet's first word where that looks like a path."""
-    paths = []
-    for line in text.splitlines():
-        bullet = re.match(r"\s*[-*+]\s+(\S+)", line)
-        words = CODE.findall(line) or ([bullet[1]] if bullet and re.search(r"[/.*]", bullet[1]) else [])
-        paths += [word.strip().rstrip(",;:") for word in words]
-    return paths
+STARTS_A_BLOCK = re.compile(  # where a backslash makes it text
+    r"\A(?:(\d{1,9})(?=[.)](?:\s|$))|(?=[-+*](?:\s|$)|#{1,6}(?:\s|$)|[><]|`{3}|~{3}"
+    r"|\[(?:.*\]:|[ xX]\])|(?:[-*_]\s*){3,}$))"
+)
 
 
 # ---------------------------------------------------------------- ralph's part
@@ -70,101 +33,244 @@ def _paths(text: str) -> list[str]:
 def record(data: bytes | None, *, starter: str, entry: str, queue: Sequence[str]) -> bytes:
     """The file with a new log entry and the tasks that come next; `starter` is used where there is no file.
 
-    The same entry twice in a row is one entry. RalphError where a marker can't be placed safely.
+    The same entry twice in a row is one entry. A file in which `unwritable` finds something comes back as it was.
     """
-    text = starter.encode() if data is None else data
+    text = prepared(starter.encode() if data is None else data)
+    if text is None:
+        return data or b""
+    text = _fill(text, LOG, _log(_lines(text, LOG), bullet(entry)))
+    rest = [f"and {len(queue) - QUEUE_SHOWN} more"] if len(queue) > QUEUE_SHOWN else []
+    return _fill(text, QUEUE, [bullet(one) for one in (*queue[:QUEUE_SHOWN], *rest)])
+
+
+def unwritable(data: bytes | None) -> str:
+    """Why ralph can't keep its queue and log in this file, a sentence; empty: it can."""
+    if data is None or prepared(data) is not None:
+        return ""
+    return "No place for the queue and the log was found: a code fence, a comment or an HTML block is not closed."
+
+
+def prepared(data: bytes) -> bytes | None:
+    """The file with markers for queue and log; None where no place for them can be proved."""
     for name in (QUEUE, LOG):
-        text = text if _block(text, name) else _with_markers(text, name)
-    old = [line for line in _between(text, LOG) if line.strip()]
-    new = f"- {one_line(clean(entry))}"
-    log = ([] if old[:1] == [new] else [new]) + old
-    text = _fill(text, LOG, log[:LOG_KEPT])
-    rest = [f"- and {len(queue) - QUEUE_SHOWN} more"] if len(queue) > QUEUE_SHOWN else []
-    return _fill(text, QUEUE, [*(f"- {one_line(clean(one))}" for one in queue[:QUEUE_SHOWN]), *rest])
+        tries = [data] if _has(data, name) else _with_markers(data, name)
+        found = next((one for one in tries if _has(one, name)), None)
+        if found is None:
+            return None
+        data = found
+    return data
 
 
-def _block(data: bytes, name: str) -> re.Match[bytes] | None:
-    return next((found for found in BLOCK.finditer(data) if found[2] == name.encode()), None)
+def bullet(text: str) -> bytes:
+    """One line of Markdown that is a list item of plain text, whatever the text."""
+    return f"- {_harmless(one_line(clean(text)))}".encode()
 
 
-def _between(data: bytes, name: str) -> list[str]:
+def _harmless(line: str) -> str:
+    return STARTS_A_BLOCK.sub(r"\g<1>\\", line.replace("<!--", "&lt;!--"))
+
+
+def _log(old: list[bytes], new: bytes) -> list[bytes]:
+    return (old if old[:1] == [new] else [new, *old])[:LOG_KEPT]
+
+
+def _lines(data: bytes, name: str) -> list[bytes]:
+    return [line for line in _block(data, name)[4].splitlines() if line.strip()]
+
+
+def _fill(data: bytes, name: str, lines: Sequence[bytes]) -> bytes:
     found = _block(data, name)
-    return data[found.end(1) : found.start(3)].decode(errors="replace").splitlines() if found else []
+    return data[: found.start(4)] + b"".join(line + found[3] for line in lines) + data[found.end(4) :]
 
 
-_PROVEN: dict[tuple[bytes, bytes], None] = {}
+def _block(data: bytes, name: str) -> re.Match[bytes]:
+    return list(BLOCK.finditer(data))[_real(skeleton(data))[name]]
 
 
-def _fill(data: bytes, name: str, lines: Sequence[str]) -> bytes:
-    """Replace what stands between the markers, proven by a parse where the text around them is new."""
-    found = _block(data, name)
-    if found is None:
-        return data
-    around = BLOCK.sub(rb"\1\3", data[: found.end(1)]), BLOCK.sub(rb"\1\3", data[found.start(3) :])
-    body = "\n".join(lines)
-    if around not in _PROVEN:
-        done = markdown.replace_between(data, f"<!-- ralph:{name} -->", f"<!-- /ralph:{name} -->", body)
-        _PROVEN[around] = None
-        return done
-    end = b"\r\n" if found[1].endswith(b"\r\n") else b"\n"
-    filled = b"".join(line.encode() + end for line in lines)
-    return data[: found.end(1)] + filled + data[found.start(3) :]
+def _has(data: bytes, name: str) -> bool:
+    try:
+        return name in _real(skeleton(data))
+    except RalphError:
+        return False
 
 
-def _with_markers(data: bytes, name: str) -> bytes:
-    """Markers in the section of that name, or in a new one at the end."""
-    end = b"\r\n" if b"\r\n" in data else b"\n"
-    markers = b"".join((f"<!-- ralph:{name} -->".encode(), end, f"<!-- /ralph:{name} -->".encode(), end))
-    same = [one for one in markdown.headings(data) if one.title.strip().lower() == TITLES[name].lower()]
-    if len(same) == 1:
-        return data[: same[0].body] + end + markers + end + data[same[0].body :]
-    gap = end if data.endswith((b"\n", b"\r")) or not data else end + end
-    return data + gap + f"## {TITLES[name]}".encode() + end + end + markers
+@lru_cache(maxsize=8)
+def _real(data: bytes) -> dict[str, int]:
+    """Which of the blocks are what they seem, and not lines in a code fence: name -> number of the first."""
+    if not BLOCK.search(data):
+        return {}
+    document = read(data)
+    comments = {
+        document.starts[token.map[0]]
+        for token in document.tokens
+        if token.type == "html_block" and token.level == 0 and token.map
+    }
+    found = [(n, one) for n, one in enumerate(BLOCK.finditer(data)) if {one.start(), one.end()} <= comments]
+    return {one[2].decode(): n for n, one in reversed(found)}
+
+
+def _with_markers(data: bytes, name: str) -> Iterator[bytes]:
+    """Markers in the section of that name; else in a new one."""
+    eol = _eol(data)
+    markers = [f"<!-- ralph:{name} -->".encode(), f"<!-- /ralph:{name} -->".encode()]
+    for one in _headings(data):
+        if plain(one.title) == TITLES[name].lower():
+            yield _insert(data, one.body, [*markers], eol)
+    for at in _ends(data):
+        yield _insert(data, at, [f"## {TITLES[name]}".encode(), b"", *markers], eol)
+
+
+def _ends(data: bytes) -> tuple[int, ...]:
+    """Where a section can be added: at the end or, where a fence is open there, above the last heading."""
+    return (len(data), *(one.start for one in _headings(data)[-1:]))
+
+
+def _eol(data: bytes) -> bytes:
+    return b"\r\n" if b"\r\n" in data else b"\n"
+
+
+def _headings(data: bytes) -> tuple[Heading, ...]:
+    try:
+        return markdown.headings(data)
+    except RalphError:
+        return ()
+
+
+def _insert(data: bytes, at: int, lines: Sequence[bytes], eol: bytes) -> bytes:
+    """The lines, with an empty one above and below where there is none."""
+    above, below = data[:at].removeprefix(BOM), data[at:]
+    if above and not above.endswith((b"\n", b"\r")):
+        lines = [b"", *lines]
+    if above and not BLANK.search(above):
+        lines = [b"", *lines]
+    if below and not re.match(rb"[ \t]*[\r\n]", below):
+        lines = [*lines, b""]
+    return data[:at] + b"".join(line + eol for line in lines) + below
 
 
 # ---------------------------------------------------------------- the agent's part
 
+ADDABLE = {title.lower(): title for title in ("Known Issues", "Architectural Invariants")}
+MOST_LINES, MOST_CHARS = 10, 2000  # that one attempt may add under a heading
+LONGEST = 300  # characters of one line
+MOST_BYTES = 100_000  # of a file that is still added to
+MOST_GROWTH = 200_000  # bytes; what grew by more is not even read
 
-def merge_agent(base: bytes | None, left: bytes | None) -> tuple[bytes | None, tuple[str, ...]]:
+
+def merge_agent(
+    base: bytes | None, left: bytes | None, *, starter: str = "", secrets: Sequence[str] = ()
+) -> tuple[bytes | None, tuple[str, ...]]:
     """The base with what an agent may add: lines under Known Issues and Architectural Invariants, bounded.
 
-    Everything else that it did to the file is dropped and named, a sentence each.
+    Everything else that it did to the file is dropped and named, a sentence each. Where there was no file, what it
+    may add stands in the `starter`.
     """
     if left == base:
         return base, ()
     if left is None:
         return base, ("The memory file was deleted; it is put back.",)
-    kept, dropped = base, []
-    then, now = dict(_sections(base or b"")), dict(_sections(left))
-    for title, text in now.items():
-        added, gone = _added(then.get(title, ""), text), _added(text, then.get(title, ""))
-        if title in ADDABLE and base is not None:
-            kept, said = _append(kept or b"", title, added)
+    try:
+        then, now = _grouped(base or b""), _grouped(_readable(base or b"", left))
+    except RalphError as error:
+        return base, (f"The edit of the memory file is dropped: {error.what}.",)
+    start = kept = starter.encode() if base is None else base
+    dropped = [f"“{_title(title)}” was removed; it stays." for name, (title, _) in then.items() if name not in now]
+    for name, (title, text) in now.items():
+        known = then.get(name, ("", ""))[1]
+        if name in ADDABLE:
+            kept, said = _merge_section(kept, name, known, text, secrets)
             dropped += said
-        else:
-            gone += added
-        dropped += [f"A change under “{one_line(clean(title), 60)}” is dropped."] if gone else []
-    dropped += [
-        f"The section “{one_line(clean(title), 60)}” was removed; it stays." for title in then if title not in now
+        elif text != known:
+            dropped.append(f"A change under “{_title(title)}” is dropped.")
+    if kept == start:
+        return base, tuple(dropped) or ("An edit of the memory file is dropped.",)
+    return kept, tuple(dropped)
+
+
+def _readable(base: bytes, left: bytes) -> bytes:
+    if len(left) > len(base) + MOST_GROWTH:
+        raise RalphError(f"the file grew by {(len(left) - len(base)) / 1000:.0f} kB")
+    return left
+
+
+def _title(title: str) -> str:
+    return one_line(title, 60) or "(no heading)"
+
+
+def _grouped(data: bytes) -> dict[str, tuple[str, str]]:
+    """A heading's plain words -> the heading, and all text that stands directly under headings like it."""
+    found: dict[str, tuple[str, str]] = {}
+    for title, text in sections(data):
+        first, known = found.get(plain(title), (clean(title), ""))
+        found[plain(title)] = first, f"{known}\n\n{text}".strip()
+    return found
+
+
+def _merge_section(
+    data: bytes, name: str, old: str, new: str, secrets: Sequence[str]
+) -> tuple[bytes, list[str]]:  # fmt: skip
+    """The file with the new lines of a section, and sentences about what else was done to it."""
+    title = ADDABLE[name]
+    before, after = _entries(old), _entries(new)
+    gone = [one for one in before if one not in after]
+    said = [
+        f"A line under “{title}” was changed or removed; it stays as it was: {one_line(one, 60)}" for one in gone
     ]
-    return kept, tuple(dict.fromkeys(dropped)) or (
-        () if kept != base else ("An edit of the memory file is dropped.",)
-    )
+    if len(FENCE.findall(new)) > len(FENCE.findall(old)):
+        said.append(f"A code block under “{title}” is dropped: only plain lines can be added.")
+    lines = _new(before, after, gone)
+    short = [one_line(mask(line, secrets), LONGEST) for line in lines[:MOST_LINES]]
+    while sum(map(len, short)) > MOST_CHARS:
+        short.pop()
+    if len(short) < len(lines):
+        said.append(f"{len(lines) - len(short)} of {len(lines)} new lines under “{title}” are too much; dropped.")
+    return _append(data, title, short, said)
 
 
-def _added(old: str, new: str) -> list[str]:
-    before = set(old.splitlines())
-    return [line for line in new.splitlines() if line.strip() and line not in before]
+def _entries(text: str) -> list[str]:
+    """The bullets and paragraphs of a section, each on one line; code blocks left out."""
+    entries: list[str] = []
+    fenced = open_ = False
+    for line in text.splitlines():
+        bullet_ = BULLET.match(line)
+        if FENCE.match(line):
+            fenced, open_ = not fenced, False
+        elif fenced or not line.strip():
+            open_ = False
+        elif open_ and not bullet_:
+            entries[-1] += f" {line.strip()}"
+        else:
+            entries.append(line[bullet_.end() if bullet_ else 0 :].strip())
+            open_ = True
+    return [one for one in entries if one]
 
 
-def _append(data: bytes, title: str, lines: Sequence[str]) -> tuple[bytes, list[str]]:
-    kept, said = lines[:MOST_LINES], []
-    if len(lines) > len(kept) or sum(map(len, kept)) > MOST_CHARS:
-        said.append(f"Under “{title}” only {MOST_LINES} short lines can be added at a time; the rest is dropped.")
-    room = MOST_CHARS
-    for line in kept:
-        entry = one_line(clean(line).lstrip("-*+ #"), 300).replace("<!--", "").replace("```", "")
-        room -= len(entry)
-        if entry and room >= 0:
-            data = markdown.append_under(data, title, entry)
+def _new(before: Sequence[str], after: Sequence[str], gone: Sequence[str]) -> list[str]:
+    """What is new, without what only says an old line in other words."""
+    from difflib import get_close_matches
+
+    added = [one for one in dict.fromkeys(after) if one not in before]
+    reworded = {near for old in gone[:20] for near in get_close_matches(old, added[:20], n=1)}
+    return [one for one in added if one not in reworded]
+
+
+def _append(data: bytes, title: str, lines: Sequence[str], said: list[str]) -> tuple[bytes, list[str]]:
+    if lines and len(data) > MOST_BYTES:
+        return data, [*said, f"Nothing is added under “{title}”: the memory file is larger than 100 kB."]
+    try:
+        for line in lines:
+            ready = data if _heading(data, title) else _with_section(data, title)
+            data = markdown.append_under(ready, _heading(ready, title), _harmless(line))
+    except RalphError as error:
+        said = [*said, f"A line can't be added under “{title}”: {error.what}."]
     return data, said
+
+
+def _heading(data: bytes, title: str) -> str:
+    """The heading as it stands in the file; empty where there is none."""
+    return next((one.title.strip() for one in markdown.headings(data) if plain(one.title) == title.lower()), "")
+
+
+def _with_section(data: bytes, title: str) -> bytes:
+    tries = (_insert(data, at, [f"## {title}".encode()], _eol(data)) for at in _ends(data))
+    return next((one for one in tries if _heading(one, title)), data)

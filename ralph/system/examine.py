@@ -98,9 +98,8 @@ def freeze(git: Git, before: Before, now: Scan, papers: Papers, *, ours: tuple[s
     tips = _tips(git, before.base, ours, now) if tips is None else tips
     parents = [before.commit, *tips]
     differs = whole != before.tree or len(parents) > 1
-    changes, commits, work = _frozen(
-        git, before, tree, tips, _commit_words(whole, parents, message) if differs else ()
-    )
+    changes, commits = _frozen(git, before, tree, tips)
+    work = git.commit(whole, parents, message) if differs else before.commit
     plain = whole == tree and before.commit == before.base
     left = changes if plain else git.changes(before.commit, whole)
     return Frozen(
@@ -114,19 +113,11 @@ def freeze(git: Git, before: Before, now: Scan, papers: Papers, *, ours: tuple[s
     )  # fmt: skip
 
 
-def _commit_words(tree: str, parents: list[str], message: str) -> tuple[str, ...]:
-    return ("commit-tree", tree, *(word for parent in parents for word in ("-p", parent)), "-m", message)
-
-
-def _frozen(
-    git: Git, before: Before, tree: str, tips: list[str], commit: tuple[str, ...]
-) -> tuple[tuple[Change, ...], tuple[Commit, ...], str]:
-    """What changed, the agent's commits, and the frozen commit, asked for at the same time."""
-    logs = [("repo", log(before.base, tip)) for tip in tips]
-    making = [("tree", commit)] if commit else []
-    changed, *rest = git.together(("tree", raw_diff(before.base, tree)), *making, *logs)
-    work = rest.pop(0).decode().strip() if commit else before.commit
-    return parse_raw(changed), tuple(one for out in rest for one in parse_log(out)), work
+def _frozen(git: Git, before: Before, tree: str, tips: list[str]) -> tuple[tuple[Change, ...], tuple[Commit, ...]]:
+    """What changed, and the agent's commits, asked for at the same time."""
+    logs = (("repo", log(before.base, tip)) for tip in tips)
+    changed, *rest = git.together(("tree", raw_diff(before.base, tree)), *logs)
+    return parse_raw(changed), tuple(one for out in rest for one in parse_log(out))
 
 
 def _not_ours(

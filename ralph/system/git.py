@@ -9,15 +9,17 @@ either runs a hook.
 from __future__ import annotations
 
 import os
+import re
 import shutil
-import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from ralph.errors import Exit, RalphError
 from ralph.model import Change, Commit
-from ralph.system.call import PATIENCE, Started
+from ralph.system import loose
+from ralph.system.call import Started
 from ralph.system.pinned import config_text, parse_config, read, user_file
 
 OLDEST = (2, 31)
@@ -26,6 +28,9 @@ SAFE = (
     "core.hooksPath=/dev/null", "core.fsmonitor=false", "gc.auto=0", "maintenance.auto=false",
     "core.pager=cat", "log.showSignature=false", "diff.external=", "submodule.recurse=false",
 )  # fmt: skip
+ROLES = ("AUTHOR", "COMMITTER")
+DATES = {f"GIT_{role}_DATE" for role in ROLES}
+UNUSUAL = ("i18n.commitencoding", "core.sharedrepository")
 KEPT = ("GIT_AUTHOR_", "GIT_COMMITTER_", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM",
         "GIT_CONFIG_COUNT", "GIT_CONFIG_KEY_", "GIT_CONFIG_VALUE_")  # fmt: skip
 
@@ -62,36 +67,29 @@ def clean_environment(env: Mapping[str, str]) -> dict[str, str]:
     return {**kept, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C.UTF-8", "GIT_OPTIONAL_LOCKS": "0"}
 
 
+@cache
 def discover(cwd: Path) -> Repo:
     """The repository around `cwd`, or a RalphError with the cure."""
-    _old_enough()
-    asked = ("rev-parse", "--path-format=absolute", "--show-toplevel", "--git-dir", "--git-common-dir")
-    done = subprocess.run(
-        ["git", *asked],
-        cwd=cwd,
-        capture_output=True,
-        env=clean_environment(os.environ),
-        check=False,
-        timeout=PATIENCE,
-    )
-    if done.returncode:
-        raise _no_repository(cwd, done.stderr.decode(errors="replace"))
-    root, git_dir, common = (Path(os.fsdecode(line)) for line in done.stdout.rstrip(b"\n").split(b"\n"))
-    return Repo(root, git_dir, common)
-
-
-def _old_enough() -> None:
+    asked = ("--show-toplevel", "--git-dir", "--git-common-dir")
+    words = [("version",), *(("rev-parse", "--path-format=absolute", one) for one in asked)]
+    env = clean_environment(os.environ)
     try:
-        said = subprocess.run(
-            ["git", "version"], capture_output=True, text=True, check=False, timeout=PATIENCE
-        ).stdout
+        running = [Started(["git", *one], cwd, env, b"") for one in words]
     except OSError as error:
         raise RalphError("git was not found", "Install git 2.31 or newer.") from error
-    numbers = tuple(int(part) for part in said.split()[2].split(".")[:2])
-    if numbers < OLDEST:
-        raise RalphError(
-            f"{said.strip()} is too old", "ralph needs git 2.31 or newer: install it, then start again."
-        )
+    version, *answers = [started.finish() for started in running]
+    _refuse_old(version[0].decode(errors="replace"))
+    for _, said, code in answers:
+        if code:
+            raise _no_repository(cwd, said.decode(errors="replace"))
+    return Repo(*(Path(os.fsdecode(out.removesuffix(b"\n"))) for out, _, _ in answers))
+
+
+def _refuse_old(said: str) -> None:
+    found = re.search(r"(\d+)\.(\d+)", said)
+    if found is None or (int(found[1]), int(found[2])) < OLDEST:
+        what = f"{said.strip() or 'git'} is too old"
+        raise RalphError(what, "ralph needs git 2.31 or newer: install it, then start again.")
 
 
 def _no_repository(cwd: Path, said: str) -> RalphError:
@@ -101,6 +99,10 @@ def _no_repository(cwd: Path, said: str) -> RalphError:
     if "must be run in a work tree" in said:
         return RalphError("this is a bare repository: there are no files to work on",
                           "Start ralph in a checkout of it.")  # fmt: skip
+    if "not a git repository" not in said:
+        first = said.strip().splitlines()[0].removeprefix("fatal: ") if said.strip() else "it does not answer"
+        return RalphError(f"git can't read this repository: {first}",
+                          "Correct it until `git status` works, then start again.")  # fmt: skip
     return RalphError(f"{cwd} is not inside a git repository",
                       "Run `git init && git add -A && git commit -m start` there first.")  # fmt: skip
 
@@ -195,8 +197,9 @@ class Git:
 
     def _identify(self) -> None:
         try:
-            for role in ("AUTHOR", "COMMITTER"):
-                name, _, rest = self.tree("var", f"GIT_{role}_IDENT").decode(errors="replace").rpartition(" <")
+            idents = self.together(*(("tree", ("var", f"GIT_{role}_IDENT")) for role in ROLES))
+            for role, ident in zip(ROLES, idents, strict=True):
+                name, _, rest = ident.decode(errors="replace").rpartition(" <")
                 self._env |= {f"GIT_{role}_NAME": name, f"GIT_{role}_EMAIL": rest.partition(">")[0]}
         except GitError as error:
             raise RalphError(
@@ -213,8 +216,15 @@ class Git:
 
     def head(self) -> tuple[str, str]:
         """(full name of HEAD's branch or "" when detached, commit or "" when there is none yet)."""
-        branch = self.repo("symbolic-ref", "-q", "HEAD", ok=(0, 1)).decode().strip()
+        branch = "" if self._reftable else _named_in(self.where.git_dir / "HEAD")
+        if self._reftable:
+            branch = self.repo("symbolic-ref", "-q", "HEAD", ok=(0, 1)).decode().strip()
         return branch, self.sha("HEAD")
+
+    @property
+    def _reftable(self) -> bool:
+        """Refs that are no files."""
+        return (self.where.common / "reftable").is_dir()
 
     def sha(self, name: str) -> str:
         """The commit that a name means, or ""."""
@@ -233,7 +243,7 @@ class Git:
 
         The file is written by git's own protocol (a lock, then a rename): a process less, twice for each task.
         """
-        if (self.where.common / "reftable").is_dir():  # refs that are no files
+        if self._reftable:
             self.repo("symbolic-ref", "HEAD", branch)
             return
         head = self.where.git_dir / "HEAD"
@@ -280,12 +290,23 @@ class Git:
         return self.tree("hash-object", "-w", "--stdin", "--path", path, data=content).decode().strip()
 
     def commit(self, tree: str, parents: Sequence[str], message: str, *, sign: bool = False) -> str:
-        """A commit object; no ref moves."""
-        words = [word for parent in parents for word in ("-p", parent)]
-        signed = ["-S"] if sign and self.signs else []
-        made = self.tree("commit-tree", tree, *words, *signed, "-F", "-", data=message.encode()).decode().strip()
+        """A commit object; no ref moves. git itself is asked where a signature, a date or an encoding is wanted."""
+        if (sign and self.signs) or any(key in self.config for key in UNUSUAL) or DATES & self._env.keys():
+            words = [word for parent in parents for word in ("-p", parent)]
+            signed = ["-S"] if sign and self.signs else []
+            made = (
+                self.tree("commit-tree", tree, *words, *signed, "-F", "-", data=message.encode()).decode().strip()
+            )
+        else:
+            author, committer = (self._who(role) for role in ROLES)
+            content = loose.commit_text(tree, parents, author, committer, message)
+            algorithm = self.config.get("extensions.objectformat", ["sha1"])[-1]
+            made = loose.write(self.where.common / "objects", "commit", content, algorithm)
         self._trees[made] = tree
         return made
+
+    def _who(self, role: str) -> str:
+        return f"{self._env[f'GIT_{role}_NAME']} <{self._env[f'GIT_{role}_EMAIL']}>"
 
     def changes(self, old: str, new: str) -> tuple[Change, ...]:
         """What differs between two trees or commits."""
@@ -313,6 +334,12 @@ def _commit(entry: str) -> Commit:
 
 
 REFS = ("for-each-ref", "--format=%(objectname) %(refname)", "refs/heads", "refs/tags", "refs/ralph")
+
+
+def _named_in(head: Path) -> str:
+    """The branch that a HEAD file names; "" when it is detached."""
+    text = os.fsdecode(head.read_bytes()).strip()
+    return text.removeprefix("ref: ") if text.startswith("ref: ") else ""
 
 
 def raw_diff(old: str, new: str) -> tuple[str, ...]:
