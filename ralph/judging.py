@@ -12,7 +12,7 @@ from ralph.core import guarded, memory, sensitive, verdict
 from ralph.errors import Exit, RalphError
 from ralph.events import GateRan, Judged, Publishing
 from ralph.model import Change, Evidence, Finding, Gate, GateResult, Rules, Stopped, Task, Verdict, What
-from ralph.paper import Placing, Settled, place, take_out
+from ralph.paper import Placing, Settled, place, take_out, untick_after_gates
 from ralph.run import Run
 from ralph.system import gates, record, undo
 from ralph.system.examine import Frozen
@@ -141,6 +141,7 @@ def _with_gates(run: Run, space: Workspace, evidence: Evidence, rules: Rules, co
         return evidence
     results = run_gates(run, commands, space.n)
     wrote = take_back_writes(run, space)
+    untick_after_gates(run, placing.new[run.paths.prd])
     evidence = replace(evidence, gates=results, gate_wrote=wrote)
     restored = verdict.tests_to_restore(evidence, rules)
     red = [one for one in results if not (one.ok or one.none or one.gate.command in rules.baseline)]
@@ -150,6 +151,7 @@ def _with_gates(run: Run, space: Workspace, evidence: Evidence, rules: Rules, co
     undo.restore(run.git, changes)
     again = run_gates(run, commands, space.n, base_tests=True)
     take_back_writes(run, space)
+    untick_after_gates(run, placing.new[run.paths.prd])
     undo.restore(run.git, [_backwards(change) for change in changes])
     return replace(evidence, base_tests=again)
 
@@ -180,8 +182,9 @@ def take_back_writes(run: Run, space: Workspace | None) -> tuple[str, ...]:
     """What the gates wrote: tracked files are restored (held by a ref first), new ones are left and named."""
     tree = write_tree(run.git)
     now = scan(run.git)
-    stage(run.git, now.changed)
-    wrote = run.git.changes(tree, write_tree(run.git)) if now.changed else ()
+    changed = [path for path in now.changed if path not in run.paths.both]  # people write there, at any time
+    stage(run.git, changed)
+    wrote = run.git.changes(tree, write_tree(run.git)) if changed else ()
     if wrote and space is not None:
         held = run.git.commit(
             write_tree(run.git), [space.before.commit], f"what the gates of attempt {space.n} wrote"

@@ -182,13 +182,14 @@ def finished(run: Run, prd: Prd) -> Ending:
             Exit.STOPPED, f"Open tasks vanished from {run.paths.prd} while an agent ran: {', '.join(gone)}."
         )
     parked = [task for task in prd.tasks if not task.done and task.fields.parked is not None]
-    waiting = plan.waiting(prd)
+    waiting = plan.waiting(prd, only=run.settings.only)
     if parked:
         rest = f", and {len(waiting)} wait for them" if len(waiting) > len(parked) else ""
         return Ending(Exit.PARKED, f"Finished; parked for a human: {len(parked)}{rest}.")
-    if waiting and not run.settings.only:
+    if waiting:
         return Ending(Exit.STOPPED, "; ".join(f"{task.id}: {why}" for task, why in waiting[:5]))
-    return Ending(Exit.DONE, "Every task is verified.")
+    only = run.settings.only
+    return Ending(Exit.DONE, f"{only} is verified." if only else "Every task is verified.")
 
 
 # ---------------------------------------------------------------- taking up a run that was killed

@@ -215,6 +215,6 @@ def said(run: Run, now: Prd) -> list[str]:
         )
     lines += list(run.launch().said)
     if run.agent.login(os.environ, lambda name: (Path.home() / name).exists()) is False:
-        lines.append(f"{run.agent.NAME} may not be logged in. If so: {run.agent.CURE}")
+        lines.append(f"{run.agent.NAME} may not be logged in. {run.agent.CURE}")
     lines += [f"Hooks are not run by ralph's commits; as a gate: {one}" for one in gates.hooks_offered(run.root)]
     return lines

@@ -28,8 +28,8 @@ PATH = re.compile(r"/[\w./@:~-]*")
 TOKENS = re.compile(
     r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
     r"(?:\s{0,4}(?:Proc-Type|DEK-Info|Version|Comment): [^\n]{0,100})*+"
-    r"(?:(?:[\s>|\"',]|\\[nr]){0,20}+[A-Za-z0-9+/]{16,}+={0,2})++"
-    r"(?:[\s>|\"',A-Za-z0-9+/=\\]{0,100}+-----END [A-Z ]{0,40}PRIVATE KEY(?: BLOCK)?-----)?"
+    r"(?:(?:[\s>|\"',-]|\\[nr]){0,20}+[A-Za-z0-9+/]{16,}+={0,2})++"
+    r"(?:[\s>|\"',A-Za-z0-9+/=\\-]{0,100}?-----END [A-Z ]{0,40}PRIVATE KEY(?: BLOCK)?-----)?"
     r"|(?<![A-Za-z0-9])(?:gh[pousr]_[A-Za-z0-9]{20,}+|github_pat_[A-Za-z0-9_]{20,}+|glpat-[A-Za-z0-9_-]{16,}+"
     r"|(?:AKIA|ASIA)[A-Z0-9]{16}(?![A-Za-z0-9])|AIza[A-Za-z0-9_-]{30,}+|npm_[A-Za-z0-9]{30,}+"
     r"|(?:xox[abeoprs]|xapp)-[A-Za-z0-9-]{10,}+|[sr]k_(?:live|test)_[A-Za-z0-9]{16,}+|hf_[A-Za-z]{30,}+"

@@ -67,8 +67,10 @@ class Drive(Play):
     def begin(self, *flags: str) -> subprocess.Popen[str]:
         """ralph as the leader of a process group, as a shell starts it."""
         own = [sys.executable, "-m", "ralph", f"--{self.client.name}", "--gate", GATE, *flags]
-        return subprocess.Popen([*self.server.inside, *own], cwd=self.repo.path, env=self.env, text=True,
-                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)  # fmt: skip
+        return subprocess.Popen(
+            [*self.server.inside, *own], cwd=self.repo.path, env=self.env, start_new_session=True, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
 
     def run(self, *flags: str) -> Told:
         began = time.monotonic()
@@ -149,9 +151,8 @@ def test_two_tasks_become_two_proven_commits(driving: Driving) -> None:
         done = drive.run()
         assert (done.code, drive.boxes()) == (0, "xx")
         assert drive.repo.subjects("main..HEAD") == ["feat: T2 make two", "feat: T1 make one"]
-        assert [drive.repo.git("show", f"HEAD{back}:{name}") for back, name in (("~1", "T1.txt"), ("", "T2.txt"))] == [
-            "work of T1", "work of T2",
-        ]  # fmt: skip
+        assert drive.repo.git("show", "HEAD~1:T1.txt") == "work of T1"
+        assert drive.repo.git("show", "HEAD:T2.txt") == "work of T2"
         assert drive.trailer("Ralph-Agent") == [drive.client.name] * 2
         assert drive.trailer("Ralph-Gates") == [GATE] * 2
         assert drive.trailer("Co-authored-by") == [CO_AUTHOR.partition(": ")[2]] * 2
@@ -159,15 +160,12 @@ def test_two_tasks_become_two_proven_commits(driving: Driving) -> None:
 
 
 def test_what_it_spent_is_in_the_journal(driving: Driving) -> None:
-    with driving({"T1": [work("T1")], "T2": [work("T2")]}) as drive:
-        drive.run()
-        name, stopped, ended = drive.client.name, drive.events("agent stopped"), drive.events("run ended")[0]
-        assert [one["tokens"] for one in stopped] == [3 * TOKENS[name]] * 2
-        assert ended["tokens"] == 6 * TOKENS[name]
-        if get(name).REPORTS_COST:
-            assert 0 < stopped[0]["cost"] < ended["cost"] < 1
-        else:
-            assert (stopped[0]["cost"], ended["cost"]) == (None, None)
+    with driving({"T1": [work("T1")]}) as drive:
+        drive.run("--max-tasks", "1")
+        name = drive.client.name
+        for event in (*drive.events("agent stopped"), *drive.events("run ended")):
+            assert event["tokens"] == 3 * TOKENS[name]
+            assert (0 < event["cost"] < 1) if get(name).REPORTS_COST else event["cost"] is None
 
 
 def test_an_agent_that_ticks_boxes_is_found_out_and_its_work_accepted(driving: Driving) -> None:
@@ -181,7 +179,7 @@ def test_an_agent_that_ticks_boxes_is_found_out_and_its_work_accepted(driving: D
 
 
 def test_an_agent_that_rewrites_the_prd_is_told_and_tries_again(driving: Driving) -> None:
-    rewrites = [[shell("echo '- [ ] T9 rest' >> PRD.md"), *work("T1")], work("T1")]
+    rewrites = [[shell("sed -i '1s/$/ or two/' PRD.md"), *work("T1")], work("T1")]
     with driving({"T1": rewrites, "T2": [work("T2")]}) as drive:
         assert (drive.run().code, drive.boxes()) == (0, "xx")
         assert drive.findings() == {"rewrote the PRD"}
@@ -246,11 +244,11 @@ def test_an_agent_that_hangs_is_ended_with_all_that_it_started(driving: Driving)
 
 
 def test_a_tool_that_runs_for_long_is_no_silence(driving: Driving) -> None:
-    slow = [shell("sleep 6; echo late > T1.txt"), text("done")]
+    slow = [shell("sleep 5; echo late > T1.txt"), text("done")]
     with driving({"T1": [slow], "T2": [work("T2")]}) as drive:
-        done = drive.run("--silence", "4s", "--max-tasks", "1")
+        done = drive.run("--silence", "3s", "--max-tasks", "1")
         assert (done.code, drive.boxes()) == (3, "x.")
-        assert drive.events("agent stopped")[0]["seconds"] > 6
+        assert drive.events("agent stopped")[0]["seconds"] > 5
 
 
 def test_ctrl_c_ends_it_and_the_same_command_goes_on(driving: Driving) -> None:

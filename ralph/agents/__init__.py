@@ -17,7 +17,7 @@ class Agent(Protocol):
     PROGRAM: str  # looked up on PATH; empty: the user gives it
     EVENTS: bool  # prints events that `read` knows; False: exit code 0 is its terminal event
     REPORTS_COST: bool  # its usage has US dollars
-    CURE: str  # what to type to log in
+    CURE: str  # how to log in, a sentence
     INSTALL: str  # what to type to get it
 
     def launch(self, order: Order) -> Launch:

@@ -20,7 +20,7 @@ NAME = "claude"
 PROGRAM = "claude"
 EVENTS = True
 REPORTS_COST = True
-CURE = "claude, then /login"
+CURE = "Start `claude` and type `/login`."
 INSTALL = "npm install -g @anthropic-ai/claude-code"
 
 QUIET = {"CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1", "DISABLE_AUTOUPDATER": "1", "DISABLE_TELEMETRY": "1"}

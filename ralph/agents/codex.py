@@ -13,7 +13,7 @@ NAME = "codex"
 PROGRAM = "codex"
 EVENTS = True
 REPORTS_COST = False
-CURE = "codex login"
+CURE = "Run `codex login`."
 INSTALL = "npm install -g @openai/codex"
 
 

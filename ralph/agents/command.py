@@ -16,7 +16,7 @@ NAME = "command"
 PROGRAM = ""  # given by the user: nothing is looked for
 EVENTS = False  # no stream of events: exit code 0 is its terminal event
 REPORTS_COST = False
-CURE = "log in the way that your --agent-command wants it"
+CURE = "Log in the way that your --agent-command wants it."
 INSTALL = "check the path in --agent-command"
 
 

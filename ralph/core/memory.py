@@ -174,14 +174,16 @@ def merge_agent(
     except RalphError as error:
         return base, (f"The edit of the memory file is dropped: {error.what}.",)
     start = kept = starter.encode() if base is None else base
-    dropped = [f"“{_title(title)}” was removed; it stays." for name, (title, _) in then.items() if name not in now]
+    dropped = [
+        f"“{_title(title, secrets)}” was removed; it stays." for name, (title, _) in then.items() if name not in now
+    ]
     for name, (title, text) in now.items():
         known = then.get(name, ("", ""))[1]
         if name in ADDABLE:
             kept, said = _merge_section(kept, name, known, text, secrets)
             dropped += said
         elif text != known:
-            dropped.append(f"A change under “{_title(title)}” is dropped.")
+            dropped.append(f"A change under “{_title(title, secrets)}” is dropped.")
     if kept == start:
         return base, tuple(dropped) or ("An edit of the memory file is dropped.",)
     return kept, tuple(dropped)
@@ -193,8 +195,8 @@ def _readable(base: bytes, left: bytes) -> bytes:
     return left
 
 
-def _title(title: str) -> str:
-    return one_line(title, 60) or "(no heading)"
+def _title(title: str, secrets: Sequence[str]) -> str:
+    return one_line(mask(title, secrets), 60) or "(no heading)"
 
 
 def _grouped(data: bytes) -> dict[str, tuple[str, str]]:
@@ -214,7 +216,7 @@ def _merge_section(
     before, after = _entries(old), _entries(new)
     gone = [one for one in before if one not in after]
     said = [
-        f"A line under “{title}” was changed or removed; it stays as it was: {one_line(one, 60)}" for one in gone
+        f"A line under “{title}” was changed or removed; it stays as it was: {_title(one, secrets)}" for one in gone
     ]
     if len(FENCE.findall(new)) > len(FENCE.findall(old)):
         said.append(f"A code block under “{title}” is dropped: only plain lines can be added.")

@@ -24,6 +24,10 @@ REFUSED = {
     Kind.CREDIT: "The agent's account has no credit left",
     Kind.MODEL: "The agent does not know this model",
 }
+CURES = {
+    Kind.CREDIT: "Top up its account, or work with another agent.",
+    Kind.MODEL: "Name another one: --model, or `Model:` in the task.",
+}
 
 
 class Ending(StrEnum):
@@ -78,14 +82,16 @@ def move(
 ) -> Move:  # fmt: skip
     """What to do after an attempt that was not accepted.
 
-    `verdict` is None where there was nothing to judge; `cure` is the sentence that tells how the agent can be made
-    to work again. `Move.when` is the epoch time from which on the agent says that it will work.
+    `verdict` is None where there was nothing to judge; `cure` is the sentence that tells how to log in. `Move.when`
+    is the epoch time from which on the agent says that it will work.
     """
     kind = ending(stopped, changed=changed)
     if kind is Ending.REJECTED:
         return Move(MoveKind.PARK if counts.last else MoveKind.RETRY, summary(stopped, verdict))
     if kind is Ending.REFUSED:
-        return Move(MoveKind.STOP, " ".join(one for one in (_refusal(stopped), cure) if one), counted=False)
+        return Move(
+            MoveKind.STOP, " ".join(one for one in (_refusal(stopped), _cure(stopped, cure)) if one), counted=False
+        )
     third = counts.uncounted + 1 >= PATIENCE
     if third and counts.last and kind is not Ending.INTERRUPTED:
         reason = f"{PATIENCE} attempts in a row ended before anything was delivered. {_no_delivery(stopped)}"
@@ -139,6 +145,12 @@ def _refusal(stopped: Stopped) -> str:
     if stopped.failure and stopped.failure.kind in REFUSED:
         return f"{REFUSED[stopped.failure.kind]}{words.saying(stopped)}."
     return f"{words.how_it_ended(stopped).rstrip('.')}{words.saying(stopped)}."
+
+
+def _cure(stopped: Stopped, login: str) -> str:
+    if stopped.why is Why.UNSTARTED:
+        return "Start it once by hand to see why."
+    return CURES.get(stopped.failure.kind, login) if stopped.failure else login
 
 
 def _when(stopped: Stopped) -> float | None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from ralph.errors import Exit, RalphError
 from ralph.events import Publishing
 from ralph.model import Commit
-from ralph.system.exchange import edit_file
+from ralph.system.exchange import edit_file, read
 from ralph.system.git import Git, GitError
 from ralph.system.snapshot import fill, lend_index, stage, tree_with, write_tree
 
@@ -60,10 +60,7 @@ class Papers:
         self._spare = git.where.state / "tmp"
 
     def read(self, path: str) -> Content:
-        try:
-            return (self._git.where.root / path).read_bytes()
-        except FileNotFoundError:
-            return None
+        return read(self._git.where.root / path)
 
     def edit(self, path: str, change: Callable[[Content], Content]) -> Content:
         return edit_file(self._git.where.root / path, change, self._spare)

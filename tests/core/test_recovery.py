@@ -125,6 +125,12 @@ def test_a_login_that_is_lost_never_counts_and_names_its_cure() -> None:
     assert bare.reason == "The agent is not logged in."
 
 
+def test_logging_in_cures_nothing_else() -> None:
+    for stopped in (failed(Kind.CREDIT), failed(Kind.MODEL), Stopped(Why.UNSTARTED)):
+        assert "login" not in of(stopped).reason
+        assert of(stopped).reason.count(".") == 2
+
+
 def test_the_time_at_which_a_limit_resets_is_handed_on() -> None:
     assert of(failed(Kind.RATE_LIMIT)).when == 1_800_000_000.0
     assert of(CRASH).when is None
