@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
+from ralph import paper
 from ralph.core import guarded, memory, sensitive, verdict
 from ralph.errors import Exit, RalphError
 from ralph.events import GateRan, Judged, Publishing
@@ -105,7 +106,7 @@ def gather(run: Run, space: Workspace, task: Task, frozen: Frozen, settled: Sett
     left = run.papers.read(run.paths.memory) if run.paths.memory else None
     changed = left != base_memory
     own = run.paths.memory in task.fields.files
-    dropped = memory.merge_agent(base_memory, left)[1] if changed and not own else ()
+    dropped = paper.merged(run, base_memory, left)[1] if changed and not own else ()
     configs = [change for change in frozen.changes if guarded.is_gate_config(change.path)]
     return Evidence(
         base=space.before.base,

@@ -298,9 +298,14 @@ def name(task: Task) -> str:
     return task.text if not task.written or task.text.startswith(task.id) else f"{task.id} {task.text}"
 
 
+def merged(run: Run, base: bytes | None, left: bytes | None) -> tuple[bytes | None, tuple[str, ...]]:
+    """The memory file with what an agent may add, and what of its edit is dropped."""
+    return memory.merge_agent(base, left, starter=template("memory"), secrets=run.secrets)
+
+
 def remembered(run: Run, now: Prd, base: bytes | None, left: bytes | None, task: Task, entry: str) -> bytes:
     """The memory file with what the agent may add, the new entry and the next tasks."""
-    kept = left if run.paths.memory in task.fields.files else memory.merge_agent(base, left)[0]
+    kept = left if run.paths.memory in task.fields.files else merged(run, base, left)[0]
     still = (one for one in now.tasks if one.leaf and not one.done and one.fields.parked is None)
     queue = [one_line(clean(name(one)), 120) for one in still]
     return memory.record(kept, starter=template("memory"), entry=entry, queue=queue)

@@ -254,7 +254,7 @@ def test_a_tool_that_runs_for_long_is_no_silence(driving: Driving) -> None:
 def test_ctrl_c_ends_it_and_the_same_command_goes_on(driving: Driving) -> None:
     with driving({"T1": [[write("T1.txt", "half"), hang()], work("T1")], "T2": [work("T2")]}) as drive:
         running = drive.begin()
-        drive.server.wait_for("hang")
+        drive.server.wait_for("hang", running)
         pressed = time.monotonic()
         os.killpg(running.pid, signal.SIGINT)
         ended = told(running, pressed)

@@ -88,6 +88,7 @@ class Play:
         ticked = re.findall(r"^\+\s*- \[x\]", self.repo.git("show", "--format=", sha, "--", "PRD.md"), re.MULTILINE)
         tasks = self.repo.git("log", "-1", "--format=%(trailers:key=Ralph-Task,valueonly)", sha).split()
         assert len(ticked) == len(tasks), message
+        assert len(re.findall(r"^Ralph-Task:", message, re.MULTILINE)) == len(tasks), message
         if tasks:
             assert self.repo.git("show", "--format=", "--name-only", sha).split() != ["PRD.md"]
             tree = self.repo.git("log", "-1", "--format=%(trailers:key=Ralph-Tree,valueonly)", sha).strip()

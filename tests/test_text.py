@@ -12,9 +12,9 @@ from markdown_it import MarkdownIt
 
 from ralph.text import LEAST, MASK, clean, fence, mask, one_line, secrets_of, tail
 
-PIECES = ["\x1b", "\x1b[", "31m", "\x1b]0;", "\x07", "\x1b\\", "\x9b", "\x9d", "\x90", "\x9c", "\r", "\r\n", "\n",
-          "\t", "\x00", "\x7f", "\x08", "\u202e", "\u2066", "\u061c", "\ufeff", "\U000e0041", "\ud800", "a", "é", "`",
-          "```", "~~~", "````text", "    ", "> ", "- ", "<!--", "[x]"]  # fmt: skip
+PIECES = ["\x1b", "\x1b[", "31m", "\x1b]0;", "\x07", "\x1b\\", "\x9b", "\x9d", "\x90", "\x9c", "\r", "\r\n",
+          "\n", "\t", "\x00", "\x7f", "\x08", "\u202e", "\u2066", "\u061c", "\ufeff", "\U000e0041", "\ud800", "a",
+          "é", "`", "```", "~~~", "````text", "    ", "> ", "- ", "<!--", "[x]"]  # fmt: skip
 hostile = st.lists(st.one_of(st.sampled_from(PIECES), st.text(max_size=5)), max_size=20).map("".join)
 values = st.one_of(st.text("ab.*+?()[]{}^$|\\1", min_size=LEAST, max_size=20), st.text(min_size=LEAST, max_size=20))
 
@@ -99,8 +99,10 @@ LETTERS = "aB3dE5gH7jK9mN1pQ3sT5vW7yZ9bC1eF3hJ5"
 KEY = "-----BEGIN RSA PRIVATE KEY-----\n{}-----END RSA PRIVATE KEY-----"
 SHAPES = [
     f"sk-ant-api03-{LETTERS}", f"ghp_{LETTERS}", f"github_pat_{LETTERS}", f"glpat-{LETTERS}",
-    "AKIAIOSFODNN7EXAMPLE", f"AIza{LETTERS}", f"npm_{LETTERS}", f"xoxb-{LETTERS}", f"eyJhbGciOiJI.{LETTERS}.{LETTERS}",
-    f"sk_live_{LETTERS}", f"SG.{LETTERS}.{LETTERS}", KEY.format(f"{LETTERS}\n{LETTERS}\nab=\n"), KEY.format(f"\\n{LETTERS}\\n"),
+    "AKIAIOSFODNN7EXAMPLE", f"AIza{LETTERS}", f"npm_{LETTERS}", f"xoxb-{LETTERS}",
+    f"eyJhbGciOiJI.{LETTERS}.{LETTERS}",
+    f"sk_live_{LETTERS}", f"SG.{LETTERS}.{LETTERS}", KEY.format(f"{LETTERS}\n{LETTERS}\nab=\n"),
+    KEY.format(f"\\n{LETTERS}\\n"),
     KEY.format(f"Proc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,AB\n\n{LETTERS}\n"),
 ]  # fmt: skip
 
@@ -137,6 +139,13 @@ def test_secrets_in_their_place(text: str, masked: str) -> None:
 )
 def test_prose_is_no_token(text: str) -> None:
     assert mask(text, ()) == text
+
+
+@pytest.mark.parametrize("before", ["+", "-", "> ", "    ", "| "])
+def test_a_private_key_in_a_diff_or_quote(before: str) -> None:
+    key = KEY.format(f"{LETTERS}\n{LETTERS}\nab=\n")
+    quoted = "\n".join(before + line for line in key.splitlines())
+    assert mask(f"{quoted}\nand so on", ()) == f"{before}{MASK}\nand so on"
 
 
 def test_secrets_of_an_environment() -> None:

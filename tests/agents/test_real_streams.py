@@ -72,7 +72,7 @@ class Rig:
             )
         os.close(slave)
         if kill_at:
-            server.wait_for(kill_at)
+            server.wait_for(kill_at, running)
             running.kill()
         output = _drained(master)
         return Ran([signal for line in output.splitlines() for signal in agent.read(line)], running.wait(), repo)

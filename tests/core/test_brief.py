@@ -190,6 +190,11 @@ def test_nothing_quoted_becomes_a_block_of_the_prompt(text: str, pieces: list[st
     assert top <= {"heading", "paragraph", "bullet_list", "fence", "hr"}
 
 
+def test_a_gate_cannot_close_its_fence_with_what_cleaning_removes() -> None:
+    text = prompt(gates=(Gate("``\x1b[0m`\n# Loud"),))
+    assert "Loud" not in [one.content for one in MarkdownIt().parse(text) if one.type == "inline"]
+
+
 @pytest.mark.parametrize("name", ["task", "retry", "advice"])
 def test_templates_do_not_shout(name: str) -> None:
     words = {word for word in TEMPLATES[name].split() if word.isupper() and len(word) > 3}

@@ -225,6 +225,14 @@ def test_secrets_of_the_environment_are_masked() -> None:
     assert merged == b"# P\n\n## Known Issues\n\n- key is [masked]\n"
 
 
+def test_secrets_are_masked_in_what_is_said_about_dropped_edits() -> None:
+    base = b"# P\n\n## Known Issues\n\n- old hunter2x\n"
+    left = b"# P\n\n## Known Issues\n\n## Use hunter2x\n\ntext\n"
+    _, dropped = memory.merge_agent(base, left, secrets=["hunter2x"])
+    assert len(dropped) == 2
+    assert "hunter2x" not in " ".join(dropped)
+
+
 def test_only_new_surroundings_are_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
     parsed: list[int] = []
     data = recorded(b"# Surroundings that no other test has\n")

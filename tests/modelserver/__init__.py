@@ -28,7 +28,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from modelserver.steps import Json, Script, Step, drop, error, hang, shell, text, write
 
@@ -70,10 +70,11 @@ class ModelServer:
         lines = self._log.read_text().splitlines() if self._log.exists() else []
         return [json.loads(line) for line in lines]
 
-    def wait_for(self, op: str, seconds: float = 60) -> None:
-        """Returns when a request was given a step of that kind; AssertionError after `seconds`."""
+    def wait_for(self, op: str, by: subprocess.Popen[Any], seconds: float = 60) -> None:
+        """Returns when a request got a step of that kind; AssertionError after `seconds` or when `by` ended."""
         end = time.monotonic() + seconds
         while not any(asked["op"] == op for asked in self.requests()):
+            assert by.poll() is None, f"it ended before its step {op!r}"
             assert time.monotonic() < end, f"no request came to the step {op!r} within {seconds:.0f} s"
             time.sleep(0.02)
 
