@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from difflib import unified_diff
 
 from ralph.core import memory, plan, prd
+from ralph.core.reading import only_reads
 from ralph.errors import Exit, RalphError
 from ralph.events import Moved, Placed, Publishing
 from ralph.model import Prd, PrdEdit, Stopped, Task
@@ -169,7 +170,8 @@ def settle(run: Run, start: Prd, task: Task, stopped: Stopped, frozen: Frozen) -
     if data == start.data:
         return Settled(start, PrdEdit(), by_hand=False)
     now = _parsed(run, data)
-    diff = _diff(start.data, data or b"", run.paths.prd)
+    back = f"To bring it in again: git show {frozen.work[:12]}:{run.paths.prd} > {run.paths.prd}"
+    diff = _diff(start.data, data or b"", run.paths.prd) + "\n" + back
     if now is None:
         run.papers.put(run.paths.prd, start.data)
         return Settled(start, PrdEdit(True, (), True, diff), by_hand=False)
@@ -223,10 +225,10 @@ def _by_agent(run: Run, stopped: Stopped, frozen: Frozen) -> bool:
 
 
 def names_paper(stopped: Stopped, path: str) -> bool:
-    """Whether a write event or a shell command in the stream names this file."""
+    """Whether a write event in the stream names this file, or a shell command that may do more than read it."""
     name = path.rpartition("/")[2]
     return any(one == path or one.endswith("/" + path) for one in stopped.wrote) or any(
-        name in command for command in stopped.commands
+        name in command and not only_reads(command) for command in stopped.commands
     )
 
 

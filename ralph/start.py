@@ -201,7 +201,7 @@ def said(run: Run, now: Prd) -> list[str]:
     money = f"${run.max_cost:g}" if run.max_cost is not None else ""
     tokens = f"{run.max_tokens:,} tokens" if run.max_tokens is not None else ""
     limits = [money, tokens, f"{settings.max_time / 3600:g} h", f"{settings.max_iterations} attempts"]
-    lines = [f"Limits: {', '.join(part for part in limits if part)}; {settings.max_retries} retries for each task."]
+    lines = [f"Limits: {', '.join(part for part in limits if part)}; {_retries(settings.max_retries)}."]
     lines.append(
         "What is edited here while an agent works is judged with its work; the PRD may be edited at any time."
     )
@@ -218,3 +218,7 @@ def said(run: Run, now: Prd) -> list[str]:
         lines.append(f"{run.agent.NAME} may not be logged in. {run.agent.CURE}")
     lines += [f"Hooks are not run by ralph's commits; as a gate: {one}" for one in gates.hooks_offered(run.root)]
     return lines
+
+
+def _retries(number: int) -> str:
+    return f"{number} {'retry' if number == 1 else 'retries'} for each task"

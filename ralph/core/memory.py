@@ -21,6 +21,7 @@ __all__ = ["Told", "merge_agent", "record", "rules", "unwritable"]
 QUEUE, LOG = "queue", "log"
 BLANK = re.compile(rb"(?:\n|\r(?!\n))[ \t]*(?:\r\n|\n|\r)\Z")  # a blank line at the end
 LOG_KEPT, QUEUE_SHOWN = 30, 10
+MOST_WRITTEN = 500_000  # bytes of a file that ralph still writes into
 STARTS_A_BLOCK = re.compile(  # where a backslash makes it text
     r"\A(?:(\d{1,9})(?=[.)](?:\s|$))|(?=[-+*](?:\s|$)|#{1,6}(?:\s|$)|[><]|`{3}|~{3}"
     r"|\[(?:.*\]:|[ xX]\])|(?:[-*_]\s*){3,}$))"
@@ -38,26 +39,38 @@ def record(data: bytes | None, *, starter: str, entry: str, queue: Sequence[str]
     text = prepared(starter.encode() if data is None else data)
     if text is None:
         return data or b""
-    text = _fill(text, LOG, _log(_lines(text, LOG), bullet(entry)))
+    found = _blocks(text)
     rest = [f"and {len(queue) - QUEUE_SHOWN} more"] if len(queue) > QUEUE_SHOWN else []
-    return _fill(text, QUEUE, [bullet(one) for one in (*queue[:QUEUE_SHOWN], *rest)])
+    lines = {
+        QUEUE: [bullet(one) for one in (*queue[:QUEUE_SHOWN], *rest)],
+        LOG: _log([line for line in found[LOG][4].splitlines() if line.strip()], bullet(entry)),
+    }
+    for name in sorted(found, key=lambda name: -found[name].start()):  # from below: the offsets above stay true
+        block = found[name]
+        body = b"".join(line + block[3] for line in lines[name])
+        text = text[: block.start(4)] + body + text[block.end(4) :]
+    return text
 
 
 def unwritable(data: bytes | None) -> str:
     """Why ralph can't keep its queue and log in this file, a sentence; empty: it can."""
     if data is None or prepared(data) is not None:
         return ""
+    if len(data) > MOST_WRITTEN:
+        return f"The memory file is larger than {MOST_WRITTEN // 1000} kB."
     return "No place for the queue and the log was found: a code fence, a comment or an HTML block is not closed."
 
 
 def prepared(data: bytes) -> bytes | None:
     """The file with markers for queue and log; None where no place for them can be proved."""
+    if len(data) > MOST_WRITTEN:
+        return None
+    found = _blocks(data)
     for name in (QUEUE, LOG):
-        tries = [data] if _has(data, name) else _with_markers(data, name)
-        found = next((one for one in tries if _has(one, name)), None)
-        if found is None:
-            return None
-        data = found
+        if name not in found:
+            data = next((one for one in _with_markers(data, name) if name in _blocks(one)), b"")
+            if not data:
+                return None
     return data
 
 
@@ -74,24 +87,10 @@ def _log(old: list[bytes], new: bytes) -> list[bytes]:
     return (old if old[:1] == [new] else [new, *old])[:LOG_KEPT]
 
 
-def _lines(data: bytes, name: str) -> list[bytes]:
-    return [line for line in _block(data, name)[4].splitlines() if line.strip()]
-
-
-def _fill(data: bytes, name: str, lines: Sequence[bytes]) -> bytes:
-    found = _block(data, name)
-    return data[: found.start(4)] + b"".join(line + found[3] for line in lines) + data[found.end(4) :]
-
-
-def _block(data: bytes, name: str) -> re.Match[bytes]:
-    return list(BLOCK.finditer(data))[_real(skeleton(data))[name]]
-
-
-def _has(data: bytes, name: str) -> bool:
-    try:
-        return name in _real(skeleton(data))
-    except RalphError:
-        return False
+def _blocks(data: bytes) -> dict[str, re.Match[bytes]]:
+    """The blocks of the queue and of the log, as far as they are there."""
+    found = list(BLOCK.finditer(data))
+    return {name: found[number] for name, number in _real(skeleton(data)).items()}
 
 
 @lru_cache(maxsize=8)
@@ -99,7 +98,10 @@ def _real(data: bytes) -> dict[str, int]:
     """Which of the blocks are what they seem, and not lines in a code fence: name -> number of the first."""
     if not BLOCK.search(data):
         return {}
-    document = read(data)
+    try:
+        document = read(data)
+    except RalphError:
+        return {}
     comments = {
         document.starts[token.map[0]]
         for token in document.tokens
@@ -153,6 +155,7 @@ def _insert(data: bytes, at: int, lines: Sequence[bytes], eol: bytes) -> bytes:
 ADDABLE = {title.lower(): title for title in ("Known Issues", "Architectural Invariants")}
 MOST_LINES, MOST_CHARS = 10, 2000  # that one attempt may add under a heading
 LONGEST = 300  # characters of one line
+NAMED = 5  # lines that are quoted in what is said about a section
 MOST_BYTES = 100_000  # of a file that is still added to
 MOST_GROWTH = 200_000  # bytes; what grew by more is not even read
 
@@ -215,9 +218,10 @@ def _merge_section(
     title = ADDABLE[name]
     before, after = _entries(old), _entries(new)
     gone = [one for one in before if one not in after]
-    said = [
-        f"A line under “{title}” was changed or removed; it stays as it was: {_title(one, secrets)}" for one in gone
-    ]
+    stays = f"under “{title}” was changed or removed; it stays as it was"
+    said = [f"A line {stays}: {_title(one, secrets)}" for one in gone[:NAMED]]
+    if len(gone) > NAMED:
+        said.append(f"The same goes for {len(gone) - NAMED} more lines under “{title}”.")
     if len(FENCE.findall(new)) > len(FENCE.findall(old)):
         said.append(f"A code block under “{title}” is dropped: only plain lines can be added.")
     lines = _new(before, after, gone)

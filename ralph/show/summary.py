@@ -113,7 +113,7 @@ def _what_now(start: events.RunStarted, run: Outcome) -> list[str]:
         )
     if run.done:
         advice.append("undo one task and its tick: git revert COMMIT")
-    if start.home != start.branch:
+    if start.home != start.branch and run.done:
         advice += [f"merge:   git switch {home} && git merge {branch}", f"go back: git switch {home}"]
     return advice
 

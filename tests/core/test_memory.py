@@ -159,7 +159,7 @@ def test_hand_written_text_stays(data: bytes, entry: str, queue: tuple[str, ...]
         assert len(kept) == len(list(BLOCK.finditer(prepared)))
         assert kept[at][2] == name.encode()
     assert outside(once) == outside(prepared)
-    assert shapes(outside(once)) == shapes(once)
+    assert shapes(prepared) == shapes(once)
 
 
 def shapes(data: bytes) -> list[tuple[object, ...]]:
@@ -212,11 +212,19 @@ def test_nothing_is_added_to_a_file_that_is_large_already() -> None:
     assert dropped == ("Nothing is added under “Known Issues”: the memory file is larger than 100 kB.",)
 
 
+def test_not_each_of_many_lost_lines_is_named() -> None:
+    base = b"## Known Issues\n\n" + b"".join(b"- line %d\n" % n for n in range(40))
+    merged, dropped = memory.merge_agent(base, b"## Known Issues\n")
+    assert merged == base
+    assert len(dropped) == 6
+    assert dropped[-1] == "The same goes for 35 more lines under “Known Issues”."
+
+
 def test_a_file_that_is_too_large_to_be_read_is_refused_and_never_written() -> None:
     huge = b"x" * 5_000_001
     with pytest.raises(RalphError, match=r"5\.0 MB"):
         memory.rules(huge)
-    assert memory.unwritable(huge)
+    assert memory.unwritable(huge) == "The memory file is larger than 500 kB."
     assert recorded(huge) == huge
 
 
