@@ -6,30 +6,9 @@ import re
 
 SEPARATORS = re.compile(r"&&|\|\||[;|\n]")
 DOUBTFUL = re.compile(r"[>`]|\$\(|<\(|(?<!&)&(?!&)|--output|--pre\b|--ext-diff|--textconv")
-READERS = frozenset(
-    [
-        "cat",
-        "head",
-        "tail",
-        "grep",
-        "egrep",
-        "fgrep",
-        "rg",
-        "ls",
-        "wc",
-        "nl",
-        "file",
-        "stat",
-        "cmp",
-        "diff",
-        "cd",
-        "pwd",
-        "true",
-        "echo",
-        "printf",
-    ]
-)
-GIT_READERS = frozenset(["show", "diff", "log", "status", "grep", "ls-files", "blame", "rev-parse"])
+READERS = {"cat", "head", "tail", "grep", "egrep", "fgrep", "rg", "ls", "wc", "nl", "file", "stat", "cmp", "diff",
+           "cd", "pwd", "true", "echo", "printf"}  # fmt: skip
+GIT_READERS = {"show", "diff", "log", "status", "grep", "ls-files", "blame", "rev-parse"}
 SED_PRINT = re.compile(r"""sed\s+-n\s+(['"]?)[\d,$]+p\1(\s|$)""")
 
 
