@@ -251,6 +251,17 @@ def test_a_tool_that_runs_for_long_is_no_silence(driving: Driving) -> None:
         assert drive.events("agent stopped")[0]["seconds"] > 5
 
 
+def test_a_token_limit_ends_an_agent_while_it_works(driving: Driving, client: Client) -> None:
+    if client.name == "codex":
+        pytest.skip("Codex tells its tokens only at the end of a turn")
+    with driving({"T1": [[shell("echo half > T1.txt"), hang()]]}) as drive:
+        done = drive.run("--max-tokens", "1000")
+        assert (done.code, drive.boxes()) == (3, "..")
+        assert drive.events("agent stopped")[0]["why"] == "over a limit"
+        assert len(drive.events("agent started")) == 1
+        drive.check_restored()
+
+
 def test_ctrl_c_ends_it_and_the_same_command_goes_on(driving: Driving) -> None:
     with driving({"T1": [[write("T1.txt", "half"), hang()], work("T1")], "T2": [work("T2")]}) as drive:
         running = drive.begin()
