@@ -129,7 +129,7 @@ def test_secrets_in_their_place(text: str, masked: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "Implement bearer authentication",
+        "Implement bearer authentication/authorization",
         "the class .sk-folding-cube-container",
         "Look for `-----BEGIN PRIVATE KEY-----` in uploads, and say which file has it.",
         "DATABASE_URL=postgres://postgres:postgres@localhost:5432/test pytest",

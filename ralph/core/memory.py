@@ -103,9 +103,7 @@ def _real(data: bytes) -> dict[str, int]:
     except RalphError:
         return {}
     comments = {
-        document.starts[token.map[0]]
-        for token in document.tokens
-        if token.type == "html_block" and token.level == 0 and token.map
+        document.starts[token.map[0]] for token in document.tokens if token.type == "html_block" and token.map
     }
     found = [(n, one) for n, one in enumerate(BLOCK.finditer(data)) if {one.start(), one.end()} <= comments]
     return {one[2].decode(): n for n, one in reversed(found)}

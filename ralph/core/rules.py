@@ -81,7 +81,7 @@ PATH = re.compile(r"(?!.*://)(?:.*[/*].*|.*\.\w{1,8}|\.\w.*)")  # a slash, a sta
 
 
 def paths(text: str) -> Iterator[str]:
-    """Each line of a fence; of other lines the code spans that are paths; where there is none, such words.
+    """Each line of a fence; of other lines the code spans that are paths; where none is, such words.
 
     A name without slash, star or ending (`Makefile`) is a path where a line begins with it: “never push to `main`”
     does not protect `src/main/`. After a path at the beginning of a bullet comes the reason, without code spans.
@@ -95,7 +95,8 @@ def paths(text: str) -> Iterator[str]:
         else:
             bullet = BULLET.match(line)
             said = LINK.sub(r"\1", line[bullet.end() if bullet else 0 :]).strip()
-            yield from _spans(said) if CODE.search(said) else _words(said.split(), listed=bullet is not None)
+            words = CODE.sub("code", said).split()
+            yield from list(_spans(said)) or _words(words, listed=bullet is not None)
 
 
 def _spans(line: str) -> Iterator[str]:

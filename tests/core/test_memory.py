@@ -114,6 +114,24 @@ def test_the_log_keeps_the_newest_and_the_queue_shows_the_next() -> None:
     assert "and " not in recorded(data, "x", tuple(f"n{n}" for n in range(10))).decode().split("<!--")[2]
 
 
+@pytest.mark.parametrize(
+    ("entry", "line"),
+    [
+        ("a\nb \x1b[31mred", "- a b red"),
+        ("done <!-- hidden -->", "- done &lt;!-- hidden -->"),
+        ("<!-- /ralph:log -->", "- &lt;!-- /ralph:log -->"),
+        ("# loud", "- \\# loud"),
+        ("[x] done", "- \\[x] done"),
+        ("[a]: /url", "- \\[a]: /url"),
+        ("1. first", "- 1\\. first"),
+        ("```py", "- \\```py"),
+        ("--verbose, `code`, 1.2 and [a link](b)", "- --verbose, `code`, 1.2 and [a link](b)"),
+    ],
+)
+def test_an_entry_is_one_item_of_plain_text(entry: str, line: str) -> None:
+    assert f"<!-- ralph:log -->\n{line}\n<!-- /ralph:log -->\n" in recorded(None, entry).decode()
+
+
 def test_what_ralph_wrote_into_a_new_file_is_told_to_nobody() -> None:
     assert memory.rules(recorded(None)) == memory.Told()
     assert memory.rules(None) == memory.Told()
@@ -226,6 +244,7 @@ def test_a_file_that_is_too_large_to_be_read_is_refused_and_never_written() -> N
         memory.rules(huge)
     assert memory.unwritable(huge) == "The memory file is larger than 500 kB."
     assert recorded(huge) == huge
+    assert recorded(huge[:500_001]) == huge[:500_001]
 
 
 def test_secrets_of_the_environment_are_masked() -> None:
