@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from ralph.errors import Exit, RalphError
 from ralph.events import Publishing
@@ -118,7 +117,3 @@ def settle(git: Git, tip: str) -> None:
     """Make both indexes equal to the tip; the work tree already is."""
     fill(git, tip)
     lend_index(git)
-
-
-def exists(root: Path, path: str) -> bool:
-    return (root / path).is_file()

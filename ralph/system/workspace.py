@@ -13,7 +13,7 @@ from ralph.errors import Exit, RalphError
 from ralph.system import undo
 from ralph.system.examine import Frozen, Papers, Watched, watch
 from ralph.system.git import Git
-from ralph.system.snapshot import Before, Scan, fill, lend_index, refresh, scan, take_before, write_tree
+from ralph.system.snapshot import Before, Scan, fill, lend_index, refresh, scan, take_before
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +113,3 @@ def roll_back(git: Git, space: Workspace, frozen: Frozen, keep: frozenset[str]) 
     undo.restore_untracked(git, before)
     fill(git, before.base)
     lend_index(git)
-
-
-def equal_to(git: Git, commit: str) -> bool:
-    """Whether ralph's index holds exactly a commit's tree."""
-    return write_tree(git) == git.tree_of(commit)
