@@ -38,8 +38,7 @@ def take_branch(run: Run, now: Prd) -> None:
 
 def default_branches(run: Run) -> set[str]:
     """The usual names, what git calls new repositories' branch here, and what the remote says."""
-    words = ("symbolic-ref", "-q", "--short", "refs/remotes/origin/HEAD")
-    origin = run.git.repo(*words, ok=(0, 1, 128)).decode().strip().removeprefix("origin/")
+    origin = run.git.default_of_origin()
     named = run.git.config.get("init.defaultbranch", [])
     return {*DEFAULT_BRANCHES, *named[-1:], *([origin] if origin else [])}
 

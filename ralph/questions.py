@@ -71,24 +71,25 @@ def refuse_branch_name(run: Run) -> None:
 
 def refuse_ignored(run: Run) -> None:
     """A PRD that git ignores can't hold proof. An ignored memory file is not written."""
-    if run.git.ignores(run.paths.prd):
+    ignored = run.git.ignored(run.paths.both)
+    if run.paths.prd in ignored:
         raise RalphError(
             f"git ignores {run.paths.prd}", "Take it out of .gitignore: its ticks are part of the history."
         )
-    if run.paths.memory and run.git.ignores(run.paths.memory):
+    if run.paths.memory in ignored:
         run.tell(Noted(f"git ignores {run.paths.memory}: it is left alone.", loud=True))
         run.paths = examine.Papers(run.paths.prd)
 
 
 def refuse_sparse(run: Run) -> None:
-    if run.git.repo("config", "--bool", "core.sparseCheckout", ok=(0, 1)).strip() == b"true":
+    if run.git.config.get("core.sparsecheckout", ["false"])[-1].lower() in ("true", "yes", "on", "1", ""):
         raise RalphError("this is a sparse checkout: files of the repository are missing here",
                          "Run `git sparse-checkout disable`, or start ralph in a full clone.")  # fmt: skip
 
 
 def refuse_dirty(run: Run) -> None:
     """Uncommitted changes of tracked files, staged or not; repositories inside the repository."""
-    fill(run.git, run.git.head()[1])
+    fill(run.git, run.git.sha("HEAD"))
     refresh(run.git)
     now = scan(run.git)
     staged = split(run.git.repo("diff-index", "--cached", "--name-only", "-z", "HEAD", "--"))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ralph.model import Change, Commit
-from ralph.system.git import Git, log, parse_log, parse_raw, raw_diff
+from ralph.system.git import Git, log, parse_log, parse_raw, staged_diff
 from ralph.system.snapshot import Before, Scan, fill, look, stage, unstage, write_tree
 from ralph.system.undo import OPERATIONS, differences
 
@@ -93,12 +93,11 @@ def freeze(git: Git, before: Before, now: Scan, papers: Papers, *, ours: tuple[s
     taken = [path for path in touched if named(path)]
     paper = [path for path in (*now.changed, *new) if path in papers.both]
     stage(git, [path for path in (*now.changed, *new, *taken) if path not in papers.both])
-    tree = write_tree(git)
-    whole = _whole_tree(git, tree, paper, before)
     tips = _tips(git, before.base, ours, now) if tips is None else tips
+    tree, changes, commits = _frozen(git, before, tips)
+    whole = _whole_tree(git, tree, paper, before)
     parents = [before.commit, *tips]
     differs = whole != before.tree or len(parents) > 1
-    changes, commits = _frozen(git, before, tree, tips)
     work = git.commit(whole, parents, message) if differs else before.commit
     plain = whole == tree and before.commit == before.base
     left = changes if plain else git.changes(before.commit, whole)
@@ -113,11 +112,11 @@ def freeze(git: Git, before: Before, now: Scan, papers: Papers, *, ours: tuple[s
     )  # fmt: skip
 
 
-def _frozen(git: Git, before: Before, tree: str, tips: list[str]) -> tuple[tuple[Change, ...], tuple[Commit, ...]]:
-    """What changed, and the agent's commits, asked for at the same time."""
+def _frozen(git: Git, before: Before, tips: list[str]) -> tuple[str, tuple[Change, ...], tuple[Commit, ...]]:
+    """The index as a tree, what changed in it, and the agent's commits: asked for at the same time."""
     logs = (("repo", log(before.base, tip)) for tip in tips)
-    changed, *rest = git.together(("tree", raw_diff(before.base, tree)), *logs)
-    return parse_raw(changed), tuple(one for out in rest for one in parse_log(out))
+    tree, changed, *rest = git.together(("tree", ("write-tree",)), ("tree", staged_diff(before.base)), *logs)
+    return tree.decode().strip(), parse_raw(changed), tuple(one for out in rest for one in parse_log(out))
 
 
 def _not_ours(

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from ralph.errors import Exit, RalphError
 from ralph.model import Change, Commit
-from ralph.system import loose
+from ralph.system import loose, refs
 from ralph.system.call import Started
 from ralph.system.pinned import config_text, parse_config, read, user_file
 
@@ -164,7 +164,7 @@ class Git:
         if again or not frozen.exists():
             self._freeze_now(caches)
         self._files = {str(path.relative_to(self.own)): path.read_bytes() for path in self._sealed()}
-        self.config = parse_config(self.tree("config", "--list", "-z"))
+        self.config = self.config or parse_config(self.tree("config", "--list", "-z"))
         self.signs = self.config.get("commit.gpgsign", ["false"])[-1] in ("true", "yes", "on", "1", "")
         self._identify()
 
@@ -194,6 +194,7 @@ class Git:
         if (self.where.common / "shallow").exists():
             (self.own / "shallow").write_bytes(read(self.where.common / "shallow"))
         (self.own / "config").write_text(config_text(config), encoding="utf-8", errors="surrogateescape")
+        self.config = config
 
     def _identify(self) -> None:
         try:
@@ -208,9 +209,11 @@ class Git:
                 "and `git config --global user.email you@example.org`.",
             ) from error
 
-    def ignores(self, path: str) -> bool:
-        """Whether the user's rules hide a path that is not tracked."""
-        return bool(self.repo("check-ignore", "--", f"./{path}", ok=(0, 1)))
+    def ignored(self, paths: Iterable[str]) -> frozenset[str]:
+        """Which of these paths, as far as they are not tracked, the user's rules hide."""
+        asked = b"".join(os.fsencode(f"./{path}") + b"\0" for path in paths)
+        said = self.repo("check-ignore", "-z", "--stdin", data=asked, ok=(0, 1)).split(b"\0")
+        return frozenset(os.fsdecode(path).removeprefix("./") for path in said if path)
 
     # ------------------------------------------------------------ refs
 
@@ -220,6 +223,15 @@ class Git:
         if self._reftable:
             branch = self.repo("symbolic-ref", "-q", "HEAD", ok=(0, 1)).decode().strip()
         return branch, self.sha("HEAD")
+
+    def default_of_origin(self) -> str:
+        """The branch that the remote calls its default, short; "" where it is not known."""
+        head = "refs/remotes/origin/HEAD"
+        if self._reftable:
+            said = self.repo("symbolic-ref", "-q", head, ok=(0, 1, 128)).decode().strip()
+        else:
+            said = _named_in(self.where.common / head) if (self.where.common / head).is_file() else ""
+        return said.removeprefix("refs/remotes/origin/")
 
     @property
     def _reftable(self) -> bool:
@@ -237,6 +249,16 @@ class Git:
     def update_refs(self, *lines: str) -> None:
         """One transaction, all or nothing. Lines as in `git update-ref --stdin`: `update REF NEW OLD`."""
         self.repo("update-ref", "--stdin", data="".join(f"{line}\n" for line in lines).encode())
+
+    def make_ref(self, name: str, sha: str) -> None:
+        """Set a ref of ralph's own."""
+        if self._reftable or not refs.make(self.where.common, name, sha):
+            self.update_refs(f"update {name} {sha}")
+
+    def drop_ref(self, name: str) -> None:
+        """Delete a ref of ralph's own."""
+        if self._reftable or not refs.drop(self.where.common, name):
+            self.update_refs(f"delete {name}")
 
     def point_head(self, branch: str) -> None:
         """HEAD means this branch; no file of the work tree is touched.
@@ -345,6 +367,11 @@ def _named_in(head: Path) -> str:
 def raw_diff(old: str, new: str) -> tuple[str, ...]:
     """The words of the call whose answer `parse_raw` reads."""
     return ("diff-tree", "-r", "--raw", "-z", "--no-renames", "--no-abbrev", old, new)
+
+
+def staged_diff(base: str) -> tuple[str, ...]:
+    """The same, between a commit and the index."""
+    return ("diff-index", "--cached", "--raw", "-z", "--no-renames", "--no-abbrev", base)
 
 
 def parse_refs(out: bytes) -> dict[str, str]:

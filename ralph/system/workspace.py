@@ -56,8 +56,9 @@ def prepare(
     untracked = [path for path in now.untracked if path not in papers.both]
     before = take_before(git, base, untracked, last, f"before attempt {n} of run {run}")
     space = Workspace(n, run, branch, before, watch(git, now.refs))
-    hold = [] if before.commit == base else [f"update {space.ref}/before {before.commit}"]
-    git.update_refs(f"update {space.wip} {base}", *hold)
+    if before.commit != base:
+        git.make_ref(f"{space.ref}/before", before.commit)
+    git.make_ref(space.wip, base)
     git.point_head(space.wip)
     return space
 
@@ -79,17 +80,19 @@ def leave(git: Git, space: Workspace, frozen: Frozen, refs: Mapping[str, str], t
     """
     undo.clear_locks(git)
     held = f"{space.ref}/work" if frozen.work != space.before.commit else ""
-    lines = [f"delete {space.wip}"] if space.wip in refs else []
-    lines += [f"update {held} {frozen.work}"] if held else []
-    lines += [f"delete {space.ref}/before"] if held and f"{space.ref}/before" in refs else []
+    lines = [f"delete {space.ref}/before"] if held and f"{space.ref}/before" in refs else []
     if refs.get(space.branch) != tip:
         lines.append(f"update {space.branch} {tip}")
     for name, old in space.watched.refs.items():
         if refs.get(name) != old and name not in space.ours:
             lines += _saved(git, space, name, old, refs)
+    if held:
+        git.make_ref(held, frozen.work)
     git.point_head(space.branch)
     if lines:
         git.update_refs(*lines)
+    if space.wip in refs:
+        git.drop_ref(space.wip)
     return held
 
 
