@@ -47,6 +47,7 @@ class Settings:
     )
     model: str = _set("", Sort.TEXT, "Agent", "passed to the agent", "NAME")
     agent_arg: tuple[str, ...] = _set((), Sort.TEXTS, "Agent", "passed to the agent; repeatable", "ARG")
+    max_turns: int | None = _set(None, Sort.COUNT, "Agent", "model calls of one attempt, where it can tell", "N")
     sandbox: str = _set("off", Sort.TEXT, "Agent", "auto, on or off (default off)", "MODE")
 
     gate: tuple[str, ...] | None = _set(
@@ -73,6 +74,8 @@ class Settings:
     max_tokens: int | None = _set(
         None, Sort.COUNT, "Limits", "tokens of this run (default 20000000, where it does not)", "N"
     )
+    max_task_cost: float | None = _set(None, Sort.MONEY, "Limits", "money of one task, all its attempts", "USD")
+    max_task_tokens: int | None = _set(None, Sort.COUNT, "Limits", "tokens of one task, all its attempts", "N")
     review_every: str = _set(
         "", Sort.PACE, "Limits", "pause for a human (default 20 tasks or 8h when unattended)", "N|DUR"
     )
@@ -90,6 +93,32 @@ class Settings:
     memory: bool = _set(True, Sort.SWITCH, "File", "keep the memory file", flag=False)
     subject: str = _set("feat: {task}", Sort.TEXT, "File", "the subject of a task's commit", flag=False)
     protected: tuple[str, ...] = _set((), Sort.TEXTS, "File", "paths that no task may change", flag=False)
+    fallback: tuple[str, ...] = _set(
+        (), Sort.TEXTS, "File", 'who tries before a task is parked: "codex", "claude:opus"', flag=False
+    )
+    split: bool = _set(False, Sort.SWITCH, "File", "break a task up when its retries failed", flag=False)
+    notify: str = _set("", Sort.TEXT, "File", "a command that gets each event that needs you, as JSON", flag=False)
+    backoff: float = _set(30.0, Sort.DURATION, "File", "the first wait after a failure that passes", flag=False)
+    circles: int = _set(3, Sort.COUNT, "File", "so often the same in a row is a circle", least=2, flag=False)
+    similarity: float = _set(0.85, Sort.SHARE, "File", "what counts as the same", flag=False)
+    context_fill: float = _set(0.8, Sort.SHARE, "File", "hand over when the model's window is so full", flag=False)
+    answers: tuple[tuple[str, str], ...] = _set(
+        (), Sort.TABLE, "File", "what to type when the end of a terminal contains a text", flag=False
+    )
+    prices: tuple[tuple[str, tuple[float, ...]], ...] = _set(
+        (), Sort.PRICES, "File", "USD per million tokens of a model: [input, cached, output]", flag=False
+    )
+    allow_tools: tuple[str, ...] = _set((), Sort.TEXTS, "File", "the only tools an agent may use", flag=False)
+    allow_commands: tuple[str, ...] = _set(
+        (), Sort.TEXTS, "File", "the only shell commands an agent may run, how they begin", flag=False
+    )
+    sandbox_paths: tuple[str, ...] = _set(
+        (), Sort.TEXTS, "File", "what may be written inside the sandbox, too", flag=False
+    )
+    memory_size: int = _set(
+        100_000, Sort.COUNT, "File", "bytes of the memory file; older log entries move to an archive",
+        least=2_000, flag=False,
+    )  # fmt: skip
 
     resume: str = ""  # `ralph resume`: "set-aside" or "keep"
     given: frozenset[str] = frozenset()  # names that a flag or the file set; all others are defaults

@@ -52,6 +52,7 @@ class Chosen(Event):
     text: str
     attempt: int
     base: str
+    purpose: str = ""  # "": to do it; else what an agent is only asked for ("split", "hand over"): never recorded
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,7 @@ class WorkspaceReady(Event):
     n: int
     before: str  # the snapshot, a commit
     unsaved: tuple[str, ...] = ()  # untracked files too large to be held by it
+    carried: bool = False  # the unfinished work of an earlier attempt is brought back in
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,7 @@ class AgentStopped(Event):
     actions: tuple[str, ...] = ()
     names: tuple[str, ...] = ()  # which of PRD and memory file its stream shows it writing or naming
     output: int = 0
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +164,9 @@ class SetAside(Event):
     counted: bool  # it used up a try
     work: str = ""  # the ref that keeps the work
     same: str = ""  # what tells whether two failures are alike
+    move: str = ""  # what follows: a MoveKind
+    tree: str = ""  # of the work
+    when: float | None = None  # epoch seconds from which on it is worth to try again
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +176,84 @@ class Parked(Event):
     text: str
     reason: str
     commit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Split(Event):
+    """A task was broken into smaller ones, which stand under it in the PRD now."""
+
+    NAME: ClassVar[str] = "split"
+    task: str
+    text: str
+    into: tuple[str, ...]  # their texts
+    ids: tuple[str, ...] = ()
+    commit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentChanged(Event):
+    """Another rung of the ladder does this task now."""
+
+    NAME: ClassVar[str] = "agent changed"
+    task: str
+    agent: str  # as the ladder names it: "codex", "claude:opus"
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting(Event):
+    """The run waits. It goes on at `until` (epoch seconds) also when it was killed meanwhile."""
+
+    NAME: ClassVar[str] = "waiting"
+    reason: str
+    until: float
+    task: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Waited(Event):
+    NAME: ClassVar[str] = "waited"
+    seconds: float
+    why: str = ""  # what ended it early, if anything did
+
+
+@dataclass(frozen=True, slots=True)
+class Paused(Event):
+    """Nothing starts until `ralph resume`: somebody paused it, or it is time for a look (a checkpoint)."""
+
+    NAME: ClassVar[str] = "paused"
+    reason: str
+    checkpoint: bool = False
+    until: float = 0.0  # epoch seconds at which the run ends instead
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed(Event):
+    NAME: ClassVar[str] = "resumed"
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped(Event):
+    """Not in this run; its box is untouched."""
+
+    NAME: ClassVar[str] = "skipped"
+    task: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reviewed(Event):
+    """A second agent looked at the work. `ok` None: it gave no readable answer."""
+
+    NAME: ClassVar[str] = "reviewed"
+    n: int
+    agent: str
+    ok: bool | None
+    text: str = ""
+    seconds: float = 0.0
+    tokens: int = 0
+    cost: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +280,8 @@ EVENTS: dict[str, type[Event]] = {
     kind.NAME: kind
     for kind in (
         RunStarted, RunEnded, Chosen, WorkspaceReady, AgentStarted, AgentReported, AgentStopped, GateRan,
-        Judged, Placed, Publishing, Recorded, SetAside, Parked, Moved, Noted,
+        Judged, Placed, Publishing, Recorded, SetAside, Parked, Split, AgentChanged, Waiting, Waited, Paused,
+        Resumed, Skipped, Reviewed, Moved, Noted,
     )
 }  # fmt: skip
 

@@ -10,9 +10,10 @@ from pathlib import Path
 
 from ralph import paper
 from ralph.core import guarded, memory, sensitive, verdict
+from ralph.core.life import CHECK
 from ralph.errors import Exit, RalphError
 from ralph.events import GateRan, Judged, Publishing
-from ralph.model import Change, Evidence, Finding, Gate, GateResult, Rules, Stopped, Task, Verdict, What
+from ralph.model import Evidence, Finding, Gate, GateResult, Rules, Stopped, Task, Verdict, What
 from ralph.paper import Placing, Settled, place, take_out, untick_after_gates
 from ralph.run import Run
 from ralph.system import gates, record, undo
@@ -52,6 +53,8 @@ def judge(run: Run, space: Workspace, task: Task, frozen: Frozen, settled: Settl
     try:
         evidence = _with_gates(run, space, evidence, rules, commands, placing)
         final = verdict.judge(evidence, rules)
+        if final.accepted and run.settings.review_with and frozen.changes:
+            final = Verdict((*final.findings, *_reviewed(run, space, task, frozen, evidence, placing)))
     except RalphError:
         take_out(run, placing)
         raise
@@ -82,6 +85,7 @@ def rules_for(run: Run, task: Task, commands: Sequence[Gate]) -> Rules:
         standing=frozenset(gate.command for gate in run.gates if gate.command not in run.nothing),
         checks=frozenset(task.fields.checks),
         strict=run.settings.strict,
+        only_checked=run.history.current is not None and run.history.current.purpose == CHECK,
     )
 
 
@@ -153,12 +157,21 @@ def _with_gates(run: Run, space: Workspace, evidence: Evidence, rules: Rules, co
     again = run_gates(run, commands, space.n, base_tests=True)
     take_back_writes(run, space)
     untick_after_gates(run, placing.new[run.paths.prd])
-    undo.restore(run.git, [_backwards(change) for change in changes])
+    undo.restore(run.git, [change.backwards for change in changes])
     return replace(evidence, base_tests=again)
 
 
-def _backwards(change: Change) -> Change:
-    return Change(change.path, change.status, change.new_mode, change.old_mode, change.new_blob, change.old_blob)
+def _reviewed(
+    run: Run, space: Workspace, task: Task, frozen: Frozen, evidence: Evidence, placing: Placing
+) -> list[Finding]:  # fmt: skip
+    """What a second agent has against it. It can only read, and what it wrote all the same is taken back."""
+    from ralph import reviewing
+
+    try:
+        return reviewing.look(run, space, task, frozen, evidence.gates)
+    finally:
+        take_back_writes(run, space)
+        untick_after_gates(run, placing.new[run.paths.prd])
 
 
 def run_gates(run: Run, commands: Sequence[Gate], n: int, *, base_tests: bool = False) -> tuple[GateResult, ...]:
@@ -168,8 +181,8 @@ def run_gates(run: Run, commands: Sequence[Gate], n: int, *, base_tests: bool = 
         log = run.folder / f"{n}.gate-{number}{'-base' if base_tests else ''}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         result = gates.run(gate, cwd=run.here, env=run.environment(), timeout=run.settings.gate_timeout, log=log,
-                           stop=lambda: bool(run.stop))  # fmt: skip
-        if run.stop:
+                           stop=lambda: run.hurried)  # fmt: skip
+        if run.hurried:
             raise GatesInterruptedError("interrupted while the gates ran", code=Exit.INTERRUPTED)
         result = replace(result, tail=mask(clean(result.tail), run.secrets))
         results.append(result)
@@ -208,7 +221,7 @@ def build_commit(run: Run, task: Task, frozen: Frozen, judged: Judgement, placin
         trailers += [
             ("Ralph-Run", run.id),
             ("Ralph-Attempt", str(run.history.tallies[task.id].tried + 1)),
-            ("Ralph-Agent", run.agent_name(task)),
+            ("Ralph-Agent", run.worker(task).name),
             ("Ralph-Gates", gates_trailer(judged)),
             ("Ralph-Tree", tree),
         ]

@@ -5,23 +5,22 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 
-from ralph import judging, paper, start, waking
+from ralph import healing, judging, paper, start, steering, waking
 from ralph.config import Settings
 from ralph.core import plan, recovery
-from ralph.core.life import Attempt, State, Tally
+from ralph.core.life import CHECK, Attempt, State
 from ralph.errors import Exit, RalphError
-from ralph.events import Chosen, Event, Parked, Recorded, RunEnded, SetAside, WorkspaceReady
+from ralph.events import Event, Recorded, RunEnded, SetAside
 from ralph.model import Move, MoveKind, Prd, Stopped, Task, Verdict, Why
 from ralph.run import Ending, Run
 from ralph.system import proc, undo, workspace
 from ralph.system.examine import Frozen, freeze
 from ralph.system.snapshot import scan
 from ralph.system.workspace import Workspace
-from ralph.text import clean, one_line
-from ralph.working import brief, let_work, told
+from ralph.text import one_line
+from ralph.working import begin, brief, let_work, told
 
 
 def run(settings: Settings, cwd: Path, tell: Callable[[Event], None]) -> int:
@@ -45,32 +44,48 @@ def work(run: Run) -> Ending:
         prd = paper.read(run)
         if reason := reason_to_stop(run):
             return stopped(run, prd, reason)
+        if run.history.waiting or run.history.owed:
+            if ending := healing.go_on(run):
+                return ending
+            continue
+        steering.note_skips(run, prd)
         task = choose(run, prd)
         if task is None:
             if not paper.wait_for_quiet(run, prd):
                 return finished(run, prd)
             continue
+        if why := steering.reason_to_pause(run):
+            if ending := steering.stand_still(run, why):
+                return ending
+            continue
         move = attempt(run, task, prd)
-        if move is not None and (ending := follow(run, task, move)):
-            return ending
+        if move is not None and move.kind is MoveKind.STOP:
+            return healing.stop(run, move)
 
 
 def choose(run: Run, prd: Prd) -> Task | None:
     """The next task that may be tried; one that was just typed waits until its author is done typing."""
-    new = frozenset(task.id for task in prd.tasks if task.id not in run.known or task.id in run.skipped)
-    return plan.choose(prd, skip=new, only=run.settings.only)
+    new = frozenset(task.id for task in prd.tasks if task.id not in run.known)
+    return plan.choose(prd, skip=new | run.left_out, only=run.settings.only)
 
 
 def attempt(run: Run, task: Task, prd: Prd) -> Move | None:
-    """One try at one task. None: it was accepted; else what to do now."""
-    n, tally = run.history.n + 1, run.history.tallies.get(task.id, Tally())
-    run.note(Chosen(n, task.id, one_line(clean(task.text)), tally.tried + 1, run.tip))
-    space = workspace.prepare(run.git, run.id, n, run.branch, run.tip, run.paths, run.before, run.just_scanned())
-    run.before = space.before
-    run.note(WorkspaceReady(n, space.before.commit, space.before.unsaved))
+    """One try at one task. None: it was accepted; else what was decided, which is in the journal, too."""
+    if not task.leaf and not run.tally(task).checked:
+        return check(run, task, prd)
+    space = begin(run, task, work=run.tally(task).work)
     run.look_for_gates()
-    end = let_work(run, space, task, brief(run, task, prd, n))
-    run.note(told(run, n, end))
+    end = let_work(run, space, task, brief(run, task, prd, space.n))
+    run.note(told(run, space.n, end))
+    return finish(run, space, task, prd, end)
+
+
+def check(run: Run, task: Task, prd: Prd) -> Move | None:
+    """All that was below this task is done: its own checks may prove it without an agent."""
+    space = begin(run, task, CHECK)
+    run.look_for_gates()
+    end = Stopped(Why.EXITED, 0, ended=True, said="Nobody was asked: all tasks below it are done.")
+    run.note(told(run, space.n, end))
     return finish(run, space, task, prd, end)
 
 
@@ -105,6 +120,7 @@ def finish(
         recorded = frozenset(change.path for change in frozen.changes) | run.paths.both
         run.saw(now, at, new=recorded, gone=(space.wip, held))
     run.note(Recorded(space.n, task.id, commit, tuple(one.id for one in judged.placing.also)))
+    run.control.forget(task.id)
     return None
 
 
@@ -113,42 +129,19 @@ def set_aside(
     verdict: Verdict | None, held: str,
 ) -> Move:  # fmt: skip
     """Keep the work in its ref, make the tree as it was before, and decide what to do."""
-    tally = run.history.tallies.get(task.id, Tally())
-    allowed = task.fields.attempts or run.settings.max_retries + 1
-    counts = recovery.Counts(tally.tried, allowed, tally.uncounted)
     changed = any(change.path != run.paths.prd for change in frozen.left)
-    move = recovery.move(end, changed=changed, verdict=verdict, counts=counts, cure=run.agent.CURE)
+    same, tree = recovery.same(end, verdict, changed=changed), run.git.tree_of(frozen.work)
+    counts = healing.counts(run, task, end, tree, same)
+    cure = run.worker(task).agent.CURE
+    move = recovery.move(end, changed=changed, verdict=verdict, counts=counts, cure=cure, now=time.time())
     workspace.roll_back(run.git, space, frozen, frozenset({run.paths.prd}))
     if settled.by_hand:
         paper.commit_hand_edit(run, settled.prd.data, f"docs(prd): changed while {one_line(task.id, 40)} ran")
     run.failed[task.id] = (verdict.findings if verdict else (), end)
-    same = recovery.same(end, verdict, changed=changed)
-    run.note(SetAside(space.n, task.id, move.reason, move.counted, held, same))
+    run.note(SetAside(
+        space.n, task.id, move.reason, move.counted, held, same, move.kind.value, tree, move.when
+    ))  # fmt: skip
     return move
-
-
-def follow(run: Run, task: Task, move: Move) -> Ending | None:
-    """Do what was decided. An Ending where the run is over."""
-    if move.kind is MoveKind.STOP:
-        return Ending(Exit.INTERRUPTED if run.stop else Exit.STOPPED, move.reason + _when(move.when))
-    if move.kind is MoveKind.RETRY:
-        return None
-    try:
-        paper.park(run, task, move.reason)
-    except RalphError as error:
-        run.skipped.add(task.id)
-        run.say(f"{error.what}. It is left out of this run instead of parked. {error.now}", loud=True)
-    run.note(Parked(task.id, one_line(clean(task.text)), move.reason, run.tip))
-    left = choose(run, paper.read(run)) is not None
-    alike = recovery.stop_after(run.history.alike, left=left)
-    return Ending(Exit.STOPPED, alike.reason) if alike else None
-
-
-def _when(at: float | None) -> str:
-    if at is None:
-        return " The same command goes on from here."
-    clock = f"{datetime.fromtimestamp(at).astimezone():%Y-%m-%d %H:%M}"
-    return f" Start again after {clock}: the same command goes on from here."
 
 
 # ---------------------------------------------------------------- endings
@@ -159,6 +152,8 @@ def reason_to_stop(run: Run) -> str:
     settings = run.settings
     if run.stop:
         return "interrupted"
+    if asked := run.control.stop_asked():
+        return f"somebody asked for it (`ralph stop{' --now' if asked == 'now' else ''}`)"
     if run.history.attempts >= settings.max_iterations:
         return f"the limit of {settings.max_iterations} attempts is reached (--max-iterations)"
     if settings.max_tasks and run.accepted >= settings.max_tasks:
@@ -207,7 +202,7 @@ def recover(run: Run) -> None:
     proc.end_leftovers(current.run)
     undo.refuse_gone(run.git)
     undo.clear_locks(run.git)
-    if current.state in (State.CHOSEN, State.PREPARED):
+    if current.state is State.CHOSEN or (current.state is State.PREPARED and not current.carried):
         waking.undo_choice(run, current)
     elif current.state is not State.JUDGED or not waking.finish_recording(run, current):
         _take_up(run, current)
@@ -216,12 +211,10 @@ def recover(run: Run) -> None:
 def _take_up(run: Run, current: Attempt) -> None:
     space, prd, task = waking.workspace_of(run, current)
     run.seen, run.wrote = prd, prd.data
-    if task is None or current.stopped is None:
+    if task is None or current.stopped is None or current.purpose not in ("", CHECK):
         waking.refuse_later_repairs(run, current)
         waking.abandon(run, space, current, prd, task)
         return
     run.look_for_gates()
     tips = waking.back_to_work(run, space, prd, current.placed)
-    move = finish(run, space, task, prd, waking.stopped_of(current.stopped), tips)
-    if move is not None and move.kind is MoveKind.PARK:
-        follow(run, task, move)
+    finish(run, space, task, prd, waking.stopped_of(current.stopped), tips)

@@ -83,6 +83,7 @@ class Kind(StrEnum):
     ERROR = "error"  # any other error that the agent itself reported
     ALIVE = "alive"  # it works (thinks, plans) and tells nothing more: progress
     RETRY = "retry"  # the agent retries by itself: no progress
+    SCREEN = "screen"  # what stands last on the terminal and is no event: perhaps somebody is asked
     ENDED = "ended"  # the terminal event; `ok` tells whether it claims success
 
 
@@ -90,18 +91,26 @@ class Kind(StrEnum):
 class Usage:
     """Tokens and money. `key` names the message counted: a later report with the same key replaces it.
 
-    `final` replaces everything before it. `cost` is in USD, None where the agent does not tell.
+    `final` replaces everything before it. `cost` is in USD, None where the agent does not tell. `context` is what
+    the model's window holds at this moment, `window` its size, both in tokens; 0: the agent does not tell.
+    `split` are the tokens as they are priced: (fresh input, cached input, output).
     """
 
     tokens: int = 0
     cost: float | None = None
     key: str = ""
     final: bool = False
+    context: int = 0
+    window: int = 0
+    split: tuple[int, int, int] = (0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """One fact read from an agent's stream. `text` is capped by the reader (2,000 characters)."""
+    """One fact read from an agent's stream. `text` is capped by the reader (2,000 characters).
+
+    A TOOL_DONE has the tool's result as its text, where the agent tells it.
+    """
 
     kind: Kind
     text: str = ""
@@ -122,6 +131,10 @@ class Order:
     args: tuple[str, ...] = ()
     as_root: bool = False
     budget: float | None = None  # USD that the attempt may cost, for agents that can end themselves there
+    turns: int | None = None  # model calls at most
+    tools: tuple[str, ...] = ()  # the only tools it may use, in the agent's own names; empty: all
+    commands: tuple[str, ...] = ()  # the only shell commands it may run, how they begin; empty: all
+    read_only: bool = False  # it is asked something, and may change nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,11 +150,18 @@ class Why(StrEnum):
     """Why an agent stopped."""
 
     EXITED = "exited"
-    SILENT = "silent"  # ended by ralph
-    OVERRAN = "over its time"  # ended by ralph
-    REFUSED = "refused"  # ended by ralph: not logged in or no credit, and the agent went on asking
-    LIMIT = "over a limit"  # ended by ralph: tokens, cost, or the time of the run
-    INTERRUPTED = "interrupted"  # Ctrl-C
+    SILENT = "silent"  # ended by ralph, as all below
+    PROMPT = "waiting for a person"
+    CIRCLES = "going in circles"
+    DRIFT = "drifting"  # it went on changing what is not its own
+    FULL = "context nearly full"
+    RETRYING = "retrying without end"
+    OVERRAN = "over its time"
+    REFUSED = "refused"  # not logged in or no credit, and the agent went on asking
+    LIMIT = "over a limit"  # tokens, cost, or the time of the run
+    TASK_LIMIT = "over a limit of its task"  # tokens or cost of one task, turns of one attempt
+    SKIPPED = "skipped"  # `ralph skip`
+    INTERRUPTED = "interrupted"  # Ctrl-C, `ralph stop --now`
     LOST = "lost"  # its runner died
     UNSTARTED = "could not be started"
 
@@ -163,6 +183,7 @@ class Stopped:
     wrote: tuple[str, ...] = ()  # paths that its stream says it wrote (at most 500)
     commands: tuple[str, ...] = ()  # shell commands that its stream shows (at most 500)
     output: int = 0  # bytes that it printed
+    detail: str = ""  # what the watch saw when it ended the attempt: one sentence
 
     @property
     def well(self) -> bool:
@@ -183,6 +204,12 @@ class Change:
     new_mode: str = "000000"
     old_blob: str = ""
     new_blob: str = ""
+
+    @property
+    def backwards(self) -> Change:
+        """The change that undoes it."""
+        status = {"A": "D", "D": "A"}.get(self.status, self.status)
+        return Change(self.path, status, self.new_mode, self.old_mode, self.new_blob, self.old_blob)
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +267,7 @@ class What(StrEnum):
     UNTRACKED = "files that git does not track were changed"
     GATE_WROTE = "the gates wrote files"
     GONE = "its task is gone from the PRD"
+    REVIEW = "the reviewer refused it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,6 +329,7 @@ class Rules:
     checks: frozenset[str] = frozenset()  # the task's own checks: never excused by the baseline
     standing: frozenset[str] | None = None  # commands of gates that had something to run before; None: not known
     strict: bool = False
+    only_checked: bool = False  # no agent worked: all below is done, and its own checks alone shall prove it
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,6 +354,11 @@ class MoveKind(StrEnum):
     """What to do after an attempt that was not accepted."""
 
     RETRY = "retry"
+    WAIT = "wait"  # until `when`, then the same again
+    HAND_OVER = "hand over"  # go on with fresh context from where it stands
+    CHANGE = "change the agent"
+    SPLIT = "split"
+    SKIP = "skip"
     PARK = "park"
     STOP = "stop"
 

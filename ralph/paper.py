@@ -7,7 +7,7 @@ written stays, but a box that became ticked while an agent ran is not evidence a
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import unified_diff
 
@@ -125,23 +125,42 @@ def _commit(run: Run, path: str, data: bytes, subject: str) -> None:
     run.note(Moved(subject, commit))
 
 
-def park(run: Run, task: Task, reason: str) -> None:
-    """Write the reason under the task: a commit of its own."""
+def park(run: Run, task: Task, reason: str) -> str:
+    """Write the reason under the task: a commit of its own, which is returned ("" where nothing changed)."""
     told = mask(clean(reason), run.secrets)
+    subject = f"chore(prd): park {one_line(clean(task.id), 40)}"
+    return _move(run, task, lambda fresh: prd.park(fresh, task.id, told), "park", subject, told)
+
+
+def split(run: Run, task: Task, lines: Sequence[str]) -> tuple[str, tuple[str, ...]]:
+    """Write smaller tasks under a task: a commit of its own. Returns it and the new ids."""
+    before = {one.id for one in prd.parse(run.papers.read(run.paths.prd) or b"", run.paths.prd).tasks}
+    subject = f"chore(prd): split {one_line(clean(task.id), 40)}"
+    commit = _move(run, task, lambda fresh: prd.add_subtasks(fresh, task.id, lines), "split", subject)
+    after = prd.parse(run.papers.read(run.paths.prd) or b"", run.paths.prd).tasks
+    new = tuple(one.id for one in after if one.parent == task.id and one.id not in before)
+    run.known |= set(new)
+    return commit, new
+
+
+def _move(
+    run: Run, task: Task, change: Callable[[Prd], Prd], word: str, subject: str, body: str = ""
+) -> str:  # fmt: skip
+    """An edit of the PRD that is ralph's own: a commit with a trailer that says so."""
 
     def edit(found: bytes | None) -> bytes | None:
         fresh = prd.parse(found or b"", run.paths.prd)
         there = any(one.id == task.id for one in fresh.tasks)
-        return prd.park(fresh, task.id, told).data if there else found
+        return change(fresh).data if there else found
 
     old = run.papers.read(run.paths.prd)
     new = edit(old)
     if old is None or new is None or new == old:
-        return
+        return ""
     if old != run.wrote:
-        commit_hand_edit(run, old)  # a revert of the parking must not take a person's words along
-    subject = f"chore(prd): park {one_line(clean(task.id), 40)}"
-    message = f"{subject}\n\n{one_line(told)}\n\nRalph-Run: {run.id}\nRalph-Move: park\n"
+        commit_hand_edit(run, old)  # a revert of the move must not take a person's words along
+    said = f"{one_line(body)}\n\n" if body else ""
+    message = f"{subject}\n\n{said}Ralph-Run: {run.id}\nRalph-Move: {word}\n"
     commit = record.build_paper(run.git, tip=run.tip, path=run.paths.prd, content=new, message=message)
     event = Publishing(0, commit, run.tip, ((run.paths.prd, run.git.put(run.paths.prd, old), ""),))
     record.publish(run.git, run.note, branch=run.branch, event=event)
@@ -149,6 +168,7 @@ def park(run: Run, task: Task, reason: str) -> None:
     run.wrote = run.papers.edit(run.paths.prd, edit) or b""
     record.settle(run.git, commit)
     run.note(Moved(subject, commit))
+    return commit
 
 
 def wait_for_quiet(run: Run, now: Prd) -> bool:
@@ -177,7 +197,7 @@ def settle(run: Run, start: Prd, task: Task, stopped: Stopped, frozen: Frozen) -
         return Settled(start, PrdEdit(True, (), True, diff), by_hand=False)
     found = prd.difference(start, now)
     named = run.paths.prd in task.fields.files
-    if not named and _by_agent(run, stopped, frozen):
+    if not named and _by_agent(run, task, stopped, frozen):
         run.papers.edit(run.paths.prd, lambda now_there: start.data if now_there == data else now_there)
         return Settled(start, PrdEdit(True, found.ticked, found.rewrote, diff), by_hand=False)
     run.edited, once = _changed_at(run), _emptied_once(run, now)
@@ -214,11 +234,11 @@ def _parsed(run: Run, data: bytes | None) -> Prd | None:
         return None
 
 
-def _by_agent(run: Run, stopped: Stopped, frozen: Frozen) -> bool:
+def _by_agent(run: Run, task: Task, stopped: Stopped, frozen: Frozen) -> bool:
     """Its stream names the file; or, for an agent without events, a commit of the attempt changed it."""
     if names_paper(stopped, run.paths.prd):
         return True
-    if run.agent.EVENTS or not frozen.commits:
+    if run.worker(task).agent.EVENTS or not frozen.commits:
         return False
     then = run.git.blob_at(run.tip, run.paths.prd)
     return any(run.git.blob_at(commit.sha, run.paths.prd) != then for commit in frozen.commits)

@@ -6,6 +6,7 @@ import stat
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from ralph.config import AGENTS
 from ralph.core import memory, plan, prd, sensitive
 from ralph.errors import RalphError
 from ralph.events import Noted
@@ -15,6 +16,8 @@ from ralph.paper import untick_after_gates
 from ralph.run import Run
 from ralph.system import examine, undo
 from ralph.system.snapshot import fill, refresh, scan, split, stage, write_tree
+from ralph.text import clean, one_line
+from ralph.worker import named
 
 LARGE = 1_000_000  # bytes: a larger file that git does not track is not saved before an attempt
 SHOWN = 20  # files that a refusal lists
@@ -79,6 +82,24 @@ def refuse_ignored(run: Run) -> None:
     if run.paths.memory in ignored:
         run.tell(Noted(f"git ignores {run.paths.memory}: it is left alone.", loud=True))
         run.paths = examine.Papers(run.paths.prd)
+
+
+def refuse_agents(run: Run) -> None:
+    """An agent that an open task or --review-with names, and that is not there."""
+    if run.settings.review_with:
+        named(run.settings.review_with)
+    for task in checked_prd(run).tasks:
+        name = task.fields.agent.partition(":")[0].strip()
+        if task.done or not name:
+            continue
+        if name not in AGENTS:
+            shown = one_line(clean(name), 40)
+            run.tell(Noted(f"No agent is called {shown}: {run.workers[0].name} does {task.id}."))
+            continue
+        try:
+            named(task.fields.agent)
+        except RalphError as error:
+            raise RalphError(error.what, error.now, where=f"{run.settings.prd}:{task.line}") from None
 
 
 def refuse_sparse(run: Run) -> None:
@@ -189,5 +210,6 @@ def _take_back_writes(run: Run) -> None:
 
 
 STEPS: tuple[Callable[[Run], None], ...] = (
-    refuse_states, refuse_branch_name, refuse_ignored, refuse_sparse, refuse_protected_scopes, refuse_dirty,
+    refuse_states, refuse_branch_name, refuse_agents, refuse_ignored, refuse_sparse, refuse_protected_scopes,
+    refuse_dirty,
 )  # fmt: skip

@@ -15,6 +15,7 @@ from ralph.system import gates
 from ralph.system.files import templates
 from ralph.system.git import discover
 from ralph.text import clean, one_line, secrets_of
+from ralph.worker import find_agent
 from ralph.working import parents
 
 
@@ -24,7 +25,7 @@ def dry_run(settings: Settings, cwd: Path) -> str:
     path = start.find_prd(settings, cwd, root)
     now = prd.parse((root / path).read_bytes(), settings.prd)
     prd.check(now, settings.prd)
-    agent, program = start.find_agent(settings)
+    agent, program = find_agent(settings)
     found = _gates(settings, cwd)
     lines = [f"{settings.prd} with {agent.NAME} ({' '.join(program)})", *_gate_lines(found), ""]
     order = tuple(_order(now, prd.resolve(now, settings.only).id if settings.only else ""))

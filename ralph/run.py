@@ -8,21 +8,22 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
 
-from ralph.agents import Agent
-from ralph.config import MAX_COST, MAX_TOKENS, Settings
-from ralph.core.life import History, fold
+from ralph.config import BUILT_AGENTS, MAX_COST, MAX_TOKENS, Settings
+from ralph.core.history import History, Tally, fold
 from ralph.errors import Exit
 from ralph.events import Event, Noted
 from ralph.model import Finding, Gate, Launch, Order, Prd, Stopped, Task
 from ralph.system import examine, gates, record
+from ralph.system.control import Control
 from ralph.system.git import Git
 from ralph.system.journal import Journal
 from ralph.system.snapshot import Before, Scan
 from ralph.text import clean, one_line, secrets_of
+from ralph.worker import Worker, named
 
 FRESH = 1.0  # seconds
 
@@ -60,8 +61,8 @@ class Run:
     here: Path  # where ralph was started: agents and gates run here
     paths: examine.Papers  # PRD and memory file, as paths in the repository
     papers: record.Papers
-    agent: Agent
-    program: tuple[str, ...]
+    workers: tuple[Worker, ...]  # the one that was asked for, then the ladder
+    control: Control  # what other terminals want
     branch: str  # ralph's branch, full ref name
     journal: Journal
     tell: Callable[[Event], None]
@@ -84,6 +85,7 @@ class Run:
     skipped: set[str] = field(default_factory=set)  # tasks that could not even be parked
     scanned: tuple[float, Scan] | None = None  # when (monotonic), and what was seen
     accepted: int = 0
+    looked: float = field(default_factory=time.monotonic)  # when a person last looked at the work
     clock: float = field(default_factory=time.monotonic)
 
     def note(self, event: Event) -> None:
@@ -91,6 +93,11 @@ class Run:
         entry = self.journal.write(event)
         self.history = fold(self.history, entry.time, self.id, event)
         self.tell(event)
+
+    @property
+    def hurried(self) -> bool:
+        """What is going on has to end now."""
+        return bool(self.stop) or self.control.stop_asked() == "now"
 
     def say(self, text: str, *, loud: bool = False, detail: str = "") -> None:
         self.note(Noted(text, loud, detail))
@@ -124,21 +131,41 @@ class Run:
 
     @property
     def max_cost(self) -> float | None:
-        """USD; by default only where the agent tells what it costs."""
-        return self.settings.max_cost or (MAX_COST if self.agent.REPORTS_COST else None)
+        """USD; by default only where an agent tells what it costs."""
+        tells = any(worker.agent.REPORTS_COST for worker in self.workers)
+        return self.settings.max_cost or (MAX_COST if tells else None)
 
     @property
     def max_tokens(self) -> int | None:
-        return self.settings.max_tokens or (None if self.agent.REPORTS_COST else MAX_TOKENS)
+        tell = all(worker.agent.REPORTS_COST for worker in self.workers)
+        return self.settings.max_tokens or (None if tell else MAX_TOKENS)
 
-    def launch(self, task: Task | None = None) -> Launch:
-        model = (task.fields.model if task else "") or self.settings.model
+    def tally(self, task: Task) -> Tally:
+        """What happened to this task so far."""
+        return self.history.tallies.get(task.id, Tally())
+
+    def worker(self, task: Task) -> Worker:
+        """Who does this task now: the one that it names, then the ladder."""
+        rung = min(self.tally(task).rung, len(self.workers) - 1)
+        if rung:
+            return self.workers[rung]
+        known = task.fields.agent.partition(":")[0].strip() in BUILT_AGENTS
+        first = named(task.fields.agent) if known else self.workers[0]
+        return replace(first, model=task.fields.model) if task.fields.model else first
+
+    @property
+    def left_out(self) -> frozenset[str]:
+        """Tasks that are not tried in this run."""
+        return frozenset(self.skipped) | self.history.skipped | self.control.skipped()
+
+    def launch(self, worker: Worker, *, read_only: bool = False) -> Launch:
+        """How this worker is started."""
+        settings = self.settings
         left = None if self.max_cost is None else max(0.01, self.max_cost - (self.history.cost or 0.0))
-        return self.agent.launch(Order(self.program, model, self.settings.agent_arg, os.geteuid() == 0, left))
-
-    def agent_name(self, task: Task) -> str:
-        model = task.fields.model or self.settings.model
-        return f"{self.agent.NAME} ({model})" if model else self.agent.NAME
+        return worker.agent.launch(Order(
+            worker.program, worker.model, settings.agent_arg if worker.agent is self.workers[0].agent else (),
+            os.geteuid() == 0, left, settings.max_turns, settings.allow_tools, settings.allow_commands, read_only,
+        ))  # fmt: skip
 
     def subject(self, task: Task) -> str:
         """The first line of the task's commit."""

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import secrets as random
-import shlex
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -15,17 +14,19 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from ralph import agents, paper, questions
+from ralph import paper, questions
 from ralph.branch import take_branch
 from ralph.config import Settings
 from ralph.core import plan, prd, sensitive
-from ralph.core.life import replay
+from ralph.core.history import replay
 from ralph.errors import Exit, RalphError
 from ralph.events import Event, Noted, RunStarted
 from ralph.model import Prd
 from ralph.run import Run, Stop
 from ralph.system import examine, gates, journal, lock, record
+from ralph.system.control import Control
 from ralph.system.git import Git, GitError, discover
+from ralph.worker import ladder
 
 
 @contextmanager
@@ -35,6 +36,7 @@ def open_run(settings: Settings, cwd: Path, tell: Callable[[Event], None]) -> It
     path = find_prd(settings, cwd, repo.root)
     with lock.hold(repo.state / "lock"), Stop().listening() as stop:
         run = _assemble(settings, cwd, tell, Git(repo), path, stop)
+        run.control.clear()
         try:
             _wake(run)
             yield run
@@ -77,9 +79,10 @@ def _assemble(settings: Settings, cwd: Path, tell: Callable[[Event], None], git:
     cut_off = history.run
     git.freeze(again=cut_off is None, caches=sensitive.CACHES)
     kept.run = cut_off.run if cut_off else f"{time.strftime('%Y%m%d-%H%M%S')}-{random.token_hex(2)}"
-    agent, program = find_agent(settings)
+    workers = ladder(settings)
     run = Run(
-        settings=settings, id=kept.run, git=git, here=cwd, papers=record.Papers(git), agent=agent, program=program,
+        settings=settings, id=kept.run, git=git, here=cwd, papers=record.Papers(git), workers=workers,
+        control=Control(git.where.state),
         paths=examine.Papers(path, find_memory(settings, git.where.root)), branch="", journal=kept, tell=tell,
         history=history, stop=stop,
     )  # fmt: skip
@@ -98,35 +101,6 @@ def find_memory(settings: Settings, root: Path) -> str:
     except ValueError:
         cure = "Put a file there, or switch the memory off (`memory = false` in ralph.toml)."
         raise RalphError(f"{name} is a link that leads out of the repository", cure) from None
-
-
-def find_agent(settings: Settings) -> tuple[agents.Agent, tuple[str, ...]]:
-    """The agent's adapter and the words of its program."""
-    if settings.agent_command:
-        return agents.get("command"), _program(tuple(shlex.split(settings.agent_command)))
-    if settings.agent:
-        agent = agents.get(settings.agent)
-        found = shutil.which(agent.PROGRAM)
-        if found is None:
-            raise RalphError(f"{agent.PROGRAM} was not found on PATH", f"Install it: {agent.INSTALL}")
-        return agent, (found,)
-    for agent in agents.AGENTS.values():
-        if agent.PROGRAM and (found := shutil.which(agent.PROGRAM)):
-            return agent, (found,)
-    names = ", ".join(agent.PROGRAM for agent in agents.AGENTS.values() if agent.PROGRAM)
-    cure = "Install one, or name any program with `--agent-command CMD`. `ralph demo` needs none."
-    raise RalphError(f"no agent was found on PATH (looked for {names})", cure)
-
-
-def _program(words: tuple[str, ...]) -> tuple[str, ...]:
-    if not words:
-        raise RalphError("--agent-command is empty", "Name a program: `--agent-command './agent.sh --fast'`.")
-    if shutil.which(words[0]) is not None:
-        return words
-    what = "is not executable" if Path(words[0]).exists() else "was not found"
-    raise RalphError(
-        f"the agent's program {words[0]} {what}", "Look at --agent-command; `chmod +x` makes a file executable."
-    )
 
 
 # ---------------------------------------------------------------- waking up
@@ -190,7 +164,7 @@ def _begin(run: Run, now: Prd, *, resumed: bool) -> None:
     commands = tuple(gate.command for gate in run.gates)
     branch = run.branch.removeprefix("refs/heads/")
     lines = tuple(said(run, now))
-    agent = run.agent.NAME
+    agent = run.workers[0].name
     run.note(RunStarted(run.id, branch, home, run.tip, run.paths.prd, agent, os.getpid(), commands, lines, resumed))
     paper.first_reading(run, now)
 
@@ -213,9 +187,10 @@ def said(run: Run, now: Prd) -> list[str]:
         lines.append(
             f"{near} lines look like tasks and are none (line {now.near_misses[0].line}: {now.near_misses[0].why})."
         )
-    lines += list(run.launch().said)
-    if run.agent.login(os.environ, lambda name: (Path.home() / name).exists()) is False:
-        lines.append(f"{run.agent.NAME} may not be logged in. {run.agent.CURE}")
+    lines += list(run.launch(run.workers[0]).said)
+    for agent in dict.fromkeys(worker.agent for worker in run.workers):
+        if agent.login(os.environ, lambda name: (Path.home() / name).exists()) is False:
+            lines.append(f"{agent.NAME} may not be logged in. {agent.CURE}")
     lines += [f"Hooks are not run by ralph's commits; as a gate: {one}" for one in gates.hooks_offered(run.root)]
     return lines
 

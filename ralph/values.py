@@ -24,6 +24,9 @@ class Sort(StrEnum):
     MONEY = "money"
     DURATION = "duration"
     PACE = "pace"  # a number of tasks, or a duration
+    SHARE = "share"  # above 0, at most 1
+    TABLE = "table"  # text -> text
+    PRICES = "prices"  # text -> three numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +75,11 @@ def checked(option: Option, value: object, path: Path | None) -> Any:
 
 def _example(option: Option, path: Path | None) -> str:
     sample = {Sort.TEXT: "text", Sort.TEXTS: "text", Sort.SWITCH: "true", Sort.COUNT: "5", Sort.MONEY: "7.50",
-              Sort.DURATION: "90s", Sort.PACE: "8h"}[option.sort]  # fmt: skip
+              Sort.DURATION: "90s", Sort.PACE: "8h", Sort.SHARE: "0.9", Sort.TABLE: '{ "Proceed?" = "y" }',
+              Sort.PRICES: '{ "some-model" = [1.25, 0.125, 10] }'}[option.sort]  # fmt: skip
     if path is None:
         return f"For example: {option.flag_name} {sample}"
-    plain = option.sort in (Sort.SWITCH, Sort.COUNT, Sort.MONEY)
+    plain = option.sort not in (Sort.TEXT, Sort.TEXTS, Sort.DURATION, Sort.PACE)
     return f"For example: {option.key} = {sample}" if plain else f'For example: {option.key} = "{sample}"'
 
 
@@ -126,12 +130,40 @@ def _duration(_: Option, value: object) -> float:
     return parse_duration(value)
 
 
+def _share(_: Option, value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= 1:
+        raise ValueError(value)
+    return float(value)
+
+
+def _table(option: Option, value: object) -> tuple[tuple[str, str], ...]:
+    if not isinstance(value, dict):
+        raise TypeError(value)
+    return tuple((_text(option, key), _text(option, one)) for key, one in value.items())
+
+
+def _prices(option: Option, value: object) -> tuple[tuple[str, tuple[float, ...]], ...]:
+    if not isinstance(value, dict):
+        raise TypeError(value)
+    return tuple((_text(option, key), _three(one)) for key, one in value.items())
+
+
+def _three(value: object) -> tuple[float, ...]:
+    if not isinstance(value, list) or len(value) != 3 or any(isinstance(one, bool) for one in value):
+        raise TypeError(value)
+    if not all(isinstance(one, (int, float)) and 0 <= one < float("inf") for one in value):
+        raise ValueError(value)
+    return tuple(float(one) for one in value)
+
+
 _READ: dict[Sort, Callable[[Option, object], Any]] = {
     Sort.TEXT: _text, Sort.TEXTS: _texts, Sort.SWITCH: _switch, Sort.COUNT: _count, Sort.MONEY: _money,
-    Sort.DURATION: _duration, Sort.PACE: _pace,
+    Sort.DURATION: _duration, Sort.PACE: _pace, Sort.SHARE: _share, Sort.TABLE: _table, Sort.PRICES: _prices,
 }  # fmt: skip
 _WANTED = {
     Sort.TEXT: "text", Sort.TEXTS: "text, or a list of texts", Sort.SWITCH: "true or false",
     Sort.COUNT: "a whole number from {least} on", Sort.MONEY: "an amount of money above 0",
     Sort.DURATION: "a time with its unit (90s, 10m, 8h)", Sort.PACE: "a number of tasks or a time (20, 8h)",
+    Sort.SHARE: "a number above 0 and up to 1", Sort.TABLE: "a table of texts",
+    Sort.PRICES: "a table of models, each with three prices",
 }  # fmt: skip

@@ -10,7 +10,8 @@ from dataclasses import replace
 
 from ralph import paper
 from ralph.core import prd, recovery
-from ralph.core.life import Attempt, Tally
+from ralph.core.history import Tally
+from ralph.core.life import Attempt
 from ralph.errors import Exit, RalphError
 from ralph.events import AgentStopped, Moved, Publishing, Recorded, SetAside
 from ralph.model import Kind, Prd, Signal, Stopped, Task, Why

@@ -28,15 +28,19 @@ ROOT = Path(__file__).parents[1]
 GATE = "! grep -rqs broken --include=*.txt ."
 CO_AUTHOR = "Co-Authored-By: A Model <model@example.invalid>"
 COMMIT = f"git add -A && git commit -qm 'a step' -m '{CO_AUTHOR}'"
-SOON = int(time.time()) + 3_600
-LIMITED: dict[str, Step] = {
-    "claude": error(429, headers={
+
+
+def limited(client: Client, until: float) -> Step:
+    """The answer of a service whose limit is used up."""
+    if client.name == "codex":
+        return error(429, {"error": {"type": "usage_limit_reached", "message": "", "resets_at": int(until)}})
+    return error(429, headers={
         "anthropic-ratelimit-unified-status": "rejected",
-        "anthropic-ratelimit-unified-reset": str(SOON),
+        "anthropic-ratelimit-unified-reset": str(int(until)),
         "anthropic-ratelimit-unified-representative-claim": "five_hour",
-    }),
-    "codex": error(429, {"error": {"type": "usage_limit_reached", "message": "", "resets_at": SOON}}),
-}  # fmt: skip
+    })  # fmt: skip
+
+
 TOKENS = {"claude": 1_834, "codex": 1_734}  # of one answer of the scripted model
 
 
@@ -58,7 +62,7 @@ class Drive(Play):
     """A repository, a real client whose model is scripted, and the whole of ralph run on them."""
 
     def __init__(self, repo: Repository, client: Client, server: ModelServer, subscription: bool) -> None:
-        super().__init__(repo, {"agent": "exit 1"})
+        super().__init__(repo, {"agent": "exit 1", "files": {"ralph.toml": 'backoff = "1s"\n'}})
         self.client, self.server = client, server
         self.home = repo.path.parent / "client"
         self.env = client.environment(self.home, server.url, subscription=subscription)
@@ -211,36 +215,47 @@ def test_a_refused_login_stops_at_once_with_the_cure(driving: Driving) -> None:
         drive.check_restored()
 
 
-def test_a_used_up_limit_tells_when_to_start_again_and_costs_no_try(driving: Driving, client: Client) -> None:
-    script = {"T1": [[LIMITED[client.name]], work("T1")], "T2": [work("T2")]}
+def test_a_used_up_limit_is_waited_out_and_costs_no_try(driving: Driving, client: Client) -> None:
+    script: Script = {"T1": [[limited(client, time.time() + 8)], work("T1")], "T2": [work("T2")]}
     with driving(script, subscription=True) as drive:
-        limited = drive.run()
-        assert (limited.code, drive.boxes()) == (3, "..")
-        assert f"Start again after {datetime.fromtimestamp(SOON, UTC):%Y-%m-%d %H:%M}" in limited.shown
-        drive.check_restored()
-        assert drive.run().code == 0
+        done = drive.run()
+        assert (done.code, drive.boxes()) == (0, "xx")
+        assert [one["task"] for one in drive.events("waiting")] == ["T1"]
+        assert len(drive.events("waited")) == 1
         assert drive.trailer("Ralph-Attempt") == ["1", "1"]
 
 
-def test_a_stream_that_breaks_off_is_nobodys_fault(driving: Driving) -> None:
-    with driving({"T1": [[write("T1.txt", "half"), drop()]]}) as drive:
-        done = drive.run()
+def test_a_limit_that_ends_too_late_tells_when_to_start_again(driving: Driving, client: Client) -> None:
+    until = time.time() + 3_600
+    with driving({"T1": [[limited(client, until)]]}, subscription=True) as drive:
+        done = drive.run("--max-wait", "10m")
         assert (done.code, drive.boxes()) == (3, "..")
+        if client.name == "claude":
+            assert f"Start again after {datetime.fromtimestamp(int(until), UTC):%H:%M}" in done.shown
+        assert "--max-wait" in done.shown
+        drive.check_restored()
+
+
+def test_a_stream_that_breaks_off_is_nobodys_fault(driving: Driving) -> None:
+    script: Script = {"T1": [[write("T1.txt", "half"), drop()], work("T1")], "T2": [work("T2")]}
+    with driving(script) as drive:
+        done = drive.run()
+        assert (done.code, drive.boxes()) == (0, "xx")
         assert "The agent could not reach its service" in done.shown
         aside = drive.events("set aside")
-        assert [one["counted"] for one in aside] == [False]
+        assert [(one["counted"], one["move"]) for one in aside] == [(False, "wait")]
         assert drive.repo.git("show", f"{aside[0]['work']}:T1.txt") == "half"
-        drive.check_restored()
+        assert drive.trailer("Ralph-Attempt") == ["1", "1"]
 
 
 def test_an_agent_that_hangs_is_ended_with_all_that_it_started(driving: Driving) -> None:
-    with driving({"T1": [[shell("setsid -f sleep 1000 </dev/null >/dev/null 2>&1"), hang()]]}) as drive:
+    hangs = [shell("setsid -f sleep 1000 </dev/null >/dev/null 2>&1"), hang()]
+    with driving({"T1": [hangs, work("T1")], "T2": [work("T2")]}) as drive:
         done = drive.run("--silence", "3s")
-        assert (done.code, drive.boxes()) == (3, "..")
+        assert (done.code, drive.boxes()) == (0, "xx")
         assert drive.events("agent stopped")[0]["why"] == "silent"
-        assert [one["counted"] for one in drive.events("set aside")] == [False]
+        assert [(one["counted"], one["move"]) for one in drive.events("set aside")] == [(False, "retry")]
         assert drive.left_running() == []
-        drive.check_restored()
 
 
 def test_a_tool_that_runs_for_long_is_no_silence(driving: Driving) -> None:

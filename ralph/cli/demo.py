@@ -41,7 +41,7 @@ def demo(keep: str) -> int:
     with _place(keep) as folder, _own_world():
         _make_repository(folder)
         say(INTRODUCTION)
-        settings = load(folder, {"agent_command": _agent(), "gate": (_tests(),)})
+        settings = load(folder, {"agent_command": _agent(), "gate": (_tests(),), "split": False})
         seen, code = _run(settings, folder)
         _look(folder, seen, code)
         say(f"\n{EXPLANATION}")

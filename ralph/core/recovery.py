@@ -1,11 +1,12 @@
-"""How an attempt ended -> what to do next, in its simple form: retry, park, or stop the run.
+"""How an attempt ended -> what to do next: one table. The first row that fits decides.
 
-An ending that is no delivery is not the task's fault: it uses up no try, but stops the run.
+An ending that is no delivery is not the task's fault: it uses up no try. What can't succeed before a human does
+something stops the run.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -13,6 +14,9 @@ from ralph.core import words
 from ralph.model import Kind, Move, MoveKind, Stopped, Verdict, Why
 
 PATIENCE = 3  # endings in a row without delivery that count as one try
+LONGEST_BACKOFF = 1800.0  # seconds
+LONG = 1800.0  # seconds: for a longer wait another agent is better, where the ladder has one
+MARGIN = 2.0  # seconds after the time that the agent told: clocks differ
 
 TRANSIENT = {
     Kind.RATE_LIMIT: "The agent's rate limit is used up",
@@ -34,26 +38,101 @@ class Ending(StrEnum):
     """The kinds of endings of an attempt that was not accepted."""
 
     REJECTED = "rejected"  # it delivered, and the verdict is no
-    NO_DELIVERY = "no delivery"  # it never got to deliver: nobody's fault, or the service's
+    NO_DELIVERY = "no delivery"  # it never got to deliver
+    TRANSIENT = "limit or network"  # the service's fault, and it passes
+    FULL = "context full"
+    TASK_LIMIT = "limit of the task"
     REFUSED = "refused"  # no attempt can succeed before a human does something
+    SKIPPED = "skipped"
     INTERRUPTED = "interrupted"
     LOST = "lost"  # ralph itself was ended; the attempt was found after a crash
-    LIMIT = "limit"  # a limit of the run was reached
+    LIMIT = "limit of the run"
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What happened to this task before this attempt."""
+    """What happened to this task before this attempt, and what could still be done. Times are seconds."""
 
     tries: int = 0  # that counted
     allowed: int = 3  # tries in all: 1 + --max-retries, or the task's Attempts
     uncounted: int = 0  # endings in a row that used up no try
+    alike: int = 1  # tries in a row, this one included, that left the same and failed in the same way
+    circle: int = 3  # so many of those are a circle
+    rungs: int = 0  # agents of the ladder that were not tried
+    may_split: bool = False
+    progress: bool = True  # it left more than the attempt that it went on from
+    wait: float = 0.0  # how long the next wait would be
+    waited: float = 0.0  # how long was waited since an agent last answered
+    max_wait: float = 21600.0
 
     @property
     def last(self) -> bool:
         """No try is left after this one."""
-        return self.tries + 1 >= self.allowed
+        return self.tries + 1 >= self.allowed or self.alike >= self.circle
 
+    @property
+    def single(self) -> bool:
+        """One try and a notification, nothing clever."""
+        return self.allowed == 1
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A line of the table: where `fits`, `move` is what is done."""
+
+    said: str
+    fits: Callable[[Counts], bool]
+    move: MoveKind
+    counted: bool
+
+
+def _always(_: Counts) -> bool:
+    return True
+
+
+ESCALATE = (
+    Row("a try is left", lambda c: not c.last, MoveKind.RETRY, counted=True),
+    Row("one try was asked for", lambda c: c.single, MoveKind.PARK, counted=True),
+    Row("the ladder has another agent", lambda c: c.rungs > 0, MoveKind.CHANGE, counted=True),
+    Row("the task may be split", lambda c: c.may_split, MoveKind.SPLIT, counted=True),
+    Row("else", _always, MoveKind.PARK, counted=True),
+)
+THIRD = f"it is not the {PATIENCE}rd in a row"
+
+TABLE: dict[Ending, tuple[Row, ...]] = {
+    Ending.REJECTED: ESCALATE,
+    Ending.NO_DELIVERY: (
+        Row("one try was asked for", lambda c: c.single, MoveKind.PARK, counted=True),
+        Row(THIRD, lambda c: c.uncounted + 1 < PATIENCE, MoveKind.RETRY, counted=False),
+        *(row for row in ESCALATE if row.move is not MoveKind.SPLIT),
+    ),
+    Ending.TRANSIENT: (
+        Row("it would be long, and the ladder has another agent", lambda c: c.wait > LONG and c.rungs > 0,
+            MoveKind.CHANGE, counted=False),
+        Row("--max-wait has room for it", lambda c: c.waited + c.wait <= c.max_wait, MoveKind.WAIT, counted=False),
+        Row("the ladder has another agent", lambda c: c.rungs > 0, MoveKind.CHANGE, counted=False),
+        Row("else", _always, MoveKind.STOP, counted=False),
+    ),
+    Ending.FULL: (
+        Row("there was progress", lambda c: c.progress and not c.single, MoveKind.HAND_OVER, counted=False),
+        Row("a try is left", lambda c: not c.last, MoveKind.HAND_OVER, counted=True),
+        *ESCALATE[1:],
+    ),
+    Ending.TASK_LIMIT: (Row("always", _always, MoveKind.PARK, counted=True),),
+    Ending.REFUSED: (Row("always", _always, MoveKind.STOP, counted=False),),
+    Ending.SKIPPED: (Row("always", _always, MoveKind.SKIP, counted=False),),
+    Ending.INTERRUPTED: (
+        Row(f"{THIRD}, or the last try", lambda c: c.uncounted + 1 < PATIENCE or c.last, MoveKind.STOP,
+            counted=False),
+        Row("else", _always, MoveKind.STOP, counted=True),
+    ),
+    Ending.LOST: (
+        Row(THIRD, lambda c: c.uncounted + 1 < PATIENCE, MoveKind.RETRY, counted=False),
+        Row("a try is left", lambda c: not c.last, MoveKind.RETRY, counted=True),
+        Row("else", _always, MoveKind.PARK, counted=True),
+    ),
+    Ending.LIMIT: (Row("always", _always, MoveKind.STOP, counted=False),),
+}  # fmt: skip
 
 OF_WHY = {
     Why.UNSTARTED: Ending.REFUSED,
@@ -61,6 +140,12 @@ OF_WHY = {
     Why.INTERRUPTED: Ending.INTERRUPTED,
     Why.LOST: Ending.LOST,
     Why.LIMIT: Ending.LIMIT,
+    Why.TASK_LIMIT: Ending.TASK_LIMIT,
+    Why.SKIPPED: Ending.SKIPPED,
+    Why.FULL: Ending.FULL,
+    Why.CIRCLES: Ending.REJECTED,
+    Why.PROMPT: Ending.REJECTED,
+    Why.DRIFT: Ending.REJECTED,
 }
 
 
@@ -72,32 +157,34 @@ def ending(stopped: Stopped, *, changed: bool) -> Ending:
         return Ending.REJECTED
     if stopped.failure and stopped.failure.kind in REFUSED:
         return Ending.REFUSED
-    if stopped.failure and stopped.failure.kind in TRANSIENT:
-        return Ending.NO_DELIVERY
+    if stopped.why is Why.RETRYING or (stopped.failure and stopped.failure.kind in TRANSIENT):
+        return Ending.TRANSIENT
     return Ending.REJECTED if changed or _gave_up(stopped) else Ending.NO_DELIVERY
 
 
 def move(
-    stopped: Stopped, *, changed: bool, verdict: Verdict | None, counts: Counts, cure: str = ""
+    stopped: Stopped, *, changed: bool, verdict: Verdict | None, counts: Counts, cure: str = "", now: float = 0.0
 ) -> Move:  # fmt: skip
     """What to do after an attempt that was not accepted.
 
-    `verdict` is None where there was nothing to judge; `cure` is the sentence that tells how to log in. `Move.when`
-    is the epoch time from which on the agent says that it will work.
+    `verdict` is None where there was nothing to judge; `cure` is the sentence that tells how to log in; `now` is
+    epoch time. `Move.when` is the epoch time from which on it is worth to try again.
     """
     kind = ending(stopped, changed=changed)
-    if kind is Ending.REJECTED:
-        return Move(MoveKind.PARK if counts.last else MoveKind.RETRY, summary(stopped, verdict))
-    if kind is Ending.REFUSED:
-        return Move(
-            MoveKind.STOP, " ".join(one for one in (_refusal(stopped), _cure(stopped, cure)) if one), counted=False
-        )
-    third = counts.uncounted + 1 >= PATIENCE
-    if third and counts.last and kind is not Ending.INTERRUPTED:
-        reason = f"{PATIENCE} attempts in a row ended before anything was delivered. {_no_delivery(stopped)}"
-        return Move(MoveKind.PARK, reason)
-    what = MoveKind.RETRY if kind is Ending.LOST else MoveKind.STOP
-    return Move(what, _no_delivery(stopped), _when(stopped), counted=third and not counts.last)
+    row = next(row for row in TABLE[kind] if row.fits(counts))
+    when = now + counts.wait if row.move is MoveKind.WAIT else _resets(stopped)
+    return Move(row.move, _reason(kind, row.move, stopped, verdict, counts, cure), when, row.counted)
+
+
+def next_wait(stopped: Stopped, *, waits: int, first: float, chance: float, now: float) -> float:
+    """Seconds to wait: exponential with jitter, or until the time that the agent told, whichever is later.
+
+    `waits` is how many there were in a row, `first` the first one's length, `chance` a random number from 0 to 1.
+    """
+    backoff = min(first * 2.0 ** min(waits, 30), LONGEST_BACKOFF) * (0.75 + 0.5 * chance)
+    told = _resets(stopped)
+    until = 0.0 if told is None else told - now + MARGIN * (1 + chance)
+    return max(backoff, until)
 
 
 def stop_after(parked: Sequence[str], *, left: bool) -> Move | None:
@@ -118,7 +205,9 @@ def same(stopped: Stopped, verdict: Verdict | None, *, changed: bool) -> str:
     if kind is not Ending.REJECTED:
         return stopped.failure.kind.value if stopped.failure else f"{kind.value}: {stopped.why.value}"
     reasons = sorted({finding.what.value for finding in verdict.reasons}) if verdict else []
-    return ", ".join(reasons) or "did not end well"
+    return ", ".join(reasons) or (
+        "did not end well" if stopped.why is Why.EXITED else f"ended by ralph: {stopped.why.value}"
+    )
 
 
 def summary(stopped: Stopped, verdict: Verdict | None) -> str:
@@ -127,7 +216,30 @@ def summary(stopped: Stopped, verdict: Verdict | None) -> str:
     return " ".join(reasons) or words.how_it_ended(stopped)
 
 
-# ---------------------------------------------------------------- what the endings mean
+def table_as_text() -> str:
+    """The table as Markdown, for the architecture page."""
+    lines = ["| ending | when | ralph does | uses up a try |", "|---|---|---|---|"]
+    for kind, rows in TABLE.items():
+        lines += [f"| {kind} | {row.said} | {row.move} | {'yes' if row.counted else 'no'} |" for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+# ---------------------------------------------------------------- the sentence
+
+
+def _reason(
+    kind: Ending, what: MoveKind, stopped: Stopped, verdict: Verdict | None, counts: Counts, cure: str
+) -> str:
+    if kind is Ending.REFUSED:
+        return " ".join(one for one in (_refusal(stopped), _cure(stopped, cure)) if one)
+    if kind is Ending.REJECTED:
+        return summary(stopped, verdict)
+    reason = _no_delivery(stopped)
+    if kind is Ending.TRANSIENT and what is MoveKind.STOP:
+        return f"{reason} The wait would be longer than --max-wait allows."
+    if kind in (Ending.NO_DELIVERY, Ending.LOST) and what is MoveKind.PARK and not counts.single:
+        return f"{PATIENCE} attempts in a row ended before anything was delivered. {reason}"
+    return reason
 
 
 def _gave_up(stopped: Stopped) -> bool:
@@ -153,5 +265,5 @@ def _cure(stopped: Stopped, login: str) -> str:
     return CURES.get(stopped.failure.kind, login) if stopped.failure else login
 
 
-def _when(stopped: Stopped) -> float | None:
+def _resets(stopped: Stopped) -> float | None:
     return stopped.failure.resets_at if stopped.failure else None

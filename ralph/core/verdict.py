@@ -35,8 +35,8 @@ def tests_to_restore(evidence: Evidence, rules: Rules) -> tuple[str, ...]:
 # ---------------------------------------------------------------- nothing was delivered
 
 
-def nothing_was_printed_or_changed(evidence: Evidence, _: Rules) -> Iterator[Finding]:
-    if _is_blank(evidence):
+def nothing_was_printed_or_changed(evidence: Evidence, rules: Rules) -> Iterator[Finding]:
+    if _is_blank(evidence) and not rules.only_checked:
         yield Finding(What.EMPTY, "The agent printed nothing and changed nothing.")
 
 
@@ -52,8 +52,8 @@ def only_the_prd_or_the_memory_changed(evidence: Evidence, _: Rules) -> Iterator
         yield Finding(What.ONLY_PAPER, f"Only {paper} changed: no work was done.", words.commits(evidence.commits))
 
 
-def nothing_changed(evidence: Evidence, _: Rules) -> Iterator[Finding]:
-    if evidence.changes or evidence.prd.ticked or _paper(evidence) or _is_blank(evidence):
+def nothing_changed(evidence: Evidence, rules: Rules) -> Iterator[Finding]:
+    if evidence.changes or evidence.prd.ticked or _paper(evidence) or _is_blank(evidence) or rules.only_checked:
         return
     claim = " although the agent says that it is finished" if evidence.stopped.well else ""
     undone = "; its commits add up to no change" if evidence.commits else ""

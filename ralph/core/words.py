@@ -8,6 +8,13 @@ from ralph.model import Commit, GateResult, Stopped, Why
 
 ENDINGS = {
     Why.SILENT: "The agent made no progress for too long and was ended.",
+    Why.PROMPT: "The agent waited for a person to answer and was ended.",
+    Why.CIRCLES: "The agent went in circles and was ended.",
+    Why.DRIFT: "The agent went on changing what is not its own and was ended.",
+    Why.FULL: "The agent's context was nearly full.",
+    Why.RETRYING: "The agent tried to reach its service again and again, and was ended.",
+    Why.TASK_LIMIT: "A limit of the task was reached and the agent was ended.",
+    Why.SKIPPED: "The task was skipped by hand.",
     Why.OVERRAN: "The agent ran over the time for one task and was ended.",
     Why.REFUSED: "The agent's service refused it and the agent was ended.",
     Why.LIMIT: "A limit of the run was reached and the agent was ended.",
@@ -20,7 +27,7 @@ ENDINGS = {
 def how_it_ended(stopped: Stopped) -> str:
     """One sentence about a session's ending, without judging it."""
     if stopped.why is not Why.EXITED:
-        return ENDINGS[stopped.why]
+        return stopped.detail or ENDINGS[stopped.why]
     if stopped.code is not None and stopped.code < 0:
         return f"The agent was killed by signal {-stopped.code}."
     if stopped.ended is False:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import datetime
 from typing import TextIO
 
 from ralph import events
@@ -13,8 +14,8 @@ from ralph.text import clean, one_line
 LABEL = 9  # columns of the first word
 LONGEST = 300  # characters of one sentence; the whole of it stands in the journal
 MOST = 8  # findings of one attempt
-STYLES = {"done": "green", "rejected": "yellow", "PARKED": "bold yellow", "RED": "red", "WARNING": "bold red",
-          "task": "bold", "end": "bold"}  # fmt: skip
+STYLES = {"done": "green", "rejected": "yellow", "PARKED": "bold yellow", "LOOK": "bold yellow", "RED": "red",
+          "WARNING": "bold red", "task": "bold", "end": "bold"}  # fmt: skip
 LABELS = re.compile(rf"(?:\d\d:\d\d:\d\d )?({'|'.join(STYLES)})\b")
 
 
@@ -84,6 +85,18 @@ def printer(stream: TextIO) -> Callable[[str], None]:
 # ---------------------------------------------------------------- one function for each event
 
 
+PURPOSES = {
+    "check": "{}: all below it is done, so its own checks may prove it",
+    "hand over": "{}: an agent is asked for a hand-over note",
+    "split": "{}: an agent is asked for smaller tasks",
+}
+
+
+def clock(when: float) -> str:
+    """A moment as people here tell it: with its date."""
+    return f"{datetime.fromtimestamp(when).astimezone():%Y-%m-%d %H:%M:%S}"
+
+
 def _run_started(event: events.RunStarted, _: bool) -> list[str]:
     agent = "your command" if event.agent == "command" else event.agent
     start = f"{event.prd} with {agent}, on branch {event.branch}"
@@ -98,6 +111,11 @@ def _run_ended(event: events.RunEnded, _: bool) -> list[str]:
 
 
 def _chosen(event: events.Chosen, _: bool) -> list[str]:
+    if event.purpose:
+        return [
+            "",
+            *labelled("task", PURPOSES.get(event.purpose, event.purpose).format(named(event.task, event.text))),
+        ]
     again = f"attempt {event.attempt}: " if event.attempt > 1 else ""
     return ["", *labelled("task", again + named(event.task, event.text))]
 
@@ -109,7 +127,9 @@ def _reported(event: events.AgentReported, verbose: bool) -> list[str]:
 def _stopped(event: events.AgentStopped, _: bool) -> list[str]:
     code = f" with {event.code}" if event.why == "exited" and event.code is not None else ""
     trouble = [f"{event.failure}: {event.message}".rstrip(": ")] if event.failure else []
-    return labelled("agent", f"{event.why}{code} after {spent(event.seconds, event.tokens, event.cost)}", *trouble)
+    seen = [event.detail] if event.detail else []
+    took = spent(event.seconds, event.tokens, event.cost)
+    return labelled("agent", f"{event.why}{code} after {took}", *seen, *trouble)
 
 
 def _gate(event: events.GateRan, _: bool) -> list[str]:
@@ -136,12 +156,48 @@ def _recorded(event: events.Recorded, _: bool) -> list[str]:
 
 def _set_aside(event: events.SetAside, _: bool) -> list[str]:
     kept = [f"its work is kept: git show {event.work}"] if event.work else []
-    why = [] if event.counted else [f"{event.reason} (no try is used up)"]  # a counted one was told as rejected
+    told = event.counted or event.move not in ("", "retry", "stop")  # as rejected, or by the line that follows
+    why = [] if told else [f"{event.reason} (no try is used up)"]
     return labelled("aside", *why, *kept) if why or kept else []
 
 
 def _parked(event: events.Parked, _: bool) -> list[str]:
     return labelled("PARKED", f"{named(event.task, event.text)}: {event.reason}")
+
+
+def _waiting(event: events.Waiting, _: bool) -> list[str]:
+    return labelled("waiting", f"{event.reason} Until {clock(event.until)}.")
+
+
+def _waited(event: events.Waited, _: bool) -> list[str]:
+    return labelled("waited", f"{duration(event.seconds)}{': ' if event.why else ''}{event.why}")
+
+
+def _split(event: events.Split, _: bool) -> list[str]:
+    return labelled("split", f"{named(event.task, event.text)}, into {len(event.into)} tasks:", *event.into)
+
+
+def _changed(event: events.AgentChanged, _: bool) -> list[str]:
+    return labelled("agent", f"{event.agent} does {event.task} now. {event.reason}")
+
+
+def _paused(event: events.Paused, _: bool) -> list[str]:
+    until = f"Until {clock(event.until)}, then the run ends." if event.until else ""
+    return labelled("LOOK" if event.checkpoint else "paused", event.reason, *([until] if until else []))
+
+
+def _resumed(event: events.Resumed, _: bool) -> list[str]:
+    return labelled("resumed", f"after {duration(event.seconds)}")
+
+
+def _skipped(event: events.Skipped, _: bool) -> list[str]:
+    return labelled("skipped", named(event.task, event.text))
+
+
+def _reviewed(event: events.Reviewed, _: bool) -> list[str]:
+    answer = {True: "accepts it", False: "refuses it", None: "gave no readable answer"}[event.ok]
+    said = [event.text] if event.text else []
+    return labelled("review", f"{event.agent} {answer} ({spent(event.seconds, event.tokens, event.cost)})", *said)
 
 
 def _moved(event: events.Moved, verbose: bool) -> list[str]:
@@ -166,5 +222,7 @@ _TABLE: dict[type[Event], Callable[..., list[str]]] = {
     events.RunStarted: _run_started, events.RunEnded: _run_ended, events.Chosen: _chosen,
     events.WorkspaceReady: _ready, events.AgentReported: _reported, events.AgentStopped: _stopped,
     events.GateRan: _gate, events.Judged: _judged, events.Recorded: _recorded, events.SetAside: _set_aside,
-    events.Parked: _parked, events.Moved: _moved, events.Noted: _noted,
+    events.Parked: _parked, events.Moved: _moved, events.Noted: _noted, events.Waiting: _waiting,
+    events.Waited: _waited, events.Split: _split, events.AgentChanged: _changed, events.Paused: _paused,
+    events.Resumed: _resumed, events.Skipped: _skipped, events.Reviewed: _reviewed,
 }  # fmt: skip

@@ -30,6 +30,7 @@ class Outcome:
     texts: dict[str, str] = field(default_factory=dict)  # tasks attempted: id -> text
     done: dict[str, str] = field(default_factory=dict)  # id -> commit
     parked: dict[str, str] = field(default_factory=dict)  # id -> reason
+    split: dict[str, str] = field(default_factory=dict)  # id -> into how many
     aside: dict[str, str] = field(default_factory=dict)  # id -> why its last attempt was set aside
     current: events.Chosen | None = None
     tokens: int = 0
@@ -41,9 +42,9 @@ class Outcome:
         elif isinstance(event, events.RunEnded):
             self.ended, self.current = event, None
         elif isinstance(event, events.Chosen):
-            self.attempts += 1
+            self.attempts += event.purpose != "check"
             self.texts[event.task], self.current = event.text, event
-        elif isinstance(event, events.AgentStopped):
+        elif isinstance(event, events.AgentStopped | events.Reviewed):
             self.tokens += event.tokens
             self.cost = self.cost if event.cost is None else (self.cost or 0.0) + event.cost
         else:
@@ -55,11 +56,18 @@ class Outcome:
             self.aside.pop(event.task, None)
             self.current = None
         elif isinstance(event, events.SetAside):
-            self.aside[event.task], self.current = event.reason, None
+            if self.current is None or not self.current.purpose:
+                self.aside[event.task] = event.reason
+            self.current = None
         elif isinstance(event, events.Parked):
             self.texts.setdefault(event.task, event.text)
             self.parked[event.task] = event.reason
             self.aside.pop(event.task, None)
+        elif isinstance(event, events.Split):
+            self.split[event.task] = f"into {len(event.into)} tasks"
+            self.aside.pop(event.task, None)
+        elif isinstance(event, events.Skipped):
+            self.aside[event.task] = "skipped in this run"
 
 
 def outcome(seen: Iterable[Event]) -> Outcome:
@@ -81,6 +89,7 @@ def summary(run: Outcome, logs: str) -> list[str]:
     shown = ["", f"Summary: {sentence(run.ended.why)}", ""]
     shown += _row("attempted", [f"{_many(len(run.texts), 'task')} in {_many(run.attempts, 'attempt')}, {how_long}"])
     shown += _row("done", [f"{commit[:7]}  {_name(run, task)}" for task, commit in run.done.items()])
+    shown += _row("split", _reasons(run, run.split))
     shown += _row("parked", _reasons(run, run.parked))
     shown += _row("still open", _reasons(run, run.aside))
     shown += _row("logs", [logs, "`ralph logs` shows the diary, `ralph logs TASK` what the agent said"])
@@ -109,7 +118,7 @@ def _what_now(start: events.RunStarted, run: Outcome) -> list[str]:
     advice = []
     if run.parked:
         advice.append(
-            "a parked task: change it or the code, remove its `- Parked:` line, run the same command again"
+            "a parked task: `ralph review TASK` shows all of it, `ralph retry TASK --note TEXT` puts it back"
         )
     if run.done:
         advice.append("undo one task and its tick: git revert COMMIT")

@@ -20,6 +20,7 @@ class Started:
     took 3.5 ms a call where this takes 1.4."""
 
     def __init__(self, argv: Sequence[str], cwd: Path, env: Mapping[str, str], data: bytes) -> None:
+        self._parts: list[bytes] = []
         with _scratch(data) as given:
             self._err = _scratch(b"")
             self._process = subprocess.Popen(
@@ -28,10 +29,24 @@ class Started:
                 process_group=0,  # a Ctrl-C at the terminal is for ralph, not for a half-done git call
             )  # fmt: skip
 
+    def ready(self) -> bool:
+        """Take what it has answered so far, without waiting; True once that is all."""
+        assert self._process.stdout is not None  # noqa: S101 - it was asked for above
+        while select.select([self._process.stdout], [], [], 0)[0]:
+            if not (part := os.read(self._process.stdout.fileno(), 1 << 16)):
+                return True
+            self._parts.append(part)
+        return False
+
+    def give_up(self) -> None:
+        """Nobody wants to know any more."""
+        self._process.kill()
+        self.finish()
+
     def finish(self) -> tuple[bytes, bytes, int]:
         """(what it printed, its errors, its exit code); killed where it has no end."""
         deadline = time.monotonic() + PATIENCE
-        out = b"".join(self._answer(deadline))
+        out = b"".join((*self._parts, *self._answer(deadline)))
         if not _gone(self._process.pid, deadline):
             self._process.kill()
         code = self._process.wait()

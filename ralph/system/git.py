@@ -136,6 +136,10 @@ class Git:
         running = [(args, self._start(args, own=way == "tree")) for way, args in calls]
         return [self._finish(args, started, (0,)) for args, started in running]
 
+    def begin(self, *args: str) -> Started:
+        """Ask ralph's own git folder, and look for the answer later."""
+        return self._start(args, own=True)
+
     def _start(self, args: Sequence[str], *, own: bool, data: bytes = b"") -> Started:
         env = {**self._env, "GIT_WORK_TREE": str(self.where.root)}
         if own:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
@@ -31,25 +33,25 @@ TABLE: dict[str, tuple[Stopped, bool, MoveKind, bool]] = {
     "ended well, did nothing": (WELL, False, MoveKind.RETRY, True),
     "gave up without an error": (GAVE_UP, False, MoveKind.RETRY, True),
     "crashed with work": (CRASH, True, MoveKind.RETRY, True),
-    "crashed without work": (CRASH, False, MoveKind.STOP, False),
-    "killed without work": (Stopped(Why.EXITED, -9), False, MoveKind.STOP, False),
-    "no terminal event, no work": (QUIET, False, MoveKind.STOP, False),
+    "crashed without work": (CRASH, False, MoveKind.RETRY, False),
+    "killed without work": (Stopped(Why.EXITED, -9), False, MoveKind.RETRY, False),
+    "no terminal event, no work": (QUIET, False, MoveKind.RETRY, False),
     "no terminal event, work": (QUIET, True, MoveKind.RETRY, True),
     "silent with work": (Stopped(Why.SILENT, -15), True, MoveKind.RETRY, True),
-    "silent without work": (Stopped(Why.SILENT, -15), False, MoveKind.STOP, False),
+    "silent without work": (Stopped(Why.SILENT, -15), False, MoveKind.RETRY, False),
     "silent after a rate limit": (Stopped(Why.SILENT, -15, failure=Signal(Kind.RATE_LIMIT)), True,
-                                  MoveKind.STOP, False),
-    "silent after a failure": (Stopped(Why.SILENT, -15, ended=False), False, MoveKind.STOP, False),
+                                  MoveKind.WAIT, False),
+    "silent after a failure": (Stopped(Why.SILENT, -15, ended=False), False, MoveKind.RETRY, False),
     "Ctrl-C after a rate limit": (Stopped(Why.INTERRUPTED, -15, failure=Signal(Kind.RATE_LIMIT)), True,
                                   MoveKind.STOP, False),
     "could not be started, nobody knows why": (Stopped(Why.UNSTARTED), False, MoveKind.STOP, False),
     "over its time with work": (Stopped(Why.OVERRAN, -15), True, MoveKind.RETRY, True),
-    "over its time without work": (Stopped(Why.OVERRAN, -15), False, MoveKind.STOP, False),
-    "rate limit": (failed(Kind.RATE_LIMIT, "5 hour limit reached."), False, MoveKind.STOP, False),
-    "rate limit in the middle of work": (failed(Kind.RATE_LIMIT), True, MoveKind.STOP, False),
-    "overloaded": (failed(Kind.OVERLOADED, "529"), False, MoveKind.STOP, False),
-    "network": (failed(Kind.NETWORK, "ENOTFOUND api.example.org"), False, MoveKind.STOP, False),
-    "another error, no work": (failed(Kind.ERROR, "Prompt is too long"), False, MoveKind.STOP, False),
+    "over its time without work": (Stopped(Why.OVERRAN, -15), False, MoveKind.RETRY, False),
+    "rate limit": (failed(Kind.RATE_LIMIT, "5 hour limit reached."), False, MoveKind.WAIT, False),
+    "rate limit in the middle of work": (failed(Kind.RATE_LIMIT), True, MoveKind.WAIT, False),
+    "overloaded": (failed(Kind.OVERLOADED, "529"), False, MoveKind.WAIT, False),
+    "network": (failed(Kind.NETWORK, "ENOTFOUND api.example.org"), False, MoveKind.WAIT, False),
+    "another error, no work": (failed(Kind.ERROR, "Prompt is too long"), False, MoveKind.RETRY, False),
     "another error, with work": (failed(Kind.ERROR, "Prompt is too long"), True, MoveKind.RETRY, True),
     "not logged in": (failed(Kind.AUTH, "Invalid API key"), False, MoveKind.STOP, False),
     "refused again and again": (Stopped(Why.REFUSED, -15, failure=Signal(Kind.AUTH)), True, MoveKind.STOP, False),
@@ -57,6 +59,13 @@ TABLE: dict[str, tuple[Stopped, bool, MoveKind, bool]] = {
     "unknown model": (failed(Kind.MODEL, "no such model: gpt-0"), False, MoveKind.STOP, False),
     "could not be started": (Stopped(Why.UNSTARTED, failure=Signal(Kind.ERROR, "Permission denied")), False,
                              MoveKind.STOP, False),
+    "went in circles": (Stopped(Why.CIRCLES, -15), False, MoveKind.RETRY, True),
+    "waited for a person": (Stopped(Why.PROMPT, -15), False, MoveKind.RETRY, True),
+    "drifted": (Stopped(Why.DRIFT, -15), True, MoveKind.RETRY, True),
+    "context nearly full": (Stopped(Why.FULL, -15), True, MoveKind.HAND_OVER, False),
+    "retried without end": (Stopped(Why.RETRYING, -15), False, MoveKind.WAIT, False),
+    "a limit of the task": (Stopped(Why.TASK_LIMIT, -15), True, MoveKind.PARK, True),
+    "skipped by hand": (Stopped(Why.SKIPPED, -15), True, MoveKind.SKIP, False),
     "a limit of the run": (Stopped(Why.LIMIT, -15), True, MoveKind.STOP, False),
     "Ctrl-C": (Stopped(Why.INTERRUPTED, -15), True, MoveKind.STOP, False),
     "ralph was killed": (Stopped(Why.LOST), True, MoveKind.RETRY, False),
@@ -76,30 +85,96 @@ def test_the_reasons_that_people_read(snapshot: SnapshotAssertion) -> None:
 
 
 def test_a_rejected_attempt_is_tried_again_until_its_tries_are_used_up() -> None:
-    moves = [of(WELL, changed=True, counts=counts) for counts in (FRESH, ONE_LEFT, LAST)]
-    assert [move.kind for move in moves] == [MoveKind.RETRY, MoveKind.RETRY, MoveKind.PARK]
-    assert moves[-1].reason == "The gate `pytest -q` failed (exit code 1)."
+    three = [of(WELL, changed=True, counts=counts) for counts in (FRESH, ONE_LEFT, LAST)]
+    assert [move.kind for move in three] == [MoveKind.RETRY, MoveKind.RETRY, MoveKind.PARK]
+    assert three[-1].reason == "The gate `pytest -q` failed (exit code 1)."
 
 
 def test_where_nothing_was_judged_the_ending_is_the_reason() -> None:
     assert of(CRASH, changed=True, verdict=None).reason == "The agent ended with exit code 1."
 
 
-def test_one_try_only() -> None:
-    assert of(WELL, counts=Counts(0, 1)).kind is MoveKind.PARK
+def moves(stopped: Stopped, *history: Counts, changed: bool = True) -> list[MoveKind]:
+    return [of(stopped, changed=changed, counts=counts).kind for counts in history]
 
 
 def test_the_third_ending_without_delivery_counts_as_a_try() -> None:
-    moves = [of(CRASH, counts=Counts(0, 3, uncounted)) for uncounted in range(3)]
-    assert [move.counted for move in moves] == [False, False, True]
-    assert {move.kind for move in moves} == {MoveKind.STOP}
+    three = [of(CRASH, counts=Counts(0, 3, uncounted)) for uncounted in range(3)]
+    assert [(move.kind, move.counted) for move in three] == [
+        (MoveKind.RETRY, False), (MoveKind.RETRY, False), (MoveKind.RETRY, True),
+    ]  # fmt: skip
 
 
-def test_without_delivery_a_task_is_parked_only_with_its_last_try() -> None:
-    assert of(CRASH, counts=Counts(2, 3, 1)).kind is MoveKind.STOP
-    parked = of(CRASH, counts=Counts(2, 3, 2))
-    assert parked.kind is MoveKind.PARK
-    assert parked.reason.startswith("3 attempts in a row ended before anything was delivered.")
+def test_without_delivery_a_task_is_parked_with_its_last_try_or_when_nothing_ever_changes() -> None:
+    assert of(CRASH, counts=Counts(2, 3, 1)).kind is MoveKind.RETRY
+    for counts in (Counts(2, 3, 2), Counts(0, 3, 2, alike=3)):
+        parked = of(CRASH, counts=counts)
+        assert parked.kind is MoveKind.PARK
+        assert parked.reason.startswith("3 attempts in a row ended before anything was delivered.")
+
+
+def test_after_the_retries_the_ladder_then_a_split_then_a_human() -> None:
+    assert moves(WELL, Counts(2, 3, rungs=1, may_split=True), Counts(2, 3, may_split=True), Counts(2, 3)) == [
+        MoveKind.CHANGE, MoveKind.SPLIT, MoveKind.PARK,
+    ]  # fmt: skip
+
+
+def test_tries_that_leave_the_same_three_times_need_no_fourth() -> None:
+    assert moves(WELL, Counts(2, 9, alike=2), Counts(2, 9, alike=3)) == [MoveKind.RETRY, MoveKind.PARK]
+
+
+def test_one_try_means_nothing_clever() -> None:
+    clever = Counts(0, 1, rungs=2, may_split=True)
+    assert moves(WELL, clever) == moves(CRASH, clever, changed=False) == [MoveKind.PARK]
+    assert moves(Stopped(Why.FULL), clever) == [MoveKind.PARK]
+
+
+def test_what_passes_is_waited_out_while_max_wait_has_room() -> None:
+    limit = failed(Kind.RATE_LIMIT)
+    assert of(limit, counts=Counts(wait=90.0)).when == 90.0
+    assert moves(limit, Counts(wait=100.0, waited=200.0, max_wait=300.0)) == [MoveKind.WAIT]
+    assert moves(limit, Counts(wait=101.0, waited=200.0, max_wait=300.0)) == [MoveKind.STOP]
+    assert of(limit, counts=Counts(wait=9e9)).when == 1_800_000_000.0
+
+
+def test_a_long_wait_is_for_another_agent() -> None:
+    limit = failed(Kind.RATE_LIMIT)
+    assert moves(limit, Counts(wait=1801.0, rungs=1), Counts(wait=1800.0, rungs=1)) == [
+        MoveKind.CHANGE, MoveKind.WAIT,
+    ]  # fmt: skip
+    assert not of(limit, counts=Counts(wait=1801.0, rungs=1)).counted
+
+
+def test_handing_over_is_free_only_while_there_is_progress() -> None:
+    full = Stopped(Why.FULL)
+    stuck = [of(full, counts=Counts(tries, 3, progress=False)) for tries in (0, 1, 2)]
+    assert [(move.kind, move.counted) for move in stuck] == [
+        (MoveKind.HAND_OVER, True), (MoveKind.HAND_OVER, True), (MoveKind.PARK, True),
+    ]  # fmt: skip
+
+
+def wait(told: float | None = None, *, waits: int = 0, chance: float = 0.5) -> float:
+    stopped = Stopped(Why.EXITED, 1, failure=Signal(Kind.RATE_LIMIT, resets_at=told))
+    return recovery.next_wait(stopped, waits=waits, first=30.0, chance=chance, now=1000.0)
+
+
+def test_waits_double_up_to_half_an_hour() -> None:
+    assert [wait(waits=n) for n in (0, 1, 2, 6, 7, 400)] == [30, 60, 120, 1800, 1800, 1800]
+
+
+def test_waits_are_spread() -> None:
+    assert (wait(chance=0.0), wait(chance=1.0)) == (22.5, 37.5)
+
+
+def test_the_time_that_the_agent_told_is_waited_for() -> None:
+    assert wait(2000.0) == pytest.approx(1003.0)
+    assert wait(1010.0) == 30.0
+    assert wait(500.0) == 30.0
+
+
+def test_the_table_of_the_map_is_the_code() -> None:
+    text = (Path(recovery.__file__).parents[1] / "README.md").read_text()
+    assert recovery.table_as_text() in text
 
 
 def test_being_killed_counts_the_third_time_and_parks_the_ninth() -> None:
@@ -129,11 +204,6 @@ def test_logging_in_cures_nothing_else() -> None:
     for stopped in (failed(Kind.CREDIT), failed(Kind.MODEL), Stopped(Why.UNSTARTED)):
         assert "login" not in of(stopped).reason
         assert of(stopped).reason.count(".") == 2
-
-
-def test_the_time_at_which_a_limit_resets_is_handed_on() -> None:
-    assert of(failed(Kind.RATE_LIMIT)).when == 1_800_000_000.0
-    assert of(CRASH).when is None
 
 
 def test_an_error_that_the_agent_got_over_is_none() -> None:

@@ -56,6 +56,22 @@ NIGHT: tuple[Event, ...] = (
     events.Moved("docs(prd): edited by hand", "c0ffee1"),
     events.Moved("chore(prd): park T3", "c0ffee2"),
     events.Noted("Box 4 was ticked while T3 ran: it goes back.", detail="- [x] T4"),
+    events.Chosen(5, "T4", "T4 Borrow and return", 4, "feedbee", "split"),
+    events.SetAside(5, "T4", "asked for: split", False, "refs/ralph/r1/5/work", move="asked"),
+    events.Split(
+        "T4", "T4 Borrow and return", ("Borrow a book", "Return a book", "Tests for both"), ("a", "b", "c")
+    ),
+    events.AgentStopped(6, "going in circles", -15, 61.0, detail="`Bash: npm test` gave the same result 3 times."),
+    events.AgentChanged("T5", "codex (gpt-5)", "`npm test` fails: exit code 1."),
+    events.Waiting("The agent's rate limit is used up.", 1_800_000_000.0, "T5"),
+    events.Waited(299.5),
+    events.Waited(1.5, "the task was skipped"),
+    events.Paused("20 tasks were accepted since the last look.", checkpoint=True, until=1_800_000_000.0),
+    events.Resumed(61.0),
+    events.Skipped("T5", "T5 Reserve a book"),
+    events.Reviewed(7, "codex", ok=False, text="books.py:7: the order is lost", seconds=12.0, tokens=900),
+    events.Reviewed(8, "codex", ok=None, seconds=12.0),
+    events.Chosen(9, "T6", "T6 All of it", 1, "feedbee", "check"),
     events.RunEnded(1, "finished, 1 parked for a human", 3723.0, 120_000, 1.2),
 )
 

@@ -1,0 +1,218 @@
+"""What the journal says, folded: the attempt that is not finished, what is owed, how often each task was tried."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ralph import events
+from ralph.core.life import CHECK, HAND_OVER, LAST, Attempt, State, advance
+from ralph.events import Event
+
+OWED = ("wait", "hand over", "change the agent", "split", "skip", "park")  # more than the next attempt
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How often a task was tried since it was last put into the queue."""
+
+    tried: int = 0  # counted tries
+    uncounted: int = 0  # endings that were no delivery, since the last counted try
+    attempts: int = 0
+    waits: int = 0  # waits in a row
+    rung: int = 0  # of the ladder of agents: 0 is the first agent
+    tree: str = ""  # what the last try left
+    same: str = ""  # what tells whether the last try failed like the one before
+    alike: int = 0  # tries in a row that left the same and failed in the same way
+    work: str = ""  # the ref of unfinished work that the next attempt goes on from
+    note: str = ""  # what the agent wrote down for it
+    checked: bool = False  # a parent's own checks were tried without an agent
+    tokens: int = 0
+    cost: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What the journal says, folded."""
+
+    current: Attempt | None = None  # an attempt that is not finished
+    publishing: events.Publishing | None = None  # a move of ralph's own that may not be finished
+    run: events.RunStarted | None = None  # a run that did not end
+    started: float = 0.0
+    n: int = 0
+    tallies: dict[str, Tally] = field(default_factory=dict)
+    ticked: frozenset[str] = frozenset()  # tasks recorded in this run
+    attempts: int = 0  # in this run
+    tokens: int = 0
+    cost: float | None = None
+    last: str = ""  # what tells whether the last failure is like another
+    alike: tuple[str, ...] = ()  # that, of the last tasks that failed for good, since one was accepted
+    again: frozenset[str] = frozenset()  # boxes that were ticked again once in this run
+    owed: events.SetAside | None = None  # what was decided after an attempt, and is not done yet
+    waiting: events.Waiting | None = None
+    waited: float = 0.0  # seconds, since an agent last answered
+    split: frozenset[str] = frozenset()  # tasks that were broken up, and what they were broken into
+    skipped: frozenset[str] = frozenset()  # tasks that somebody wants left out of this run
+    since_look: int = 0  # tasks accepted since a person last had a look
+
+
+def fold(history: History, time: float, run: str, event: Event) -> History:
+    """One step. Unknown events change nothing."""
+    if isinstance(event, events.RunStarted):
+        return _run_started(history, time, event)
+    if isinstance(event, events.Publishing) and not event.n:
+        return replace(history, publishing=event)
+    if type(event) in STEPS:
+        return STEPS[type(event)](history, event)
+    return _attempt(history, time, run, event)
+
+
+def replay(steps: Iterable[tuple[float, str, Event]]) -> History:
+    history = History()
+    for time, run, event in steps:
+        history = fold(history, time, run, event)
+    return history
+
+
+def _run_started(history: History, time: float, event: events.RunStarted) -> History:
+    if event.resumed and history.run is not None:
+        return replace(history, run=event)
+    return replace(history, run=event, started=time, ticked=frozenset(), attempts=0, tokens=0, cost=None, alike=(),
+                   again=frozenset(), skipped=frozenset(), waited=0.0, since_look=0)  # fmt: skip
+
+
+def _attempt(history: History, time: float, run: str, event: Event) -> History:
+    if isinstance(event, events.GateRan) and not event.n:
+        return history
+    if isinstance(event, events.Chosen):
+        return _chosen(history, time, run, event)
+    current = history.current
+    if current is None:
+        return history
+    current = advance(current, time, event)
+    history = replace(history, current=None if current.state in LAST else current)
+    if isinstance(event, events.AgentStopped | events.Reviewed):
+        return _spent(history, current.task, event.tokens, event.cost)
+    if isinstance(event, events.Recorded):
+        recorded = history.ticked | {event.task, *event.also}
+        return replace(_forget(history, event.task), ticked=recorded, alike=(), waited=0.0,
+                       since_look=history.since_look + 1)  # fmt: skip
+    if isinstance(event, events.SetAside):
+        return _set_aside(history, event, current)
+    return history
+
+
+def _chosen(history: History, time: float, run: str, event: events.Chosen) -> History:
+    attempt = Attempt(
+        event.n, run, event.task, event.text, event.attempt, event.base, State.CHOSEN, time, purpose=event.purpose
+    )
+    tally = history.tallies.get(event.task, Tally())
+    started = event.purpose != CHECK  # by which no agent is started
+    history = _with(history, event.task, replace(tally, attempts=tally.attempts + started))
+    owed = history.owed if event.purpose else None
+    return replace(history, current=attempt, n=event.n, attempts=history.attempts + started, owed=owed)
+
+
+def _spent(history: History, task: str, tokens: int, cost: float | None) -> History:
+    tally = history.tallies.get(task, Tally())
+    history = _with(history, task, replace(tally, tokens=tally.tokens + tokens, cost=_sum(tally.cost, cost)))
+    return replace(history, tokens=history.tokens + tokens, cost=_sum(history.cost, cost))
+
+
+def _sum(one: float | None, other: float | None) -> float | None:
+    return one if other is None else (one or 0.0) + other
+
+
+def _with(history: History, task: str, tally: Tally) -> History:
+    return replace(history, tallies={**history.tallies, task: tally})
+
+
+def _set_aside(history: History, event: events.SetAside, asked: Attempt) -> History:
+    tally = history.tallies.get(event.task, Tally())
+    if asked.purpose == CHECK:
+        return _with(history, event.task, replace(tally, checked=True))
+    if asked.purpose:
+        return _answered(history, asked, tally)
+    history = replace(_with(history, event.task, _after(tally, event)), last=event.same)
+    history = replace(history, owed=event if event.move in OWED else None)
+    return history if event.move == "wait" else replace(history, waited=0.0)
+
+
+def _answered(history: History, asked: Attempt, tally: Tally) -> History:
+    """An agent was asked for something; only a hand-over is kept here."""
+    if asked.purpose != HAND_OVER:
+        return history
+    said = asked.stopped.said if asked.stopped else ""
+    return replace(_with(history, asked.task, replace(tally, note=said)), owed=None)
+
+
+def _after(tally: Tally, event: events.SetAside) -> Tally:
+    alike = tally.alike + 1 if event.tree and (event.tree, event.same) == (tally.tree, tally.same) else 1
+    work, note = (event.work, tally.note) if event.move == "hand over" else ("", "")
+    tally = replace(tally, tree=event.tree, same=event.same, alike=alike, work=work, note=note)
+    if event.move == "wait":
+        return replace(tally, waits=tally.waits + 1)
+    if event.counted:
+        return replace(tally, tried=tally.tried + 1, uncounted=0, waits=0)
+    uncounted = tally.uncounted if event.move == "hand over" else tally.uncounted + 1
+    return replace(tally, uncounted=uncounted, waits=0)
+
+
+def _forget(history: History, task: str) -> History:
+    return replace(history, tallies={name: tally for name, tally in history.tallies.items() if name != task})
+
+
+# ---------------------------------------------------------------- what is not part of an attempt
+
+
+def _ended(history: History, _: events.RunEnded) -> History:
+    return replace(history, run=None)
+
+
+def _moved(history: History, event: events.Moved) -> History:
+    again = history.again | {event.why} if event.why else history.again
+    return replace(history, publishing=None, again=again)
+
+
+def _parked(history: History, event: events.Parked) -> History:
+    alike = (*history.alike, history.last)[-3:]
+    return replace(_forget(history, event.task), publishing=None, alike=alike, owed=None)
+
+
+def _split(history: History, event: events.Split) -> History:
+    parts = history.split | {event.task, *event.ids}
+    return replace(_forget(history, event.task), publishing=None, owed=None, split=parts)
+
+
+def _changed_agent(history: History, event: events.AgentChanged) -> History:
+    tally = history.tallies.get(event.task, Tally())
+    return replace(_with(history, event.task, replace(tally, rung=tally.rung + 1, uncounted=0)), owed=None)
+
+
+def _waiting(history: History, event: events.Waiting) -> History:
+    owed = None if history.owed and history.owed.move == "wait" else history.owed
+    return replace(history, waiting=event, owed=owed)
+
+
+def _waited(history: History, event: events.Waited) -> History:
+    return replace(history, waiting=None, waited=history.waited + event.seconds)
+
+
+def _skipped(history: History, event: events.Skipped) -> History:
+    return replace(history, skipped=history.skipped | {event.task}, owed=None)
+
+
+def _resumed(history: History, _: events.Resumed) -> History:
+    return replace(history, since_look=0)
+
+
+def _unchanged(history: History, _: Event) -> History:
+    return history
+
+
+STEPS: dict[type[Event], Callable[[History, Any], History]] = {
+    events.RunEnded: _ended, events.Moved: _moved, events.Parked: _parked, events.Split: _split,
+    events.AgentChanged: _changed_agent, events.Waiting: _waiting, events.Waited: _waited,
+    events.Skipped: _skipped, events.Paused: _unchanged, events.Resumed: _resumed, events.Noted: _unchanged,
+}  # fmt: skip

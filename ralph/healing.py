@@ -1,0 +1,190 @@
+"""What was decided after a failed attempt, done: wait, hand over, change the agent, split, skip, park.
+
+The journal holds the decision before it is done, so a killed run finds it there and goes on with it.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from datetime import datetime
+
+from ralph import asking, paper
+from ralph.core import plan, recovery
+from ralph.core.life import HAND_OVER, SPLIT
+from ralph.core.prd import parse
+from ralph.core.recovery import Counts
+from ralph.errors import Exit, RalphError
+from ralph.events import AgentChanged, Parked, SetAside, Skipped, Split, Waited, Waiting
+from ralph.model import Move, MoveKind, Prd, Stopped, Task
+from ralph.run import Ending, Run
+from ralph.text import clean, one_line
+
+TICK = 0.2  # seconds between two looks at what ends a wait early
+
+
+def counts(run: Run, task: Task, stopped: Stopped, tree: str, same: str) -> Counts:
+    """What happened to this task, and what could still be done. `tree` and `same` are this attempt's."""
+    tally, settings = run.tally(task), run.settings
+    chance = random.random()  # noqa: S311 - jitter
+    wait = recovery.next_wait(
+        stopped, waits=tally.waits, first=settings.backoff, chance=chance, now=time.time()
+    )  # fmt: skip
+    return Counts(
+        tries=tally.tried,
+        allowed=task.fields.attempts or settings.max_retries + 1,
+        uncounted=tally.uncounted,
+        alike=tally.alike + 1 if (tree, same) == (tally.tree, tally.same) else 1,
+        circle=settings.circles,
+        rungs=len(run.workers) - 1 - tally.rung,
+        may_split=settings.split and task.leaf and not {task.id, task.parent} & run.history.split,
+        progress=tree != tally.tree,
+        wait=wait,
+        waited=run.history.waited,
+        max_wait=settings.max_wait,
+    )
+
+
+def go_on(run: Run) -> Ending | None:
+    """Do what is owed. An Ending where the run is over."""
+    if run.history.waiting is not None:
+        return wait(run, run.history.waiting)
+    owed = run.history.owed
+    if owed is None:
+        return None
+    prd = paper.read(run)
+    task = next((one for one in prd.tasks if one.id == owed.task), None)
+    if task is None:
+        run.note(Skipped(owed.task, "it is gone from the PRD"))
+        return None
+    return MOVES[MoveKind(owed.move)](run, prd, task, owed)
+
+
+# ---------------------------------------------------------------- waiting
+
+
+def _wait(run: Run, _: Prd, task: Task, owed: SetAside) -> Ending | None:
+    return start_waiting(run, owed.reason, owed.when or time.time(), task.id)
+
+
+def start_waiting(run: Run, reason: str, until: float, task: str = "") -> Ending | None:
+    """Wait, unless the run's time is over before."""
+    waiting = Waiting(reason, round(until, 3), task)
+    if until - time.time() > run.settings.max_time - run.seconds:
+        left = f"--max-time ends the run before {clock(until)}, until when it would have to wait"
+        return Ending(Exit.STOPPED, f"{reason} {left}. Start again after that: the same command goes on from here.")
+    run.note(waiting)
+    return wait(run, waiting)
+
+
+def wait(run: Run, waiting: Waiting) -> Ending | None:
+    """Until its time has come, or something else is more urgent. A stop leaves the wait for the next start."""
+    began = time.time()
+    while (left := waiting.until - time.time()) > 0:
+        if run.stop or run.control.stop_asked() or run.limit():
+            return None  # the loop looks at these first
+        if waiting.task in run.control.skipped():
+            run.note(Waited(round(time.time() - began, 3), "the task was skipped"))
+            return None
+        time.sleep(min(left, TICK))
+    run.note(Waited(round(time.time() - began, 3)))
+    return None
+
+
+def clock(at: float) -> str:
+    """A time for people: the hour, and the date if it is not today's."""
+    then, now = datetime.fromtimestamp(at).astimezone(), datetime.now().astimezone()
+    return f"{then:%H:%M:%S}" if then.date() == now.date() else f"{then:%Y-%m-%d %H:%M}"
+
+
+# ---------------------------------------------------------------- other ways to go on
+
+
+def _hand_over(run: Run, prd: Prd, task: Task, _: SetAside) -> Ending | None:
+    """Ask for a note; the next attempt starts fresh with it, and with the work as it stands."""
+    end = asking.ask(run, prd, task, HAND_OVER, asking.hand_over(run, task))
+    return _not_asked(run, task, end)
+
+
+def _change(run: Run, _: Prd, task: Task, owed: SetAside) -> Ending | None:
+    following = run.workers[run.tally(task).rung + 1]
+    run.note(AgentChanged(task.id, following.name, owed.reason))
+    return None
+
+
+def _split(run: Run, prd: Prd, task: Task, owed: SetAside) -> Ending | None:
+    """Ask for smaller tasks and write them under this one. A bad answer parks it."""
+    from ralph.core import split
+
+    end = asking.ask(run, prd, task, SPLIT, asking.split(run, task))
+    if ending := _not_asked(run, task, end):
+        return ending
+    if run.history.waiting is not None or run.stop:
+        return None
+    prd = paper.read(run)
+    answer = split.parse(end.said, task, prd.tasks, protected=asking.protected(run, task), papers=run.paths.both)
+    if isinstance(answer, split.Refused):
+        return park(run, task, f"{owed.reason} It could not be split: {answer.reason}")
+    try:
+        commit, ids = paper.split(run, task, split.lines(answer))
+    except RalphError as error:
+        return park(run, task, f"{owed.reason} It could not be split: {error.what}.")
+    texts = tuple(one_line(clean(one.text)) for one in parse(run.wrote).tasks if one.id in ids)
+    run.note(Split(task.id, one_line(clean(task.text)), texts, ids, commit))
+    return None
+
+
+def _not_asked(run: Run, task: Task, end: Stopped) -> Ending | None:
+    """Where an agent could not even be asked: wait and ask again, or stop. Else nothing."""
+    if end.well:
+        return None
+    move = recovery.move(
+        end, changed=False, verdict=None, counts=counts(run, task, end, "", ""), cure=run.worker(task).agent.CURE,
+        now=time.time(),
+    )  # fmt: skip
+    if move.kind is MoveKind.STOP:
+        return stop(run, move)
+    if move.kind is MoveKind.WAIT:
+        return start_waiting(run, move.reason, move.when or time.time(), task.id)
+    return None
+
+
+def _skip(run: Run, _: Prd, task: Task, __: SetAside) -> Ending | None:
+    run.note(Skipped(task.id, one_line(clean(task.text))))
+    return None
+
+
+def _park(run: Run, _: Prd, task: Task, owed: SetAside) -> Ending | None:
+    return park(run, task, owed.reason)
+
+
+def park(run: Run, task: Task, reason: str) -> Ending | None:
+    """Give it to a human, with everything needed to decide. An Ending where too many failed alike."""
+    try:
+        paper.park(run, task, reason)
+    except RalphError as error:
+        run.skipped.add(task.id)
+        run.say(f"{error.what}. It is left out of this run instead of parked. {error.now}", loud=True)
+    run.note(Parked(task.id, one_line(clean(task.text)), reason, run.tip))
+    left = plan.choose(paper.read(run), skip=run.left_out, only=run.settings.only) is not None
+    alike = recovery.stop_after(run.history.alike, left=left)
+    return Ending(Exit.STOPPED, alike.reason) if alike else None
+
+
+def stop(run: Run, move: Move) -> Ending:
+    """The run is over: why, and from when on it is worth to start again."""
+    when = f" Start again after {clock(move.when)}: the same" if move.when else " The same"
+    return Ending(
+        Exit.INTERRUPTED if run.stop else Exit.STOPPED, f"{move.reason}{when} command goes on from here."
+    )
+
+
+MOVES: dict[MoveKind, Callable[[Run, Prd, Task, SetAside], Ending | None]] = {
+    MoveKind.WAIT: _wait,
+    MoveKind.HAND_OVER: _hand_over,
+    MoveKind.CHANGE: _change,
+    MoveKind.SPLIT: _split,
+    MoveKind.SKIP: _skip,
+    MoveKind.PARK: _park,
+}

@@ -1,0 +1,68 @@
+"""A second agent looks at the work, with fresh context and before it is recorded: one more gate.
+
+What it answers is a finding like any other. No readable answer is no answer: that is said, and the gates decide.
+"""
+
+from __future__ import annotations
+
+import os
+
+from ralph.core import brief as briefing
+from ralph.core import review
+from ralph.core.review import Review
+from ralph.events import Reviewed
+from ralph.model import Finding, GateResult, Stopped, Task, What
+from ralph.run import Run
+from ralph.system import session
+from ralph.system.examine import Frozen
+from ralph.system.files import templates
+from ralph.system.workspace import Workspace
+from ralph.text import clean, mask, one_line
+from ralph.worker import Worker, named
+from ralph.working import Follower, written
+
+MOST_DIFF = 200_000  # characters of the diff that the reviewer gets
+
+
+def look(run: Run, space: Workspace, task: Task, frozen: Frozen, results: tuple[GateResult, ...]) -> list[Finding]:
+    """What the reviewer has against the work. It may have written: the caller takes that back."""
+    worker = named(run.settings.review_with)
+    end = _asked(run, space, task, worker, _question(run, task, frozen, results))
+    answer = review.read_answer(end.said) if end.well else Review(None, (), ())
+    text = one_line(mask(clean(" ".join(answer.problems)), run.secrets), 400)
+    run.note(Reviewed(space.n, worker.name, answer.ok, text, round(end.seconds, 3), end.tokens, end.cost))
+    if answer.ok is None:
+        run.say(f"The reviewer {worker.name} gave no readable answer: the gates alone decide.", loud=True)
+    if answer.ok is not False:
+        return []
+    said = [mask(clean(one), run.secrets) for one in answer.problems]
+    first = one_line(said[0], 200) if said else "it gave no reason"
+    return [Finding(What.REVIEW, f"The reviewer {worker.name} refused it: {first}", "\n".join(said))]
+
+
+def _question(run: Run, task: Task, frozen: Frozen, results: tuple[GateResult, ...]) -> str:
+    words = ("diff", "--no-color", "--no-ext-diff", "--no-textconv", run.tip, frozen.tree)
+    diff = run.git.tree(*words).decode(errors="replace")
+    cut = diff if len(diff) <= MOST_DIFF else f"{diff[:MOST_DIFF]}\n... {len(diff) - MOST_DIFF} characters more"
+    return briefing.ask_review(
+        templates(), task=task, diff=cut, gates=results, prd_name=run.paths.prd, secrets=run.secrets
+    )
+
+
+def _asked(run: Run, space: Workspace, task: Task, worker: Worker, question: str) -> Stopped:
+    settings, follower = run.settings, Follower(run, space.n, task, worker, quiet=True)
+    path = written(run, space.n, question, "review")
+    return session.run(
+        run.launch(worker, read_only=True),
+        cwd=run.here,
+        env={**os.environ, **session.NONINTERACTIVE, "RALPH_PROMPT_FILE": str(path), "RALPH_RUN_ID": run.id},
+        prompt=path,
+        transcript=run.folder / f"{space.n}.review.log",
+        read=worker.agent.read if worker.agent.EVENTS else None,
+        silence=settings.silence,
+        open_tool_silence=max(settings.silence, settings.gate_timeout),
+        wall=settings.task_timeout,
+        started=lambda _pid, _start: None,
+        tell=follower.tell,
+        stop=follower.stop,
+    )

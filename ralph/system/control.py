@@ -1,0 +1,181 @@
+"""Orders and notes from other terminals: small files in ralph's folder, which the loop looks at as it goes.
+
+Looking costs microseconds where nothing is there: the loop does it between events, and five times a second while an
+agent works. An order counts for the run that is going on, a note until its task is accepted. Agents can write there,
+too: a link, a pipe or a folder is no order, and only the first kilobytes of a file are read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import stat
+from contextlib import suppress
+from pathlib import Path
+from typing import Literal
+
+from ralph.errors import Exit, RalphError
+from ralph.text import clean, tail
+
+MOST_ORDER = 4_096  # bytes
+MOST_NOTE = 4_000  # characters of all notes on a task: the newest
+MOST_NOTES = 65_536  # bytes of a note file that are looked at
+PLAIN = re.compile(r"[A-Z0-9][A-Z0-9.-]{0,59}|[0-9a-f]{8}")  # one case each: some file systems know no other
+OTHER = re.compile(r"[^A-Za-z0-9.-]+")
+
+
+def safe_name(task_id: str) -> str:
+    """A file name of its own for any id: the id itself where it is plain, else what is plain of it and a hash."""
+    if PLAIN.fullmatch(task_id):
+        return task_id
+    mark = hashlib.sha256(task_id.encode(errors="surrogatepass")).hexdigest()[:8]
+    return f"{OTHER.sub('-', task_id).strip('.-')[:60]}-{mark}".lstrip("-")
+
+
+class Control:
+    """What other terminals want of the run in this checkout. `state` is ralph's own folder (`Repo.state`)."""
+
+    def __init__(self, state: Path) -> None:
+        self._orders, self._notes, self._review = state / "control", state / "notes", state / "review"
+
+    # ------------------------------------------------------------ read by the run
+
+    def paused(self) -> str | None:
+        """Why nothing may start now; None: it may."""
+        return _read(self._orders / "pause", MOST_ORDER)
+
+    def stop_asked(self) -> Literal["after", "now"] | None:
+        """`after` the attempt that is going on, or `now`; None: nobody asked."""
+        said = _read(self._orders / "stop", MOST_ORDER)
+        return None if said is None else "now" if said == "now" else "after"
+
+    def skipped(self) -> frozenset[str]:
+        """The ids of the tasks to leave out."""
+        names = (name for name in _names(self._orders) if name.startswith("skip-"))
+        return frozenset(said for name in names if (said := _read(self._orders / name, MOST_ORDER)))
+
+    def clear(self) -> None:
+        """Forget all orders: they were for an earlier run. Notes stay."""
+        for name in _names(self._orders):
+            with suppress(OSError):
+                (self._orders / name).unlink()
+
+    # ------------------------------------------------------------ written by commands, and at a checkpoint
+
+    def pause(self, reason: str) -> None:
+        """Let nothing start until `resume`. A later reason replaces the earlier one."""
+        _write(self._orders / "pause", reason)
+
+    def resume(self) -> bool:
+        """Take a pause back; whether there was one."""
+        return _taken_away(self._orders / "pause")
+
+    def stop(self, *, now: bool) -> None:
+        """End the run after its attempt, or now. `now` is not taken back by a later, milder order."""
+        if now or self.stop_asked() is None:
+            _write(self._orders / "stop", "now" if now else "after")
+
+    def skip(self, task_id: str) -> None:
+        """Leave a task out of this run."""
+        _write(self._orders / f"skip-{safe_name(task_id)}", task_id)
+
+    def unskip(self, task_id: str) -> bool:
+        """Take a skip back; whether there was one."""
+        return _taken_away(self._orders / f"skip-{safe_name(task_id)}")
+
+    # ------------------------------------------------------------ what people say about a task, and what they read
+
+    def add_note(self, task_id: str, text: str) -> None:
+        """Keep what a person says about a task, below what was said before."""
+        _append(self._notes / f"{safe_name(task_id)}.md", f"{clean(text).strip()}\n\n")
+
+    def note_for(self, task_id: str) -> str:
+        """What people said about a task, the newest last; at most 4,000 characters, the newest ones. "": nothing."""
+        said = _read(self._notes / f"{safe_name(task_id)}.md", MOST_NOTES, from_end=True)
+        return tail(said or "", lines=200, chars=MOST_NOTE).strip()
+
+    def review_path(self, task_id: str) -> Path:
+        """Where the review file of a parked task stands, if there is one."""
+        return self._review / f"{safe_name(task_id)}.md"
+
+    def keep_review(self, task_id: str, text: str) -> Path:
+        """Write the review file of a parked task; an older one goes."""
+        path = self.review_path(task_id)
+        _write(path, text)
+        return path
+
+    def forget(self, task_id: str) -> None:
+        """Remove notes and review file: the task is accepted."""
+        for path in (self._notes / f"{safe_name(task_id)}.md", self.review_path(task_id)):
+            with suppress(OSError):
+                path.unlink()
+
+
+# ---------------------------------------------------------------- files
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return os.listdir(folder)  # noqa: PTH208 - five times a second
+    except OSError:
+        return []
+
+
+def _read(path: Path, most: int, *, from_end: bool = False) -> str | None:
+    """The text of an ordinary file, its first or last `most` bytes. None: there is none. Never waits for anybody."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        seen = os.fstat(descriptor)
+        if not stat.S_ISREG(seen.st_mode):
+            return None
+        start = max(0, seen.st_size - most) if from_end else 0
+        return os.pread(descriptor, most, start).decode(errors="replace")
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
+
+
+def _write(path: Path, text: str) -> None:
+    """The whole text or none of it, for its owner's eyes only."""
+    new = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        _put(new, os.O_TRUNC, text)
+        new.replace(path)
+    except OSError as error:
+        new.unlink(missing_ok=True)
+        raise _unwritable(path, error) from error
+
+
+def _append(path: Path, text: str) -> None:
+    try:
+        _put(path, os.O_APPEND, text)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def _put(path: Path, how: int, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | how, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(text.encode(errors="replace"))
+
+
+def _taken_away(path: Path) -> bool:
+    try:
+        path.unlink()
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    return True
+
+
+def _unwritable(path: Path, error: OSError) -> RalphError:
+    what = f"ralph can't write into {path.parent}: {error.strerror}"
+    return RalphError(what, "Look at its permissions and at the space on the disk, then try again.",
+                      code=Exit.REFUSED)  # fmt: skip

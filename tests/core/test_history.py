@@ -1,0 +1,157 @@
+"""The journal, folded: what is owed, how often each task was tried, what was spent. Also over a restart."""
+
+from __future__ import annotations
+
+import pytest
+
+from ralph.core.history import OWED, History, Tally, fold
+from ralph.core.life import State, WrongTurn
+from ralph.events import (
+    AgentChanged,
+    AgentStarted,
+    AgentStopped,
+    Chosen,
+    Event,
+    Judged,
+    Parked,
+    Publishing,
+    Recorded,
+    Resumed,
+    Reviewed,
+    RunStarted,
+    SetAside,
+    Skipped,
+    Split,
+    Waited,
+    Waiting,
+    WorkspaceReady,
+)
+from ralph.model import MoveKind
+
+
+def after(*steps: Event, since: History | None = None) -> History:
+    history = since or History()
+    for step in steps:
+        history = fold(history, 1.0, "r", step)
+    return history
+
+
+def attempt(end: Event, n: int = 1, *, purpose: str = "", said: str = "", tokens: int = 0) -> list[Event]:
+    stopped = AgentStopped(n, "exited", 0, tokens=tokens, cost=tokens / 1000 or None, said=said)
+    return [Chosen(n, "T1", "T1", n, "b", purpose), WorkspaceReady(n, "b"), AgentStarted(n, 7, 1.0), stopped, end]
+
+
+def aside(move: str = "retry", n: int = 1, *, counted: bool = True, tree: str = "", work: str = "") -> SetAside:
+    return SetAside(n, "T1", "why", counted, work, "gate", move, tree)
+
+
+def tally(*steps: Event) -> Tally:
+    return after(*steps).tallies["T1"]
+
+
+def test_tries_that_count_and_those_that_do_not() -> None:
+    one = tally(*attempt(aside()))
+    assert (one.tried, one.uncounted, one.attempts) == (1, 0, 1)
+    two = tally(*attempt(aside()), *attempt(aside(counted=False), 2))
+    assert (two.tried, two.uncounted, two.attempts) == (1, 1, 2)
+
+
+def test_a_wait_and_a_hand_over_are_no_failed_deliveries() -> None:
+    for move in ("wait", "hand over"):
+        assert tally(*attempt(aside(move, counted=False))).uncounted == 0
+
+
+def test_waits_in_a_row_are_counted_until_an_agent_delivers() -> None:
+    wait = [*attempt(aside("wait", counted=False)), Waiting("limit", 9.0, "T1"), Waited(5.0)]
+    history = after(*wait, *wait)
+    assert (history.tallies["T1"].waits, history.waited) == (2, 10.0)
+    history = after(*attempt(aside()), since=history)
+    assert (history.tallies["T1"].waits, history.waited) == (0, 0.0)
+
+
+@pytest.mark.parametrize("move", list(MoveKind))
+def test_a_decision_is_owed_until_it_is_done(move: MoveKind) -> None:
+    history = after(*attempt(aside(move.value)))
+    assert (history.owed is not None) == (move.value in OWED)
+    assert after(Chosen(2, "T1", "T1", 2, "b"), since=history).owed is None
+
+
+@pytest.mark.parametrize(
+    ("move", "done"),
+    [
+        ("park", Parked("T1", "T1", "why")),
+        ("split", Split("T1", "T1", ("a", "b", "c"), ("1", "2", "3"))),
+        ("change the agent", AgentChanged("T1", "codex", "why")),
+        ("wait", Waiting("limit", 9.0, "T1")),
+        ("skip", Skipped("T1", "T1")),
+    ],
+)
+def test_doing_it_pays_the_debt(move: str, done: Event) -> None:
+    assert after(*attempt(aside(move)), done).owed is None
+
+
+def test_asking_keeps_the_debt_and_uses_up_no_try() -> None:
+    history = after(*attempt(aside("split")), *attempt(aside("asked", 2), 2, purpose="split", said="- [ ] a"))
+    assert history.owed is not None
+    assert history.tallies["T1"].tried == 1
+
+
+def test_a_hand_over_note_is_kept_with_the_work_until_the_next_attempt_ends() -> None:
+    asked = [
+        *attempt(aside("hand over", counted=False, tree="t", work="refs/w")),
+        *attempt(aside("asked", 2), 2, purpose="hand over", said="half is done"),
+    ]
+    assert after(*asked).owed is None
+    assert (tally(*asked).note, tally(*asked).work) == ("half is done", "refs/w")
+    later = tally(*asked, *attempt(aside(n=3), 3))
+    assert (later.note, later.work) == ("", "")
+
+
+def test_a_wait_goes_on_after_a_restart() -> None:
+    history = after(RunStarted("r", "b", "m", "b", "PRD.md", "a"), Waiting("limit", 9.0))
+    assert after(RunStarted("r2", "b", "m", "b", "PRD.md", "a"), since=history).waiting is not None
+    assert after(Waited(1.0), since=history).waiting is None
+
+
+def test_tries_that_leave_the_same_are_alike() -> None:
+    same = tally(*attempt(aside(tree="t")), *attempt(aside(n=2, tree="t"), 2), *attempt(aside(n=3, tree="t"), 3))
+    other = tally(*attempt(aside(tree="t")), *attempt(aside(n=2, tree="u"), 2))
+    assert (same.alike, other.alike) == (3, 1)
+
+
+def test_another_agent_begins_with_no_failed_delivery() -> None:
+    one = tally(*attempt(aside("change the agent", counted=False)), AgentChanged("T1", "codex", "why"))
+    assert (one.rung, one.uncounted) == (1, 0)
+
+
+def test_a_split_task_and_its_parts_are_never_split_again() -> None:
+    assert after(Split("T1", "T1", ("a",), ("1",))).split == {"T1", "1"}
+
+
+def test_checks_without_an_agent_are_no_attempt() -> None:
+    history = after(*attempt(aside(), purpose="check"))
+    assert history.attempts == 0
+    assert history.tallies["T1"] == Tally(checked=True)
+
+
+def test_money_is_counted_for_the_run_and_for_the_task() -> None:
+    steps = attempt(aside(), tokens=1000)
+    steps.insert(4, Reviewed(1, "codex", ok=True, tokens=500, cost=0.5))
+    history = after(*steps)
+    assert (history.tokens, history.cost) == (1500, 1.5)
+    assert (history.tallies["T1"].tokens, history.tallies["T1"].cost) == (1500, 1.5)
+
+
+def test_accepted_tasks_are_counted_until_a_person_looks() -> None:
+    done = [*attempt(Judged(1, True, "w")), Publishing(1, "c", "b"), Recorded(1, "T1", "c")]
+    history = after(*done)
+    assert (history.since_look, history.tallies) == (1, {})
+    assert after(Resumed(1.0), since=history).since_look == 0
+
+
+def test_what_can_not_follow_is_a_bug() -> None:
+    with pytest.raises(WrongTurn):
+        after(Chosen(1, "T1", "T1", 1, "b"), Judged(1, True, "w"))
+    current = after(Chosen(1, "T1", "T1", 1, "b")).current
+    assert current is not None
+    assert current.state is State.CHOSEN
