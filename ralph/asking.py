@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from ralph import paper
 from ralph.core import brief as briefing
-from ralph.core import memory
 from ralph.core.life import HAND_OVER
 from ralph.events import SetAside
 from ralph.model import Prd, Stopped, Task
@@ -50,18 +49,12 @@ def hand_over(run: Run, task: Task) -> str:
     """The question for a hand-over note."""
     last = run.failed.get(task.id, ((), None))[1]
     return briefing.ask_handover(
-        templates(), task=task, stopped=last, prd_name=run.paths.prd, secrets=run.secrets,
+        templates(), task=task, stopped=last, secrets=run.secrets,
     )  # fmt: skip
 
 
 def split(run: Run, task: Task) -> str:
     """The question for smaller tasks."""
     return briefing.ask_split(
-        templates(), task=task, previous=run.failed.get(task.id), prd_name=run.paths.prd, secrets=run.secrets,
+        templates(), task=task, previous=run.failed.get(task.id), secrets=run.secrets,
     )  # fmt: skip
-
-
-def protected(run: Run, task: Task) -> tuple[str, ...]:
-    """What no task may change here."""
-    return (*run.patterns(task.fields.protected), *run.settings.protected,
-            *memory.rules(run.base_memory()).protected)  # fmt: skip

@@ -18,6 +18,7 @@ from ralph.values import Option, Sort, checked
 
 AGENTS = ("claude", "codex", "opencode", "gemini", "qwen", "cursor", "copilot", "amp", "droid", "aider", "mini")
 BUILT_AGENTS = ("claude", "codex")
+SANDBOXES = ("auto", "on", "off")
 MAX_COST = 20.0  # USD, where the agent reports its cost
 MAX_TOKENS = 20_000_000  # where it does not
 
@@ -60,6 +61,7 @@ class Settings:
     max_retries: int = _set(
         2, Sort.COUNT, "Limits", "corrective retries after the first attempt (default 2)", "N", least=0
     )
+    split: bool = _set(True, Sort.SWITCH, "Limits", "have a task broken up when its retries failed (default on)")
     silence: float = _set(600.0, Sort.DURATION, "Limits", "end an attempt without progress (default 10m)", "DUR")
     task_timeout: float = _set(3600.0, Sort.DURATION, "Limits", "end an attempt (default 60m)", "DUR")
     gate_timeout: float = _set(900.0, Sort.DURATION, "Limits", "end a gate (default 15m)", "DUR")
@@ -96,7 +98,6 @@ class Settings:
     fallback: tuple[str, ...] = _set(
         (), Sort.TEXTS, "File", 'who tries before a task is parked: "codex", "claude:opus"', flag=False
     )
-    split: bool = _set(False, Sort.SWITCH, "File", "break a task up when its retries failed", flag=False)
     notify: str = _set("", Sort.TEXT, "File", "a command that gets each event that needs you, as JSON", flag=False)
     backoff: float = _set(30.0, Sort.DURATION, "File", "the first wait after a failure that passes", flag=False)
     circles: int = _set(3, Sort.COUNT, "File", "so often the same in a row is a circle", least=2, flag=False)
@@ -143,8 +144,6 @@ NOT_BUILT: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "max_parallel": ("leave it out, and the tasks run one after the other", lambda _: True),
     "isolate": ("leave it out, and attempts run in this checkout", bool),
     "setup": ("leave it out: attempts run in this checkout, where everything is set up", bool),
-    "review_with": ("leave it out, and put what must hold into --gate or a task's Check", bool),
-    "sandbox": ("leave it out, or start ralph itself inside a container", lambda mode: mode != "off"),
     "format": ("ralph reads Markdown checkboxes: leave it out", lambda name: name not in ("", "markdown")),
 }
 
@@ -165,6 +164,9 @@ def load(root: Path, flags: Mapping[str, object]) -> Settings:
     _refuse_unbuilt(both)
     settings = Settings(**both, given=frozenset(both))
     settings.agent_words()  # refuses what can't be split
+    if settings.sandbox not in SANDBOXES:
+        what = f"--sandbox takes auto, on or off, not `{settings.sandbox}`"
+        raise RalphError(what, "For example: --sandbox auto")
     return settings
 
 

@@ -11,15 +11,17 @@ from collections.abc import Callable
 from datetime import datetime
 
 from ralph import asking, paper
-from ralph.core import plan, recovery
+from ralph.core import question, recovery, split
 from ralph.core.life import HAND_OVER, SPLIT
 from ralph.core.prd import parse
 from ralph.core.recovery import Counts
 from ralph.errors import Exit, RalphError
-from ralph.events import AgentChanged, Parked, SetAside, Skipped, Split, Waited, Waiting
+from ralph.events import AgentChanged, SetAside, Skipped, Split, Waited, Waiting
 from ralph.model import Move, MoveKind, Prd, Stopped, Task
+from ralph.parking import park
 from ralph.run import Ending, Run
 from ralph.text import clean, one_line
+from ralph.working import protected
 
 TICK = 0.2  # seconds between two looks at what ends a wait early
 
@@ -115,15 +117,13 @@ def _change(run: Run, _: Prd, task: Task, owed: SetAside) -> Ending | None:
 
 def _split(run: Run, prd: Prd, task: Task, owed: SetAside) -> Ending | None:
     """Ask for smaller tasks and write them under this one. A bad answer parks it."""
-    from ralph.core import split
-
     end = asking.ask(run, prd, task, SPLIT, asking.split(run, task))
     if ending := _not_asked(run, task, end):
         return ending
     if run.history.waiting is not None or run.stop:
         return None
     prd = paper.read(run)
-    answer = split.parse(end.said, task, prd.tasks, protected=asking.protected(run, task), papers=run.paths.both)
+    answer = split.parse(end.said, task, prd.tasks, protected=protected(run, task), papers=run.paths.both)
     if isinstance(answer, split.Refused):
         return park(run, task, f"{owed.reason} It could not be split: {answer.reason}")
     try:
@@ -156,20 +156,8 @@ def _skip(run: Run, _: Prd, task: Task, __: SetAside) -> Ending | None:
 
 
 def _park(run: Run, _: Prd, task: Task, owed: SetAside) -> Ending | None:
-    return park(run, task, owed.reason)
-
-
-def park(run: Run, task: Task, reason: str) -> Ending | None:
-    """Give it to a human, with everything needed to decide. An Ending where too many failed alike."""
-    try:
-        paper.park(run, task, reason)
-    except RalphError as error:
-        run.skipped.add(task.id)
-        run.say(f"{error.what}. It is left out of this run instead of parked. {error.now}", loud=True)
-    run.note(Parked(task.id, one_line(clean(task.text)), reason, run.tip))
-    left = plan.choose(paper.read(run), skip=run.left_out, only=run.settings.only) is not None
-    alike = recovery.stop_after(run.history.alike, left=left)
-    return Ending(Exit.STOPPED, alike.reason) if alike else None
+    findings, stopped = run.failed.get(task.id, ((), None))
+    return park(run, task, owed.reason, question.asked(stopped, findings) if stopped else "")
 
 
 def stop(run: Run, move: Move) -> Ending:

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from ralph import paper
-from ralph.core import guarded, memory, sensitive, verdict
+from ralph.core import guarded, sensitive, verdict
 from ralph.core.life import CHECK
 from ralph.errors import Exit, RalphError
 from ralph.events import GateRan, Judged, Publishing
@@ -21,6 +21,7 @@ from ralph.system.examine import Frozen
 from ralph.system.snapshot import lend_index, scan, stage, write_tree
 from ralph.system.workspace import Workspace
 from ralph.text import clean, mask, one_line
+from ralph.working import protected
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +72,10 @@ def names(run: Run, task: Task, path: str) -> bool:
 
 def rules_for(run: Run, task: Task, commands: Sequence[Gate]) -> Rules:
     """What this attempt is held against: all of it read from the base."""
-    told = memory.rules(run.base_memory())
-    protected = (*run.patterns(task.fields.protected), *run.settings.protected, *told.protected)
     words = {word for gate in commands for word in _words(gate.command)}
     return Rules(
         scope=run.patterns(task.fields.files),
-        protected=protected,
+        protected=protected(run, task),
         prd=run.paths.prd,
         memory=run.paths.memory,
         text=f"{task.text}\n{task.body}",
@@ -221,7 +220,7 @@ def build_commit(run: Run, task: Task, frozen: Frozen, judged: Judgement, placin
         trailers += [
             ("Ralph-Run", run.id),
             ("Ralph-Attempt", str(run.history.tallies[task.id].tried + 1)),
-            ("Ralph-Agent", run.worker(task).name),
+            ("Ralph-Agent", run.worker(task).name if frozen.changes else "none"),
             ("Ralph-Gates", gates_trailer(judged)),
             ("Ralph-Tree", tree),
         ]

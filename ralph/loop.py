@@ -117,7 +117,7 @@ def finish(
     judging.publish(run, space.n, commit, held, judged.placing.new.get(run.paths.memory))
     run.accepted += 1
     if not judged.evidence.gates:
-        recorded = frozenset(change.path for change in frozen.changes) | run.paths.both
+        recorded = frozenset(change.path for change in frozen.changes) | judged.placing.new.keys()
         run.saw(now, at, new=recorded, gone=(space.wip, held))
     run.note(Recorded(space.n, task.id, commit, tuple(one.id for one in judged.placing.also)))
     run.control.forget(task.id)
@@ -164,7 +164,7 @@ def reason_to_stop(run: Run) -> str:
 def stopped(run: Run, prd: Prd, reason: str) -> Ending:
     if run.stop:
         return Ending(Exit.INTERRUPTED, "Interrupted. The same command goes on from here.")
-    if plan.choose(prd, only=run.settings.only) is None:
+    if plan.choose(prd, skip=run.left_out, only=run.settings.only) is None:
         return finished(run, prd)
     return Ending(Exit.STOPPED, f"Stopped with work left: {reason}.")
 
@@ -177,7 +177,7 @@ def finished(run: Run, prd: Prd) -> Ending:
             Exit.STOPPED, f"Open tasks vanished from {run.paths.prd} while an agent ran: {', '.join(gone)}."
         )
     parked = [task for task in prd.tasks if not task.done and task.fields.parked is not None]
-    waiting = plan.waiting(prd, only=run.settings.only)
+    waiting = plan.waiting(prd, skip=run.left_out, only=run.settings.only)
     if parked:
         rest = f", and {len(waiting)} wait for them" if len(waiting) > len(parked) else ""
         return Ending(Exit.PARKED, f"Finished; parked for a human: {len(parked)}{rest}.")

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import unified_diff
 
-from ralph.core import memory, plan, prd
+from ralph.core import archive, memory, plan, prd
 from ralph.core.reading import only_reads
 from ralph.errors import Exit, RalphError
 from ralph.events import Moved, Placed, Publishing
@@ -173,9 +173,9 @@ def _move(
 
 def wait_for_quiet(run: Run, now: Prd) -> bool:
     """Only tasks that were just typed are left: wait until nobody has typed for a while. True: look again."""
-    if plan.choose(now, only=run.settings.only) is None:
+    if plan.choose(now, skip=run.left_out, only=run.settings.only) is None:
         return False
-    while (left := run.edited + QUIET - time.time()) > 0 and not run.stop:
+    while (left := run.edited + QUIET - time.time()) > 0 and not run.hurried:
         time.sleep(min(left, 0.2))
     run.known |= {task.id for task in now.tasks}
     return True
@@ -296,12 +296,18 @@ def place(run: Run, n: int, task: Task, settled: Settled, old_memory: bytes | No
     old: dict[str, bytes | None] = {run.paths.prd: settled.prd.data}
     if run.paths.memory:
         left = run.papers.read(run.paths.memory)
-        new[run.paths.memory] = remembered(run, ticked, old_memory, left, task, entry)
+        whole = remembered(run, ticked, old_memory, left, task, entry)
+        place_of_old = archive.beside(run.paths.memory)
+        older = run.papers.read(place_of_old)
+        new[run.paths.memory], longer = archive.compact(whole, run.settings.memory_size, older)
         old[run.paths.memory] = left
+        if longer is not None and longer != older:
+            new[place_of_old], old[place_of_old] = longer, older
     run.note(Placed(n, tuple(new)))
     run.papers.swap(run.paths.prd, settled.prd.data, ticked.data)
-    if run.paths.memory:
-        run.papers.put(run.paths.memory, new[run.paths.memory])
+    for path, content in new.items():
+        if path != run.paths.prd:
+            run.papers.put(path, content)
     run.wrote = ticked.data
     return Placing(new, old, also)
 

@@ -14,7 +14,7 @@ from ralph.judging import run_gates
 from ralph.model import Prd, Task
 from ralph.paper import untick_after_gates
 from ralph.run import Run
-from ralph.system import examine, undo
+from ralph.system import examine, sandbox, undo
 from ralph.system.snapshot import fill, refresh, scan, split, stage, write_tree
 from ralph.text import clean, one_line
 from ralph.worker import named
@@ -100,6 +100,12 @@ def refuse_agents(run: Run) -> None:
             named(task.fields.agent)
         except RalphError as error:
             raise RalphError(error.what, error.now, where=f"{run.settings.prd}:{task.line}") from None
+
+
+def refuse_sandbox(run: Run) -> None:
+    """A sandbox that was asked for and can't be, or paths in it that are not there."""
+    if sandbox.wanted(run.settings.sandbox):
+        sandbox.extra_paths(run.settings.sandbox_paths, run.root, Path.home())
 
 
 def refuse_sparse(run: Run) -> None:
@@ -211,5 +217,5 @@ def _take_back_writes(run: Run) -> None:
 
 STEPS: tuple[Callable[[Run], None], ...] = (
     refuse_states, refuse_branch_name, refuse_agents, refuse_ignored, refuse_sparse, refuse_protected_scopes,
-    refuse_dirty,
+    refuse_sandbox, refuse_dirty,
 )  # fmt: skip

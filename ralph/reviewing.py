@@ -28,7 +28,7 @@ def look(run: Run, space: Workspace, task: Task, frozen: Frozen, results: tuple[
     """What the reviewer has against the work. It may have written: the caller takes that back."""
     worker = named(run.settings.review_with)
     end = _asked(run, space, task, worker, _question(run, task, frozen, results))
-    answer = review.read_answer(end.said) if end.well else Review(None, (), ())
+    answer = review.read_answer(end.said) if end.well else Review(None)
     text = one_line(mask(clean(" ".join(answer.problems)), run.secrets), 400)
     run.note(Reviewed(space.n, worker.name, answer.ok, text, round(end.seconds, 3), end.tokens, end.cost))
     if answer.ok is None:
@@ -45,17 +45,18 @@ def _question(run: Run, task: Task, frozen: Frozen, results: tuple[GateResult, .
     diff = run.git.tree(*words).decode(errors="replace")
     cut = diff if len(diff) <= MOST_DIFF else f"{diff[:MOST_DIFF]}\n... {len(diff) - MOST_DIFF} characters more"
     return briefing.ask_review(
-        templates(), task=task, diff=cut, gates=results, prd_name=run.paths.prd, secrets=run.secrets
+        templates(), task=task, diff=cut, gates=results, secrets=run.secrets
     )
 
 
 def _asked(run: Run, space: Workspace, task: Task, worker: Worker, question: str) -> Stopped:
-    settings, follower = run.settings, Follower(run, space.n, task, worker, quiet=True)
+    settings, follower = run.settings, Follower(run, space.n, task, worker)
     path = written(run, space.n, question, "review")
-    return session.run(
+    env = {**os.environ, **session.NONINTERACTIVE, "RALPH_PROMPT_FILE": str(path), "RALPH_RUN_ID": run.id}
+    end = session.run(
         run.launch(worker, read_only=True),
         cwd=run.here,
-        env={**os.environ, **session.NONINTERACTIVE, "RALPH_PROMPT_FILE": str(path), "RALPH_RUN_ID": run.id},
+        env=env,
         prompt=path,
         transcript=run.folder / f"{space.n}.review.log",
         read=worker.agent.read if worker.agent.EVENTS else None,
@@ -65,4 +66,6 @@ def _asked(run: Run, space: Workspace, task: Task, worker: Worker, question: str
         started=lambda _pid, _start: None,
         tell=follower.tell,
         stop=follower.stop,
+        secrets=run.secrets,
     )
+    return follower.finished(end)

@@ -14,10 +14,11 @@ from types import FrameType
 
 from ralph.config import BUILT_AGENTS, MAX_COST, MAX_TOKENS, Settings
 from ralph.core.history import History, Tally, fold
+from ralph.core.spent import priced
 from ralph.errors import Exit
-from ralph.events import Event, Noted
+from ralph.events import Event, Noted, Parked, Paused, RunEnded, to_json
 from ralph.model import Finding, Gate, Launch, Order, Prd, Stopped, Task
-from ralph.system import examine, gates, record
+from ralph.system import examine, gates, hook, record
 from ralph.system.control import Control
 from ralph.system.git import Git
 from ralph.system.journal import Journal
@@ -84,6 +85,7 @@ class Run:
     secrets: tuple[str, ...] = field(default_factory=lambda: secrets_of(os.environ))
     skipped: set[str] = field(default_factory=set)  # tasks that could not even be parked
     scanned: tuple[float, Scan] | None = None  # when (monotonic), and what was seen
+    complained: bool = False  # about the notify command
     accepted: int = 0
     looked: float = field(default_factory=time.monotonic)  # when a person last looked at the work
     clock: float = field(default_factory=time.monotonic)
@@ -93,6 +95,17 @@ class Run:
         entry = self.journal.write(event)
         self.history = fold(self.history, entry.time, self.id, event)
         self.tell(event)
+        if self.settings.notify and needs_a_human(event):
+            self._notify(event)
+
+    def _notify(self, event: Event) -> None:
+        """The user's own command gets it. A run never fails for that; the first complaint is shown."""
+        complaint = hook.notify(
+            self.settings.notify, to_json(event), self.here, self.environment(), stop=lambda: self.hurried
+        )
+        if complaint and not self.complained:
+            self.complained = True
+            self.say(complaint, loud=True)
 
     @property
     def hurried(self) -> bool:
@@ -152,6 +165,11 @@ class Run:
         known = task.fields.agent.partition(":")[0].strip() in BUILT_AGENTS
         first = named(task.fields.agent) if known else self.workers[0]
         return replace(first, model=task.fields.model) if task.fields.model else first
+
+    def estimate(self, worker: Worker, split: tuple[int, int, int]) -> float | None:
+        """USD for tokens of an agent that tells no cost, by the list prices that are known for its model."""
+        prices = {**worker.agent.PRICES, **dict(self.settings.prices)}
+        return priced(split, prices.get(worker.model, ()))
 
     @property
     def left_out(self) -> frozenset[str]:
@@ -213,6 +231,11 @@ class Run:
 
     def environment(self) -> dict[str, str]:
         return dict(os.environ)
+
+
+def needs_a_human(event: Event) -> bool:
+    """What the notify command is told."""
+    return isinstance(event, Parked | RunEnded) or (isinstance(event, Paused) and event.checkpoint)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from ralph.errors import Exit, RalphError
 from ralph.events import Event, Noted, RunStarted
 from ralph.model import Prd
 from ralph.run import Run, Stop
-from ralph.system import examine, gates, journal, lock, record
+from ralph.system import examine, gates, journal, lock, record, sandbox
 from ralph.system.control import Control
 from ralph.system.git import Git, GitError, discover
 from ralph.worker import ladder
@@ -188,6 +188,7 @@ def said(run: Run, now: Prd) -> list[str]:
             f"{near} lines look like tasks and are none (line {now.near_misses[0].line}: {now.near_misses[0].why})."
         )
     lines += list(run.launch(run.workers[0]).said)
+    lines += [text for text in (sandbox.said(settings.sandbox, run.root),) if text]
     for agent in dict.fromkeys(worker.agent for worker in run.workers):
         if agent.login(os.environ, lambda name: (Path.home() / name).exists()) is False:
             lines.append(f"{agent.NAME} may not be logged in. {agent.CURE}")

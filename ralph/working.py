@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -12,13 +14,16 @@ from typing import Any
 
 from ralph.agents.limits import resets
 from ralph.core import brief as briefing
-from ralph.core import memory
+from ralph.core import memory, sensitive
+from ralph.core.watch import Limits, Watch
 from ralph.events import AgentReported, AgentStarted, AgentStopped, Chosen, WorkspaceReady
-from ralph.model import Kind, Prd, Signal, Stopped, Task, Why
+from ralph.model import Kind, Launch, Prd, Signal, Stopped, Task, Why
 from ralph.paper import names_paper
 from ralph.run import Run
-from ralph.system import session, workspace
+from ralph.system import sandbox, session, workspace
 from ralph.system.files import templates
+from ralph.system.look import Looker, looking
+from ralph.system.snapshot import Stat
 from ralph.system.workspace import Workspace
 from ralph.text import clean, mask, one_line
 from ralph.worker import Worker
@@ -54,7 +59,8 @@ def brief(run: Run, task: Task, prd: Prd, n: int) -> Path:
         attempt=tally.tried + 1,
         previous=run.failed.get(task.id),
         secrets=run.secrets,
-        **{name: said for name, said in (("note", note), ("handover", tally.note)) if said},
+        note=note,
+        handover=tally.note if tally.work else "",
     )
     return written(run, n, text)
 
@@ -82,22 +88,49 @@ def parents(prd: Prd, task: Task) -> tuple[Task, ...]:
 def let_work(run: Run, space: Workspace, task: Task, prompt: Path, *, read_only: bool = False) -> Stopped:
     """Start the agent and follow it to its end."""
     settings, worker = run.settings, run.worker(task)
-    follower = Follower(run, space.n, task, worker)
-    end = session.run(
-        run.launch(worker, read_only=read_only),
-        cwd=run.here,
-        env=_environment(run, task, prompt),
-        prompt=prompt,
-        transcript=run.folder / f"{space.n}.log",
-        read=worker.agent.read if worker.agent.EVENTS else None,
-        silence=settings.silence,
-        open_tool_silence=max(settings.silence, settings.gate_timeout),
-        wall=task.fields.timeout or settings.task_timeout,
-        started=follower.started,
-        tell=follower.tell,
-        stop=follower.stop,
-    )
-    return _with_reset(end)
+    env = _environment(run, task, prompt)
+    with looking(run.git) as looker, sandboxed(run, run.launch(worker, read_only=read_only), worker, env) as launch:
+        follower = Follower(run, space.n, task, worker, looker=looker, known=space.before.untracked)
+        end = session.run(
+            launch,
+            cwd=run.here,
+            env=env,
+            prompt=prompt,
+            transcript=run.folder / f"{space.n}.log",
+            read=worker.agent.read if worker.agent.EVENTS else None,
+            silence=settings.silence,
+            open_tool_silence=max(settings.silence, settings.gate_timeout),
+            wall=task.fields.timeout or settings.task_timeout,
+            started=follower.started,
+            tell=follower.tell,
+            stop=follower.stop,
+            answer=follower.answer,
+            secrets=run.secrets,
+        )
+    return _with_reset(follower.finished(end))
+
+
+@contextmanager
+def sandboxed(run: Run, launch: Launch, worker: Worker, env: Mapping[str, str]) -> Iterator[Launch]:
+    """The launch, in a sandbox where one is wanted; its /tmp is gone afterwards."""
+    if run.settings.sandbox == "off" or not sandbox.wanted(run.settings.sandbox):
+        yield launch
+        return
+    where, folder = run.git.where, run.git.where.state / "tmp" / "sandbox"
+    try:
+        argv = sandbox.wrap(
+            launch.argv, {**env, **launch.env}, root=where.root, here=run.here, git_dir=where.git_dir,
+            common=where.common, home_paths=worker.agent.HOME, extra=run.settings.sandbox_paths, tmp=folder,
+        )  # fmt: skip
+        yield replace(launch, argv=argv)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def protected(run: Run, task: Task) -> tuple[str, ...]:
+    """What this task may not change, as patterns of the repository."""
+    always = (*run.settings.protected, *memory.rules(run.base_memory()).protected)
+    return (*run.patterns(task.fields.protected), *always)
 
 
 def _with_reset(end: Stopped) -> Stopped:
@@ -121,46 +154,116 @@ def _environment(run: Run, task: Task, prompt: Path) -> Mapping[str, str]:
 
 
 class Follower:
-    """Watches one attempt: what is spent, what is shown, when it must end."""
+    """Watches one attempt: what is spent, what is shown, when it must end.
 
-    def __init__(self, run: Run, n: int, task: Task, worker: Worker, *, quiet: bool = False) -> None:
-        self._quiet = quiet  # not an attempt's own agent: the journal does not follow it
+    `known` are files that git did not track before, as they were. Without a `looker` the work tree is not watched,
+    and nothing is shown.
+    """
+
+    def __init__(
+        self, run: Run, n: int, task: Task, worker: Worker, *, looker: Looker | None = None,
+        known: Mapping[str, Stat] | None = None,
+    ) -> None:  # fmt: skip
         self._run, self._n, self._task, self._worker = run, n, task, worker
+        self._looker, self._known = looker, known or {}
+        self._scope, self._protected = run.patterns(task.fields.files), protected(run, task)
         self._tally = session.Tally()
         self._last = time.monotonic()
+        self._watch = Watch(_limits(run, worker), self._last, worker.agent.window(worker.model))
+        self._before = run.tally(task)
         self._refused = False
+        self._split = (0, 0, 0)
 
     def started(self, pid: int, start: float) -> None:
         self._run.note(AgentStarted(self._n, pid, start, self._worker.name))
 
-    def tell(self, signal: Signal) -> None:
+    def tell(self, signal: Signal) -> bool:
+        """One signal of the agent; whether it is progress."""
         self._tally.add(signal)
+        if signal.usage is not None and any(signal.usage.split):
+            self._split = signal.usage.split
         self._refused |= signal.kind in (Kind.AUTH, Kind.CREDIT)
-        action = signal.kind is Kind.TOOL
-        if action or time.monotonic() - self._last >= SIGN_OF_LIFE:
+        if signal.kind is Kind.TOOL or time.monotonic() - self._last >= SIGN_OF_LIFE:
             self._report(signal)
+        return self._watch.hear(signal, time.monotonic())
 
     def _report(self, signal: Signal) -> None:
         self._last = time.monotonic()
-        if self._quiet:
+        if self._looker is None:
             return
         what = (
             " ".join(part for part in (signal.tool, signal.command or " ".join(signal.paths)) if part)
-            or signal.text
+            or signal.text.strip().rpartition("\n")[2]
         )
         shown = one_line(mask(clean(what), self._run.secrets), 120)
         self._run.note(AgentReported(self._n, shown, self._tally.tokens, self._tally.cost))
 
-    def stop(self) -> Why | None:
+    def stop(self) -> tuple[Why, str] | None:
+        """Why it has to end now, if it has to, and what was seen."""
+        if why := self._ordered():
+            return why, ""
+        if time.monotonic() - self._last >= SIGN_OF_LIFE:
+            self._report(Signal(Kind.TEXT))
+        if limit := self._run.limit(self._tally.tokens, self._tally.cost):
+            return Why.LIMIT, f"{limit[:1].upper()}{limit[1:]}."
+        self._look()
+        before, tally = self._before, self._tally
+        cost = None if tally.cost is None and before.cost is None else (tally.cost or 0.0) + (before.cost or 0.0)
+        reason = self._watch.reason(time.monotonic(), before.tokens + tally.tokens, cost)
+        return (reason.why, mask(clean(reason.detail), self._run.secrets)) if reason else None
+
+    def _ordered(self) -> Why | None:
         if self._run.hurried:
             return Why.INTERRUPTED
         if self._task.id in self._run.control.skipped():
             return Why.SKIPPED
-        if self._refused:
-            return Why.REFUSED  # it would ask again for minutes, in vain
-        if time.monotonic() - self._last >= SIGN_OF_LIFE:
-            self._report(Signal(Kind.TEXT))
-        return Why.LIMIT if self._run.limit(self._tally.tokens, self._tally.cost) else None
+        return Why.REFUSED if self._refused else None  # it would ask again for minutes, in vain
+
+    def answer(self) -> str | None:
+        """What to type into its terminal now, by a rule of the user's."""
+        typed = self._watch.answer(time.monotonic())
+        if typed is not None:
+            self._run.say(f"{self._task.id}: typed `{one_line(mask(clean(typed), self._run.secrets), 40)}`.")
+        return typed
+
+    def _look(self) -> None:
+        """What it changes that is not its own, as far as the work tree shows it."""
+        if self._looker is None or not (self._scope or self._protected):
+            return
+        if (seen := self._looker.poll()) is None:
+            return
+        changed = {path: stat for path, stat in seen.items() if self._known.get(path) != stat}
+        strangers = {path: stat for path, stat in changed.items() if self._strange(path)}
+        if warning := self._watch.saw(strangers):
+            self._run.say(f"{self._task.id}: {warning}", loud=True)
+
+    def _strange(self, path: str) -> bool:
+        if path in self._run.paths.both:
+            return False  # they have rules of their own
+        outside = bool(self._scope) and not sensitive.matches(self._scope, path)
+        return outside or sensitive.matches(self._protected, path)
+
+    def finished(self, end: Stopped) -> Stopped:
+        """How it ended, with an estimate where the agent told no cost."""
+        if self._run.settings.sandbox != "off":
+            end = replace(end, code=sandbox.exit_code(end.code))
+        return end if end.cost is not None else replace(end, cost=self._run.estimate(self._worker, self._split))
+
+
+def _limits(run: Run, worker: Worker) -> Limits:
+    settings = run.settings
+    return Limits(
+        silence=settings.silence,
+        open_patience=max(settings.silence, settings.gate_timeout),
+        circles=settings.circles,
+        similarity=settings.similarity,
+        fill=settings.context_fill,
+        tokens=settings.max_task_tokens,
+        cost=settings.max_task_cost,
+        turns=settings.max_turns,
+        events=worker.agent.EVENTS,
+        answers=settings.answers,
+    )
 
 
 def told(run: Run, n: int, end: Stopped) -> AgentStopped:

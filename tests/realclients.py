@@ -8,15 +8,22 @@
 The environment holds nothing of the caller's: a throw-away HOME, a dummy key, the scripted server's address, the
 clients' quiet switches and one retry. The client stands on its PATH under its own name, so the whole of ralph can
 be run the same way: `[*server.inside, sys.executable, "-m", "ralph", "--claude"]` with PYTHONPATH added.
+`Rig` runs the client alone, as ralph starts it.
 """
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+import pty
+import subprocess
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from modelserver import ModelServer, Step
+
+from ralph.agents import get
+from ralph.model import Kind, Order, Signal
 
 CACHE = Path(__file__).parent.parent / ".cache" / "agents" / "node_modules"
 BINARIES = {
@@ -108,3 +115,88 @@ def _codex(home: Path, url: str) -> dict[str, str]:
     (home / ".codex").mkdir()
     (home / ".codex" / "config.toml").write_text(CODEX_CONFIG.format(url=url))
     return {"SCRIPTED_KEY": "dummy"}
+
+
+# ---------------------------------------------------------------- one run of a client alone
+
+PROMPT = "Say T1 and work.\n"
+FREE = Order(())
+
+
+@dataclass
+class Ran:
+    signals: list[Signal]
+    code: int
+    folder: Path
+
+    @property
+    def kinds(self) -> list[Kind]:
+        return [signal.kind for signal in self.signals]
+
+    def one(self, kind: Kind) -> Signal:
+        """The last signal of a kind."""
+        return next(signal for signal in reversed(self.signals) if signal.kind is kind)
+
+
+@dataclass
+class Rig:
+    """Runs a client once, as the session does: prompt as a file on stdin, stdout and stderr on a pty."""
+
+    client: Client
+    folder: Path
+
+    def run(
+        self,
+        *script: Step,
+        subscription: bool = False,
+        kill_at: str = "",
+        prompt: str = PROMPT,
+        order: Order = FREE,
+    ) -> Ran:
+        """One run. `kill_at`: end it when the model was asked for a step of that kind."""
+        with ModelServer(script) as server:
+            env = self.client.environment(self.folder / "home", server.url, subscription=subscription)
+            ran = self.once(server, env, kill_at=kill_at, prompt=prompt, order=order)
+            assert all(asked["prompt"].strip() == prompt.strip() for asked in server.requests())
+        return ran
+
+    def once(
+        self,
+        server: ModelServer,
+        env: dict[str, str],
+        *,
+        kill_at: str = "",
+        prompt: str = PROMPT,
+        order: Order = FREE,
+    ) -> Ran:
+        repo, stdin = self.folder / "repo", self.folder / "prompt.md"
+        stdin.write_text(prompt)
+        subprocess.run(["git", "init", "-q", str(repo)], env=env, check=True)
+        agent = get(self.client.name)
+        launch = agent.launch(replace(order, program=(self.client.name,), as_root=os.geteuid() == 0))
+        argv = [*server.inside, *launch.argv]
+        master, slave = pty.openpty()
+        with stdin.open() as given:
+            running = subprocess.Popen(
+                argv, stdin=given, stdout=slave, stderr=slave, cwd=repo, env={**env, **launch.env}
+            )
+        os.close(slave)
+        if kill_at:
+            server.wait_for(kill_at, running)
+            running.kill()
+        output = _drained(master)
+        return Ran([signal for line in output.splitlines() for signal in agent.read(line)], running.wait(), repo)
+
+
+def _drained(master: int) -> str:
+    """Everything until the last writer is gone, which Linux tells as EIO."""
+    parts: list[bytes] = []
+    while True:
+        try:
+            part = os.read(master, 65_536)
+        except OSError:
+            part = b""
+        if not part:
+            os.close(master)
+            return b"".join(parts).decode(errors="replace")
+        parts.append(part)

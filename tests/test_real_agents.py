@@ -70,7 +70,7 @@ class Drive(Play):
 
     def begin(self, *flags: str) -> subprocess.Popen[str]:
         """ralph as the leader of a process group, as a shell starts it."""
-        own = [sys.executable, "-m", "ralph", f"--{self.client.name}", "--gate", GATE, *flags]
+        own = [sys.executable, "-m", "ralph", f"--{self.client.name}", "--gate", GATE, "--no-split", *flags]
         return subprocess.Popen(
             [*self.server.inside, *own], cwd=self.repo.path, env=self.env, start_new_session=True, text=True,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,

@@ -27,6 +27,8 @@ LIMIT = 120  # seconds for one run: generous, the machine is shared
 class Play:
     """A repository, a scripted agent, and ralph run on it."""
 
+    by_hand = 0  # boxes that a person ticks, in a commit of the PRD alone
+
     def __init__(self, repo: Repository, story: Mapping[str, Any]) -> None:
         self.repo = repo
         repo.commit({"PRD.md": story.get("prd", PRD), **story.get("files", {})}, "the project")
@@ -39,7 +41,7 @@ class Play:
         self.before = self.files()
 
     def ralph(self, *flags: str) -> subprocess.CompletedProcess[str]:
-        words = [sys.executable, "-m", "ralph", "--agent-command", f"sh {self.agent}", *flags]
+        words = [sys.executable, "-m", "ralph", "--agent-command", f"sh {self.agent}", "--no-split", *flags]
         return subprocess.run(words, cwd=self.repo.path, capture_output=True, text=True, timeout=LIMIT, check=False)
 
     def files(self) -> dict[str, bytes]:
@@ -87,7 +89,8 @@ class Play:
         message = self.repo.git("log", "-1", "--format=%B", sha)
         ticked = re.findall(r"^\+\s*- \[x\]", self.repo.git("show", "--format=", sha, "--", "PRD.md"), re.MULTILINE)
         tasks = self.repo.git("log", "-1", "--format=%(trailers:key=Ralph-Task,valueonly)", sha).split()
-        assert len(ticked) == len(tasks), message
+        people = self.by_hand if message.startswith("docs(prd): edited by hand") else 0
+        assert len(ticked) == len(tasks) + people, message
         assert len(re.findall(r"^Ralph-Task:", message, re.MULTILINE)) == len(tasks), message
         if tasks:
             assert self.repo.git("show", "--format=", "--name-only", sha).split() != ["PRD.md"]

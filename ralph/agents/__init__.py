@@ -11,7 +11,7 @@ from ralph.model import Launch, Order, Signal
 
 
 class Agent(Protocol):
-    """One agent CLI, in three pure functions and six facts. A module satisfies it; `command.py` is the tutorial."""
+    """One agent CLI, in four pure functions and eight facts: a module. `command.py` is the tutorial."""
 
     NAME: str  # as in --agent NAME and the trailer Ralph-Agent
     PROGRAM: str  # looked up on PATH; empty: the user gives it
@@ -19,15 +19,23 @@ class Agent(Protocol):
     REPORTS_COST: bool  # its usage has US dollars
     CURE: str  # how to log in, a sentence
     INSTALL: str  # what to type to get it
+    HOME: tuple[str, ...]  # its own files, which a sandbox lets it write: below the home folder, or `$NAME`
+    PRICES: Mapping[str, tuple[float, float, float]]  # model -> USD per million tokens: input, cached input, output
 
     def launch(self, order: Order) -> Launch:
-        """How to start one attempt that asks nobody anything. The prompt will be its standard input."""
+        """How to start one attempt that asks nobody anything. The prompt will be its standard input.
+
+        What the order asks and this agent can't do is a sentence in `said`; nothing is left out in silence.
+        """
+
+    def window(self, model: str) -> int:
+        """How many tokens the window of that model holds; 0: not known."""
 
     def read(self, line: str) -> tuple[Signal, ...]:
         """What one decoded line of its pty output means. Keeps no state and never raises.
 
         Errors are read from error-typed events, or from whole lines that are no JSON: never from what the agent
-        says or what its tools print.
+        says or what its tools print. The text of a RETRY begins with what went wrong: `overloaded: ...`.
         """
 
     def login(self, env: Mapping[str, str], files: Callable[[str], bool]) -> bool | None:

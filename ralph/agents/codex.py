@@ -6,7 +6,7 @@ import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping
 
-from ralph.agents.stream import at, clean, command, count, each, event, words
+from ralph.agents.stream import COMMAND_CAP, at, clean, command, count, each, ends, event, words
 from ralph.model import Kind, Launch, Order, Signal, Usage
 
 NAME = "codex"
@@ -15,13 +15,66 @@ EVENTS = True
 REPORTS_COST = False
 CURE = "Run `codex login`."
 INSTALL = "npm install -g @openai/codex"
+HOME: tuple[str, ...] = (".codex", "$CODEX_HOME")
+
+# OpenAI's list prices in November 2026, for requests of up to 272,000 tokens; a plan of ChatGPT is not billed so.
+# A model that is not here has no price: nothing is derived from a name.
+PRICES: Mapping[str, tuple[float, float, float]] = {
+    "gpt-5": (1.25, 0.125, 10.0),
+    "gpt-5-codex": (1.25, 0.125, 10.0),
+    "gpt-5.2": (1.75, 0.175, 14.0),
+    "gpt-5.2-codex": (1.75, 0.175, 14.0),
+    "gpt-5.3-codex": (1.75, 0.175, 14.0),
+    "gpt-5.4": (2.5, 0.25, 15.0),
+    "gpt-5.4-mini": (0.75, 0.075, 4.5),
+    "gpt-5.5": (5.0, 0.5, 30.0),
+    "gpt-5.6-sol": (4.0, 0.4, 20.0),
+    "gpt-5.6-terra": (2.0, 0.2, 12.0),
+    "gpt-5.6-luna": (0.2, 0.02, 1.2),
+    "gpt-6-astra": (10.0, 1.0, 50.0),
+    "gpt-6-sol": (2.0, 0.2, 10.0),
+    "gpt-6-luna": (0.1, 0.01, 0.5),
+    "gpt-6.1-sol": (2.0, 0.1, 10.0),
+    "gpt-6.1-terra": (1.0, 0.05, 5.0),
+}
+
+# as `codex debug models` tells them: what Codex fills before it compacts, not what the model could hold
+WINDOWS: Mapping[str, int] = {
+    "gpt-5.5": 272_000,
+    "gpt-5.6-sol": 272_000,
+    "gpt-5.6-terra": 272_000,
+    "gpt-5.6-luna": 272_000,
+    "gpt-6-astra": 272_000,
+    "gpt-6-sol": 272_000,
+    "gpt-6-luna": 272_000,
+    "gpt-6.1-sol": 272_000,
+    "gpt-6.1-terra": 500_000,
+}
+
+TURNS = "Codex can't limit its turns: ralph counts its steps instead."
+TOOLS = "Codex can't be limited to some tools: allow_tools has no effect on it."
+COMMANDS = "Codex can't be limited to some commands: allow_commands has no effect on it."
 
 
 def launch(order: Order) -> Launch:
-    """`exec` with events; the last `-` makes it read the prompt from its standard input."""
+    """`exec` with events; the last `-` makes it read the prompt from its standard input.
+
+    Read-only is its own sandbox; rules of the user could let a command out of it, so they are not read then.
+    """
+    free = ("--dangerously-bypass-approvals-and-sandbox",)
+    rights = ("--sandbox", "read-only", "--ignore-rules") if order.read_only else free
     model = ("-m", order.model) if order.model else ()
-    flags = ("exec", "--json", "--dangerously-bypass-approvals-and-sandbox", "--skip-git-repo-check")
-    return Launch(argv=(*order.program, *flags, *model, *order.args, "-"))
+    flags = ("exec", "--json", *rights, "--skip-git-repo-check")
+    said = ((TURNS, order.turns), (TOOLS, order.tools), (COMMANDS, order.commands))
+    return Launch(
+        argv=(*order.program, *flags, *model, *order.args, "-"),
+        said=tuple(sentence for sentence, asked in said if asked and not order.read_only),
+    )
+
+
+def window(model: str) -> int:
+    """How many tokens the model's window holds; 0: not known."""
+    return WINDOWS.get(model, 0)
 
 
 def login(env: Mapping[str, str], files: Callable[[str], bool]) -> bool | None:
@@ -72,8 +125,10 @@ def _completed(item: object) -> Iterator[Signal]:
     match at(item, "type"):
         case "agent_message":
             yield Signal(Kind.TEXT, words(at(item, "text")))
-        case "command_execution" | "mcp_tool_call":
-            yield Signal(Kind.TOOL_DONE, ok=at(item, "status") == "completed")
+        case "command_execution":
+            yield Signal(Kind.TOOL_DONE, ends(at(item, "aggregated_output")), ok=at(item, "status") == "completed")
+        case "mcp_tool_call":
+            yield Signal(Kind.TOOL_DONE, _answer(item), ok=at(item, "status") == "completed")
         case "file_change":
             yield from _file_change(item)
         case "error":
@@ -89,6 +144,12 @@ def _file_change(item: object) -> Iterator[Signal]:
     yield Signal(Kind.TOOL_DONE, ok=at(item, "status") == "completed")
 
 
+def _answer(item: object) -> str:
+    """What an MCP tool answered, or why it did not."""
+    texts = [words(block.get("text"), COMMAND_CAP) for block in each(at(item, "result", "content"))]
+    return ends("\n".join(texts)) or words(at(item, "error", "message"))
+
+
 def _unwrapped(value: object) -> str:
     """`/bin/bash -lc 'make test'` -> `make test`."""
     text = command(value)
@@ -102,8 +163,12 @@ def _unwrapped(value: object) -> str:
 
 
 def _usage(usage: object) -> Usage:
-    """Its input includes the cached tokens, its output the reasoning. Cumulative per thread: ralph's are fresh."""
-    return Usage(tokens=count(at(usage, "input_tokens")) + count(at(usage, "output_tokens")), final=True)
+    """Its input includes the cached tokens, its output the reasoning. Cumulative per thread: ralph's are fresh.
+
+    A sum over all requests of the turn: what the window holds is not told.
+    """
+    given, cached, output = (count(at(usage, f"{name}_tokens")) for name in ("input", "cached_input", "output"))
+    return Usage(given + output, final=True, split=(max(0, given - cached), min(cached, given), output))
 
 
 # ---------------------------------------------------------------- errors
@@ -131,7 +196,15 @@ LINES = (
 
 
 def _failed(text: str) -> Signal:
-    return Signal(next((kind for kind, pattern in TEXTS if pattern.match(text)), Kind.ERROR), text)
+    """A retry tells why in parentheses; its text begins with the kind of that."""
+    kind = _kind(text)
+    if kind is Kind.RETRY:
+        return Signal(kind, words(f"{_kind(text.partition('(')[2]).value}: {text}"))
+    return Signal(kind, text)
+
+
+def _kind(text: str) -> Kind:
+    return next((kind for kind, pattern in TEXTS if pattern.match(text)), Kind.ERROR)
 
 
 def _plain(line: str) -> Iterator[Signal]:

@@ -18,12 +18,25 @@ EVENTS = False  # no stream of events: exit code 0 is its terminal event
 REPORTS_COST = False
 CURE = "Log in the way that your --agent-command wants it."
 INSTALL = "check the path in --agent-command"
+HOME: tuple[str, ...] = ()
+PRICES: Mapping[str, tuple[float, float, float]] = {}
 
 
 def launch(order: Order) -> Launch:
-    """The user's words, then the words of --agent-arg."""
-    unused = f"--model {order.model} is not passed on: write it into --agent-command."
-    return Launch(argv=(*order.program, *order.args), said=(unused,) if order.model else ())
+    """The user's words, then the words of --agent-arg. It can't be told anything else, which is said."""
+    unused = (
+        (order.model, f"--model {order.model} is not passed on: write it into --agent-command."),
+        (order.turns, "--max-turns is not passed on: ralph does not know how to tell it to this program."),
+        (order.tools, "allow_tools has no effect: ralph does not know how to tell it to this program."),
+        (order.commands, "allow_commands has no effect: ralph does not know how to tell it to this program."),
+        (order.read_only, "This program can't be kept from writing: what it changes is taken back."),
+    )
+    return Launch(argv=(*order.program, *order.args), said=tuple(said for asked, said in unused if asked))
+
+
+def window(model: str) -> int:  # noqa: ARG001
+    """Nobody can tell."""
+    return 0
 
 
 def read(line: str) -> tuple[Signal, ...]:  # noqa: ARG001

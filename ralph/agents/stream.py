@@ -55,12 +55,17 @@ def words(value: object, cap: int = CAP) -> str:
     return value[:cap] if isinstance(value, str) else ""
 
 
-def command(value: object) -> str:
-    """A shell command; of a very long one the beginning and the end."""
-    if not isinstance(value, str) or len(value) <= COMMAND_CAP:
-        return words(value, COMMAND_CAP)
-    half = COMMAND_CAP // 2
+def ends(value: object, cap: int = CAP) -> str:
+    """The value if it is text; of a very long one the beginning and the end."""
+    if not isinstance(value, str) or len(value) <= cap:
+        return words(value, cap)
+    half = (cap - 3) // 2
     return f"{value[:half]}\n…\n{value[-half:]}"
+
+
+def command(value: object) -> str:
+    """A shell command, nearly whole."""
+    return ends(value, COMMAND_CAP)
 
 
 def number(value: object) -> float | None:

@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
-from typing import Annotated, Any, NoReturn
+from collections.abc import Sequence
+from typing import Any, NoReturn
 
 import typer
 
-from ralph.cli.flags import HELP, LATER, arranged, signature, unknown_flag
+from ralph.cli.commands import COMMANDS
+from ralph.cli.flags import HELP, LATER, arranged, unknown_flag
 from ralph.cli.output import say
 from ralph.config import BUILT_AGENTS
 from ralph.errors import Exit, RalphError
 
 INSTEAD = {
-    "retry": "Remove the `- Parked:` line under the task, then run `ralph` again.",
-    "skip": "Start with `--only TASK`, or leave the task out of the PRD for now.",
-    "pause": "Press Ctrl-C in its terminal: the same command continues later.",
-    "stop": "Press Ctrl-C in its terminal: the attempt ends and the files are put back.",
     "start": "Start `ralph` inside tmux or screen.",
     "report": "`ralph logs` and `ralph audit` show what happened.",
-    "review": "`ralph status` shows what is parked, and why.",
-    "explain": "`ralph logs TASK` shows what the agent said.",
-    "init": "Write a PRD.md (a line `- [ ] what to do` is enough), then run `ralph`.",
-    "lint": "`ralph --dry-run` shows how the PRD is read; `ralph status` lists lines that look like tasks.",
+    "explain": "`ralph review TASK` shows what was tried, `ralph logs TASK` what the agent said.",
     "doctor": "`ralph --dry-run` looks for agent, gates and repository.",
 }
 
@@ -97,107 +91,6 @@ def _help() -> int:
 
     say(text().rstrip("\n"))
     return Exit.DONE
-
-
-# ---------------------------------------------------------------- the commands; what each needs is imported in it
-
-
-def _run() -> Callable[..., int]:
-    def command(**flags: Any) -> int:
-        """Work through the PRD."""
-        from ralph.cli.run import run
-
-        return run(flags)
-
-    return _with_flags(command)
-
-
-def _resume() -> Callable[..., int]:
-    def command(*, set_aside: bool | None = None, keep: bool | None = None, **flags: Any) -> int:
-        """Continue after a crash, when files were changed since."""
-        from ralph.cli.run import run
-
-        if set_aside and keep:
-            raise RalphError("--set-aside and --keep are both given", "Keep the one that you mean.")
-        return run(flags, resume="set-aside" if set_aside else "keep" if keep else "")
-
-    return _with_flags(command, "set_aside", "keep")
-
-
-def _with_flags(command: Callable[..., int], *more: str) -> Callable[..., int]:
-    from inspect import Parameter
-
-    rows = signature()
-    switches = [Parameter(name, Parameter.KEYWORD_ONLY, default=None, annotation=bool | None) for name in more]
-    described: Any = command
-    described.__signature__ = rows.replace(parameters=[*switches, *rows.parameters.values()])
-    described.__annotations__ = {}
-    return command
-
-
-Prd = Annotated[str | None, typer.Option("--prd", metavar="PATH", help="the PRD (default PRD.md)")]
-Json = Annotated[bool, typer.Option("--json", help="for programs")]
-
-
-def _status() -> Callable[..., int]:
-    def status(prd: Prd = None, as_json: Json = False) -> int:
-        """Which task stands where, and whether a run is going on."""
-        from ralph.cli.status import status
-
-        return status(prd, as_json=as_json)
-
-    return status
-
-
-def _logs() -> Callable[..., int]:
-    def logs(
-        task: Annotated[
-            str, typer.Argument(help="a task's id, number, or how its text begins", show_default=False)
-        ] = "",
-        follow: Annotated[bool, typer.Option("--follow", "-f", help="wait for more")] = False,
-        verbose: Annotated[bool, typer.Option("--verbose", help="with what the agent did")] = False,
-        prd: Prd = None,
-        as_json: Json = False,
-    ) -> int:
-        """The diary of the last run; with a task, what the agent printed in its last attempt."""
-        from ralph.cli.logs import logs
-
-        return logs(task, prd, follow=follow, verbose=verbose, as_json=as_json)
-
-    return logs
-
-
-def _audit() -> Callable[..., int]:
-    def audit(
-        path: Annotated[str, typer.Argument(help="the PRD (default PRD.md)", show_default=False)] = "",
-        prd: Prd = None,
-        as_json: Json = False,
-    ) -> int:
-        """For each ticked box the commit and the gates that prove it; exit code 1 where nothing does."""
-        from ralph.cli.audit import audit
-
-        return audit(path or prd, as_json=as_json)
-
-    return audit
-
-
-def _demo() -> Callable[..., int]:
-    def demo(
-        keep: Annotated[
-            str, typer.Option("--keep", metavar="DIR", help="leave the repository there", show_default=False)
-        ] = "",
-    ) -> int:
-        """The whole loop on an example, with a scripted agent."""
-        from ralph.cli.demo import demo
-
-        return demo(keep)
-
-    return demo
-
-
-COMMANDS: dict[str, Callable[[], Callable[..., int]]] = {
-    "run": _run, "resume": _resume, "status": _status, "logs": _logs, "audit": _audit, "demo": _demo,
-}  # fmt: skip
 
 
 # ---------------------------------------------------------------- what went wrong

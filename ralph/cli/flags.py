@@ -13,11 +13,23 @@ from ralph.config import AGENTS, OPTIONS
 from ralph.errors import RalphError
 from ralph.values import Option, Sort
 
-LATER = (
-    "init", "lint", "report", "review", "explain", "retry", "skip", "pause", "stop", "start", "attach", "ls",
-    "tail", "doctor", "clean", "notify", "plan", "convert",
-)  # fmt: skip
-COMMANDS = ("run", "demo", "status", "logs", "audit", "resume", *LATER)
+LATER = ("report", "explain", "start", "attach", "ls", "tail", "doctor", "clean", "notify", "plan", "convert")
+BUILT = (
+    "run",
+    "demo",
+    "init",
+    "lint",
+    "status",
+    "logs",
+    "audit",
+    "review",
+    "pause",
+    "resume",
+    "skip",
+    "retry",
+    "stop",
+)
+COMMANDS = (*BUILT, *LATER)
 HELP = ("--help", "-h")
 
 
@@ -26,7 +38,7 @@ def arranged(argv: Sequence[str]) -> list[str]:
     words = list(argv)
     if not words or (words[0].startswith("-") and words[0] not in ("--version", *HELP)):
         return ["run", *_agents_named(words)]
-    if words[0] in ("run", "resume"):
+    if words[0] in ("run", "resume", "init"):
         return [words[0], *_agents_named(words[1:])]
     if not words[0].startswith("-") and words[0] not in COMMANDS:
         raise _unknown_command(words[0])

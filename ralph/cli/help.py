@@ -17,10 +17,21 @@ and the gates (tests, linters) prove.
 
 Commands:
   demo      see the whole loop on an example: no API key, no network
+  init      write a first PRD.md, memory file and ralph.toml
+  lint      what is wrong or risky in the PRD, with its cure
+
+To read, also while a run is going on:
   status    which task stands where; whether a run is going on
   logs      the diary of the last run; `logs TASK` shows what the agent said; -f follows
+  review    what is parked and why; `review TASK` shows all that was tried
   audit     what proves each ticked box
-  resume    continue after a crash, when files were changed since (--set-aside or --keep)
+
+To steer, from another terminal:
+  pause     start nothing more, until `resume`
+  resume    let a paused run go on; after a crash, continue on changed files (--set-aside or --keep)
+  skip      leave a task out of this run
+  retry     put a parked task back; --note TEXT goes into its next prompt
+  stop      end the run when its attempt is over; --now: at once
 """
 TAIL = """\
 An on/off flag has an opposite (--no-strict). A flag beats ralph.toml ([tool.ralph] in pyproject.toml), which has

@@ -10,11 +10,12 @@ from string import Template
 
 from ralph.core import words
 from ralph.core.memory import Told
-from ralph.model import Finding, Gate, Stopped, Task, What, Why
+from ralph.model import Finding, Gate, GateResult, Stopped, Task, What, Why
 from ralph.text import clean, fence, mask, one_line, tail
 
 MOST_QUOTED = 6000  # characters of what findings show, in all
 MOST_ACTIONS, MOST_SAID = 1500, 1500
+MOST_NOTE = 4000
 MOST_RULES = 20_000  # characters of the memory file
 MOST_AROUND = 4000  # characters of what stands under each parent
 
@@ -24,9 +25,12 @@ Previous = tuple[Sequence[Finding], Stopped]
 def brief(
     templates: Mapping[str, str], *, task: Task, parents: Sequence[Task], gates: Sequence[Gate], rules: Told,
     protected: Sequence[str], prd_name: str, memory_name: str, attempt: int,
-    previous: Previous | None, secrets: Sequence[str],
+    previous: Previous | None, secrets: Sequence[str], note: str = "", handover: str = "",
 ) -> str:  # fmt: skip
-    """The prompt of one attempt; corrective where an earlier one failed."""
+    """The prompt of one attempt; corrective where an earlier one failed.
+
+    `note` is what a person said about the task, `handover` what the agent before wrote down for this one.
+    """
     place = (*task.headings, *(_name(one) for one in parents))
     values = {
         "task": _name(task),
@@ -43,7 +47,20 @@ def brief(
         "memory": _memory(memory_name) if memory_name not in task.fields.files else "",
     }
     prompt = mask(clean(Template(templates["task"]).substitute(values)), secrets).rstrip() + "\n"
-    return prompt if previous is None else retry(templates, attempt, *previous, secrets) + prompt
+    return _before(templates, attempt, previous, secrets, note, handover) + prompt
+
+
+def _before(
+    templates: Mapping[str, str], attempt: int, previous: Previous | None, secrets: Sequence[str],
+    note: str, handover: str,
+) -> str:  # fmt: skip
+    """What stands above the task: a person's word, and what came before."""
+    words_of_person = mask(clean(note).strip(), secrets)
+    said = f"# What the person who asked for this says\n\n{words_of_person}\n\n---\n\n" if note else ""
+    if handover:
+        quoted = _quote("", mask(clean(handover), secrets), MOST_NOTE)
+        return said + Template(templates["handover"]).substitute(note=quoted)
+    return said + (retry(templates, attempt, *previous, secrets) if previous else "")
 
 
 def _name(task: Task) -> str:
@@ -119,7 +136,7 @@ def retry(
     values = {
         "attempt": str(attempt),
         "findings": _findings(reasons, shown, secrets) or f"- {_ending(stopped, secrets)}\n\n",
-        "advice": _advice(templates["advice"], [finding.what for finding in reasons] or _unfinished(stopped)),
+        "advice": _advice(templates["advice"], _kinds(reasons, stopped)),
         "actions": actions,
         "said": said,
         "warning": WARNING if any((actions, said, *shown)) else "",
@@ -149,8 +166,17 @@ def _ending(stopped: Stopped, secrets: Sequence[str]) -> str:
     return one_line(mask(clean(words.how_it_ended(stopped)), secrets), 400)
 
 
-def _unfinished(stopped: Stopped) -> list[What]:
-    return [What.BAD_END] if stopped.why in {Why.SILENT, Why.OVERRAN} else []
+def _unfinished(stopped: Stopped) -> list[str]:
+    """The kinds of advice for an ending: its own words, where there are some, else the common ones."""
+    return [] if stopped.why is Why.EXITED else [stopped.why.value, What.BAD_END]
+
+
+def _kinds(reasons: Sequence[Finding], stopped: Stopped) -> list[str]:
+    """What to give advice about. Why ralph ended it says more than that it did."""
+    found = [finding.what.value for finding in reasons]
+    if stopped.why is Why.EXITED:
+        return found
+    return [stopped.why.value, *(kind for kind in found if kind != What.BAD_END)] if found else _unfinished(stopped)
 
 
 def _advice(template: str, kinds: Sequence[str]) -> str:
@@ -159,3 +185,44 @@ def _advice(template: str, kinds: Sequence[str]) -> str:
     told = {title: text.strip() for title, _, text in (part.partition("\n") for part in parts)}
     chosen = [told[kind] for kind in dict.fromkeys(kinds) if kind in told]
     return "What to do now:\n\n" + "".join(f"- {one}\n" for one in chosen) + "\n" if chosen else ""
+
+
+# ---------------------------------------------------------------- what agents are only asked
+
+
+def ask_split(
+    templates: Mapping[str, str], *, task: Task, previous: Previous | None, secrets: Sequence[str]
+) -> str:  # fmt: skip
+    """The question for smaller tasks."""
+    findings, stopped = previous or ((), None)
+    reasons = [finding for finding in findings if finding.rejects]
+    shown = [mask(clean(finding.detail), secrets) for finding in reasons]
+    told = _findings(reasons, shown, secrets) or (f"- {_ending(stopped, secrets)}\n" if stopped else "")
+    return _asked(templates["split"], task, secrets, findings=told)
+
+
+def ask_handover(
+    templates: Mapping[str, str], *, task: Task, stopped: Stopped | None, secrets: Sequence[str]
+) -> str:  # fmt: skip
+    """The question for a hand-over note. `stopped` is how the agent before ended, where that is known."""
+    last = stopped or Stopped(Why.LOST)
+    actions = _quote("Its last actions:", mask(clean("\n".join(last.actions)), secrets), MOST_ACTIONS)
+    said = _quote("Its last words:", mask(clean(last.said), secrets), MOST_SAID)
+    return _asked(templates["ask_handover"], task, secrets, actions=actions, said=said)
+
+
+def ask_review(
+    templates: Mapping[str, str], *, task: Task, diff: str, gates: Sequence[GateResult], secrets: Sequence[str]
+) -> str:  # fmt: skip
+    """The question to a reviewer: the task, what the gates said, the whole diff as data."""
+    told = "".join(f"- {words.gate(one)}: {'green' if one.ok else 'not green'}\n" for one in gates)
+    return _asked(
+        templates["review"], task, secrets, done_when=_list("Done when", task.fields.done_when),
+        gates=told or "No checks were run.\n", diff=fence(mask(clean(diff), secrets), "diff"),
+    )  # fmt: skip
+
+
+def _asked(template: str, task: Task, secrets: Sequence[str], **values: str) -> str:
+    body = f"{task.body}\n\n" if task.body else ""
+    text = Template(template).substitute(task=_name(task), body=body, **values)
+    return mask(clean(text), secrets).rstrip() + "\n"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from ralph.core.blocks import EOL, Document, Heading, Item, read
@@ -57,6 +57,37 @@ def remove_item(before: Document, gone: Item) -> Document:
     if not _proved(after, before, start, end - start, gone.text):
         raise _unprovable(f"line {gone.first + 1}", "can't be taken away", "Remove it by hand")
     return after
+
+
+def add_items(document: Document, offset: int, lines: Sequence[str]) -> Document:
+    """List items inside the item of that box, below all that it holds. Nested lines are indented by two blanks.
+
+    RalphError where another block would change. What the new items are is for the caller to prove.
+    """
+    item = item_at(document, offset)
+    indent, marker = _inside(document, item)
+    at, eol = item.end, _eol(document, item.end)
+    own = [marker + line.encode()[1:] if line.startswith("- ") else line.encode() for line in lines]
+    new = b"".join(indent + line + eol for line in own)
+    start = document.starts[at]
+    if start == len(document.data) and not document.data.endswith((b"\n", b"\r")):
+        new = eol + new.removesuffix(eol)
+    after = read(document.data[:start] + new + document.data[start:])
+    if not _only_added(document, after, start, len(new), sum(line.startswith("- [ ] ") for line in lines)):
+        raise _unprovable(f"line {item.text_first + 1}", "can't get tasks below it", "Add them by hand")
+    return after
+
+
+def _only_added(small: Document, large: Document, at: int, size: int, boxes: int) -> bool:
+    """`large` is `small` with one stretch of blocks more, `boxes` of them with a box."""
+    less, more = [_shape(token) for token in small.tokens], [_shape(token) for token in large.tokens]
+    same = next((n for n, (one, other) in enumerate(zip(less, more, strict=False)) if one != other), len(less))
+    if less[same:] != more[same + len(more) - len(less) :] or small.references != large.references:
+        return False
+    moved = {(offset + size * (offset >= at), done) for offset, done in _boxes(small)}
+    found = _boxes(large)
+    new = [box for box in found if box not in moved]
+    return moved <= set(found) and len(new) == boxes and not any(done for _, done in new)
 
 
 def append_under(data: bytes, title: str, entry: str) -> bytes:

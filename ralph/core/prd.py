@@ -20,6 +20,7 @@ from ralph.model import Prd, Task
 
 __all__ = [
     "Difference",
+    "add_subtasks",
     "check",
     "difference",
     "find",
@@ -233,6 +234,32 @@ def park(prd: Prd, task_id: str, reason: str) -> Prd:
     with uncollected():
         parked = markdown.add_line(read(prd.data), prd.tasks[at].offset, f"Parked: {said}")
         return _same_but(prd, parked, at)
+
+
+def add_subtasks(prd: Prd, task_id: str, lines: Sequence[str]) -> Prd:
+    """The PRD with more boxes under that task, below all it has. Lines are `- [ ] text`, fields below them indented
+    by two blanks. All else stays byte for byte; RalphError where that can't be."""
+    at = _place(prd, task_id)
+    with uncollected():
+        document = markdown.add_items(read(prd.data), prd.tasks[at].offset, lines)
+    after = _remember(_from(document))
+    _prove_subtasks(prd, after, at, sum(line.startswith("- [ ] ") for line in lines))
+    return after
+
+
+def _prove_subtasks(before: Prd, after: Prd, at: int, count: int) -> None:
+    """Nothing but `count` new, open children of that task: all others are as they were, but where they stand."""
+    parent = before.tasks[at]
+    new = [one for one in after.tasks if one.parent == parent.id and one.id not in {old.id for old in before.tasks}]
+    rest = [one for one in after.tasks if one not in new]
+    same = [(one.id, one.text, one.done, one.parent, one.fields) for one in before.tasks] == [
+        (one.id, one.text, one.done, one.parent, one.fields) for one in rest
+    ]
+    if not same or len(new) != count or any(one.done or one.fields.parked or one.fields.checks for one in new):
+        raise RalphError(
+            f"no tasks can be added under line {parent.line} without changing something else of the document",
+            "Add them by hand.",
+        )
 
 
 def unpark(prd: Prd, task_id: str) -> Prd:

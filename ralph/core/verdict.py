@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from ralph.core import guarded, named, sensitive, words
-from ralph.model import Evidence, Finding, GateResult, Rules, Verdict, What
+from ralph.model import Evidence, Finding, GateResult, Rules, Verdict, What, Why
 
 Rule = Callable[[Evidence, Rules], Iterable[Finding]]
 
@@ -55,13 +55,15 @@ def only_the_prd_or_the_memory_changed(evidence: Evidence, _: Rules) -> Iterator
 def nothing_changed(evidence: Evidence, rules: Rules) -> Iterator[Finding]:
     if evidence.changes or evidence.prd.ticked or _paper(evidence) or _is_blank(evidence) or rules.only_checked:
         return
+    if evidence.stopped.why is not Why.EXITED:
+        return  # why it was ended says more
     claim = " although the agent says that it is finished" if evidence.stopped.well else ""
     undone = "; its commits add up to no change" if evidence.commits else ""
     yield Finding(What.NOTHING, f"No file changed{claim}{undone}.", words.commits(evidence.commits))
 
 
 def the_agent_did_not_end_well(evidence: Evidence, _: Rules) -> Iterator[Finding]:
-    if evidence.changes and not evidence.stopped.well:
+    if (evidence.changes or evidence.stopped.why is not Why.EXITED) and not evidence.stopped.well:
         yield Finding(What.BAD_END, words.how_it_ended(evidence.stopped), evidence.stopped.tail)
 
 

@@ -125,6 +125,8 @@ def _reported(event: events.AgentReported, verbose: bool) -> list[str]:
 
 
 def _stopped(event: events.AgentStopped, _: bool) -> list[str]:
+    if event.ended and not event.seconds:
+        return []  # no agent was started
     code = f" with {event.code}" if event.why == "exited" and event.code is not None else ""
     trouble = [f"{event.failure}: {event.message}".rstrip(": ")] if event.failure else []
     seen = [event.detail] if event.detail else []

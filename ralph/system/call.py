@@ -47,7 +47,7 @@ class Started:
         """(what it printed, its errors, its exit code); killed where it has no end."""
         deadline = time.monotonic() + PATIENCE
         out = b"".join((*self._parts, *self._answer(deadline)))
-        if not _gone(self._process.pid, deadline):
+        if self._process.returncode is None and not _gone(self._process.pid, deadline):
             self._process.kill()
         code = self._process.wait()
         with self._err as err:

@@ -1,10 +1,13 @@
-"""Output on disk, bounded: all of its beginning as it comes, and its newest end once it is too long."""
+"""Output on disk, bounded and without secrets: its beginning as it comes, its newest end once it is too long."""
 
 from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
+
+from ralph.system.masked import Masked, Masker
 
 CAP = 50_000_000  # bytes of the beginning
 LAST = 1_000_000  # bytes of the end, kept in memory until then
@@ -19,10 +22,18 @@ _ESCAPES = re.compile(
 
 
 class Capped:
-    """A file, its owner's only, that takes any amount of output. A full disk does not raise: see `error`."""
+    """A file, its owner's only, that takes any amount of output. A full disk does not raise: see `error`.
 
-    def __init__(self, path: Path | None, cap: int = CAP, last: int = LAST) -> None:
+    Secrets are masked before anything is written. A few bytes that may become one wait for what follows.
+    """
+
+    def __init__(
+        self, path: Path | None, cap: int = CAP, last: int = LAST, secrets: Sequence[str] = ()
+    ) -> None:  # fmt: skip
         self._cap, self._keep, self._last = cap, last, bytearray()
+        self._masker = Masker(secrets)
+        self._beginning = Masked(self._masker)
+        self._decided = 0  # bytes of the beginning that are on disk, once it is full
         self.total = 0  # bytes written to it, kept or not
         self.error = ""  # why nothing more is written to disk
         self._fd = self._open(path) if path else None
@@ -32,23 +43,26 @@ class Capped:
         room = self._cap - self.total
         self.total += len(data)
         if room > 0:
-            self._put(data[:room])
+            self._put(self._beginning.feed(data[:room]))
         if 0 <= room < len(data):
+            self._decided = self._cap - self._beginning.held
             self._put(_note(f"{self._cap:,} bytes are kept; of what follows only the end is, once it is over"))
         self._last += data
-        if len(self._last) > 2 * self._keep:
-            del self._last[: -self._keep]
+        if len(self._last) > 2 * self._keep + self._masker.reach:
+            del self._last[: -self._keep - self._masker.reach]
 
     def tail(self, size: int) -> bytes:
-        """The newest `size` bytes (as far as they are kept)."""
-        return bytes(self._last[-size:])
+        """The newest `size` bytes (as far as they are kept), without secrets."""
+        return self._masker.end(bytes(self._last[-size - self._masker.reach :]), size)
 
     def close(self) -> None:
         """Write the end of a long output and close the file."""
-        left_out = self.total - self._cap
-        if left_out > 0:
-            self._put(_note(f"{max(0, left_out - self._keep):,} bytes left out here"))
-            self._put(self.tail(min(left_out, self._keep)))
+        if self.total > self._cap:
+            rest = self.total - self._decided
+            self._put(_note(f"{max(0, rest - self._keep):,} bytes left out here"))
+            self._put(self.tail(min(rest, self._keep)))
+        else:
+            self._put(self._beginning.flush())
         if self._fd is not None:
             os.close(self._fd)
             self._fd = None
@@ -75,7 +89,7 @@ class Capped:
             self.error = error.strerror or str(error)
 
 
-def plain(data: bytes) -> str:
+def plain(data: bytes | bytearray) -> str:
     """Terminal output as text: no escape sequences, no control characters but tab and newline."""
     text = data.decode("utf-8", "replace").lstrip("\ufffd")
     return _ESCAPES.sub("", text.replace("\r\n", "\n")).replace("\r", "\n").replace("\x1b", "")

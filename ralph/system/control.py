@@ -1,8 +1,8 @@
 """Orders and notes from other terminals: small files in ralph's folder, which the loop looks at as it goes.
 
-Looking costs microseconds where nothing is there: the loop does it between events, and five times a second while an
-agent works. An order counts for the run that is going on, a note until its task is accepted. Agents can write there,
-too: a link, a pipe or a folder is no order, and only the first kilobytes of a file are read.
+Looking costs microseconds where nothing is there: the loop does it between events, and five times a second while
+an agent works. An order counts for the run that is going on, a note until its task is accepted. Agents can write
+there, too: a link, a pipe or a folder is no order, and only a few kilobytes of a file are read.
 """
 
 from __future__ import annotations
@@ -10,12 +10,11 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import stat
 from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
-from ralph.errors import Exit, RalphError
+from ralph.errors import RalphError
 from ralph.text import clean, tail
 
 MOST_ORDER = 4_096  # bytes
@@ -80,10 +79,6 @@ class Control:
         """Leave a task out of this run."""
         _write(self._orders / f"skip-{safe_name(task_id)}", task_id)
 
-    def unskip(self, task_id: str) -> bool:
-        """Take a skip back; whether there was one."""
-        return _taken_away(self._orders / f"skip-{safe_name(task_id)}")
-
     # ------------------------------------------------------------ what people say about a task, and what they read
 
     def add_note(self, task_id: str, text: str) -> None:
@@ -91,7 +86,7 @@ class Control:
         _append(self._notes / f"{safe_name(task_id)}.md", f"{clean(text).strip()}\n\n")
 
     def note_for(self, task_id: str) -> str:
-        """What people said about a task, the newest last; at most 4,000 characters, the newest ones. "": nothing."""
+        """What people said about a task, the newest last; the last 4,000 characters of it. "": nothing."""
         said = _read(self._notes / f"{safe_name(task_id)}.md", MOST_NOTES, from_end=True)
         return tail(said or "", lines=200, chars=MOST_NOTE).strip()
 
@@ -123,17 +118,14 @@ def _names(folder: Path) -> list[str]:
 
 
 def _read(path: Path, most: int, *, from_end: bool = False) -> str | None:
-    """The text of an ordinary file, its first or last `most` bytes. None: there is none. Never waits for anybody."""
+    """The first or last `most` bytes of an ordinary file as text. None: there is none. Never waits."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return None
     try:
-        seen = os.fstat(descriptor)
-        if not stat.S_ISREG(seen.st_mode):
-            return None
-        start = max(0, seen.st_size - most) if from_end else 0
-        return os.pread(descriptor, most, start).decode(errors="replace")
+        start = max(0, os.fstat(descriptor).st_size - most) if from_end else 0
+        return os.pread(descriptor, most, start).decode(errors="replace")  # refused for all but ordinary files
     except OSError:
         return None
     finally:
@@ -147,7 +139,8 @@ def _write(path: Path, text: str) -> None:
         _put(new, os.O_TRUNC, text)
         new.replace(path)
     except OSError as error:
-        new.unlink(missing_ok=True)
+        with suppress(OSError):
+            new.unlink()
         raise _unwritable(path, error) from error
 
 
@@ -160,7 +153,8 @@ def _append(path: Path, text: str) -> None:
 
 def _put(path: Path, how: int, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | how, 0o600)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    descriptor = os.open(path, flags | how, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(text.encode(errors="replace"))
 
@@ -177,5 +171,4 @@ def _taken_away(path: Path) -> bool:
 
 def _unwritable(path: Path, error: OSError) -> RalphError:
     what = f"ralph can't write into {path.parent}: {error.strerror}"
-    return RalphError(what, "Look at its permissions and at the space on the disk, then try again.",
-                      code=Exit.REFUSED)  # fmt: skip
+    return RalphError(what, "Look at its permissions and at the space on the disk, then try again.")

@@ -11,7 +11,7 @@ from select import POLLIN, poll
 from typing import Protocol
 
 from ralph.system import tree
-from ralph.system.runner import END, GRACE, Link
+from ralph.system.runner import END, GRACE, TYPE, Link
 
 TICK = 0.2  # seconds without any event until the child is looked at anyway
 LINGER = 2.0  # seconds at most that what outlives the child may go on printing ...
@@ -35,8 +35,11 @@ class Child(Protocol):
 class Keeper:
     """Reads a child until it exits: its exit counts, not the end of its output. What it left, the runner ends."""
 
-    def __init__(self, child: Child, link: Link, swallow: Callable[[bytes], None]) -> None:
-        self._child, self._link, self._swallow = child, link, swallow
+    def __init__(
+        self, child: Child, link: Link, swallow: Callable[[bytes], None],
+        type_in: Callable[[bytes], None] = lambda _: None,
+    ) -> None:  # fmt: skip
+        self._child, self._link, self._swallow, self._type = child, link, swallow, type_in
         self._wake, bell = socket.socketpair()
         self._bell = bell  # kept: a closed bell would never ring
         for end in (self._wake, bell):
@@ -94,9 +97,12 @@ class Keeper:
         self._poll.register(self._child.fd, POLLIN)
 
     def _obey(self) -> None:
-        if self._link.receive() == END and self._kill_at is None:
+        word = self._link.receive()
+        if word == END and self._kill_at is None:
             self._kill_at = time.monotonic() + GRACE
             tree.send_group(signal.SIGTERM, self._child.pid)
+        elif word.startswith(TYPE):
+            self._type(word.removeprefix(TYPE))
 
     def _kill_if_due(self) -> None:
         if self._kill_at is not None and time.monotonic() > self._kill_at:

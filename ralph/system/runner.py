@@ -1,9 +1,10 @@
 """A runner: a forked process that keeps one child and survives neither its parent nor its child.
 
 The parent stays free of threads and forks (2 ms; a fresh interpreter needs 20). Both speak over a socket pair:
-the parent says GO once it has written down the runner's pid, and END when the child shall stop; the runner sends
-JSON lines, the last of them with "ended". When the parent dies, however it dies, the runner reads the end of
-the socket and ends everything below it. When the runner dies, the parent inherits its orphans and ends them.
+the parent says GO once it has written down the runner's pid, TYPE with what to type into the child's terminal, and
+END when the child shall stop; the runner sends JSON lines, the last of them with "ended". When the parent dies,
+however it dies, the runner reads the end of the socket and ends everything below it. When the runner dies, the
+parent inherits its orphans and ends them.
 """
 
 from __future__ import annotations
@@ -24,8 +25,9 @@ from ralph.system import tree
 
 Message = dict[str, Any]
 
-GO, END = b"g", b"e"
+GO, END, TYPE = b"g", b"e", b"t"
 GRACE = 0.7  # seconds between SIGTERM and SIGKILL
+TYPED = 1000  # bytes typed at once: what nobody reads fits into the terminal all the same
 ANSWER = 1.15  # seconds that a runner has to report after END: TERM, grace, KILL and the last words
 CLEARING = 0.2  # seconds that an abandoned runner has to clear up before its parent does
 TICK = 0.1  # seconds between two questions to the parent whether to stop
@@ -50,14 +52,19 @@ class Link:
             raise Abandoned from None
 
     def receive(self) -> bytes:
-        """The next word of the parent: GO or END."""
+        """The next word of the parent: GO, END, or TYPE and the text."""
+        word = self._take(1)
+        return word + self._take(int.from_bytes(self._take(2))) if word == TYPE else word
+
+    def _take(self, size: int) -> bytes:
+        """So many bytes of the parent."""
         try:
-            word = self._sock.recv(1)
+            data = self._sock.recv(size, socket.MSG_WAITALL) if size else b""
         except OSError:
-            word = b""
-        if not word:
+            data = b""
+        if len(data) < size:
             raise Abandoned
-        return word
+        return data
 
 
 Work = Callable[[Link], Message]
@@ -81,6 +88,11 @@ class Runner:
         """Ask it to end its child: politely, then not."""
         self._say(END)
 
+    def type(self, text: str) -> None:
+        """Let it type a text, at most TYPED bytes of it, and press Enter."""
+        data = text.encode("utf-8", "replace")[:TYPED]
+        self._say(TYPE + len(data).to_bytes(2) + data)
+
     def receive(self, patience: float) -> Message | None:
         """The next message, or None after `patience` seconds; EOFError when the runner died."""
         while b"\n" not in self._heard:
@@ -100,7 +112,7 @@ class Runner:
 
     def _say(self, word: bytes) -> None:
         with suppress(OSError):  # it died: receive() tells
-            self._sock.send(word)
+            self._sock.sendall(word)
 
     def _read(self) -> bytes:
         try:
@@ -133,11 +145,14 @@ def fork(work: Work) -> Iterator[Runner]:
         _bury(runner, spare)
 
 
-def follow(runner: Runner, hear: Callable[[Message], None], over: Callable[[bool], bool]) -> Message | None:
+def follow(
+    runner: Runner, hear: Callable[[Message], None], over: Callable[[bool], bool],
+    answer: Callable[[], str | None] | None = None,
+) -> Message | None:  # fmt: skip
     """Hear a runner until its last message, which is returned; None: it died or did not answer.
 
     `over` is asked after every message, and with True whenever nothing was said for a moment; when it agrees
-    the runner is told to end its child, and has ANSWER seconds for that.
+    the runner is told to end its child, and has ANSWER seconds for that. Else `answer` is asked what to type.
     """
     asked: float | None = None
     while asked is None or time.monotonic() < asked + ANSWER:
@@ -152,6 +167,8 @@ def follow(runner: Runner, hear: Callable[[Message], None], over: Callable[[bool
         if asked is None and over(message is None):
             asked = time.monotonic()
             runner.end()
+        elif asked is None and answer and (text := answer()) is not None:
+            runner.type(text)
     return None
 
 

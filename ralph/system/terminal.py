@@ -1,4 +1,4 @@
-"""The runner's side of a session: an agent on a pseudo-terminal, its output split into lines, its lines read."""
+"""An agent on a pseudo-terminal of its own."""
 
 from __future__ import annotations
 
@@ -6,23 +6,13 @@ import os
 import resource
 import shutil
 import signal
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from ralph.model import Kind, Signal, Usage
-from ralph.system.capped import plain
-from ralph.system.runner import Link
-
 SIZE = (50, 200)  # rows, columns: full-screen programs wrap at less
 CHUNK = 65536
-LINE = 1_000_000  # bytes of one line; what is beyond is cut
-TEXT = 4000  # characters of a text on its way to the parent
-PATHS = 500
-BEAT = 0.25  # seconds between two signs of life of an agent without events
-
-Read = Callable[[str], Sequence[Signal]]
 
 
 class Terminal:
@@ -64,113 +54,17 @@ class Terminal:
         except pexpect.EOF:
             raise EOFError from None
 
+    def type(self, text: bytes) -> None:
+        """Type a text and press Enter, which sends a carriage return. Nothing happens if nobody can take it."""
+        os.set_blocking(self.fd, False)
+        with suppress(OSError):
+            os.write(self.fd, text + b"\r")
+        os.set_blocking(self.fd, True)
+
     def code(self) -> int | None:
         """Its exit code, negative for a signal; None while it runs."""
         pid, status = os.waitpid(self.pid, os.WNOHANG)
         return os.waitstatus_to_exitcode(status) if pid else None
-
-
-class Lines:
-    """Bytes in pieces -> lines. One line is never longer than LINE bytes; the rest of it is dropped."""
-
-    def __init__(self) -> None:
-        self._rest = bytearray()
-
-    def feed(self, data: bytes) -> Iterator[str]:
-        """The lines that became complete."""
-        *whole, rest = data.split(b"\n")
-        for part in whole:
-            yield from self._take(part)
-        self._add(rest)
-
-    def flush(self) -> Iterator[str]:
-        """What is left when nothing more comes."""
-        if self._rest:
-            yield from self._take(b"")
-
-    def _take(self, part: bytes) -> Iterator[str]:
-        self._add(part)
-        yield self._rest.removesuffix(b"\r").decode("utf-8", "replace")
-        self._rest.clear()
-
-    def _add(self, part: bytes) -> None:
-        self._rest += part[: LINE - len(self._rest)]
-
-
-class Events:
-    """An agent with events: every line is read, every signal told to the parent."""
-
-    def __init__(self, read: Read, link: Link) -> None:
-        self._read, self._link, self._lines, self._complained = read, link, Lines(), False
-
-    def swallow(self, data: bytes) -> None:
-        """Read the lines that these bytes complete."""
-        for line in self._lines.feed(data):
-            self._tell(line)
-
-    def pulse(self) -> float:
-        """Nothing is due without output."""
-        return 1.0
-
-    def flush(self) -> None:
-        """Read a last line without an end."""
-        for line in self._lines.flush():
-            self._tell(line)
-
-    def _tell(self, line: str) -> None:
-        for one in self._signals(line):
-            self._link.send(signal=pack(one))
-
-    def _signals(self, line: str) -> Sequence[Signal]:
-        try:
-            return self._read(line)
-        except Exception as error:  # a reader's bug must not cost the work of an hour; once is told
-            told, self._complained = self._complained, True
-            return [] if told else [Signal(Kind.TEXT, f"ralph could not read a line of the agent: {error!r}")]
-
-
-class Beats:
-    """An agent without events: a few signs of life a second, with its last line. No work per line."""
-
-    def __init__(self, link: Link) -> None:
-        self._link, self._total, self._told, self._next, self._last = link, 0, 0, 0.0, b""
-
-    def swallow(self, data: bytes) -> None:
-        """Note that there was output."""
-        self._total += len(data)
-        self._last = data if len(data) >= TEXT else self._last[-TEXT:] + data
-
-    def pulse(self) -> float:
-        """Tell the parent if there is something new and it is time; when to ask again, in seconds."""
-        now = time.monotonic()
-        if self._total != self._told and now >= self._next:
-            self.flush()
-            self._next = now + BEAT
-        return max(0.001, self._next - now) if self._total != self._told else 1.0
-
-    def flush(self) -> None:
-        """Tell the parent what was not told yet."""
-        if self._total != self._told:
-            self._told = self._total
-            lines = plain(self._last[-TEXT:]).strip().splitlines() or [""]
-            self._link.send(signal=pack(Signal(Kind.TEXT, lines[-1].strip())))
-
-
-def pack(one: Signal) -> dict[str, object]:
-    """A signal on its way to the parent: bounded, and plain enough for JSON."""
-    usage = one.usage and [one.usage.tokens, one.usage.cost, one.usage.key[:TEXT], one.usage.final]
-    return {
-        "kind": one.kind.value, "text": one.text[:TEXT], "tool": one.tool[:TEXT], "command": one.command[:TEXT],
-        "paths": [path[:TEXT] for path in one.paths[:PATHS]], "usage": usage,
-        "resets_at": one.resets_at, "ok": one.ok,
-    }  # fmt: skip
-
-
-def unpack(sent: Mapping[str, Any]) -> Signal:
-    """The signal that was packed."""
-    usage = Usage(*sent["usage"]) if sent["usage"] else None
-    fields = {**sent, "kind": Kind(sent["kind"]), "paths": tuple(sent["paths"]), "usage": usage}
-    return Signal(**fields)
 
 
 def _found(program: str, path: str | None) -> str:

@@ -84,6 +84,18 @@ def childless() -> bool:
     return False
 
 
+def cpu_seconds(pid: int) -> float:
+    """CPU time that everything below a process has used so far, itself not, what has ended and was reaped included.
+
+    An ended process counts as soon as its parent has waited for it, so the sum never falls while the family lives.
+    """
+    if not LINUX:
+        return _psutil_cpu(pid)
+    own = _stat(pid)[13:15]
+    below = [ticks for one in descendants(pid) for ticks in _stat(one)[11:15]]
+    return sum(map(int, own + below)) / os.sysconf("SC_CLK_TCK")
+
+
 def end_descendants(deadline: float, spare: Collection[int] = ()) -> bool:
     """Kill everything below this process but the children in `spare`, and reap it; True when nothing is left.
 
@@ -228,6 +240,18 @@ def _psutil_below(pid: int) -> set[int]:
         return {child.pid for child in psutil.Process(pid).children(recursive=True)}
     except psutil.Error:
         return set()
+
+
+def _psutil_cpu(pid: int) -> float:
+    import psutil
+
+    used = 0.0
+    for one in _psutil_below(pid):
+        try:
+            used += sum(psutil.Process(one).cpu_times()[:4])
+        except psutil.Error:
+            continue
+    return used
 
 
 def _psutil_marked(run: str) -> set[int]:

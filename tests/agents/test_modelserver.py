@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import re
+
 import pytest
-from modelserver import Step, error, shell, text
+from modelserver import Step, anthropic, asked, error, full, responses, shell, text
+from modelserver.dialect import Dialect
 from modelserver.play import Plays
 
 
@@ -33,6 +37,20 @@ def test_each_conversation_about_a_marker_is_its_next_attempt() -> None:
 def test_the_marker_that_stands_first_counts_as_a_whole_word(prompt: str, marker: str) -> None:
     plays = Plays({"T1": [], "T2": [], "": []})
     assert plays.next("a", prompt)[0].marker == marker
+
+
+def test_a_question_goes_before_the_task_that_it_is_about() -> None:
+    plays = Plays({"T1": [[text("work")]], asked("smaller tasks"): [[text("- [ ] a")]]})
+    assert ops(plays, "a", "T1: break it into smaller tasks", 1) == ["- [ ] a"]
+    assert ops(plays, "b", "do T1", 1) == ["work"]
+    assert (plays.seen["b"].attempt, plays.seen["b"].marker) == (1, "T1")
+
+
+@pytest.mark.parametrize("dialect", [anthropic, responses])
+def test_an_answer_says_how_full_the_context_is(dialect: Dialect) -> None:
+    told = json.dumps(list(dialect.answer("", None, full(text(""))["context"])))
+    sizes = re.findall(r'"(?:input_tokens|cache_\w+_input_tokens)": (\d+)', told)
+    assert sum(map(int, sizes)) == 165_000
 
 
 def test_an_error_lasts_as_long_as_it_says() -> None:

@@ -47,6 +47,13 @@ def shown(signal: Signal) -> str:
 
 
 def counted(usage: Usage) -> str:
-    cost = f", {usage.cost:.6f} USD" if usage.cost is not None else ""
+    """`1801 tokens for msg_01 = 1300 + 500 cached + 1, 1800 in the window`."""
+    fresh, cached, output = usage.split
     of = "in all" if usage.final else f"for {usage.key}"
-    return f"{usage.tokens} tokens {of}{cost}"
+    told = [
+        f"{usage.tokens} tokens {of} = {fresh} + {cached} cached + {output}" if usage.tokens or usage.final else "",
+        f"{usage.cost:.6f} USD" if usage.cost is not None else "",
+        f"{usage.context} in the window" if usage.context else "",
+        f"window of {usage.window}" if usage.window else "",
+    ]
+    return ", ".join(one for one in told if one)

@@ -11,8 +11,9 @@ import pytest
 from conftest import Repository
 from syrupy.assertion import SnapshotAssertion
 
+from ralph.cli import commands
 from ralph.cli.app import main
-from ralph.cli.flags import COMMANDS, LATER, arranged
+from ralph.cli.flags import BUILT, COMMANDS, LATER, arranged
 from ralph.config import NOT_BUILT, OPTIONS
 from ralph.errors import Exit
 
@@ -43,7 +44,7 @@ def test_help_fits_and_names_every_flag_that_is_built(capsys: Capture) -> None:
                 and one.flag_name not in page]  # fmt: skip
 
 
-@pytest.mark.parametrize("command", ["status", "logs", "audit", "demo"])
+@pytest.mark.parametrize("command", [name for name in BUILT if name not in ("run", "resume")])
 def test_help_of_a_command(command: str, capsys: Capture, snapshot: SnapshotAssertion) -> None:
     assert main([command, "--help"]) == Exit.DONE
     assert capsys.readouterr().out == snapshot
@@ -64,6 +65,7 @@ def test_version() -> None:
         ("--claude --codex", "run --agent=claude --agent=codex"),
         ("--agent-arg --claude", "run --agent-arg --claude"),
         ("status --json", "status --json"),
+        ("init --codex", "init --agent=codex"),
         ("--help", "--help"),
     ],
 )
@@ -109,6 +111,13 @@ def test_sentences(
 def test_commands_that_are_not_built_say_so(command: str, capsys: Capture) -> None:
     assert main([command, "x", "--help"]) == Exit.REFUSED
     assert capsys.readouterr().err.startswith(f"ralph: `ralph {command}` is not built yet\n  ")
+
+
+def test_every_command_that_is_built_is_on_the_page_and_can_be_started(capsys: Capture) -> None:
+    main(["--help"])
+    page = capsys.readouterr().out
+    assert set(commands.COMMANDS) == set(BUILT)
+    assert not [name for name in BUILT if name != "run" and f"\n  {name} " not in page]
 
 
 def test_every_command_of_the_contract_is_known() -> None:

@@ -102,7 +102,7 @@ def test_the_wheel_holds_it_all_and_runs_it(tmp_path: Path) -> None:
         names = set(packed.namelist())
         packed.extractall(tmp_path / "site")
     assert {"ralph/data/PRD.example.md", "ralph/data/demo/agent.py", "ralph/data/demo/project/books.py"} <= names
-    assert {f"ralph/data/templates/{one.name}" for one in (ROOT / "templates").iterdir()} <= names
+    assert {f"ralph/data/{one.relative_to(ROOT)}" for one in (ROOT / "templates").rglob("*.*")} <= names
     assert not [name for name in names if not name.startswith(("ralph/", "ralph-"))]
     env = {"PYTHONPATH": str(tmp_path / "site"), "TMPDIR": str(tmp_path)}
     where = "import ralph; print(ralph.__file__)"

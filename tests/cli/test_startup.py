@@ -28,7 +28,7 @@ def loaded(repo: Repository, *words: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "words", [["status"], ["status", "--json"], ["--help"], ["--version"], ["audit"]], ids=" ".join
+    "words", [["status"], ["status", "--json"], ["--help"], ["--version"], ["audit"], ["review"]], ids=" ".join
 )
 def test_small_commands_load_nothing_heavy(repo: Repository, words: list[str]) -> None:
     repo.commit({"PRD.md": "- [ ] one\n"})

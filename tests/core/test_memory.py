@@ -102,12 +102,12 @@ def test_merged(case: Case) -> None:
 # ---------------------------------------------------------------- queue and log
 
 
-def test_the_log_keeps_the_newest_and_the_queue_shows_the_next() -> None:
+def test_the_log_loses_nothing_and_the_queue_shows_the_next() -> None:
     data = None
     for number in range(35):
         data = recorded(data, f"done {number}", tuple(f"next {n}" for n in range(number, 40)))
     lines = (data or b"").decode().splitlines()
-    assert [line for line in lines if "done" in line] == [f"- done {n}" for n in range(34, 4, -1)]
+    assert [line for line in lines if "done" in line] == [f"- done {n}" for n in range(34, -1, -1)]
     assert [line for line in lines if "next" in line] == [f"- next {n}" for n in range(34, 40)]
     many = recorded(data, "x", tuple(f"next {n}" for n in range(11))).decode()
     assert "- next 9\n- and 1 more\n<!--" in many
@@ -245,6 +245,21 @@ def test_a_file_that_is_too_large_to_be_read_is_refused_and_never_written() -> N
     assert memory.unwritable(huge) == "The memory file is larger than 500 kB."
     assert recorded(huge) == huge
     assert recorded(huge[:500_001]) == huge[:500_001]
+
+
+@pytest.mark.parametrize(
+    ("text", "conflicted"),
+    [
+        (b"<<<<<<< HEAD\nours\n=======\ntheirs\n>>>>>>> main\n", True),
+        (b"<<<<<<< HEAD\r\nours\r\n=======\r\n>>>>>>> main\r\n", True),
+        (b"Title\n=======\n\n> quote\n", False),
+        (b">>>>>>> main\n=======\n<<<<<<< HEAD\n", False),
+        (b"write <<<<<<< HEAD\n=======\n>>>>>>> main\n", False),
+        (None, False),
+    ],
+)
+def test_conflict_markers_are_seen(text: bytes | None, *, conflicted: bool) -> None:
+    assert memory.conflicted(text) is conflicted
 
 
 def test_secrets_of_the_environment_are_masked() -> None:

@@ -6,10 +6,18 @@
         subprocess.run([*server.inside, "claude", ...], env=... server.url ...)
         server.requests()  # what was asked
 
+What goes wrong once and then right is two attempts, for each process of an agent is a conversation of its own:
+
+    {"T1": [[limited(3)], work]}                          # a rate limit that ends in 3 s
+    {"T1": [[write("T1.txt", "half"), drop()], work]}     # a stream that is cut
+    {"T1": [[hang()], work]}                              # no answer, ever
+    {"T1": [[full(write("T1.txt", "half")), hang()], work]}  # the context is nearly full
+    {asked("smaller tasks"): [[text("- [ ] one")]], "T1": [...]}  # a question about T1 is no attempt at it
+
 It speaks Anthropic Messages and OpenAI Responses, streaming. A script maps a *marker* to a list of attempts, an
 attempt is a list of steps, and each request of a conversation gets the next step. A conversation belongs to the
 marker that stands first in its prompt ("" fits any) and plays that marker's next attempt; past the last attempt, or
-the last step, the last one repeats. A plain list of steps is one attempt for any prompt.
+the last step, the last one repeats; `asked` markers go first. A plain list of steps is one attempt for any prompt.
 
 It runs in a process of its own: ralph forks, and a test that forks should have no threads. Where the system allows
 it, that process has a network namespace of its own with nothing but loopback; `server.inside` is the prefix that
@@ -30,9 +38,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from modelserver.steps import Json, Script, Step, drop, error, hang, shell, text, write
+from modelserver.steps import Json, Script, Step, asked, drop, error, full, hang, limited, shell, text, write
 
-__all__ = ["ModelServer", "Script", "Step", "drop", "error", "hang", "isolation", "shell", "text", "write"]
+__all__ = [
+    "ModelServer", "Script", "Step", "asked", "drop", "error", "full", "hang", "isolation", "limited", "shell",
+    "text", "write",
+]  # fmt: skip
 
 HERE = Path(__file__).resolve().parent
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from modelserver.dialect import Call, last_text, new_id
 from modelserver.steps import Json, Step
+from modelserver.steps import error as failing
 
 ERRORS = {400: "invalid_request_error", 401: "authentication_error", 404: "not_found_error",
           429: "rate_limit_error", 529: "overloaded_error"}  # fmt: skip
@@ -23,8 +24,8 @@ def prompt(body: Json) -> str:
 
 
 def main(body: Json) -> bool:
-    """Titles, summaries and the like offer no tools."""
-    return any(tool.get("name") == "Bash" for tool in body.get("tools") or [])
+    """Titles, summaries and the like offer no tools to work with."""
+    return any(tool.get("name") in {"Bash", "Read"} for tool in body.get("tools") or [])
 
 
 def call(step: Step, body: Json) -> Call:
@@ -46,8 +47,14 @@ def error(status: int) -> Json:
     return {"type": "error", "error": {"type": kind, "message": kind}, "request_id": "req_0"}
 
 
-def answer(said: str, call: Call | None) -> Iterator[Json]:
-    usage = {"input_tokens": 1200, "cache_creation_input_tokens": 100, "cache_read_input_tokens": 500}
+def limit(resets_at: int) -> Step:
+    claim = {"status": "rejected", "reset": str(resets_at), "representative-claim": "five_hour"}
+    return failing(429, headers={f"anthropic-ratelimit-unified-{name}": value for name, value in claim.items()})
+
+
+def answer(said: str, call: Call | None, context: int = 0) -> Iterator[Json]:
+    fresh = context - 600 if context else 1200
+    usage = {"input_tokens": fresh, "cache_creation_input_tokens": 100, "cache_read_input_tokens": 500}
     message: Json = {
         "id": new_id("msg"),
         "type": "message",

@@ -39,8 +39,11 @@ class Dialect(Protocol):
     def error(self, status: int) -> Json:
         """The provider's usual body of that error."""
 
-    def answer(self, said: str, call: Call | None) -> Iterator[Json]:
-        """The events of one streamed answer."""
+    def limit(self, resets_at: int) -> Step:
+        """The error of a limit that is used up until then (epoch seconds)."""
+
+    def answer(self, said: str, call: Call | None, context: int = 0) -> Iterator[Json]:
+        """The events of one streamed answer; `context`: the tokens of its input, if it matters."""
 
 
 def last_text(messages: Sequence[Json]) -> str:

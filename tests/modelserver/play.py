@@ -47,7 +47,7 @@ class Plays:
 
     def _begin(self, prompt: str) -> Conversation:
         places = {marker: found.start() for marker in self.attempts if (found := _marked(marker, prompt))}
-        marker = min(places, key=lambda one: (one == "", places[one]), default="")
+        marker = min(places, key=lambda one: (one[:1] != "?", one == "", places[one]), default="")
         tries = self.attempts.get(marker) or [[]]
         attempt = 1 + sum(one.marker == marker for one in self.seen.values())
         return Conversation(marker, attempt, tries[min(attempt, len(tries)) - 1])
@@ -55,4 +55,5 @@ class Plays:
 
 def _marked(marker: str, prompt: str) -> re.Match[str] | None:
     """The marker as a whole word: T1 does not stand in T10."""
-    return re.search(rf"(?<!\w){re.escape(marker)}(?!\w)" if marker else "", prompt)
+    words = marker.removeprefix("?")
+    return re.search(rf"(?<!\w){re.escape(words)}(?!\w)" if words else "", prompt)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from modelserver.dialect import Call, last_text, new_id
 from modelserver.steps import Json, Step
+from modelserver.steps import error as failing
 
 
 def conversation(_body: Json, headers: Mapping[str, str]) -> str:
@@ -30,7 +31,11 @@ def error(status: int) -> Json:
     return {"error": {"message": f"scripted {status}", "type": "scripted", "code": None}}
 
 
-def answer(said: str, call: Call | None) -> Iterator[Json]:
+def limit(resets_at: int) -> Step:
+    return failing(429, {"error": {"type": "usage_limit_reached", "message": "", "resets_at": resets_at}})
+
+
+def answer(said: str, call: Call | None, context: int = 0) -> Iterator[Json]:
     items: list[Json] = []
     if said:
         content = [{"type": "output_text", "text": said, "annotations": []}]
@@ -42,8 +47,9 @@ def answer(said: str, call: Call | None) -> Iterator[Json]:
     yield {"type": "response.created", "response": {"id": new_id("resp")}}
     for index, item in enumerate(items):
         yield {"type": "response.output_item.done", "output_index": index, "item": item}
-    usage = {"input_tokens": 1700, "input_tokens_details": {"cached_tokens": 500}, "output_tokens": 34,
-             "output_tokens_details": {"reasoning_tokens": 0}, "total_tokens": 1734}  # fmt: skip
+    size = context or 1700
+    usage = {"input_tokens": size, "input_tokens_details": {"cached_tokens": 500}, "output_tokens": 34,
+             "output_tokens_details": {"reasoning_tokens": 0}, "total_tokens": size + 34}  # fmt: skip
     yield {"type": "response.completed", "response": {"id": new_id("resp"), "usage": usage}}
 
 

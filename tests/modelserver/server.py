@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import sys
 import threading
+import time
 from collections.abc import Iterable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from math import ceil
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run by its path, from any folder
@@ -56,7 +58,10 @@ class Handler(BaseHTTPRequestHandler):
             self._play(dialect, step, body)
 
     def _play(self, dialect: Dialect, step: Step, body: Json) -> None:
+        context = step.get("context", 0)
         match step["op"]:
+            case "limited":
+                self._play(dialect, dialect.limit(ceil(time.time() + step["seconds"])), body)
             case "error":
                 self._json(step["status"], step["body"] or dialect.error(step["status"]), step["headers"])
             case "hang":
@@ -66,9 +71,9 @@ class Handler(BaseHTTPRequestHandler):
             case "drop":
                 self._stream(list(dialect.answer("this is cut o", None))[:2])
             case "text":
-                self._stream(dialect.answer(step["text"], None))
+                self._stream(dialect.answer(step["text"], None, context))
             case _:
-                self._stream(dialect.answer(step["text"], dialect.call(step, body)))
+                self._stream(dialect.answer(step["text"], dialect.call(step, body), context))
 
     def _json(self, status: int, body: Json, headers: Mapping[str, str] | None = None) -> None:
         data = b"" if self.command == "HEAD" else json.dumps(body).encode()

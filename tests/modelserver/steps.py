@@ -30,11 +30,35 @@ def error(status: int, body: Json | None = None, headers: Mapping[str, str] | No
     return {"op": "error", "status": status, "body": body, "headers": dict(headers or {}), "times": times}
 
 
+def limited(seconds: float) -> Step:
+    """The limit of a subscription is used up and begins anew so many seconds after each request.
+
+    Claude heeds it with `subscription=True` only. Codex shows the minute, not the second.
+    """
+    return {"op": "limited", "seconds": seconds}
+
+
+def full(step: Step, tokens: int = 165_000) -> Step:
+    """The same answer, and its usage says that the context holds so many tokens.
+
+    165,000 are nearly full for a model with 200,000 (`--model claude-sonnet-4-5`); Claude's default has a million.
+    """
+    return step | {"context": tokens}
+
+
+def asked(words: str) -> str:
+    """A marker that goes before all others, wherever it stands in the prompt: for a question about a task."""
+    return f"?{words}"
+
+
 def hang(after: str = "") -> Step:
     """No answer, ever; with `after="headers"` the stream is opened first."""
     return {"op": "hang", "after": after}
 
 
 def drop() -> Step:
-    """The stream begins and the connection closes."""
+    """The stream begins and the connection closes in mid-message.
+
+    Codex asks again and gets the next step; Claude gives up.
+    """
     return {"op": "drop"}

@@ -73,14 +73,20 @@ class Desk:
     def run(
         self, argv: Sequence[str], *, prompt: bytes = b"do it", env: Mapping[str, str] | None = None,
         read: Callable[[str], Sequence[Signal]] | None = None, silence: float = GENEROUS,
-        open_tool_silence: float = 0, wall: float = 2 * GENEROUS, stop: Callable[[], Why | None] = lambda: None,
-        cwd: Path | None = None,
+        open_tool_silence: float = 0, wall: float = 2 * GENEROUS, stop: session.Stop = lambda: None,
+        cwd: Path | None = None, tell: session.Tell = lambda _: None,
+        answer: Callable[[], str | None] | None = None, secrets: Sequence[str] = (),
     ) -> Stopped:  # fmt: skip
+        def told(signal: Signal) -> bool | None:
+            self.told.append(signal)
+            return tell(signal)
+
         (self.here / "prompt").write_bytes(prompt)
         return session.run(
             Launch(tuple(argv), env or {}), cwd=cwd or self.here, env=dict(os.environ), prompt=self.here / "prompt",
             transcript=self.transcript, read=read, silence=silence, open_tool_silence=open_tool_silence, wall=wall,
-            started=lambda pid, start: self.runner.append((pid, start)), tell=self.told.append, stop=stop,
+            started=lambda pid, start: self.runner.append((pid, start)), tell=told, stop=stop,
+            answer=answer, secrets=secrets,
         )  # fmt: skip
 
     def events(self, *lines: Mapping[str, Any] | str, **limits: Any) -> Stopped:

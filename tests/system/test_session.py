@@ -37,7 +37,7 @@ def test_an_agent_without_events_says_how_it_ended(desk: Desk) -> None:
     assert (end.why, end.code, end.ended, end.well) == (Why.EXITED, 0, True, True)
     assert end.tail == end.said == "hello\nproblem"
     assert end.output == desk.transcript.stat().st_size == len("hello\r\nproblem\r\n")
-    assert desk.told[-1] == Signal(Kind.TEXT, "problem")
+    assert desk.told[-1] == Signal(Kind.TEXT, "hello\nproblem")
 
 
 def test_an_exit_code_is_no_success(desk: Desk) -> None:

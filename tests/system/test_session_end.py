@@ -53,6 +53,14 @@ def test_a_stop_is_quick_in_a_flood_too(desk: Desk, word: str) -> None:
     assert survivors(word) == []
 
 
+def test_a_hang_that_is_deaf_to_politeness_is_gone_with_its_daemons(desk: Desk, word: str) -> None:
+    began = time.monotonic()
+    end = desk.run(agent("family.py", "hang", word), silence=1.0)
+    assert (end.why, end.code, end.tail) == (Why.SILENT, -signal.SIGKILL, "four left")
+    assert time.monotonic() - began < 1.0 + 3.0
+    assert survivors(word) == []
+
+
 def test_a_polite_agent_may_end_by_itself(desk: Desk) -> None:
     script = "trap 'echo bye; exit 5' TERM; echo ready; while :; do sleep 0.05; done"
     end = desk.run(["sh", "-c", script], stop=After(lambda: bool(desk.told)))

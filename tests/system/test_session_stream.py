@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from families import GENEROUS, Desk, agent, read_json
 
 from ralph.model import Kind, Signal, Usage, Why
-from ralph.system import session
+from ralph.system import session, tree
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 
@@ -40,7 +41,8 @@ def test_what_a_stream_adds_up_to(desk: Desk) -> None:
     assert end.actions == ("Write: a.py, b.py", "Bash: make test")
     assert (end.wrote, end.commands) == (("a.py", "b.py"), ("make\n test",))
     assert "plain words between events" in end.tail
-    assert len(desk.told) == 9
+    assert [one.text for one in desk.told if one.kind is Kind.SCREEN] == ["plain words between events"]
+    assert len(desk.told) == 10
 
 
 def test_an_event_without_a_line_end_counts(desk: Desk) -> None:
@@ -96,7 +98,7 @@ def test_a_reader_that_fails_does_not_cost_the_session(desk: Desk) -> None:
     script = desk.here / "script"
     script.write_text('bad one\nbad two\n{"kind": "ended", "ok": true}\n')
     assert desk.run(agent("events.py", script), read=read).well
-    assert [one.kind for one in desk.told] == [Kind.TEXT, Kind.ENDED]
+    assert [one.kind for one in desk.told if one.kind is not Kind.SCREEN] == [Kind.TEXT, Kind.ENDED]
     assert "could not read a line" in desk.told[0].text
 
 
@@ -113,9 +115,9 @@ def test_bytes_that_are_no_text_break_nothing(desk: Desk) -> None:
     assert end.tail == "caf\ufffd \ufffd\ufffd red \ufffd\nend"
 
 
-def test_the_last_line_of_an_agent_without_events_is_told(desk: Desk) -> None:
+def test_the_last_lines_of_an_agent_without_events_are_told(desk: Desk) -> None:
     desk.run(agent("no_newline.sh"))
-    assert desk.told[-1] == Signal(Kind.TEXT, "last without an end")
+    assert desk.told[-1] == Signal(Kind.TEXT, "first\nlast without an end")
 
 
 def test_silence_ends_an_agent(desk: Desk) -> None:
@@ -180,3 +182,74 @@ def test_stop_is_asked_often_and_after_each_signal(desk: Desk) -> None:
     end = desk.events("sleep 1", spend, spend, spend, spend, spend, "sleep 60", stop=stop)
     assert (end.why, tally.tokens) == (Why.LIMIT, 30)
     assert asked[0] >= 5
+
+
+def test_a_stop_may_say_what_was_seen(desk: Desk) -> None:
+    end = desk.run(agent("hang.sh"), stop=lambda: (Why.CIRCLES, "It did the same.") if desk.told else None)
+    assert (end.why, end.detail) == (Why.CIRCLES, "It did the same.")
+
+
+# ---------------------------------------------------------------- what counts as progress
+
+
+WORDS = [step for _ in range(15) for step in ({"kind": "text", "text": "on it"}, "sleep 0.1")]
+NOISE = [step for _ in range(15) for step in ("Reconnecting...", "sleep 0.1")]
+
+
+@pytest.mark.parametrize(
+    ("lines", "said", "why"),
+    [
+        (WORDS, None, Why.EXITED),
+        (WORDS, True, Why.EXITED),
+        (WORDS, False, Why.SILENT),
+        (NOISE, None, Why.SILENT),
+        (NOISE, False, Why.SILENT),
+        (NOISE, True, Why.EXITED),
+        ([step for _ in range(15) for step in ({"kind": "retry"}, "sleep 0.1")], True, Why.SILENT),
+    ],
+)
+def test_the_caller_says_what_is_progress(desk: Desk, lines: list[Any], said: bool | None, why: Why) -> None:
+    assert desk.events(*lines, silence=1.0, tell=lambda _: said).why is why
+
+
+# ---------------------------------------------------------------- a second opinion on silence
+
+
+def busy(seconds: float) -> list[str]:
+    """A program that works so long in a session of its own, and says nothing meanwhile."""
+    work = f"import time\nend = time.monotonic() + {seconds}\nwhile time.monotonic() < end: pass"
+    return ["sh", "-c", 'echo begun; setsid "$0" -S -c "$1" & wait; echo done', sys.executable, work]
+
+
+def test_whoever_works_has_twice_the_time(desk: Desk) -> None:
+    end = desk.run(busy(1000), silence=1.5)
+    assert (end.why, end.detail[:59]) == (Why.SILENT, "The agent made no progress for 3 s and was ended, though it")
+    assert end.seconds >= 3.0
+
+
+def test_a_long_silent_work_is_no_hang(desk: Desk) -> None:
+    end = desk.run(busy(2.0), silence=1.5)
+    assert (end.why, end.detail) == (Why.EXITED, "")
+
+
+def test_a_hang_after_work_is_a_hang(desk: Desk) -> None:
+    end = desk.run(["sh", "-c", "echo begun; sleep 1000"], silence=1.0)
+    assert (end.why, end.detail) == (Why.SILENT, "")
+    assert 1.0 <= end.seconds < 3.0, "within a second, and one for a busy machine"
+
+
+def test_cpu_time_of_a_whole_family_counts_and_of_those_that_ended(desk: Desk) -> None:
+    before = tree.cpu_seconds(os.getpid())
+    during: list[float] = []
+
+    def stop() -> None:
+        during.append(tree.cpu_seconds(os.getpid()) - before)
+
+    assert desk.run(busy(1.0), stop=stop).well
+    assert during == sorted(during), "it never falls"
+    assert during[-1] > 0.2
+    assert tree.cpu_seconds(os.getpid()) - before >= during[-1], "reaped by us"
+
+
+def test_nobody_uses_no_cpu_time() -> None:
+    assert tree.cpu_seconds(2**22 + 1) == 0.0

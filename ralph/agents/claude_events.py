@@ -1,0 +1,154 @@
+"""What the events of Claude Code's stream mean, one reader for each type."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from ralph.agents.claude_errors import STATUS, failed, kind_of
+from ralph.agents.claude_models import window
+from ralph.agents.stream import COMMAND_CAP, at, command, count, each, ends, number, words
+from ralph.model import Kind, Signal, Usage
+
+
+def _assistant(found: dict[str, Any]) -> Iterator[Signal]:
+    """One content block of a message, or an error in the shape of one."""
+    blocks = each(at(found, "message", "content"))
+    if found.get("error"):
+        text = " ".join(words(block.get("text")) for block in blocks)
+        yield failed(kind_of(words(found["error"]), text), text)
+        return
+    for block in blocks:
+        yield _block(block, own=not found.get("parent_tool_use_id"))
+    yield from _message_usage(found)
+
+
+def _block(block: dict[str, Any], *, own: bool) -> Signal:
+    """What a sub-agent says is no word of the agent; what it does is done."""
+    match block.get("type"):
+        case "text" if own:
+            return Signal(Kind.TEXT, words(block.get("text")))
+        case "tool_use":
+            return _tool(words(block.get("name")), block.get("input"))
+    return Signal(Kind.ALIVE)
+
+
+def _tool(name: str, given: object) -> Signal:
+    path = words(at(given, "file_path") or at(given, "notebook_path"))
+    writes = name in {"Write", "Edit", "MultiEdit", "NotebookEdit"} and path
+    return Signal(
+        Kind.TOOL, tool=name, paths=(path,) if writes else (), command=command(at(given, "command")), text=path
+    )
+
+
+def _message_usage(found: dict[str, Any]) -> Iterator[Signal]:
+    """Repeated with each block of a message, hence the key; its output tokens are a placeholder until `result`.
+
+    All its input is in the window now. A sub-agent has a window of its own.
+    """
+    usage, key = at(found, "message", "usage"), words(at(found, "message", "id"))
+    split = _split(usage, MESSAGE)
+    if tokens := sum(split):
+        context = 0 if found.get("parent_tool_use_id") else tokens - split[2]
+        yield Signal(Kind.USAGE, usage=Usage(tokens, key=key, context=context, split=split))
+
+
+def _user(found: dict[str, Any]) -> Iterator[Signal]:
+    for block in each(at(found, "message", "content")):
+        if block.get("type") == "tool_result":
+            yield Signal(Kind.TOOL_DONE, _output(block.get("content")), ok=block.get("is_error") is not True)
+
+
+def _output(content: object) -> str:
+    """What a tool answered: a text, or blocks of which some are texts."""
+    if isinstance(content, str):
+        return ends(content)
+    texts = (words(block.get("text"), COMMAND_CAP) for block in each(content))
+    return ends("\n".join(text for text in texts if text))
+
+
+def _system(found: dict[str, Any]) -> Iterator[Signal]:
+    match found.get("subtype"):
+        case "init":
+            yield from _begun(words(found.get("model")))
+        case "api_retry":
+            yield _retry(found)
+        case "thinking_tokens" | "task_started" | "task_progress" | "task_notification":
+            yield Signal(Kind.ALIVE)
+
+
+def _begun(model: str) -> Iterator[Signal]:
+    """The model of the run, the only place with its `[1m]`: messages name it without."""
+    if size := window(model):
+        yield Signal(Kind.USAGE, usage=Usage(window=size))
+
+
+def _retry(found: dict[str, Any]) -> Signal:
+    """Its text begins with the kind of what went wrong.
+
+    An expired token is refreshed and tried once more; a login that is refused three times is none.
+    """
+    error, attempt = words(found.get("error")), count(found.get("attempt"))
+    if error == "authentication_failed" and attempt >= 3:
+        return Signal(Kind.AUTH, f"The login was refused {attempt} times.")
+    status = count(found.get("error_status"))
+    kind = kind_of(error, "") if status else Kind.NETWORK
+    what = f"status {status}" if status else "no answer"
+    return Signal(Kind.RETRY, f"{kind.value}: {what}, try {attempt} of {count(found.get('max_retries'))}")
+
+
+def _rate_limit(found: dict[str, Any]) -> Iterator[Signal]:
+    """Told before each refusal of a subscription. A warning is none, and paid overage goes on."""
+    info = found.get("rate_limit_info")
+    if at(info, "status") == "rejected" and at(info, "isUsingOverage") is not True:
+        name = words(at(info, "rateLimitType")).replace("_", " ")
+        yield Signal(Kind.RATE_LIMIT, f"{name} limit reached", resets_at=number(at(info, "resetsAt")))
+
+
+def _result(found: dict[str, Any]) -> Iterator[Signal]:
+    """The terminal event."""
+    yield Signal(Kind.USAGE, usage=_total(found))
+    text = words(found.get("result")) or "; ".join(words(one) for one in _list(found.get("errors")))
+    if found.get("is_error") and (kind := STATUS.get(count(found.get("api_error_status")))):
+        yield failed(kind, text)
+    denied = ", ".join(sorted({words(one.get("tool_name")) for one in each(found.get("permission_denials"))}))
+    if denied:  # no failure: it was told at once, and could do it in another way
+        text = f"It was not permitted to use {denied}. {text}"
+    ok = found.get("subtype") == "success" and found.get("is_error") is False
+    yield Signal(Kind.ENDED, words(text), ok=ok)
+
+
+def _total(found: dict[str, Any]) -> Usage:
+    """`modelUsage` counts sub-agents too, and is right where `usage` is all 0 (a budget was reached)."""
+    told = at(found, "modelUsage")
+    models = list(told.values()) if isinstance(told, dict) else []
+    by_model = [_split(one, MODEL) for one in models]
+    split = sum(a for a, _, _ in by_model), sum(b for _, b, _ in by_model), sum(c for _, _, c in by_model)
+    if not sum(split):
+        split = _split(found.get("usage"), MESSAGE)
+    size = max((count(at(one, "contextWindow")) for one in models), default=0)
+    cost = number(found.get("total_cost_usd"))
+    return Usage(sum(split), cost, final=True, window=size, split=split)
+
+
+# the names of: fresh input, input written to the cache, input read from it, output
+MESSAGE = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens", "output_tokens")
+MODEL = ("inputTokens", "cacheCreationInputTokens", "cacheReadInputTokens", "outputTokens")
+
+
+def _split(usage: object, names: tuple[str, str, str, str]) -> tuple[int, int, int]:
+    fresh, written, read, output = (count(at(usage, name)) for name in names)
+    return fresh + written, read, output
+
+
+def _list(value: object) -> list[object]:
+    return value if isinstance(value, list) else []
+
+
+READERS: dict[str, Callable[[dict[str, Any]], Iterator[Signal]]] = {
+    "assistant": _assistant,
+    "user": _user,
+    "system": _system,
+    "rate_limit_event": _rate_limit,
+    "result": _result,
+}

@@ -1,0 +1,31 @@
+"""What a reviewer answered, read strictly: no clear verdict is no answer."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from ralph.text import clean, one_line
+
+VERDICT = re.compile(r"^\W*VERDICT\W+(ACCEPT|REFUSE)\w*\W*$", re.MULTILINE)
+PROBLEM = re.compile(r"^\s*[-*+] +(\S.*)$", re.MULTILINE)
+MOST = 20  # problems
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """`ok` None: there was no readable answer. `problems` are one line each."""
+
+    ok: bool | None
+    problems: tuple[str, ...] = ()
+
+
+def read_answer(text: str) -> Review:
+    """The verdict that stands alone on a line; two different ones are none. What is below it are the problems."""
+    text = clean(text)
+    found = list(VERDICT.finditer(text))
+    if len({one[1] for one in found}) != 1:
+        return Review(None)
+    below = text[found[-1].end() :]
+    problems = tuple(one_line(one, 400) for one in PROBLEM.findall(below)[:MOST])
+    return Review(found[0][1] == "ACCEPT", problems)

@@ -1,0 +1,192 @@
+"""The review file as a person opens it in the morning. Read the snapshots as if you had to decide."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+from syrupy.assertion import SnapshotAssertion
+
+from ralph.core.attempts import AttemptFacts, attempts_of
+from ralph.core.dossier import dossier, question_of
+from ralph.events import (
+    AgentReported,
+    AgentStarted,
+    AgentStopped,
+    Chosen,
+    Event,
+    GateRan,
+    Judged,
+    Parked,
+    Reviewed,
+    SetAside,
+    WorkspaceReady,
+)
+from ralph.model import Fields, Finding, Kind, Signal, Stopped, Task, What, Why
+
+REASON = "The gate `npm test` failed (exit code 1)."
+TASK = Task(
+    "T017", True, 2, 5, 9, "T017 Accept several JWT signing keys", False, headings=("Auth", "Tasks"),
+    body="Old tokens must stay valid.\n\n- Files: `src/auth/**`\n- Done when: keys are tried in order",
+    fields=Fields(files=("src/auth/**",), done_when=("keys are tried in order",)),
+)  # fmt: skip
+PLAIN = Task("a1b2c3d4", False, 1, 1, 3, "Say hello", False)
+WORK = "refs/ralph/20260102-030405-abcd/4/work"
+BASE = "0123456789abcdef0123456789abcdef01234567"
+RED = Finding(What.GATE, REASON, "FAIL test/auth.test.ts\n  expected 2, got 1")
+WELL = Stopped(Why.EXITED, 0, 723.4, ended=True, tokens=123_456, cost=1.234, said="All tests pass.",
+               actions=("Edit src/auth/keys.ts", "Bash npm test"))  # fmt: skip
+TRIED = AttemptFacts(
+    4, 2, "claude", "", WELL,
+    (Finding(What.UNTRACKED, "An untracked file was changed: notes.txt.", rejects=False), RED),
+    (GateRan(4, "eslint .", True), GateRan(4, "npm test", False), GateRan(4, "npm test", False, base_tests=True)),
+    base=BASE, work=WORK, stat=" src/auth/keys.ts | 12 ++++++------\n 1 file changed",
+)  # fmt: skip
+
+
+def page(*attempts: AttemptFacts, task: Task = TASK, reason: str = REASON, question: str = "", prd: str = "PRD.md",
+         secrets: tuple[str, ...] = ()) -> str:  # fmt: skip
+    return dossier(task, attempts, reason=reason, question=question, prd_name=prd, branch="ralph/PRD",
+                   secrets=secrets)  # fmt: skip
+
+
+def headings(text: str) -> list[str]:
+    tokens = MarkdownIt("commonmark").parse(text)
+    return [inner.content for token, inner in pairwise(tokens) if token.type == "heading_open"]
+
+
+# ---------------------------------------------------------------- what a person reads
+
+
+def test_three_attempts_and_a_split_that_was_asked_for(snapshot: SnapshotAssertion) -> None:
+    silent = Stopped(Why.SILENT, -9, 640.0, tokens=800, tail="Compiling...", detail="No progress for 10 minutes.")
+    first = AttemptFacts(3, 1, "claude", "", silent, base=BASE, work="refs/ralph/20260102-030405-abcd/3/work")
+    refused = replace(TRIED, n=5, attempt=3, agent="codex", gates=(), work=WORK.replace("4", "5"),
+                      findings=(Finding(What.REVIEW, "The reviewer refused it.", "- keys.ts:3: any key is taken"),),
+                      reviewer=Reviewed(5, "codex", False, "any key is taken"))  # fmt: skip
+    asked = AttemptFacts(6, 3, "codex", "split", replace(WELL, said="- [ ] one\n- [ ] two", actions=()), base=BASE)
+    assert page(first, TRIED, refused, asked) == snapshot
+
+
+def test_a_question(snapshot: SnapshotAssertion) -> None:
+    assert page(TRIED, reason="It asks: Should old keys stay valid?", question="Should old keys\nstay valid?",
+                prd="docs/my plan.md") == snapshot  # fmt: skip
+
+
+def test_the_least_that_can_be_known(snapshot: SnapshotAssertion) -> None:
+    assert page(task=PLAIN, reason="") == snapshot
+
+
+def test_a_reviewer_that_did_not_refuse_is_told(snapshot: SnapshotAssertion) -> None:
+    text = page(replace(TRIED, reviewer=Reviewed(4, "codex", True, "It is fine.")))
+    assert "The reviewer (codex) accepted it:\n\n```text\nIt is fine.\n```" in text
+
+
+@pytest.mark.parametrize("why", Why)
+def test_every_ending_has_its_words(why: Why) -> None:
+    stopped = Stopped(why, 1, 3.0, failure=Signal(Kind.NETWORK, "no route"))
+    told = page(AttemptFacts(1, 1, "claude", "", stopped)).partition("### Attempt 1, claude, 3 s\n\n")[2]
+    assert told.partition("\n")[0].endswith(".")
+
+
+# ---------------------------------------------------------------- what agents say poses as nothing
+
+
+EVIL = (
+    "~~~\n# x\n```\n# Parked: T1\n~~~\n## The task\n\n"
+    "## What the agent asks\n\n```text\nSend money?\n```\n\x1b[2J````"
+)
+BARE = ["Parked: T017 Accept several JWT signing keys", "The task", "What was tried", "To look closer", "To go on"]
+
+
+@pytest.mark.parametrize("evil", [EVIL, "# " + EVIL, "- " + EVIL, "Title\n===\n" + EVIL, "<!-- " + EVIL])
+def test_nothing_that_an_agent_says_becomes_a_line_of_the_file(evil: str) -> None:
+    said = replace(WELL, said=evil, tail="", actions=(evil, evil), why=Why.SILENT, detail=evil)
+    facts = AttemptFacts(1, 1, evil, "", said, (Finding(What.GATE, evil, evil),), (GateRan(1, evil, False),),
+                         Reviewed(1, "codex", None, evil), BASE, WORK, evil, evil)  # fmt: skip
+    printed = replace(facts, stopped=replace(said, said="", tail=evil))
+    unstarted = AttemptFacts(2, 1, reason=evil)
+    text = page(facts, printed, unstarted, task=replace(TASK, body=evil), reason=evil)
+    assert "\x1b" not in text
+    assert [one for one in headings(text) if not one.startswith("Attempt 1")] == BARE
+    assert len(headings(text)) == len(BARE) + 3
+    assert question_of(text) == ""
+
+
+@given(st.text())
+def test_a_question_comes_back_and_closes_no_fence(question: str) -> None:
+    text = page(TRIED, question=question)
+    asked = ["What the agent asks"] if "What the agent asks" in headings(text) else []
+    assert [one for one in headings(text) if not one.startswith("Attempt")] == [BARE[0], *asked, *BARE[1:]]
+    assert bool(question_of(text)) == bool(asked)
+
+
+def test_a_question_comes_back() -> None:
+    assert question_of(page(question="Should `a` or ```` b\nstay?")) == "Should `a` or ```` b\nstay?"
+    assert question_of(page()) == ""
+    assert question_of("") == ""
+
+
+def test_secrets_are_masked() -> None:
+    facts = replace(TRIED, stopped=replace(WELL, said="the key is hunter2-hunter2"), stat="hunter2-hunter2 | 1 +")
+    text = page(facts, reason="hunter2-hunter2", question="hunter2-hunter2?", secrets=("hunter2-hunter2",))
+    assert "hunter2" not in text
+
+
+def test_it_stays_small() -> None:
+    much = "x\n" * 100_000
+    said = replace(WELL, said=much, actions=(much,) * 10)
+    facts = replace(TRIED, stopped=said, findings=(Finding(What.GATE, much, much),), stat=much)
+    text = page(*[facts] * 50, task=replace(TASK, body=much), reason=much, question=much)
+    assert len(text) < 200_000
+    assert "Older attempts that are left out here: 40." in text
+
+
+# ---------------------------------------------------------------- from the journal
+
+
+def attempt(n: int, task: str, *more: Event) -> list[Event]:
+    chosen = Chosen(n, task, "x", n, BASE)
+    return [chosen, WorkspaceReady(n, "b" * 40), AgentStarted(n, 1, 1.0, "claude"), AgentReported(n, "Edit"), *more]
+
+
+STOPPED = AgentStopped(2, "exited", 0, 1.5, 10, 0.1, True, "network", "no route", said="done", actions=("a",))
+JUDGED = Judged(2, False, "c" * 40, (("a gate failed", "It is red.", True), ("of a newer ralph", "?", True)))
+STORY = [
+    *attempt(1, "T1", SetAside(1, "T1", "no", True)), Parked("T1", "x", "no"),
+    *attempt(2, "T1", STOPPED, GateRan(2, "npm test", False), JUDGED, SetAside(2, "T1", "red", True, WORK)),
+    *attempt(3, "T2", SetAside(3, "T2", "other", True)),
+    *attempt(4, "T1", SetAside(4, "T1", "The agent could not be started.", True)),
+]  # fmt: skip
+
+
+def test_the_attempts_since_it_was_last_put_into_the_queue() -> None:
+    second, fourth = attempts_of("T1", STORY)
+    assert (second.n, second.attempt, second.agent, second.base, second.work) == (2, 2, "claude", BASE, WORK)
+    assert second.stopped is not None
+    assert (second.stopped.why, second.stopped.said, second.stopped.cost) == (Why.EXITED, "done", 0.1)
+    assert second.stopped.failure == Signal(Kind.NETWORK, "no route")
+    assert second.findings == (Finding(What.GATE, "It is red."),)
+    assert [gate.command for gate in second.gates] == ["npm test"]
+    assert (fourth.n, fourth.stopped, fourth.reason) == (4, None, "The agent could not be started.")
+
+
+def test_they_are_still_known_right_after_it_was_parked_again() -> None:
+    assert [one.n for one in attempts_of("T1", [*STORY, Parked("T1", "x", "again")])] == [2, 4]
+
+
+def test_what_is_known_beyond_the_journal_is_shown() -> None:
+    second, fourth = attempts_of("T1", STORY, details={2: (RED,)}, stats={2: "a | 1 +"})
+    assert (second.findings, second.stat) == ((RED,), "a | 1 +")
+    assert (fourth.findings, fourth.stat) == ((), "")
+
+
+def test_words_of_a_newer_ralph_do_no_harm() -> None:
+    events = attempt(1, "T1", AgentStopped(1, "beamed away", 0, failure="new kind"))
+    (facts,) = attempts_of("T1", events)
+    assert facts.stopped is not None
+    assert (facts.stopped.why, facts.stopped.failure) == (Why.LOST, None)

@@ -1,0 +1,109 @@
+"""The notify command: it gets the event, and whatever it does a run goes on."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from families import agent, survivors
+
+from ralph.system.hook import notify
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+PARKED = {"event": "parked", "task": "T3", "reason": "a gate failed", "commits": ("abc", "def"), "at": None}
+
+
+def tell(command: str, cwd: Path, event: Mapping[str, object] = PARKED, patience: float = 20.0) -> str:
+    return notify(command, event, cwd, dict(os.environ), patience)
+
+
+def test_it_gets_the_event(tmp_path: Path) -> None:
+    assert tell('cat >got; printf %s "$RALPH_EVENT" >name; pwd >where', tmp_path) == ""
+    text = (tmp_path / "got").read_text()
+    assert json.loads(text) == {**PARKED, "commits": ["abc", "def"]}
+    assert text.count("\n") == 1
+    assert (tmp_path / "name").read_text() == "parked"
+    assert (tmp_path / "where").read_text() == f"{tmp_path}\n"
+
+
+def test_the_command_is_a_command_and_the_event_is_none(tmp_path: Path) -> None:
+    event = {"event": "noted", "text": '\'; touch planted; "$(touch planted)" `touch planted`'}
+    assert tell("read -r line && printf '%s\\n' \"$line\" | wc -l >lines", tmp_path, event) == ""
+    assert sorted(one.name for one in tmp_path.iterdir() if one.name != "home") == ["lines"]
+
+
+def test_a_command_may_leave_its_input_unread(tmp_path: Path) -> None:
+    assert tell("true", tmp_path, {"event": "noted", "text": "x" * 1_000_000}) == ""
+
+
+def test_secrets_and_control_characters_stay_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MY_API_KEY", "hunter2-and-more")
+    event = {"event": "noted", "text": "\x1b[31mkey hunter2-and-more", "more": [{"a": "hunter2-and-more"}]}
+    assert tell("cat >got", tmp_path, event) == ""
+    assert json.loads((tmp_path / "got").read_text()) == {
+        "event": "noted", "text": "key [masked]", "more": [{"a": "[masked]"}],
+    }  # fmt: skip
+    assert tell("echo no hunter2-and-more; exit 4", tmp_path) == (
+        "The notify command ended with exit code 4: no [masked]"
+    )
+
+
+@pytest.mark.parametrize(
+    ("command", "complaint"),
+    [
+        ("exit 3", "The notify command ended with exit code 3."),
+        ("echo the server is down >&2; exit 1", "The notify command ended with exit code 1: the server is down"),
+        ("kill -9 $$", "The notify command ended with exit code -9."),
+    ],
+)
+def test_a_failure_is_a_sentence(tmp_path: Path, command: str, complaint: str) -> None:
+    assert tell(command, tmp_path) == complaint
+
+
+def test_what_can_not_be_run_is_a_sentence(tmp_path: Path) -> None:
+    assert "exit code 127" in tell("no-such-program", tmp_path)
+    assert "exit code 2" in tell("echo 'open", tmp_path)
+    assert "could not be" in tell("true", tmp_path / "nowhere")
+    assert "could not be run" in tell("true \0", tmp_path)
+
+
+def test_a_slow_one_is_ended_with_all_that_it_started(tmp_path: Path) -> None:
+    word = f"word-{uuid.uuid4().hex}"
+    began = time.monotonic()
+    said = tell(f": {word}; {sys.executable} -c 'import time; time.sleep(60)' {word} & sleep 60", tmp_path,
+                patience=0.3)  # fmt: skip
+    assert said == "The notify command took longer than 0.3 s and was ended."
+    assert time.monotonic() - began < 20
+    assert survivors(word) == []
+
+
+def test_nothing_that_it_left_goes_on(tmp_path: Path) -> None:
+    word = f"word-{uuid.uuid4().hex}"
+    assert (
+        tell(f"setsid {sys.executable} -c 'import time; time.sleep(60)' {word} >/dev/null 2>&1 &", tmp_path) == ""
+    )
+    assert survivors(word) == []
+
+
+def test_a_stop_ends_it_without_a_word(tmp_path: Path) -> None:
+    began = time.monotonic()
+    assert notify("sleep 60", PARKED, tmp_path, dict(os.environ), 60, stop=lambda: True) == ""
+    assert time.monotonic() - began < 20
+
+
+def test_a_flood_is_bounded(tmp_path: Path) -> None:
+    said = tell(f"{' '.join(agent('flood.py', 30))}; exit 1", tmp_path, patience=60)
+    assert len(said) < 300
+
+
+def test_the_event_is_private_and_gone_afterwards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    assert tell("stat -L -c %a /proc/self/fd/0 >mode", tmp_path) == ""
+    assert (tmp_path / "mode").read_text().strip() == "600"
+    assert list(tmp_path.glob("ralph-notify-*")) == []
