@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 from conftest import Repository
-from modelserver import ModelServer, Script, Step, drop, error, hang, shell, text, write
+from modelserver import ModelServer, Script, Step, asked, drop, error, full, hang, shell, text, write
 from realclients import Client, require
 from test_stories import LIMIT, Play
 
@@ -256,6 +256,57 @@ def test_an_agent_that_hangs_is_ended_with_all_that_it_started(driving: Driving)
         assert drive.events("agent stopped")[0]["why"] == "silent"
         assert [(one["counted"], one["move"]) for one in drive.events("set aside")] == [(False, "retry")]
         assert drive.left_running() == []
+
+
+def test_a_full_context_is_handed_over(driving: Driving, client: Client) -> None:
+    """The next attempt has the note and the work so far, and no try is used up."""
+    if client.name == "codex":
+        pytest.skip("Codex does not tell how full its context is")
+    goes_on = [shell('test "$(cat T1.txt)" = half && echo whole > T1.txt'), text("T1 is done.")]
+    script: Script = {
+        asked("A note for the one who goes on"): [[text("One half is written, the other is not.")]],
+        "T1": [[full(write("T1.txt", "half")), hang()], goes_on],
+        "T2": [work("T2")],
+    }
+    with driving(script) as drive:
+        done = drive.run("--model", "claude-sonnet-4-5")
+        assert (done.code, drive.boxes()) == (0, "xx")
+        assert [one["move"] for one in drive.events("set aside")] == ["hand over", "asked"]
+        assert drive.repo.read("T1.txt").strip() == "whole"
+        assert any("One half is written, the other is not." in prompt for prompt in drive.prompts("T1"))
+        assert drive.trailer("Ralph-Attempt") == ["1", "1"]
+
+
+def test_a_task_that_is_too_large_is_split(driving: Driving) -> None:
+    parts = ["Write the first half of it", "Write the second half of it", "Join the two halves of it"]
+    plan = "I looked.\n\n" + "\n".join(f"- [ ] {part}" for part in parts)
+    doing: Script = {asked(part): [[write(f"p{n}.txt", "x"), text("done")]] for n, part in enumerate(parts)}
+    script: Script = {
+        asked("A task that was too large"): [[text(plan)]],
+        **doing,
+        "T1": [[text("All done!")], [text("All done!")]],
+        "T2": [work("T2")],
+    }
+    with driving(script) as drive:
+        done = drive.run("--max-retries", "1", "--split")
+        assert (done.code, drive.boxes()) == (0, "xxxxx")
+        assert [one["into"] for one in drive.events("split")] == [parts]
+        assert len(drive.trailer("Ralph-Task")) == 5
+
+
+def test_a_second_agent_looks_at_the_work(driving: Driving, client: Client) -> None:
+    refuses, accepts = [text("VERDICT: REFUSE\n- T1.txt:1: it says nothing")], [text("VERDICT: ACCEPT")]
+    script: Script = {
+        asked("Look at this change"): [refuses, accepts, accepts],
+        "T1": [work("T1"), work("T1")],
+        "T2": [work("T2")],
+    }
+    with driving(script) as drive:
+        done = drive.run("--review-with", client.name)
+        assert (done.code, drive.boxes()) == (0, "xx")
+        assert [one["ok"] for one in drive.events("reviewed")] == [False, True, True]
+        assert "it says nothing" in drive.prompts("T1")[-1]
+        assert drive.trailer("Ralph-Attempt") == ["2", "1"]
 
 
 def test_a_tool_that_runs_for_long_is_no_silence(driving: Driving) -> None:

@@ -66,8 +66,8 @@ def prepare(
 def carry(git: Git, space: Workspace, work: str, papers: Papers) -> tuple[str, ...]:
     """Bring the unfinished work of an earlier attempt back into the tree. Returns the paths that stay out of it:
     they changed on the way here."""
-    then = git.tree("rev-parse", f"{work}^1").decode().strip()
-    mine = [change for change in git.changes(then, work) if change.path not in papers.both]
+    then, left = git.sha(f"{work}^1"), git.sha(work)
+    mine = [change for change in git.changes(then, left) if change.path not in papers.both]
     moved = {change.path for change in git.changes(then, space.before.commit)}
     undo.restore(git, [change.backwards for change in mine if change.path not in moved])
     return tuple(change.path for change in mine if change.path in moved)
