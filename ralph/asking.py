@@ -47,7 +47,7 @@ def set_aside(run: Run, space: workspace.Workspace, prd: Prd, task: Task, end: S
 
 def hand_over(run: Run, task: Task) -> str:
     """The question for a hand-over note."""
-    last = run.failed.get(task.id, ((), None))[1]
+    last = (run.last_failure(task) or ((), None))[1]
     return briefing.ask_handover(
         templates(), task=task, stopped=last, secrets=run.secrets,
     )  # fmt: skip
@@ -56,5 +56,5 @@ def hand_over(run: Run, task: Task) -> str:
 def split(run: Run, task: Task) -> str:
     """The question for smaller tasks."""
     return briefing.ask_split(
-        templates(), task=task, previous=run.failed.get(task.id), secrets=run.secrets,
+        templates(), task=task, previous=run.last_failure(task), secrets=run.secrets,
     )  # fmt: skip

@@ -17,7 +17,7 @@ from ralph.core.prd import parse
 from ralph.core.recovery import Counts
 from ralph.errors import Exit, RalphError
 from ralph.events import AgentChanged, SetAside, Skipped, Split, Waited, Waiting
-from ralph.model import Move, MoveKind, Prd, Stopped, Task
+from ralph.model import Move, MoveKind, Prd, Stopped, Task, Verdict
 from ralph.parking import park
 from ralph.run import Ending, Run
 from ralph.text import clean, one_line
@@ -26,8 +26,14 @@ from ralph.working import protected
 TICK = 0.2  # seconds between two looks at what ends a wait early
 
 
-def counts(run: Run, task: Task, stopped: Stopped, tree: str, same: str) -> Counts:
-    """What happened to this task, and what could still be done. `tree` and `same` are this attempt's."""
+def counts(
+    run: Run, task: Task, stopped: Stopped, tree: str = "", same: str = "", verdict: Verdict | None = None
+) -> Counts:  # fmt: skip
+    """What happened to this task, and what could still be done. `tree` and `same` are this attempt's.
+
+    A task about which the agent asks something is for a human, not for smaller tasks.
+    """
+    asks = verdict is not None and bool(question.asked(stopped, verdict.findings))
     tally, settings = run.tally(task), run.settings
     chance = random.random()  # noqa: S311 - jitter
     wait = recovery.next_wait(
@@ -40,7 +46,7 @@ def counts(run: Run, task: Task, stopped: Stopped, tree: str, same: str) -> Coun
         alike=tally.alike + 1 if (tree, same) == (tally.tree, tally.same) else 1,
         circle=settings.circles,
         rungs=len(run.workers) - 1 - tally.rung,
-        may_split=settings.split and task.leaf and not {task.id, task.parent} & run.history.split,
+        may_split=settings.split and task.leaf and not asks and not {task.id, task.parent} & run.history.split,
         progress=tree != tally.tree,
         wait=wait,
         waited=run.history.waited,
@@ -140,7 +146,7 @@ def _not_asked(run: Run, task: Task, end: Stopped) -> Ending | None:
     if end.well:
         return None
     move = recovery.move(
-        end, changed=False, verdict=None, counts=counts(run, task, end, "", ""), cure=run.worker(task).agent.CURE,
+        end, changed=False, verdict=None, counts=counts(run, task, end), cure=run.worker(task).agent.CURE,
         now=time.time(),
     )  # fmt: skip
     if move.kind is MoveKind.STOP:
@@ -156,7 +162,7 @@ def _skip(run: Run, _: Prd, task: Task, __: SetAside) -> Ending | None:
 
 
 def _park(run: Run, _: Prd, task: Task, owed: SetAside) -> Ending | None:
-    findings, stopped = run.failed.get(task.id, ((), None))
+    findings, stopped = run.last_failure(task) or ((), None)
     return park(run, task, owed.reason, question.asked(stopped, findings) if stopped else "")
 
 

@@ -119,6 +119,7 @@ def finish(
     if not judged.evidence.gates:
         recorded = frozenset(change.path for change in frozen.changes) | judged.placing.new.keys()
         run.saw(now, at, new=recorded, gone=(space.wip, held))
+    run.failed.pop(task.id, None)
     run.note(Recorded(space.n, task.id, commit, tuple(one.id for one in judged.placing.also)))
     run.control.forget(task.id)
     return None
@@ -131,13 +132,14 @@ def set_aside(
     """Keep the work in its ref, make the tree as it was before, and decide what to do."""
     changed = any(change.path != run.paths.prd for change in frozen.left)
     same, tree = recovery.same(end, verdict, changed=changed), run.git.tree_of(frozen.work)
-    counts = healing.counts(run, task, end, tree, same)
+    counts = healing.counts(run, task, end, tree, same, verdict)
     cure = run.worker(task).agent.CURE
     move = recovery.move(end, changed=changed, verdict=verdict, counts=counts, cure=cure, now=time.time())
     workspace.roll_back(run.git, space, frozen, frozenset({run.paths.prd}))
     if settled.by_hand:
         paper.commit_hand_edit(run, settled.prd.data, f"docs(prd): changed while {one_line(task.id, 40)} ran")
-    run.failed[task.id] = (verdict.findings if verdict else (), end)
+    if verdict is not None or task.id not in run.failed:
+        run.failed[task.id] = (verdict.findings if verdict else (), end)
     run.note(SetAside(
         space.n, task.id, move.reason, move.counted, held, same, move.kind.value, tree, move.when
     ))  # fmt: skip

@@ -295,21 +295,29 @@ def place(run: Run, n: int, task: Task, settled: Settled, old_memory: bytes | No
     new = {run.paths.prd: ticked.data}
     old: dict[str, bytes | None] = {run.paths.prd: settled.prd.data}
     if run.paths.memory:
-        left = run.papers.read(run.paths.memory)
+        old[run.paths.memory] = left = run.papers.read(run.paths.memory)
         whole = remembered(run, ticked, old_memory, left, task, entry)
-        place_of_old = archive.beside(run.paths.memory)
-        older = run.papers.read(place_of_old)
-        new[run.paths.memory], longer = archive.compact(whole, run.settings.memory_size, older)
-        old[run.paths.memory] = left
-        if longer is not None and longer != older:
-            new[place_of_old], old[place_of_old] = longer, older
+        new[run.paths.memory] = whole
+        _archive(run, whole, new, old)
     run.note(Placed(n, tuple(new)))
     run.papers.swap(run.paths.prd, settled.prd.data, ticked.data)
     for path, content in new.items():
         if path != run.paths.prd:
-            run.papers.put(path, content)
+            run.papers.swap(path, old[path], content)
     run.wrote = ticked.data
     return Placing(new, old, also)
+
+
+def _archive(run: Run, whole: bytes, new: dict[str, bytes], old: dict[str, bytes | None]) -> None:
+    """Where the log has grown long its old entries go to a file beside it, unless that is somebody's own."""
+    path = archive.beside(run.paths.memory)
+    older = run.papers.read(path)
+    shorter, longer = archive.compact(whole, run.settings.memory_size, older)
+    if longer is None or longer == older:
+        return
+    strange = older is not None and not run.git.blob_at(run.tip, path)
+    if not strange and path not in run.git.ignored([path]):
+        new[run.paths.memory], new[path], old[path] = shorter, longer, older
 
 
 def take_out(run: Run, placing: Placing) -> None:

@@ -102,6 +102,16 @@ def refuse_agents(run: Run) -> None:
             raise RalphError(error.what, error.now, where=f"{run.settings.prd}:{task.line}") from None
 
 
+def refuse_memory(run: Run) -> None:
+    """A memory file with conflict markers; one that can't be written is only told."""
+    data = run.papers.read(run.paths.memory) if run.paths.memory else None
+    if memory.conflicted(data):
+        what = "a merge left its conflict markers here"
+        raise RalphError(what, "Resolve them, then start again.", where=run.paths.memory)
+    if why := memory.unwritable(data):
+        run.tell(Noted(f"{run.paths.memory} gets no queue and no log. {why}", loud=True))
+
+
 def refuse_sandbox(run: Run) -> None:
     """A sandbox that was asked for and can't be, or paths in it that are not there."""
     if sandbox.wanted(run.settings.sandbox):
@@ -217,5 +227,5 @@ def _take_back_writes(run: Run) -> None:
 
 STEPS: tuple[Callable[[Run], None], ...] = (
     refuse_states, refuse_branch_name, refuse_agents, refuse_ignored, refuse_sparse, refuse_protected_scopes,
-    refuse_sandbox, refuse_dirty,
+    refuse_memory, refuse_sandbox, refuse_dirty,
 )  # fmt: skip

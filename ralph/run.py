@@ -13,6 +13,7 @@ from pathlib import Path
 from types import FrameType
 
 from ralph.config import BUILT_AGENTS, MAX_COST, MAX_TOKENS, Settings
+from ralph.core.attempts import found, stopped_of
 from ralph.core.history import History, Tally, fold
 from ralph.core.spent import priced
 from ralph.errors import Exit
@@ -156,6 +157,15 @@ class Run:
     def tally(self, task: Task) -> Tally:
         """What happened to this task so far."""
         return self.history.tallies.get(task.id, Tally())
+
+    def last_failure(self, task: Task) -> tuple[tuple[Finding, ...], Stopped] | None:
+        """What was found in the last try, and how it ended; after a restart what the journal kept of it."""
+        if task.id in self.failed:
+            return self.failed[task.id]
+        tally = self.tally(task)
+        if tally.stopped is None:
+            return None
+        return found(tally.judged) if tally.judged else (), stopped_of(tally.stopped)
 
     def worker(self, task: Task) -> Worker:
         """Who does this task now: the one that it names, then the ladder."""

@@ -57,7 +57,7 @@ def brief(run: Run, task: Task, prd: Prd, n: int) -> Path:
         prd_name=run.paths.prd,
         memory_name=run.paths.memory,
         attempt=tally.tried + 1,
-        previous=run.failed.get(task.id),
+        previous=run.last_failure(task),
         secrets=run.secrets,
         note=note,
         handover=tally.note if tally.work else "",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from ralph.cli.output import say
@@ -74,7 +74,7 @@ def _place(settings: Settings, where: Where) -> Iterator[Remark]:
     if where.repo is None:
         return
     try:
-        path = find_prd(settings, Path.cwd(), where.repo.root)
+        path = find_prd(replace(settings, prd=str(where.path)), Path.cwd(), where.repo.root)
     except RalphError as error:
         yield Remark(1, "place", error.what, error.now, ERROR)
         return
@@ -135,5 +135,5 @@ def _agents(said: Iterable[str]) -> tuple[dict[str, tuple[str, str]], frozenset[
         try:
             named(text)
         except RalphError as error:
-            refused[text] = (error.what, error.now)
+            refused[text] = (error.what.rstrip("."), error.now)
     return refused, frozenset(unknown)

@@ -67,13 +67,11 @@ def _learn(facts: AttemptFacts, event: Event) -> AttemptFacts:
     if isinstance(event, AgentStarted):
         return replace(facts, agent=event.agent)
     if isinstance(event, AgentStopped):
-        return replace(facts, stopped=_stopped(event))
+        return replace(facts, stopped=stopped_of(event))
     if isinstance(event, GateRan):
         return replace(facts, gates=(*facts.gates, event))
     if isinstance(event, Judged):
-        findings = tuple(Finding(What(kind), text, rejects=rejects) for kind, text, rejects in event.findings
-                         if kind in set(What))  # fmt: skip
-        return replace(facts, findings=findings, work=facts.work or event.work)
+        return replace(facts, findings=found(event), work=facts.work or event.work)
     if isinstance(event, Reviewed):
         return replace(facts, reviewer=event)
     if isinstance(event, SetAside):
@@ -81,7 +79,16 @@ def _learn(facts: AttemptFacts, event: Event) -> AttemptFacts:
     return facts
 
 
-def _stopped(event: AgentStopped) -> Stopped:
+def found(event: Judged) -> tuple[Finding, ...]:
+    """The findings that the journal kept, without what showed them."""
+    known = set(What)
+    return tuple(
+        Finding(What(kind), text, rejects=rejects) for kind, text, rejects in event.findings if kind in known
+    )
+
+
+def stopped_of(event: AgentStopped) -> Stopped:
+    """How an agent ended, as far as the journal kept it."""
     failure = Signal(Kind(event.failure), event.message) if event.failure in set(Kind) else None
     why = Why(event.why) if event.why in set(Why) else Why.LOST
     stopped = Stopped(why, event.code, event.seconds, event.ended, failure, event.tokens, event.cost)

@@ -30,6 +30,8 @@ class Tally:
     checked: bool = False  # a parent's own checks were tried without an agent
     tokens: int = 0
     cost: float | None = None
+    stopped: events.AgentStopped | None = None  # how the last try ended, and what was found
+    judged: events.Judged | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +136,8 @@ def _set_aside(history: History, event: events.SetAside, asked: Attempt) -> Hist
         return _with(history, event.task, replace(tally, checked=True))
     if asked.purpose:
         return _answered(history, asked, tally)
+    if asked.judged is not None or tally.stopped is None:  # what broke off tells less than what was judged before
+        tally = replace(tally, stopped=asked.stopped, judged=asked.judged)
     history = replace(_with(history, event.task, _after(tally, event)), last=event.same)
     history = replace(history, owed=event if event.move in OWED else None)
     return history if event.move == "wait" else replace(history, waited=0.0)

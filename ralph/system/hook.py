@@ -33,7 +33,7 @@ def notify(
                 ["sh", "-c", STARTED, "notify", command, file.name], cwd=cwd, timeout=patience, tail=400, stop=stop,
                 env={**env, "RALPH_EVENT": str(told.get("event", ""))},
             )  # fmt: skip
-    except (OSError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError) as error:
         return f"The notify command could not be run: {_said(str(error), secrets)}"
     return _complaint(done, patience, secrets)
 

@@ -51,6 +51,8 @@ class Masker:
 
     def text(self, text: str, goes_on: bool = False) -> str:
         """The text without secrets; if it `goes_on`, also without the first half of one at its end."""
+        if not text:
+            return text
         data = text.encode("utf-8", "surrogatepass")
         spans = self.spans(data, self.starts(data))
         half = self.begun(data, 0) if goes_on else len(data)

@@ -111,8 +111,9 @@ class Runner:
         self._sock.close()
 
     def _say(self, word: bytes) -> None:
-        with suppress(OSError):  # it died: receive() tells
-            self._sock.sendall(word)
+        """Never waits: it may be waiting for us. What does not fit is lost; then abandon() ends it."""
+        with suppress(OSError):  # or it died: receive() tells
+            self._sock.send(word, socket.MSG_DONTWAIT)
 
     def _read(self) -> bytes:
         try:
@@ -152,7 +153,8 @@ def follow(
     """Hear a runner until its last message, which is returned; None: it died or did not answer.
 
     `over` is asked after every message, and with True whenever nothing was said for a moment; when it agrees
-    the runner is told to end its child, and has ANSWER seconds for that. Else `answer` is asked what to type.
+    the runner is told to end its child, and has ANSWER seconds for that. Else, in such a moment, `answer` is asked
+    what to type.
     """
     asked: float | None = None
     while asked is None or time.monotonic() < asked + ANSWER:
@@ -167,7 +169,7 @@ def follow(
         if asked is None and over(message is None):
             asked = time.monotonic()
             runner.end()
-        elif asked is None and answer and (text := answer()) is not None:
+        elif asked is None and message is None and answer and (text := answer()) is not None:
             runner.type(text)
     return None
 

@@ -65,7 +65,8 @@ def run(
 
     `started(pid, start time)` is called before anything runs, with the runner's. `tell` gets each signal, `stop` is
     asked after each and at least five times a second: its answer, a reason and perhaps a sentence, ends the agent
-    within 1.5 s. Else `answer` may give a text to type into the agent's terminal, with Enter.
+    within 1.5 s. Else `answer`, asked ten times a second while nothing is told, may give a text to type into the
+    agent's terminal, with Enter.
 
     The agent is also ended after `wall` seconds, and after `silence` seconds without progress (while a tool call
     is open: `open_tool_silence`, if that is longer); after twice as many if its processes work hard meanwhile.

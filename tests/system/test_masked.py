@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
@@ -109,6 +110,18 @@ def test_a_file_that_is_full_cuts_no_secret_in_two(
     assert [part for part in fours([WORD]) if part in shown] == []
 
 
+@given(texts, cuts, st.integers(1, 200))
+def test_nothing_else_is_lost(
+    tmp_path_factory: pytest.TempPathFactory, text: str, sizes: list[int], cap: int
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "long"
+    with Capped(path, cap, 100_000, SECRETS) as log:
+        for piece in pieces(text.encode(), sizes):
+            log.write(piece)
+    shown = re.sub(rb"\n\[ralph: [^]]*\]\n", b"", path.read_bytes())
+    assert shown.decode() == Masker(SECRETS).text(text)
+
+
 # ---------------------------------------------------------------- cases
 
 
@@ -116,6 +129,10 @@ def test_a_file_that_is_full_cuts_no_secret_in_two(
 def test_a_secret_as_json_has_it(secret: str) -> None:
     for text in (json.dumps({"text": secret}), json.dumps({"text": secret}, ensure_ascii=False)):
         assert Masker((secret,)).text(text) == json.dumps({"text": MASK})
+
+
+def test_a_secret_that_begins_within_itself() -> None:
+    assert Masker(("abcabcab",)).text("abcabcabcabcabcab.") == f"{MASK}."
 
 
 def test_a_secret_of_several_lines_as_a_terminal_has_it() -> None:
