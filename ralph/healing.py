@@ -112,7 +112,7 @@ def clock(at: float) -> str:
 def _hand_over(run: Run, prd: Prd, task: Task, _: SetAside) -> Ending | None:
     """Ask for a note; the next attempt starts fresh with it, and with the work as it stands."""
     end = asking.ask(run, prd, task, HAND_OVER, asking.hand_over(run, task))
-    return _not_asked(run, task, end)
+    return None if end.well else _ask_later(run, task, end)[0]
 
 
 def _change(run: Run, _: Prd, task: Task, owed: SetAside) -> Ending | None:
@@ -124,10 +124,9 @@ def _change(run: Run, _: Prd, task: Task, owed: SetAside) -> Ending | None:
 def _split(run: Run, prd: Prd, task: Task, owed: SetAside) -> Ending | None:
     """Ask for smaller tasks and write them under this one. A bad answer parks it."""
     end = asking.ask(run, prd, task, SPLIT, asking.split(run, task))
-    if ending := _not_asked(run, task, end):
-        return ending
-    if run.history.waiting is not None or run.stop:
-        return None
+    if not end.well:
+        ending, later = _ask_later(run, task, end)
+        return ending if ending or later else park(run, task, f"{owed.reason} Nobody could be asked to split it.")
     prd = paper.read(run)
     answer = split.parse(end.said, task, prd.tasks, protected=protected(run, task), papers=run.paths.both)
     if isinstance(answer, split.Refused):
@@ -141,19 +140,17 @@ def _split(run: Run, prd: Prd, task: Task, owed: SetAside) -> Ending | None:
     return None
 
 
-def _not_asked(run: Run, task: Task, end: Stopped) -> Ending | None:
-    """Where an agent could not even be asked: wait and ask again, or stop. Else nothing."""
-    if end.well:
-        return None
+def _ask_later(run: Run, task: Task, end: Stopped) -> tuple[Ending | None, bool]:
+    """Where an agent could not even be asked: (the run is over, the question is asked again later)."""
+    cure = run.worker(task).agent.CURE
     move = recovery.move(
-        end, changed=False, verdict=None, counts=counts(run, task, end), cure=run.worker(task).agent.CURE,
-        now=time.time(),
+        end, changed=False, verdict=None, counts=counts(run, task, end), cure=cure, now=time.time()
     )  # fmt: skip
     if move.kind is MoveKind.STOP:
-        return stop(run, move)
+        return stop(run, move), True
     if move.kind is MoveKind.WAIT:
-        return start_waiting(run, move.reason, move.when or time.time(), task.id)
-    return None
+        return start_waiting(run, move.reason, move.when or time.time(), task.id), True
+    return None, False
 
 
 def _skip(run: Run, _: Prd, task: Task, __: SetAside) -> Ending | None:

@@ -29,6 +29,7 @@ from ralph.text import clean, mask, one_line
 from ralph.worker import Worker
 
 SIGN_OF_LIFE = 30.0  # seconds
+MOMENT = 0.3  # seconds between an agent's last usage and its end
 
 
 def begin(run: Run, task: Task, purpose: str = "", work: str = "") -> Workspace:
@@ -172,6 +173,7 @@ class Follower:
         self._watch = Watch(_limits(run, worker), self._last, worker.agent.window(worker.model))
         self._before = run.tally(task)
         self._refused = False
+        self._over = 0.0  # since when a limit of the run is reached
         self._split = (0, 0, 0)
 
     def started(self, pid: int, start: float) -> None:
@@ -204,13 +206,19 @@ class Follower:
             return why, ""
         if time.monotonic() - self._last >= SIGN_OF_LIFE:
             self._report(Signal(Kind.TEXT))
-        if limit := self._run.limit(self._tally.tokens, self._tally.cost):
+        if limit := self._limit():
             return Why.LIMIT, f"{limit[:1].upper()}{limit[1:]}."
         self._look()
         before, tally = self._before, self._tally
         cost = None if tally.cost is None and before.cost is None else (tally.cost or 0.0) + (before.cost or 0.0)
         reason = self._watch.reason(time.monotonic(), before.tokens + tally.tokens, cost)
         return (reason.why, mask(clean(reason.detail), self._run.secrets)) if reason else None
+
+    def _limit(self) -> str:
+        """The limit of the run that is reached. Not in the moment of the last report: what is done is judged."""
+        limit = "" if self._tally.ended is not None else self._run.limit(self._tally.tokens, self._tally.cost)
+        self._over = (self._over or time.monotonic()) if limit else 0.0
+        return limit if limit and time.monotonic() - self._over > MOMENT else ""
 
     def _ordered(self) -> Why | None:
         if self._run.hurried:

@@ -44,7 +44,7 @@ class Scene(Play):
     def begin(self, fault: dict[str, Any]) -> subprocess.CompletedProcess[str]:
         flags = [_filled(word, self.out) for word in fault.get("flags", [])]
         ralph = shlex.join([sys.executable, "-m", "ralph", "--agent-command", f"sh {self.agent}", *flags])
-        script = fault.get("start", "$RALPH").replace("$RALPH", ralph).replace("$OUT", self.out)
+        script = _filled(fault.get("start", "$RALPH"), self.out).replace("$RALPH", ralph)
         return self.sh(script, fault.get("wait", LIMIT))
 
     def sh(self, script: str, limit: float = LIMIT) -> subprocess.CompletedProcess[str]:
@@ -112,11 +112,11 @@ def test_the_system_refuses_once(repo: Repository, name: str, number: int, monke
 
 
 JUMP = """
-import sys, time
+import os, sys, time
 from ralph.__main__ import main
-real, began = time.time, time.monotonic()
-jump, sys.argv[1:] = float(sys.argv[1]), sys.argv[2:]
-time.time = lambda: real() + (jump if time.monotonic() - began > 0.7 else 0)
+real = time.time
+jump, mark, sys.argv[1:] = float(sys.argv[1]), sys.argv[2], sys.argv[3:]
+time.time = lambda: real() + (jump if os.path.exists(mark) else 0)
 sys.exit(main())
 """
 
@@ -124,8 +124,9 @@ sys.exit(main())
 @pytest.mark.parametrize("hours", [-1, 1])
 def test_the_clock_jumps(repo: Repository, hours: int) -> None:
     """While the agent works. Time-outs of minutes hold on to a clock that only goes forward."""
-    play = Play(repo, {**ONE, "agent": "sleep 1.5; good"})
-    words = [sys.executable, "-c", JUMP, str(3600 * hours), "--agent-command", f"sh {play.agent}",
+    mark = repo.path.parent / "jumped"
+    play = Play(repo, {**ONE, "agent": f"sleep 0.3; touch {mark}; sleep 0.7; good"})
+    words = [sys.executable, "-c", JUMP, str(3600 * hours), str(mark), "--agent-command", f"sh {play.agent}",
              "--silence", "10m", "--task-timeout", "30m", "--gate", "true", "--gate-timeout", "5m"]  # fmt: skip
     done = subprocess.run(words, cwd=repo.path, capture_output=True, text=True, timeout=LIMIT, check=False)
     assert (done.returncode, play.boxes(), play.attempts()) == (0, "x", 1), done.stdout + done.stderr

@@ -30,15 +30,6 @@ SETTINGS = {"backoff": "0.1s", "silence": "30s"}
 UNASKED = {"split": ["shrugs"], "handover": ["notes"], "review": ["accepts"]}  # where a story does not say it
 ASKS = {"split": "split.md", "handover": "ask_handover.md", "review": "review.md"}  # told by their first lines
 # Stories that can't pass yet, and what they wait for. To be empty.
-PENDING: dict[str, str] = {
-    "a rate limit in a corrective retry: the correction is not forgotten": "the failure is overwritten",
-    "killed in a corrective retry: the correction is not forgotten": "it is not in the journal",
-    "asks the same question each time: parked with it, not split": "a question is split like any other failure",
-    "split: a rate limit when it is asked for is waited out": "after the wait it is parked, not asked again",
-    "handed over: a rate limit when the note is asked for is waited out": "the error is taken for the note",
-    "money of the run: it stops before the next task": "finished work is set aside at the limit",
-}
-
 AGENT = """
 start=$(wc -l < {count}); start=$((start))
 case "$(head -n 1 {prompt})" in
@@ -241,8 +232,6 @@ def recorded(event: Mapping[str, Any]) -> list[str]:
 
 @pytest.mark.parametrize("story", STORIES, ids=[story["name"] for story in STORIES])
 def test_story(repo: Repository, story: dict[str, Any], snapshot: SnapshotAssertion) -> None:
-    if reason := PENDING.get(story["name"]):
-        pytest.skip(reason)
     play = Healing(repo, story)
     code, said = play.run()
     assert "Traceback" not in said
@@ -294,7 +283,3 @@ def test_every_behaviour_is_used_and_every_story_uses_one() -> None:
         lists = [story["agent"], story.get("opus", []), *story.get("asked", {}).values()]
         used |= {name for names in [*lists, *story.get("by_task", {}).values()] for name in names}
     assert used == set(BEHAVIOUR)
-
-
-def test_what_is_pending_is_a_story() -> None:
-    assert set(PENDING) <= {story["name"] for story in STORIES}

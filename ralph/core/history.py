@@ -10,6 +10,7 @@ from ralph import events
 from ralph.core.life import CHECK, HAND_OVER, LAST, Attempt, State, advance
 from ralph.events import Event
 
+PASSING = ("rate limit", "overloaded", "network")  # failures after which the same is tried again
 OWED = ("wait", "hand over", "change the agent", "split", "skip", "park")  # more than the next attempt
 
 
@@ -144,11 +145,12 @@ def _set_aside(history: History, event: events.SetAside, asked: Attempt) -> Hist
 
 
 def _answered(history: History, asked: Attempt, tally: Tally) -> History:
-    """An agent was asked for something; only a hand-over is kept here."""
-    if asked.purpose != HAND_OVER:
+    """An agent was asked for something; only a hand-over is kept here. What passes: it is asked again."""
+    stopped = asked.stopped
+    if asked.purpose != HAND_OVER or stopped is None or stopped.failure in PASSING:
         return history
-    said = asked.stopped.said if asked.stopped else ""
-    return replace(_with(history, asked.task, replace(tally, note=said)), owed=None)
+    well = stopped.why == "exited" and stopped.code == 0 and stopped.ended is True
+    return replace(_with(history, asked.task, replace(tally, note=stopped.said if well else "")), owed=None)
 
 
 def _after(tally: Tally, event: events.SetAside) -> Tally:

@@ -37,7 +37,7 @@ def after(*steps: Event, since: History | None = None) -> History:
 
 
 def attempt(end: Event, n: int = 1, *, purpose: str = "", said: str = "", tokens: int = 0) -> list[Event]:
-    stopped = AgentStopped(n, "exited", 0, tokens=tokens, cost=tokens / 1000 or None, said=said)
+    stopped = AgentStopped(n, "exited", 0, ended=True, tokens=tokens, cost=tokens / 1000 or None, said=said)
     return [Chosen(n, "T1", "T1", n, "b", purpose), WorkspaceReady(n, "b"), AgentStarted(n, 7, 1.0), stopped, end]
 
 
@@ -105,6 +105,21 @@ def test_a_hand_over_note_is_kept_with_the_work_until_the_next_attempt_ends() ->
     assert (tally(*asked).note, tally(*asked).work) == ("half is done", "refs/w")
     later = tally(*asked, *attempt(aside(n=3), 3))
     assert (later.note, later.work) == ("", "")
+
+
+def test_a_note_that_nobody_could_be_asked_for_is_asked_for_again() -> None:
+    steps = attempt(aside("hand over", counted=False, work="refs/w"))
+    for failure, owed in (("rate limit", True), ("", False)):
+        broken = [
+            Chosen(2, "T1", "T1", 1, "b", "hand over"),
+            WorkspaceReady(2, "b"),
+            AgentStarted(2, 7, 1.0),
+            AgentStopped(2, "exited", 1, ended=False, failure=failure, said="You've hit your limit"),
+            aside("asked", 2),
+        ]
+        history = after(*steps, *broken)
+        assert (history.owed is not None) == owed
+        assert history.tallies["T1"].note == ""
 
 
 def test_a_wait_goes_on_after_a_restart() -> None:
