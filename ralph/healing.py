@@ -166,9 +166,7 @@ def _park(run: Run, _: Prd, task: Task, owed: SetAside) -> Ending | None:
 def stop(run: Run, move: Move) -> Ending:
     """The run is over: why, and from when on it is worth to start again."""
     when = f" Start again after {clock(move.when)}: the same" if move.when else " The same"
-    return Ending(
-        Exit.INTERRUPTED if run.stop else Exit.STOPPED, f"{move.reason}{when} command goes on from here."
-    )
+    return Ending(Exit.INTERRUPTED if run.stop else Exit.STOPPED, f"{move.reason}{when} command goes on from here.")
 
 
 MOVES: dict[MoveKind, Callable[[Run, Prd, Task, SetAside], Ending | None]] = {

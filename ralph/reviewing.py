@@ -44,9 +44,7 @@ def _question(run: Run, task: Task, frozen: Frozen, results: tuple[GateResult, .
     words = ("diff", "--no-color", "--no-ext-diff", "--no-textconv", run.tip, frozen.tree)
     diff = run.git.tree(*words).decode(errors="replace")
     cut = diff if len(diff) <= MOST_DIFF else f"{diff[:MOST_DIFF]}\n... {len(diff) - MOST_DIFF} characters more"
-    return briefing.ask_review(
-        templates(), task=task, diff=cut, gates=results, secrets=run.secrets
-    )
+    return briefing.ask_review(templates(), task=task, diff=cut, gates=results, secrets=run.secrets)
 
 
 def _asked(run: Run, space: Workspace, task: Task, worker: Worker, question: str) -> Stopped:

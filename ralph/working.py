@@ -279,8 +279,14 @@ def told(run: Run, n: int, end: Stopped) -> AgentStopped:
     failure = end.failure
     kind, message, resets = (failure.kind.value, failure.text, failure.resets_at) if failure else ("", "", None)
     named = tuple(path for path in sorted(run.paths.both) if names_paper(end, path))
-    kept = {"said": end.said, "tail": end.tail, "actions": end.actions, "names": named, "output": end.output,
-            "detail": end.detail}
+    kept = {
+        "said": end.said,
+        "tail": end.tail,
+        "actions": end.actions,
+        "names": named,
+        "output": end.output,
+        "detail": end.detail,
+    }
     shown = {name: _masked(value, run.secrets) for name, value in kept.items()}
     return AgentStopped(n, end.why.value, end.code, round(end.seconds, 3), end.tokens, end.cost, end.ended, kind,
                         mask(message, run.secrets), resets, **shown)  # fmt: skip
