@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -22,6 +23,8 @@ from ralph.system.workspace import Workspace
 from ralph.text import one_line
 from ralph.working import begin, brief, let_work, told
 
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE)
+
 
 def run(settings: Settings, cwd: Path, tell: Callable[[Event], None]) -> int:
     """Work through the PRD. Returns the exit code; raises RalphError (exit 2) where nothing could be started."""
@@ -30,6 +33,11 @@ def run(settings: Settings, cwd: Path, tell: Callable[[Event], None]) -> int:
             ending = work(this)
         except RalphError as error:
             ending = Ending(error.code or Exit.STOPPED, f"{error.what}. {error.now}".strip())
+        except OSError as error:
+            if error.errno not in NO_ROOM:
+                raise
+            cure = "Make room, then run the same command again: it goes on from here."
+            ending = Ending(Exit.STOPPED, f"Nothing can be written any more: {error.strerror}. {cure}")
         ended = RunEnded(ending.code, ending.why, round(this.seconds, 1), this.history.tokens, this.history.cost)
         if this.history.current is None:
             this.note(ended)

@@ -189,9 +189,10 @@ class Run:
     def launch(self, worker: Worker, *, read_only: bool = False) -> Launch:
         """How this worker is started."""
         settings = self.settings
+        own = settings.agent_arg if worker.agent is self.workers[0].agent and not read_only else ()
         left = None if self.max_cost is None else max(0.01, self.max_cost - (self.history.cost or 0.0))
         return worker.agent.launch(Order(
-            worker.program, worker.model, settings.agent_arg if worker.agent is self.workers[0].agent else (),
+            worker.program, worker.model, own,
             os.geteuid() == 0, left, settings.max_turns, settings.allow_tools, settings.allow_commands, read_only,
         ))  # fmt: skip
 

@@ -29,6 +29,7 @@ from ralph.text import clean, mask, one_line
 from ralph.worker import Worker
 
 SIGN_OF_LIFE = 30.0  # seconds
+SHOWN = 0.2  # seconds between two tool calls that are shown
 MOMENT = 0.3  # seconds between an agent's last usage and its end
 
 
@@ -185,7 +186,7 @@ class Follower:
         if signal.usage is not None and any(signal.usage.split):
             self._split = signal.usage.split
         self._refused |= signal.kind in (Kind.AUTH, Kind.CREDIT)
-        if signal.kind is Kind.TOOL or time.monotonic() - self._last >= SIGN_OF_LIFE:
+        if time.monotonic() - self._last >= (SHOWN if signal.kind is Kind.TOOL else SIGN_OF_LIFE):
             self._report(signal)
         return self._watch.hear(signal, time.monotonic())
 

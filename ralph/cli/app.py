@@ -10,7 +10,7 @@ import typer
 
 from ralph.cli.commands import COMMANDS
 from ralph.cli.flags import HELP, LATER, arranged, unknown_flag
-from ralph.cli.output import say
+from ralph.cli.output import open_closed, say
 from ralph.config import BUILT_AGENTS
 from ralph.errors import Exit, RalphError
 
@@ -25,6 +25,7 @@ INSTEAD = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line; returns its exit code. Never raises, never shows a traceback."""
     words = list(sys.argv[1:] if argv is None else argv)
+    open_closed()
     try:
         return _dispatch(words)
     except RalphError as error:

@@ -8,15 +8,21 @@ from typing import TextIO
 
 
 def say(text: str = "", *, error: bool = False) -> bool:
-    """Print one line, whatever characters it has; False when nobody reads any more."""
+    """Print one line, whatever characters it has; False when nobody can read it any more."""
     stream = sys.stderr if error else sys.stdout
     try:
         stream.write(_writable(text, stream) + "\n")
         stream.flush()
-    except BrokenPipeError:
+    except OSError:  # a closed pipe, a full disk
         hush(stream)
         return False
     return True
+
+
+def open_closed() -> None:
+    """Give closed output somewhere to go (`ralph >&-`)."""
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115, PTH123 - as long as the program
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115, PTH123
 
 
 def hush(stream: TextIO) -> None:

@@ -74,8 +74,16 @@ def refresh(git: Git) -> None:
 
 def stage(git: Git, paths: Iterable[str]) -> None:
     """Take the work tree's state of these paths into the index, deletions included."""
-    if data := join(path for path in paths if not path.endswith("/")):
+    files = [path for path in paths if not path.endswith("/")]
+    beyond = {path for path in files if _beyond_a_link(git.where.root, path)}
+    unstage(git, beyond)
+    if data := join(path for path in files if path not in beyond):
         git.tree("update-index", "--add", "--remove", "--replace", "-z", "--stdin", data=data)
+
+
+def _beyond_a_link(root: Path, path: str) -> bool:
+    """A folder above it became a link: git refuses to look there, and what is there is another file."""
+    return any((root / folder).is_symlink() for folder in Path(path).parents[:-1])
 
 
 def unstage(git: Git, paths: Iterable[str]) -> None:
