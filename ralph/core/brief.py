@@ -60,7 +60,7 @@ def _before(
     if handover:
         quoted = _quote("", mask(clean(handover), secrets), MOST_NOTE)
         return said + Template(templates["handover"]).substitute(note=quoted)
-    return said + (retry(templates, attempt, *previous, secrets) if previous else "")
+    return said + (retry(templates, max(2, attempt), *previous, secrets) if previous else "")
 
 
 def _name(task: Task) -> str:
@@ -175,7 +175,7 @@ def _kinds(reasons: Sequence[Finding], stopped: Stopped) -> list[str]:
     """What to give advice about. Why ralph ended it says more than that it did."""
     found = [finding.what.value for finding in reasons]
     if stopped.why is Why.EXITED:
-        return found
+        return found or [What.BAD_END.value]
     return [stopped.why.value, *(kind for kind in found if kind != What.BAD_END)] if found else _unfinished(stopped)
 
 
