@@ -20,6 +20,10 @@ STORY = {
 }
 FLAGS = ("--gate", "sh gate.sh", "--max-retries", "0")
 CHUNKS = 12
+PLACES = [
+    *(pytest.param("journal", chunk) for chunk in range(CHUNKS)),
+    *(pytest.param("git", chunk, marks=[pytest.mark.slow] if chunk % 3 else []) for chunk in range(CHUNKS)),
+]  # of about 130 git calls every third is enough for each day
 
 
 @dataclass(frozen=True)
@@ -83,8 +87,7 @@ def unkilled(tmp_path: Path) -> Outcome:
     return _WHOLE[0]
 
 
-@pytest.mark.parametrize("chunk", range(CHUNKS))
-@pytest.mark.parametrize("where", ["journal", "git"])
+@pytest.mark.parametrize(("where", "chunk"), PLACES)
 def test_killed_anywhere_the_same_command_ends_the_same(tmp_path: Path, where: str, chunk: int) -> None:
     expected = unkilled(tmp_path)
     number = chunk + 1

@@ -15,7 +15,7 @@ from ralph.model import Kind, Launch, Signal, Stopped, Usage, Why
 from ralph.system import session
 
 AGENTS = Path(__file__).parents[2] / "fixtures" / "agents"
-GENEROUS = 30.0  # seconds: the machine is shared
+GENEROUS = 60.0  # seconds: the machine is shared
 
 
 def agent(name: str, *words: object) -> tuple[str, ...]:

@@ -215,7 +215,8 @@ def test_the_network_is_there(box: Box) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         program = f"import socket; socket.create_connection(('127.0.0.1', {port})).send(b'hello')"
-        box.desk.run(box.argv("/usr/bin/env", sys.executable, "-c", program), cwd=box.repo.path)
+        end = box.desk.run(box.argv("/usr/bin/env", sys.executable, "-c", program), cwd=box.repo.path)
+        assert end.well, end
         server.settimeout(GENEROUS)
         connection, _ = server.accept()
         with connection:
