@@ -109,7 +109,8 @@ class Usage:
 class Signal:
     """One fact read from an agent's stream. `text` is capped by the reader (2,000 characters).
 
-    A TOOL_DONE has the tool's result as its text, where the agent tells it.
+    A TOOL has as its text what tells it from other calls of that tool, a TOOL_DONE the result, where the agent
+    tells it.
     """
 
     kind: Kind

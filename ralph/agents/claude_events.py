@@ -7,7 +7,7 @@ from typing import Any
 
 from ralph.agents.claude_errors import STATUS, failed, kind_of
 from ralph.agents.claude_models import window
-from ralph.agents.stream import COMMAND_CAP, at, command, count, each, ends, number, words
+from ralph.agents.stream import ASKED, COMMAND_CAP, arguments, at, command, count, digest, each, ends, number, words
 from ralph.model import Kind, Signal, Usage
 
 
@@ -33,12 +33,22 @@ def _block(block: dict[str, Any], *, own: bool) -> Signal:
     return Signal(Kind.ALIVE)
 
 
+WRITES = frozenset({"Write", "Edit", "MultiEdit", "NotebookEdit"})
+
+
 def _tool(name: str, given: object) -> Signal:
-    path = words(at(given, "file_path") or at(given, "notebook_path"))
-    writes = name in {"Write", "Edit", "MultiEdit", "NotebookEdit"} and path
-    return Signal(
-        Kind.TOOL, tool=name, paths=(path,) if writes else (), command=command(at(given, "command")), text=path
-    )
+    """Its text tells it from other calls of the tool: the path, and the rest of its input; of an edit a digest.
+
+    A long path or command is in it once more: what tells it from another may stand where it is cut. The description
+    of a shell command is mere words.
+    """
+    key = "file_path" if at(given, "file_path") else "notebook_path"
+    path, asked = words(at(given, key)), command(at(given, "command"))
+    told = [one for one, value in ((key, path), ("command", asked)) if len(value) <= ASKED // 2]
+    rest = arguments(given, *told, *(["description"] if name == "Bash" else []))
+    writes = name in WRITES and path
+    text = " ".join(part for part in (path[: ASKED // 2], digest(rest) if writes else rest) if part)
+    return Signal(Kind.TOOL, text, name, (path,) if writes else (), asked)
 
 
 def _message_usage(found: dict[str, Any]) -> Iterator[Signal]:

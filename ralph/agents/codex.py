@@ -6,7 +6,20 @@ import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping
 
-from ralph.agents.stream import COMMAND_CAP, at, clean, command, count, each, ends, event, words
+from ralph.agents.stream import (
+    ASKED,
+    COMMAND_CAP,
+    arguments,
+    at,
+    clean,
+    command,
+    count,
+    digest,
+    each,
+    ends,
+    event,
+    words,
+)
 from ralph.model import Kind, Launch, Order, Signal, Usage
 
 NAME = "codex"
@@ -113,9 +126,10 @@ def read(line: str) -> tuple[Signal, ...]:
 def _started(item: object) -> Iterator[Signal]:
     match at(item, "type"):
         case "command_execution":
-            yield Signal(Kind.TOOL, tool="shell", command=_unwrapped(at(item, "command")))
+            yield Signal(Kind.TOOL, _long(at(item, "command")), "shell", command=_unwrapped(at(item, "command")))
         case "mcp_tool_call":
-            yield Signal(Kind.TOOL, tool=f"{words(at(item, 'server'))}.{words(at(item, 'tool'))}")
+            name = f"{words(at(item, 'server'))}.{words(at(item, 'tool'))}"
+            yield Signal(Kind.TOOL, arguments(at(item, "arguments")), name)
         case _:
             yield Signal(Kind.ALIVE)
 
@@ -138,10 +152,20 @@ def _completed(item: object) -> Iterator[Signal]:
 
 
 def _file_change(item: object) -> Iterator[Signal]:
-    """Begun and done in one: older versions tell only that it is complete."""
-    paths = tuple(path for one in each(at(item, "changes")) if (path := words(one.get("path"))))
-    yield Signal(Kind.TOOL, text=", ".join(paths)[:2_000], tool="apply_patch", paths=paths)
+    """Begun and done in one: older versions tell only that it is complete.
+
+    0.169 tells the paths and nothing of what was changed in them: then no text tells it from another change.
+    """
+    changes = each(at(item, "changes"))
+    paths = tuple(path for one in changes if (path := words(one.get("path"))))
+    told = "".join(arguments(one, "path", "kind") for one in changes)
+    yield Signal(Kind.TOOL, digest(told), "apply_patch", paths)
     yield Signal(Kind.TOOL_DONE, ok=at(item, "status") == "completed")
+
+
+def _long(value: object) -> str:
+    """What tells a command from others that are cut to the same."""
+    return digest(value) if isinstance(value, str) and len(value) > ASKED else ""
 
 
 def _answer(item: object) -> str:

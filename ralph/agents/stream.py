@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 import re
+from hashlib import sha256
 from typing import Any
 
 CAP = 2_000  # characters of a signal's text
+ASKED = 1_000  # characters of what a tool was asked to do, in a text
 COMMAND_CAP = 20_000  # characters of a command: a heredoc is long, and what it names may stand at its end
 
 _ESCAPES = re.compile(
@@ -66,6 +68,24 @@ def ends(value: object, cap: int = CAP) -> str:
 def command(value: object) -> str:
     """A shell command, nearly whole."""
     return ends(value, COMMAND_CAP)
+
+
+def arguments(given: object, *without: str) -> str:
+    """What a tool was asked to do, but for those names: compact JSON, of a long one the beginning and a digest.
+
+    Different arguments give different texts. "" where nothing is told.
+    """
+    rest = {name: value for name, value in given.items() if name not in without} if isinstance(given, dict) else {}
+    try:
+        text = json.dumps(rest, ensure_ascii=False, sort_keys=True, separators=(",", ":")) if rest else ""
+    except RecursionError:
+        return ""
+    return text if len(text) <= ASKED else f"{text[:ASKED]}… {digest(text)}"
+
+
+def digest(text: str) -> str:
+    """A short word that tells this text from others."""
+    return sha256(text.encode(errors="surrogatepass")).hexdigest()[:12] if text else ""
 
 
 def number(value: object) -> float | None:

@@ -25,6 +25,7 @@ COUNTER = re.compile(
     re.IGNORECASE,
 )
 WAITS = re.compile(r"(?:^|[^a-z])(?:sleep|wait|watch|poll)|(?:Bash|Task)Output", re.IGNORECASE)
+LOOKS = re.compile(r"(?:^|[_.]|Task)(?:get|check|status|state|list|monitor)", re.IGNORECASE)  # a look at a job
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +86,11 @@ class Steps:
 
 def _step(call: Signal, done: Signal) -> Step:
     """An edit that went well is told only if its text is more than its path; why one failed is its result."""
-    about = call.command or call.text
     failed = done.ok is False and bool(done.text)
     told = failed or bool(call.command) or call.text not in ("", ", ".join(call.paths))
-    name = one_line(call.command or f"{call.tool} {about or ' '.join(call.paths)}", 100)
-    waits = WAITS.search(f"{call.tool} {call.command}") is not None
-    return Step((call.tool, about, *call.paths), done.text, told, waits, name)
+    name = one_line(call.command or f"{call.tool} {' '.join(call.paths) or call.text}", 100)
+    waits = WAITS.search(f"{call.tool} {call.command}") or (not call.paths and LOOKS.search(call.tool))
+    return Step((call.tool, call.command, call.text, *call.paths), done.text, told, bool(waits), name)
 
 
 def same(one: Step, other: Step, similarity: float) -> bool:

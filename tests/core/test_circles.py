@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ralph.agents import claude, codex
+from ralph.agents.stream import CAP
 from ralph.core.circles import OPEN, Messages, Steps
 from ralph.model import Kind, Signal
 
@@ -75,6 +79,110 @@ def test_the_whole_round_is_named() -> None:
     assert (
         steps([("make a", "x"), ("make b", "y")] * 3) == "`make a`; `make b`, 3 times in a row with the same result"
     )
+
+
+def claudes(name: str, given: dict[str, object]) -> Signal:
+    """A call as Claude Code tells it."""
+    block = {"type": "tool_use", "id": "t", "name": name, "input": given}
+    return claude.read(json.dumps({"type": "assistant", "message": {"content": [block]}}))[0]
+
+
+def codexs(item: dict[str, object]) -> Signal:
+    """A call as Codex tells it."""
+    kind = "item.completed" if item["type"] == "file_change" else "item.started"
+    return codex.read(json.dumps({"type": kind, "item": item}))[0]
+
+
+LONG = "x" * 30_000
+
+
+def edit(old: str, new: str, path: str = "a.py") -> Signal:
+    return claudes("Edit", {"file_path": path, "old_string": old, "new_string": new})
+
+
+def change(**more: str) -> Signal:
+    return codexs({"type": "file_change", "changes": [{"path": "a.py", "kind": "update", **more}]})
+
+
+def mcp(**arguments: str) -> Signal:
+    return codexs({"type": "mcp_tool_call", "server": "docs", "tool": "search", "arguments": arguments})
+
+
+@pytest.mark.parametrize(
+    ("call", "name"),
+    [
+        (claudes("Grep", {"pattern": "def f", "path": "src"}), 'Grep {"path":"src","pattern":"def f"}'),
+        (claudes("Glob", {"pattern": "**/*.py"}), 'Glob {"pattern":"**/*.py"}'),
+        (claudes("Read", {"file_path": "a.py", "offset": 100}), 'Read a.py {"offset":100}'),
+        (edit("a", "b"), "Edit a.py"),
+        (claudes("Write", {"file_path": "a.py", "content": LONG}), "Write a.py"),
+        (claudes("Bash", {"command": "make", "description": "Build"}), "make"),
+        (mcp(q="x"), 'docs.search {"q":"x"}'),
+        (change(diff="-a"), "apply_patch a.py"),
+    ],
+    ids=lambda one: one if isinstance(one, str) else "",
+)
+def test_the_same_call_of_any_tool(call: Signal, name: str) -> None:
+    assert calls([call] * 2) == ""
+    assert calls([call] * 3) == f"`{name}`, 3 times in a row with the same result"
+
+
+@pytest.mark.parametrize(
+    "three",
+    [
+        [claudes("Grep", {"pattern": word, "path": "src"}) for word in ("one", "two", "three")],
+        [claudes("Grep", {"pattern": "one", "path": where}) for where in ("src", "lib", "doc")],
+        [claudes("Read", {"file_path": "a.py", "offset": line}) for line in (1, 101, 201)],
+        [claudes("Read", {"file_path": path}) for path in ("a.py", "b.py", "c.py")],
+        [edit("a", word) for word in ("one", "two", "three")],
+        [edit("a", LONG + word) for word in ("one", "two", "three")],
+        [edit("a", "b", path) for path in ("a.py", "b.py", "c.py")],
+        [claudes("Write", {"file_path": "a.py", "content": LONG + word + LONG}) for word in "abc"],
+        [claudes("Write", {"file_path": "p/" * 2_000 + word, "content": "same"}) for word in "abc"],
+        [claudes("Bash", {"command": LONG + word + LONG}) for word in "abc"],
+        [claudes("Bash", {"command": "npm test", "timeout": time}) for time in (60, 120, 600)],
+        [claudes("mcp__files__edit", {"command": "view", "path": path}) for path in "abc"],
+        [claudes("Task", {"description": word, "prompt": "look"}) for word in "abc"],
+        [claudes("NoInput", {})] * 3,  # nothing is told
+        [codexs({"type": "command_execution", "command": LONG + word + LONG}) for word in "abc"],
+        [mcp(q=word) for word in "abc"],
+        [change(diff=word) for word in "abc"],
+        [change()] * 3,  # 0.169 does not tell what was changed
+    ],
+    ids=lambda three: f"{three[0].tool} {len(three[0].text)}",
+)
+def test_different_calls_of_one_tool(three: list[Signal]) -> None:
+    assert calls(three * 3 if three[0] == three[1] else three) == ""
+
+
+def test_the_same_words_beside_a_command_are_no_matter() -> None:
+    assert calls([claudes("Bash", {"command": "make", "description": word}) for word in "abc"])
+
+
+def test_a_tool_that_looks_at_a_job_may_be_asked_for_a_while() -> None:
+    job = claudes("mcp__ci__get_run", {"id": 7})
+    assert calls([job] * 9) == ""
+    assert calls([job] * 9, seconds=100).startswith("`mcp__ci__get_run")
+
+
+def test_what_a_call_tells_is_short_and_read_without_an_error() -> None:
+    deep: object = "\ud800"
+    for _ in range(400):
+        deep = [deep]
+    inputs: list[dict[str, object]] = [
+        {"a": deep}, {"a": "\ud800"}, {"file_path": LONG, "content": LONG}, {"a": LONG}, {"command": LONG},
+    ]  # fmt: skip
+    assert all(len(claudes("Edit", one).text) <= CAP for one in inputs)
+
+
+def calls(made: list[Signal], result: str = "ok", seconds: float = 1.0) -> str:
+    """The circle after these calls, all with the same result."""
+    steps, now = Steps(3, 0.85, 600.0, 0.0), 0.0
+    for call in made:
+        now += seconds
+        steps.begin(call)
+        steps.end(Signal(Kind.TOOL_DONE, result, ok=True), now)
+    return steps.circle(now)
 
 
 def test_two_tools_at_a_time() -> None:
