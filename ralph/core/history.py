@@ -39,7 +39,7 @@ class Tally:
 class History:
     """What the journal says, folded."""
 
-    current: Attempt | None = None  # an attempt that is not finished
+    running: dict[int, Attempt] = field(default_factory=dict)  # attempts that are not finished, by number
     publishing: events.Publishing | None = None  # a move of ralph's own that may not be finished
     run: events.RunStarted | None = None  # a run that did not end
     started: float = 0.0
@@ -49,15 +49,24 @@ class History:
     attempts: int = 0  # in this run
     tokens: int = 0
     cost: float | None = None
-    last: str = ""  # what tells whether the last failure is like another
     alike: tuple[str, ...] = ()  # that, of the last tasks that failed for good, since one was accepted
     again: frozenset[str] = frozenset()  # boxes that were ticked again once in this run
-    owed: events.SetAside | None = None  # what was decided after an attempt, and is not done yet
+    owing: dict[str, events.SetAside] = field(default_factory=dict)  # task -> what was decided, and is not done yet
     waiting: events.Waiting | None = None
     waited: float = 0.0  # seconds, since an agent last answered
     split: frozenset[str] = frozenset()  # tasks that were broken up, and what they were broken into
     skipped: frozenset[str] = frozenset()  # tasks that somebody wants left out of this run
     since_look: int = 0  # tasks accepted since a person last had a look
+
+    @property
+    def current(self) -> Attempt | None:
+        """The attempt that is not finished: the oldest of them, where there are several."""
+        return next(iter(self.running.values()), None)
+
+    @property
+    def owed(self) -> events.SetAside | None:
+        """What was decided first, and is not done yet."""
+        return next(iter(self.owing.values()), None)
 
 
 def fold(history: History, time: float, run: str, event: Event) -> History:
@@ -90,11 +99,11 @@ def _attempt(history: History, time: float, run: str, event: Event) -> History:
         return history
     if isinstance(event, events.Chosen):
         return _chosen(history, time, run, event)
-    current = history.current
+    current = history.running.get(getattr(event, "n", 0))
     if current is None:
         return history
     current = advance(current, time, event)
-    history = replace(history, current=None if current.state in LAST else current)
+    history = _now(history, current)
     if isinstance(event, events.AgentStopped | events.Reviewed):
         return _spent(history, current.task, event.tokens, event.cost)
     if isinstance(event, events.Recorded):
@@ -113,8 +122,19 @@ def _chosen(history: History, time: float, run: str, event: events.Chosen) -> Hi
     tally = history.tallies.get(event.task, Tally())
     started = event.purpose != CHECK  # by which no agent is started
     history = _with(history, event.task, replace(tally, attempts=tally.attempts + started))
-    owed = history.owed if event.purpose else None
-    return replace(history, current=attempt, n=event.n, attempts=history.attempts + started, owed=owed)
+    history = history if event.purpose else _settled(history, event.task)
+    return replace(_now(history, attempt), n=event.n, attempts=history.attempts + started)
+
+
+def _now(history: History, attempt: Attempt) -> History:
+    """The attempt as it stands now; one that is over is not kept."""
+    others = {n: one for n, one in history.running.items() if n != attempt.n}
+    return replace(history, running=others if attempt.state in LAST else {**history.running, attempt.n: attempt})
+
+
+def _settled(history: History, task: str) -> History:
+    """Nothing more is owed to this task."""
+    return replace(history, owing={name: owed for name, owed in history.owing.items() if name != task})
 
 
 def _spent(history: History, task: str, tokens: int, cost: float | None) -> History:
@@ -139,8 +159,9 @@ def _set_aside(history: History, event: events.SetAside, asked: Attempt) -> Hist
         return _answered(history, asked, tally)
     if asked.judged is not None or tally.stopped is None:  # what broke off tells less than what was judged before
         tally = replace(tally, stopped=asked.stopped, judged=asked.judged)
-    history = replace(_with(history, event.task, _after(tally, event)), last=event.same)
-    history = replace(history, owed=event if event.move in OWED else None)
+    history = _settled(_with(history, event.task, _after(tally, event)), event.task)
+    if event.move in OWED:
+        history = replace(history, owing={**history.owing, event.task: event})
     return history if event.move == "wait" else replace(history, waited=0.0)
 
 
@@ -150,7 +171,7 @@ def _answered(history: History, asked: Attempt, tally: Tally) -> History:
     if asked.purpose != HAND_OVER or stopped is None or stopped.failure in PASSING:
         return history
     well = stopped.why == "exited" and stopped.code == 0 and stopped.ended is True
-    return replace(_with(history, asked.task, replace(tally, note=stopped.said if well else "")), owed=None)
+    return _settled(_with(history, asked.task, replace(tally, note=stopped.said if well else "")), asked.task)
 
 
 def _after(tally: Tally, event: events.SetAside) -> Tally:
@@ -182,23 +203,24 @@ def _moved(history: History, event: events.Moved) -> History:
 
 
 def _parked(history: History, event: events.Parked) -> History:
-    alike = (*history.alike, history.last)[-3:]
-    return replace(_forget(history, event.task), publishing=None, alike=alike, owed=None)
+    alike = (*history.alike, history.tallies.get(event.task, Tally()).same)[-3:]
+    return replace(_settled(_forget(history, event.task), event.task), publishing=None, alike=alike)
 
 
 def _split(history: History, event: events.Split) -> History:
     parts = history.split | {event.task, *event.ids}
-    return replace(_forget(history, event.task), publishing=None, owed=None, split=parts)
+    return replace(_settled(_forget(history, event.task), event.task), publishing=None, split=parts)
 
 
 def _changed_agent(history: History, event: events.AgentChanged) -> History:
     tally = history.tallies.get(event.task, Tally())
-    return replace(_with(history, event.task, replace(tally, rung=tally.rung + 1, uncounted=0)), owed=None)
+    return _settled(_with(history, event.task, replace(tally, rung=tally.rung + 1, uncounted=0)), event.task)
 
 
 def _waiting(history: History, event: events.Waiting) -> History:
-    owed = None if history.owed and history.owed.move == "wait" else history.owed
-    return replace(history, waiting=event, owed=owed)
+    owed = history.owing.get(event.task)
+    history = _settled(history, event.task) if owed and owed.move == "wait" else history
+    return replace(history, waiting=event)
 
 
 def _waited(history: History, event: events.Waited) -> History:
@@ -206,7 +228,7 @@ def _waited(history: History, event: events.Waited) -> History:
 
 
 def _skipped(history: History, event: events.Skipped) -> History:
-    return replace(history, skipped=history.skipped | {event.task}, owed=None)
+    return replace(_settled(history, event.task), skipped=history.skipped | {event.task})
 
 
 def _resumed(history: History, _: events.Resumed) -> History:

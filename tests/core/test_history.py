@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
 from ralph.core.history import OWED, History, Tally, fold
@@ -36,9 +39,10 @@ def after(*steps: Event, since: History | None = None) -> History:
     return history
 
 
-def attempt(end: Event, n: int = 1, *, purpose: str = "", said: str = "", tokens: int = 0) -> list[Event]:
+def attempt(end: Any, n: int = 1, *, purpose: str = "", said: str = "", tokens: int = 0) -> list[Event]:
     stopped = AgentStopped(n, "exited", 0, ended=True, tokens=tokens, cost=tokens / 1000 or None, said=said)
-    return [Chosen(n, "T1", "T1", n, "b", purpose), WorkspaceReady(n, "b"), AgentStarted(n, 7, 1.0), stopped, end]
+    begun = [Chosen(n, "T1", "T1", n, "b", purpose), WorkspaceReady(n, "b"), AgentStarted(n, 7, 1.0)]
+    return [*begun, stopped, replace(end, n=n)]
 
 
 def aside(move: str = "retry", n: int = 1, *, counted: bool = True, tree: str = "", work: str = "") -> SetAside:
@@ -162,6 +166,37 @@ def test_accepted_tasks_are_counted_until_a_person_looks() -> None:
     history = after(*done)
     assert (history.since_look, history.tallies) == (1, {})
     assert after(Resumed(1.0), since=history).since_look == 0
+
+
+def other(*steps: Event) -> list[Event]:
+    """The second of two attempts at once: another task, which is number 2."""
+    return [Chosen(2, "T2", "T2", 1, "b"), WorkspaceReady(2, "b"), AgentStarted(2, 8, 1.0), *steps]
+
+
+def test_several_attempts_stand_side_by_side() -> None:
+    first = attempt(aside("split"))
+    history = after(*first[:3], *other(), *first[3:4])
+    assert [one.state for one in history.running.values()] == [State.STOPPED, State.WORKING]
+    assert history.current is history.running[1]
+    history = after(first[4], since=history)
+    assert (list(history.running), list(history.owing)) == ([2], ["T1"])
+
+
+def test_what_is_owed_to_one_task_is_not_paid_by_another() -> None:
+    owed = after(*attempt(aside("split")), *other())
+    assert list(owed.owing) == ["T1"]
+    both = after(AgentStopped(2, "exited", 0), SetAside(2, "T2", "why", True, move="park"), since=owed)
+    assert list(both.owing) == ["T1", "T2"]
+    assert list(after(Parked("T2", "T2", "why"), since=both).owing) == ["T1"]
+    assert list(after(Waiting("limit", 9.0, "T2"), since=both).owing) == ["T1", "T2"]
+
+
+def test_failures_are_alike_by_task() -> None:
+    steps = [
+        *attempt(aside("park")),
+        *other(AgentStopped(2, "exited", 0), SetAside(2, "T2", "why", True, same="b")),
+    ]
+    assert after(*steps, Parked("T1", "T1", "why")).alike == ("gate",)
 
 
 def test_what_can_not_follow_is_a_bug() -> None:
