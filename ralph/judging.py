@@ -180,7 +180,7 @@ def run_gates(run: Run, commands: Sequence[Gate], n: int, *, base_tests: bool = 
         log = run.folder / f"{n}.gate-{number}{'-base' if base_tests else ''}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         result = gates.run(gate, cwd=run.here, env=run.environment(), timeout=run.settings.gate_timeout, log=log,
-                           stop=lambda: run.hurried)  # fmt: skip
+                           stop=lambda: run.hurried, secrets=run.secrets)  # fmt: skip
         if run.hurried:
             raise GatesInterruptedError("interrupted while the gates ran", code=Exit.INTERRUPTED)
         result = replace(result, tail=mask(clean(result.tail), run.secrets))

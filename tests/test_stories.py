@@ -166,3 +166,17 @@ def test_one_revert_undoes_the_task_and_its_tick(repo: Repository) -> None:
     repo.git("revert", "--no-edit", "HEAD")
     assert play.boxes() == ".."
     assert not (repo.path / "T1.txt").exists()
+
+
+def test_what_a_gate_prints_of_a_secret_variable_stands_in_no_log(
+    repo: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DEPLOY_TOKEN", "not-for-anybodys-eyes")
+    play = Play(repo, {"agent": "good"})
+    done = play.ralph("--max-tasks", "1", "--gate", 'echo "the token is $DEPLOY_TOKEN"')
+    assert play.boxes() == "x.", done.stdout
+    logs = list((repo.path / ".git/ralph/runs").rglob("*.gate-*.log"))
+    assert logs
+    assert {log.read_text() for log in logs} == {"the token is [masked]\n"}
+    inside = [one for one in (repo.path / ".git/ralph").rglob("*") if one.is_file()]
+    assert not [one for one in inside if b"not-for-anybodys-eyes" in one.read_bytes()]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from ralph.model import Gate, GateResult
@@ -29,13 +29,15 @@ NO_TESTS: tuple[tuple[frozenset[int], re.Pattern[str]], ...] = (
 
 def run(
     gate: Gate, *, cwd: Path, env: Mapping[str, str], timeout: float, log: Path | None = None,
-    stop: Callable[[], bool] = lambda: False,
+    stop: Callable[[], bool] = lambda: False, secrets: Sequence[str] = (),
 ) -> GateResult:  # fmt: skip
-    """Run it by `sh -c`, for at most `timeout` seconds. Its output goes to `log`, its end into the result.
+    """Run it by `sh -c`, for at most `timeout` seconds. Its output goes to `log`, its end into the result, both
+    without `secrets`.
 
     A gate that `stop` ended is neither ok nor timed out.
     """
-    done = proc.run(["sh", "-c", gate.command], cwd=cwd, env=env, timeout=timeout, output=log, tail=TAIL, stop=stop)
+    done = proc.run(["sh", "-c", gate.command], cwd=cwd, env=env, timeout=timeout, output=log, tail=TAIL, stop=stop,
+                    secrets=secrets)  # fmt: skip
     ended = not done.timed_out and not done.stopped
     none = ended and nothing_to_run(gate.command, done.code, done.tail)
     ok = ended and done.code == 0 and not none

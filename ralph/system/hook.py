@@ -31,7 +31,7 @@ def notify(
             file.flush()
             done = proc.run(
                 ["sh", "-c", STARTED, "notify", command, file.name], cwd=cwd, timeout=patience, tail=400, stop=stop,
-                env={**env, "RALPH_EVENT": str(told.get("event", ""))},
+                secrets=secrets, env={**env, "RALPH_EVENT": str(told.get("event", ""))},
             )  # fmt: skip
     except (OSError, RuntimeError) as error:
         return f"The notify command could not be run: {_said(str(error), secrets)}"

@@ -35,7 +35,8 @@ NOT_STARTED = 127  # as a shell says it
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """How a command ended. `tail` is the end of its output, errors included, control characters left in."""
+    """How a command ended. `tail` is the end of its output, errors included, control characters left in, without
+    secrets."""
 
     code: int | None  # negative: signal number; 127: not started, `tail` says why; None: its runner was killed
     seconds: float
@@ -46,12 +47,13 @@ class Done:
 
 def run(
     argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], timeout: float, output: Path | None = None,
-    tail: int = 4000, stop: Callable[[], bool] = lambda: False,
+    tail: int = 4000, stop: Callable[[], bool] = lambda: False, secrets: Sequence[str] = (),
 ) -> Done:  # fmt: skip
     """Run a command to its end, with nothing on standard input, and end everything that it started.
 
     It is ended after `timeout` seconds of the monotonic clock, and when `stop` (asked ten times a second) says
-    so. Its output goes to the file `output`: 0600, 20 MB of its beginning and 1 MB of its end.
+    so. Its output goes to the file `output`: 0600, 20 MB of its beginning and 1 MB of its end. `secrets` and
+    all that has the shape of a token are masked in it.
     """
     began = time.monotonic()
     ended: list[str] = []
@@ -64,7 +66,7 @@ def run(
         return bool(ended)
 
     log = output.absolute() if output else None
-    with runner.fork(lambda link: _work(link, argv, cwd, env, log, tail)) as forked:
+    with runner.fork(lambda link: _work(link, argv, cwd, env, log, tail, secrets)) as forked:
         forked.go()
         last = runner.follow(forked, lambda _: None, over) or Message(code=None, tail="")
     seconds = time.monotonic() - began
@@ -96,13 +98,14 @@ class Pipe:
 
 
 def _work(
-    link: Link, argv: Sequence[str], cwd: Path, env: Mapping[str, str], output: Path | None, tail: int
-) -> Message:
+    link: Link, argv: Sequence[str], cwd: Path, env: Mapping[str, str], output: Path | None, tail: int,
+    secrets: Sequence[str],
+) -> Message:  # fmt: skip
     """In the runner: start the command, keep it to its end, say how it ended."""
     try:
         pipe = Pipe(argv, cwd, env)
     except OSError as error:
         return {"code": NOT_STARTED, "tail": f"could not be started: {error}"}
-    with Capped(output, CAP) as log:
+    with Capped(output, CAP, secrets=secrets) as log:
         code = Keeper(pipe, link, log.write).keep()
         return {"code": code, "tail": log.tail(4 * tail).decode("utf-8", "replace")[-tail:]}

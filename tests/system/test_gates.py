@@ -11,6 +11,7 @@ import pytest
 
 from ralph.model import Gate, GateResult
 from ralph.system import gates
+from ralph.text import MASK
 
 PYTHON = sys.executable
 
@@ -221,3 +222,28 @@ def test_npms_default_script_is_neither_green_nor_red(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_what_test_runners_say_when_there_is_nothing_to_run(command: str, code: int, tail: str, none: bool) -> None:
     assert gates.nothing_to_run(command, code, tail) is none
+
+
+# ---------------------------------------------------------------- secrets
+
+SECRET = "correct horse battery staple"  # noqa: S105 - an example
+
+
+@pytest.mark.parametrize("before", [0, 65_530, 65_536, 131_060], ids=lambda size: f"{size} bytes before it")
+def test_a_secret_that_a_gate_prints_reaches_no_file(tmp_path: Path, before: int) -> None:
+    """Also where it comes in two pieces."""
+    pieces = ["." * before + SECRET[:9], SECRET[9:], "\nthe end\n"]
+    script = tmp_path / "gate.py"
+    script.write_text(f"for piece in {pieces}: print(piece, end='', flush=True)\nexit(1)\n")
+    command = f"{PYTHON} {script}"
+    log = tmp_path / "log"
+    result = gates.run(Gate(command), cwd=tmp_path, env=os.environ, timeout=60, log=log, secrets=(SECRET,))
+    assert log.read_text() == f"{'.' * before}{MASK}\nthe end\n"
+    assert result.tail == log.read_text()[-gates.TAIL :]
+
+
+def test_no_half_of_a_secret_at_the_beginning_of_the_tail(tmp_path: Path) -> None:
+    command = f"printf '{SECRET}'; printf '%0{gates.TAIL - 5}d' 0; exit 1"
+    result = gates.run(Gate(command), cwd=tmp_path, env=os.environ, timeout=60, secrets=(SECRET,))
+    assert "staple" not in result.tail
+    assert result.tail.endswith("0")
