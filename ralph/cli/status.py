@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 
 from ralph.cli.output import say
 from ralph.cli.where import Where, look
@@ -11,6 +12,7 @@ from ralph.errors import Exit
 from ralph.events import RunStarted
 from ralph.show.status import LastRun, as_lines, to_json
 from ralph.show.summary import outcome
+from ralph.system.control import Control
 
 
 def status(asked: str | None, *, as_json: bool) -> int:
@@ -34,4 +36,8 @@ def last_run(where: Where) -> LastRun | None:
     if not starts or not isinstance(start := starts[-1].event, RunStarted):
         return None
     seen = outcome(entry.event for entry in own if entry.event is not None)
-    return LastRun(start, seen, starts[0].time, own[-1].time, where.holder if seen.ended is None else None)
+    known = LastRun(start, seen, starts[0].time, own[-1].time)
+    if seen.ended or where.repo is None or (pid := where.holder) is None:
+        return known
+    orders = Control(where.repo.state)
+    return replace(known, pid=pid, pausing=orders.paused(), stopping=orders.stop_asked())

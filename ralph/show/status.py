@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from ralph.events import RunStarted
 from ralph.model import Prd, Task
@@ -17,13 +17,18 @@ BOX = {"done": "[x]", "open": "[ ]", "parked": "[P]", "running": "[>]"}
 
 @dataclass(frozen=True, slots=True)
 class LastRun:
-    """The last run of the journal. `pid` is the process that works on it now, None where none does."""
+    """The last run of the journal. `pid` is the process that works on it now, None where none does.
+
+    What people ordered counts while it runs: `pausing` is why it will stand still, None where nobody asked for it.
+    """
 
     start: RunStarted
     outcome: Outcome
     began: float  # epoch seconds
     seen: float  # of its last event
     pid: int | None = None
+    pausing: str | None = None
+    stopping: Literal["after", "now"] | None = None  # after its attempt, or now
 
     @property
     def state(self) -> str:
@@ -67,6 +72,9 @@ def _run_json(run: LastRun) -> dict[str, Any]:
         "attempt": seen.current.attempt if seen.current else None,
         "done": seen.done, "parked": seen.parked, "tokens": seen.tokens, "cost": seen.cost,
         "code": seen.ended.code if seen.ended else None, "why": seen.ended.why if seen.ended else None,
+        "waiting": {"why": seen.waiting.reason, "until": seen.waiting.until} if seen.waiting else None,
+        "paused": {"why": seen.paused.reason, "until": seen.paused.until or None} if seen.paused else None,
+        "pausing": run.pausing if not seen.paused else None, "stopping": run.stopping,
     }  # fmt: skip
 
 
@@ -106,10 +114,33 @@ def _run_lines(run: LastRun, now: float) -> list[str]:
     if run.state == "running":
         went = f"running for {duration(now - run.began)} (pid {run.pid}), last sign {duration(now - run.seen)} ago"
         what = [f"  {sentence(seen.current.text)}, attempt {seen.current.attempt}"] if seen.current else []
-        return [f"{head}: {went}", *what]
+        return [f"{head}: {went}", *what, *_still(seen), *_ordered(run)]
     if seen.ended:
         return [f"{head}: ended {_clock(run.seen)}, exit {seen.ended.code}: {sentence(seen.ended.why)}"]
-    return [f"{head}: cut off {_clock(run.seen)}; the same command continues it"]
+    return [f"{head}: cut off {_clock(run.seen)}; the same command continues it", *_still(seen)]
+
+
+def _still(seen: Outcome) -> list[str]:
+    """Why it does nothing now, and until when."""
+    shown = []
+    if seen.waiting:
+        shown.append(f"  waiting until {_clock(seen.waiting.until)}: {sentence(seen.waiting.reason)}")
+    if seen.paused:
+        until = f" until {_clock(seen.paused.until)}, then it ends" if seen.paused.until else ""
+        shown.append(f"  paused{until}: {sentence(seen.paused.reason)}")
+        shown += [] if seen.paused.checkpoint else ["  `ralph resume` lets it go on."]
+    return shown
+
+
+def _ordered(run: LastRun) -> list[str]:
+    """What somebody asked for and is still to come."""
+    when = "after this attempt" if run.outcome.current else "before the next attempt"
+    shown = []
+    if run.pausing is not None and not run.outcome.paused:
+        shown.append(f"  pauses {when}: {sentence(run.pausing) or 'somebody asked for it'}")
+    if run.stopping:
+        shown.append(f"  stops {'now' if run.stopping == 'now' else when}: somebody asked for it")
+    return shown
 
 
 def _clock(when: float) -> str:

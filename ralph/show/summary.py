@@ -33,20 +33,26 @@ class Outcome:
     split: dict[str, str] = field(default_factory=dict)  # id -> into how many
     aside: dict[str, str] = field(default_factory=dict)  # id -> why its last attempt was set aside
     current: events.Chosen | None = None
+    waiting: events.Waiting | None = None  # also when the run is cut off meanwhile: it goes on waiting
+    paused: events.Paused | None = None
     tokens: int = 0
     cost: float | None = None
 
     def see(self, event: Event) -> None:
         if isinstance(event, events.RunStarted):
-            self.started, self.ended = event, None
+            self.started, self.ended, self.paused = event, None, None
         elif isinstance(event, events.RunEnded):
-            self.ended, self.current = event, None
+            self.ended, self.current, self.paused = event, None, None
         elif isinstance(event, events.Chosen):
             self.attempts += event.purpose != "check"
             self.texts[event.task], self.current = event.text, event
         elif isinstance(event, events.AgentStopped | events.Reviewed):
             self.tokens += event.tokens
             self.cost = self.cost if event.cost is None else (self.cost or 0.0) + event.cost
+        elif isinstance(event, events.Waiting | events.Waited):
+            self.waiting = event if isinstance(event, events.Waiting) else None
+        elif isinstance(event, events.Paused | events.Resumed):
+            self.paused = event if isinstance(event, events.Paused) else None
         else:
             self._see_verdict(event)
 

@@ -6,6 +6,8 @@ import fcntl
 import json
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ from syrupy.assertion import SnapshotAssertion
 from ralph import events
 from ralph.cli.app import main
 from ralph.errors import Exit
+from ralph.system.control import Control
 from ralph.system.journal import Journal
 
 PRD = """\
@@ -58,6 +61,18 @@ def running(repo: Repository, *more: events.Event) -> None:
     journal.close()
 
 
+@contextmanager
+def held(repo: Repository, pid: int = 4711) -> Iterator[None]:
+    """A ralph works here now."""
+    lock = os.open(repo.path / ".git/ralph/lock", os.O_RDWR | os.O_CREAT)
+    os.write(lock, json.dumps({"pid": pid, "since": "now"}).encode())
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    try:
+        yield
+    finally:
+        os.close(lock)
+
+
 def test_the_table(here: Repository, capsys: Capture, snapshot: SnapshotAssertion) -> None:
     assert main(["status"]) == Exit.DONE
     assert capsys.readouterr().out == snapshot
@@ -75,14 +90,9 @@ def test_outside_of_a_repository(tmp_path: Path, capsys: Capture, monkeypatch: p
 
 def test_a_run_that_goes_on(here: Repository, capsys: Capture) -> None:
     running(here)
-    lock = os.open(here.path / ".git/ralph/lock", os.O_RDWR | os.O_CREAT)
-    os.write(lock, json.dumps({"pid": 4711, "since": "now"}).encode())
-    fcntl.flock(lock, fcntl.LOCK_EX)
-    try:
+    with held(here):
         found = answer(capsys)
         main(["status"])
-    finally:
-        os.close(lock)
     tasks, run = found["tasks"], found["run"]
     assert isinstance(tasks, list)
     assert isinstance(run, dict)
@@ -92,6 +102,24 @@ def test_a_run_that_goes_on(here: Repository, capsys: Capture) -> None:
     assert "[>] T3 too hard" in shown
     assert "(pid 4711)" in shown
     assert "T3 too hard, attempt 2" in shown
+
+
+def test_what_somebody_asked_for_is_told_while_the_run_goes_on(here: Repository, capsys: Capture) -> None:
+    running(here)
+    orders = Control(here.path / ".git/ralph")
+    orders.pause("lunch")
+    orders.stop(now=False)
+    with held(here):
+        run = answer(capsys)["run"]
+        main(["status"])
+    assert isinstance(run, dict)
+    assert (run["pausing"], run["stopping"]) == ("lunch", "after")
+    shown = capsys.readouterr().out
+    assert "pauses after this attempt: lunch" in shown
+    assert "stops after this attempt: somebody asked for it" in shown
+    left = answer(capsys)["run"]
+    assert isinstance(left, dict)
+    assert (left["pausing"], left["stopping"]) == (None, None)  # orders of a run that is gone
 
 
 def test_a_run_that_was_cut_off(here: Repository, capsys: Capture) -> None:

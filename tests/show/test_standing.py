@@ -1,0 +1,67 @@
+"""What `ralph status` says of a run that does nothing at the moment, or soon won't."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from syrupy.assertion import SnapshotAssertion
+
+from ralph import events
+from ralph.core import prd
+from ralph.events import Event
+from ralph.show.status import LastRun, as_lines, to_json
+from ralph.show.summary import outcome
+
+NOW = 1_800_000_000.0
+START = events.RunStarted("r1", "ralph/PRD", "main", "abc", "PRD.md", "claude")
+WORKS = events.Chosen(1, "T1", "T1 one", 2, "abc")
+ASIDE = events.SetAside(1, "T1", "no", False)
+WAITS = events.Waiting("The agent's limit \x1b[2Jis used up.", NOW + 3600, "T1")
+PAUSED = events.Paused("asked for with `ralph pause`", until=NOW + 7200)
+LOOK = events.Paused("5 tasks were accepted since the last look. To go on: `ralph resume`.", True, NOW + 7200)
+
+
+@pytest.fixture(autouse=True)
+def one_zone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "UTC")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+def seen(*more: Event, pid: int | None = 4711, **orders: Any) -> LastRun:
+    return replace(LastRun(START, outcome([START, *more]), NOW - 900, NOW - 5, pid), **orders)
+
+
+RUNS = {
+    "works": seen(WORKS),
+    "waits": seen(WORKS, ASIDE, WAITS),
+    "was cut off while it waited": seen(WORKS, ASIDE, WAITS, pid=None),
+    "goes on after a wait": seen(WORKS, ASIDE, WAITS, events.Waited(3600), WORKS),
+    "is paused": seen(PAUSED, pausing="asked for with `ralph pause`"),
+    "wants a look": seen(LOOK, pausing=LOOK.reason),
+    "goes on after a pause": seen(PAUSED, events.Resumed(60), WORKS),
+    "will be paused": seen(WORKS, pausing=""),
+    "will stop": seen(WORKS, stopping="after"),
+    "stops now": seen(WORKS, stopping="now"),
+    "is paused and will stop": seen(PAUSED, pausing="x", stopping="after"),
+    "ended while it was paused": seen(PAUSED, events.RunEnded(3, "nobody resumed it"), pid=None),
+}
+PRD = prd.parse(b"- [ ] T1 one\n")
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_people_are_told_why_it_stands_still(name: str, snapshot: SnapshotAssertion) -> None:
+    shown = as_lines("PRD.md", PRD, RUNS[name], NOW)
+    assert "\n".join(shown[shown.index("") + 1 :]) == snapshot
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_and_programs_too(name: str, snapshot: SnapshotAssertion) -> None:
+    run = to_json(PRD, RUNS[name])["run"]
+    assert {key: run[key] for key in ("state", "waiting", "paused", "pausing", "stopping")} == snapshot
