@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -114,12 +114,14 @@ class Git:
         self.where = repo
         self.own = repo.state / "git"
         self.index = repo.state / "git" / "index"
+        self.spare = repo.state / "tmp"
         self._env = clean_environment(os.environ)
         self._program = shutil.which("git") or "git"
         self._files: dict[str, bytes] = {}  # name in ralph's git folder -> content, written again by seal()
         self.config: dict[str, list[str]] = {}
         self.signs = False
         self._trees: dict[str, str] = {}
+        self.hides: Callable[[str], bool] | None = None  # refs that others move meanwhile: not looked at
 
     # ------------------------------------------------------------ the door
 
@@ -135,6 +137,11 @@ class Git:
         """Several calls at the same time that need not wait for one another, each `("repo" | "tree", args)`."""
         running = [(args, self._start(args, own=way == "tree")) for way, args in calls]
         return [self._finish(args, started, (0,)) for args, started in running]
+
+    def outcome(self, *args: str) -> tuple[bytes, int]:
+        """What git printed, and its exit code, whatever that is: for calls that answer with it."""
+        out, _, code = self._start(args, own=True).finish()
+        return out, code
 
     def begin(self, *args: str) -> Started:
         """Ask ralph's own git folder, and look for the answer later."""
@@ -179,6 +186,17 @@ class Git:
             if not path.is_file() or path.is_symlink() or path.read_bytes() != content:
                 path.unlink(missing_ok=True)
                 path.write_bytes(content)
+
+    def like(self, repo: Repo, exclude: bytes = b"") -> Git:
+        """The same seal on another work tree of this repository, with more to ignore; nothing is read there."""
+        other = Git(repo)
+        for folder in ("info", "refs/heads", "objects"):
+            (other.own / folder).mkdir(parents=True, exist_ok=True)
+        other._files = {**self._files, "info/exclude": self._files.get("info/exclude", b"") + exclude}
+        other.config, other.signs = self.config, self.signs
+        other._env = self._env
+        other.seal()
+        return other
 
     def _sealed(self) -> list[Path]:
         names = ("HEAD", "config", "info/exclude", "info/attributes", "excludes", "attributes", "shallow")
@@ -248,7 +266,12 @@ class Git:
 
     def refs(self) -> dict[str, str]:
         """Every branch, tag and ref of ralph's, full name -> object."""
-        return parse_refs(self.repo(*REFS))
+        return self.shown(self.repo(*REFS))
+
+    def shown(self, listed: bytes) -> dict[str, str]:
+        """What the answer to REFS tells, without the refs that others move meanwhile."""
+        found, hides = parse_refs(listed), self.hides
+        return found if hides is None else {name: sha for name, sha in found.items() if not hides(name)}
 
     def update_refs(self, *lines: str) -> None:
         """One transaction, all or nothing. Lines as in `git update-ref --stdin`: `update REF NEW OLD`."""
@@ -265,18 +288,19 @@ class Git:
             self.update_refs(f"delete {name}")
 
     def point_head(self, branch: str) -> None:
-        """HEAD means this branch; no file of the work tree is touched.
+        """HEAD means this branch; no file of the work tree is touched. A commit instead of a branch detaches it.
 
         The file is written by git's own protocol (a lock, then a rename): a process less, twice for each task.
         """
         if self._reftable:
-            self.repo("symbolic-ref", "HEAD", branch)
+            words = ("symbolic-ref", "HEAD") if branch.startswith("refs/") else ("update-ref", "--no-deref", "HEAD")
+            self.repo(*words, branch)
             return
         head = self.where.git_dir / "HEAD"
         lock = head.with_name("HEAD.lock")
         descriptor = os.open(lock, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
         with os.fdopen(descriptor, "wb") as file:
-            file.write(f"ref: {branch}\n".encode())
+            file.write(f"ref: {branch}\n".encode() if branch.startswith("refs/") else f"{branch}\n".encode())
             file.flush()
             os.fsync(descriptor)
         lock.replace(head)
@@ -310,6 +334,10 @@ class Git:
             return frozenset()
         listed = self.tree("ls-tree", "-z", "--name-only", commit, "--", *wanted).split(b"\0")
         return frozenset(os.fsdecode(path) for path in listed if path)
+
+    def store(self, content: bytes) -> str:
+        """Store a blob as it is; returns its id."""
+        return self.tree("hash-object", "-w", "--no-filters", "--stdin", data=content).decode().strip()
 
     def put(self, path: str, content: bytes) -> str:
         """Store a file's content as git would for this path (end-of-line rules, filters); returns its blob id."""

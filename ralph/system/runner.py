@@ -76,6 +76,7 @@ class Runner:
     def __init__(self, pid: int, sock: socket.socket) -> None:
         self.pid, self._sock, self._heard = pid, sock, b""
         self.started = tree.start_time(pid) or 0.0
+        self.fd = sock.fileno()
         self.over = False  # it has said its last word, so nothing is left below it
         self._poll = poll()
         self._poll.register(sock, POLLIN)
@@ -136,14 +137,14 @@ def fork(work: Work) -> Iterator[Runner]:
     ours, theirs = socket.socketpair()
     pid = os.fork()
     if pid == 0:
-        _live(work, theirs)
+        live(work, theirs)
     theirs.close()
     runner = Runner(pid, ours)
     try:
         yield runner
     finally:
         runner.abandon()
-        _bury(runner, spare)
+        bury(runner, spare)
 
 
 def follow(
@@ -174,10 +175,10 @@ def follow(
     return None
 
 
-def _bury(runner: Runner, spare: set[int]) -> None:
+def bury(runner: Runner, spare: set[int]) -> None:
     """Its last word said, a runner has nothing left but to die; else it gets a moment to clear up by itself."""
     deadline = time.monotonic() + (0 if runner.over else CLEARING)
-    while time.monotonic() < deadline and not _exited(runner.pid):
+    while time.monotonic() < deadline and not exited(runner.pid):
         time.sleep(tree.ROUND)
     tree.send(signal.SIGKILL, [runner.pid])
     os.waitpid(runner.pid, 0)
@@ -185,11 +186,11 @@ def _bury(runner: Runner, spare: set[int]) -> None:
         tree.end_descendants(time.monotonic() + tree.PATIENCE, spare)
 
 
-def _exited(pid: int) -> bool:
+def exited(pid: int) -> bool:
     return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
-def _live(work: Work, sock: socket.socket) -> None:
+def live(work: Work, sock: socket.socket) -> None:
     """The whole life of the forked process. It never returns into its parent's code."""
     try:
         _detach(sock.fileno())

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ralph.system.git import REFS, Git, parse_refs
+from ralph.system.git import REFS, Git
 
 SAVED_EACH = 1_000_000  # bytes of one untracked file whose content is kept
 SAVED_ALL = 100_000_000
@@ -52,7 +52,7 @@ def scan(git: Git) -> Scan:
     changed, untracked, refs = git.together(
         ("tree", ("diff-files", "--name-only", "-z")), ("tree", UNTRACKED), ("repo", REFS)
     )
-    return Scan(split(changed), split(untracked), parse_refs(refs))
+    return Scan(split(changed), split(untracked), git.shown(refs))
 
 
 def split(out: bytes) -> tuple[str, ...]:

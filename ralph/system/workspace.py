@@ -1,7 +1,8 @@
-"""Where an attempt works: here, in the user's checkout, on a scratch branch of its own.
+"""Where an attempt works: in the user's checkout or in a worktree, on a scratch branch of its own.
 
 Before the agent starts HEAD is pointed at `ralph-wip/<n>` (no file is touched): its commits land there and ralph's
-branch stays at the last proven commit. Afterwards HEAD and ralph's refs are put back.
+branch stays at the last proven commit. Afterwards HEAD and ralph's refs are put back; in a worktree HEAD is
+detached, and ralph's branch is not the attempt's business.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from ralph.system.snapshot import Before, Scan, fill, lend_index, refresh, scan,
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """An attempt's place. `branch` and `wip` are full ref names, `ref` the beginning of its refs."""
+    """An attempt's place. `branch` ("" in a worktree) and `wip` are full ref names, `ref` the start of its refs."""
 
     n: int
     run: str
@@ -91,14 +92,14 @@ def leave(git: Git, space: Workspace, frozen: Frozen, refs: Mapping[str, str], t
     undo.clear_locks(git)
     held = f"{space.ref}/work" if frozen.work != space.before.commit else ""
     lines = [f"delete {space.ref}/before"] if held and f"{space.ref}/before" in refs else []
-    if refs.get(space.branch) != tip:
+    if space.branch and refs.get(space.branch) != tip:
         lines.append(f"update {space.branch} {tip}")
     for name, old in space.watched.refs.items():
         if refs.get(name) != old and name not in space.ours:
             lines += _saved(git, space, name, old, refs)
     if held:
         git.make_ref(held, frozen.work)
-    git.point_head(space.branch)
+    git.point_head(space.branch or space.before.base)
     if lines:
         git.update_refs(*lines)
     if space.wip in refs:
