@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING
 
-import typer
-
-from ralph.cli.commands import COMMANDS
-from ralph.cli.flags import HELP, LATER, arranged, unknown_flag
 from ralph.cli.output import open_closed, say
-from ralph.config import BUILT_AGENTS
 from ralph.errors import Exit, RalphError
 
+if TYPE_CHECKING:
+    from ralph.cli.commands import Command
+
+HELP = ("--help", "-h")
 INSTEAD = {
     "start": "Start `ralph` inside tmux or screen.",
     "report": "`ralph logs` and `ralph audit` show what happened.",
@@ -39,45 +38,27 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _dispatch(words: list[str]) -> int:
     if words[:1] == ["--version"]:
         return _version()
-    words = arranged(words)
-    name = words[0]
-    if name in HELP or (name in ("run", "resume") and any(word in HELP for word in words)):
-        return _help()
+    from ralph.cli.commands import COMMANDS, LATER, named
+
+    name, words = named(words)
     if name in LATER:
         raise RalphError(
             f"`ralph {name}` is not built yet", INSTEAD.get(name, "`ralph --help` shows what there is.")
         )
-    return _typed(name, words[1:])
+    if name in ("run", "resume") and any(word in HELP for word in words):
+        return _help()
+    return _typed(name, COMMANDS[name], words)
 
 
-def _typed(name: str, words: list[str]) -> int:
-    from typer._click.exceptions import ClickException
+def _typed(name: str, command: Command, words: list[str]) -> int:
+    from ralph.cli.commands import text_of
+    from ralph.cli.flags import apart, read
 
-    app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-    app.command(name)(COMMANDS[name]())
-    command = typer.main.get_command(app)
-    try:
-        return int(command.main(words, prog_name=f"ralph {name}", standalone_mode=False) or 0)
-    except ClickException as error:
-        _usage(error)
-    except typer.Abort:
-        return Exit.INTERRUPTED
-
-
-def _usage(error: Any) -> NoReturn:
-    """Typer's own complaint as a sentence of ralph's."""
-    from typer._click.exceptions import NoSuchOption
-
-    said = error.format_message().rstrip(".")
-    if isinstance(error, NoSuchOption) and error.ctx:
-        known = [name for one in error.ctx.command.params for name in (*one.opts, *one.secondary_opts)]
-        known += [f"--{name}" for name in BUILT_AGENTS if "--agent" in known]
-        raise unknown_flag(error.option_name, known) from error
-    if said.startswith("Got unexpected extra argument"):
-        words = said.partition("(")[2].partition("(")[2].rstrip(")")
-        cure = "The command comes first, then its flags: `ralph --help`."
-        raise RalphError(f"`{words}` is too much", cure) from error
-    raise RalphError(said[:1].lower() + said[1:], "`ralph --help` shows the flags and what they take.") from error
+    flags, texts = apart(command.options, words)
+    if any(word in HELP for word in flags):
+        return _help(name)
+    said = read(command.options, flags)
+    return int(command.start(**said, **text_of(command, texts)))
 
 
 def _version() -> int:
@@ -87,10 +68,10 @@ def _version() -> int:
     return Exit.DONE
 
 
-def _help() -> int:
-    from ralph.cli.help import text
+def _help(command: str = "") -> int:
+    from ralph.cli import help as pages
 
-    say(text().rstrip("\n"))
+    say((pages.of(command) if command else pages.text()).rstrip("\n"))
     return Exit.DONE
 
 

@@ -1,206 +1,202 @@
-"""The commands as Typer reads them. What each one needs is imported in it: start-up time."""
+"""The commands: how each is called, and where it begins. What it needs is imported in it: start-up time."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Annotated, Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
-import typer
-
-from ralph.cli.flags import signature
+from ralph.cli.flags import did_you_mean, misused
+from ralph.config import OPTIONS
 from ralph.errors import RalphError
+from ralph.values import Option, Sort
 
-CALLED = "a task's id, number, or how its text begins"
-Prd = Annotated[str | None, typer.Option("--prd", metavar="PATH", help="the PRD (default PRD.md)")]
-Json = Annotated[bool, typer.Option("--json", help="for programs")]
-Path = Annotated[str, typer.Argument(help="the PRD (default PRD.md)", show_default=False)]
-TheTask = Annotated[str, typer.Argument(help=CALLED, show_default=False)]
-MaybeTask = Annotated[str, typer.Argument(help=CALLED, show_default=False)]
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """The one text that a command may take beside its flags."""
+
+    name: str
+    help: str
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """`start` gets by name what was typed, and nothing else; its docstring is the help."""
+
+    start: Callable[..., int]
+    options: tuple[Option, ...]
+    text: Text | None = None
 
 
 # ---------------------------------------------------------------- the loop
 
 
-def _run() -> Callable[..., int]:
-    def command(**flags: Any) -> int:
-        """Work through the PRD."""
-        from ralph.cli.run import run
+def _run(**flags: Any) -> int:
+    """Work through the PRD."""
+    from ralph.cli.run import run
 
-        return run(flags)
-
-    return _with_flags(command)
+    return run(flags)
 
 
-def _resume() -> Callable[..., int]:
-    def command(*, set_aside: bool | None = None, keep: bool | None = None, **flags: Any) -> int:
-        """Let a paused run go on; after a crash, continue although files were changed since."""
-        from ralph.cli.steer import resume
+def _resume(set_aside: bool = False, keep: bool = False, **flags: Any) -> int:
+    """Let a paused run go on; after a crash, continue although files were changed since."""
+    from ralph.cli.steer import resume
 
-        if set_aside and keep:
-            raise RalphError("--set-aside and --keep are both given", "Keep the one that you mean.")
-        return resume(flags, "set-aside" if set_aside else "keep" if keep else "")
-
-    return _with_flags(command, "set_aside", "keep")
-
-
-def _with_flags(command: Callable[..., int], *more: str) -> Callable[..., int]:
-    from inspect import Parameter
-
-    rows = signature()
-    switches = [Parameter(name, Parameter.KEYWORD_ONLY, default=None, annotation=bool | None) for name in more]
-    described: Any = command
-    described.__signature__ = rows.replace(parameters=[*switches, *rows.parameters.values()])
-    described.__annotations__ = {}
-    return command
+    if set_aside and keep:
+        raise RalphError("--set-aside and --keep are both given", "Keep the one that you mean.")
+    return resume(flags, "set-aside" if set_aside else "keep" if keep else "")
 
 
 # ---------------------------------------------------------------- to read
 
 
-def _status() -> Callable[..., int]:
-    def status(prd: Prd = None, as_json: Json = False) -> int:
-        """Which task stands where, and whether a run is going on."""
-        from ralph.cli.status import status
+def _status(prd: str | None = None, json: bool = False) -> int:
+    """Which task stands where, and whether a run is going on."""
+    from ralph.cli.status import status
 
-        return status(prd, as_json=as_json)
-
-    return status
+    return status(prd, as_json=json)
 
 
-def _logs() -> Callable[..., int]:
-    def logs(
-        task: MaybeTask = "",
-        follow: Annotated[bool, typer.Option("--follow", "-f", help="wait for more")] = False,
-        verbose: Annotated[bool, typer.Option("--verbose", help="with what the agent did")] = False,
-        prd: Prd = None,
-        as_json: Json = False,
-    ) -> int:
-        """The diary of the last run; with a task, what the agent printed in its last attempt."""
-        from ralph.cli.logs import logs
+def _logs(
+    task: str = "", prd: str | None = None, follow: bool = False, verbose: bool = False, json: bool = False
+) -> int:
+    """The diary of the last run; with a task, what the agent printed in its last attempt."""
+    from ralph.cli.logs import logs
 
-        return logs(task, prd, follow=follow, verbose=verbose, as_json=as_json)
-
-    return logs
+    return logs(task, prd, follow=follow, verbose=verbose, as_json=json)
 
 
-def _audit() -> Callable[..., int]:
-    def audit(
-        path: Path = "",
-        prd: Prd = None,
-        as_json: Json = False,
-    ) -> int:
-        """For each ticked box the commit and the gates that prove it; exit code 1 where nothing does."""
-        from ralph.cli.audit import audit
+def _audit(path: str = "", prd: str | None = None, json: bool = False) -> int:
+    """For each ticked box the commit and the gates that prove it; exit code 1 where nothing does."""
+    from ralph.cli.audit import audit
 
-        return audit(path or prd, as_json=as_json)
-
-    return audit
+    return audit(path or prd, as_json=json)
 
 
-def _review() -> Callable[..., int]:
-    def review(task: MaybeTask = "", prd: Prd = None, as_json: Json = False) -> int:
-        """What is parked and why; with a task, all that was tried and what can be done now."""
-        from ralph.cli.review import review
+def _review(task: str = "", prd: str | None = None, json: bool = False) -> int:
+    """What is parked and why; with a task, all that was tried and what can be done now."""
+    from ralph.cli.review import review
 
-        return review(task, prd, as_json=as_json)
-
-    return review
+    return review(task, prd, as_json=json)
 
 
-def _lint() -> Callable[..., int]:
-    def lint(path: Path = "", prd: Prd = None, as_json: Json = False) -> int:
-        """What is wrong or risky in the PRD, each with its line and a cure; exit code 1 for errors."""
-        from ralph.cli.lint import lint
+def _lint(path: str = "", prd: str | None = None, json: bool = False) -> int:
+    """What is wrong or risky in the PRD, each with its line and a cure; exit code 1 for errors."""
+    from ralph.cli.lint import lint
 
-        return lint(path or prd, as_json=as_json)
-
-    return lint
+    return lint(path or prd, as_json=json)
 
 
 # ---------------------------------------------------------------- to steer
 
 
-def _pause() -> Callable[..., int]:
-    def pause(prd: Prd = None) -> int:
-        """Start nothing more in the run that is going on, until `ralph resume`."""
-        from ralph.cli.steer import pause
+def _pause(prd: str | None = None) -> int:
+    """Start nothing more in the run that is going on, until `ralph resume`."""
+    from ralph.cli.steer import pause
 
-        return pause(prd)
-
-    return pause
+    return pause(prd)
 
 
-def _stop() -> Callable[..., int]:
-    def stop(
-        now: Annotated[bool, typer.Option("--now", help="end the agent that works, too")] = False,
-        prd: Prd = None,
-    ) -> int:
-        """End the run when its attempt is over. The same command continues it."""
-        from ralph.cli.steer import stop
+def _stop(prd: str | None = None, now: bool = False) -> int:
+    """End the run when its attempt is over. The same command continues it."""
+    from ralph.cli.steer import stop
 
-        return stop(prd, now=now)
-
-    return stop
+    return stop(prd, now=now)
 
 
-def _skip() -> Callable[..., int]:
-    def skip(task: TheTask, prd: Prd = None) -> int:
-        """Leave a task out of the run that is going on; its box stays empty."""
-        from ralph.cli.steer import skip
+def _skip(task: str, prd: str | None = None) -> int:
+    """Leave a task out of the run that is going on; its box stays empty."""
+    from ralph.cli.steer import skip
 
-        return skip(task, prd)
-
-    return skip
+    return skip(task, prd)
 
 
-def _retry() -> Callable[..., int]:
-    def retry(
-        task: TheTask,
-        note: Annotated[
-            str, typer.Option("--note", metavar="TEXT", help="for its next prompt", show_default=False)
-        ] = "",
-        prd: Prd = None,
-    ) -> int:
-        """Put a parked task back: its `- Parked:` line goes."""
-        from ralph.cli.steer import retry
+def _retry(task: str, prd: str | None = None, note: str = "") -> int:
+    """Put a parked task back: its `- Parked:` line goes."""
+    from ralph.cli.steer import retry
 
-        return retry(task, prd, note=note)
-
-    return retry
+    return retry(task, prd, note=note)
 
 
 # ---------------------------------------------------------------- to begin
 
 
-def _init() -> Callable[..., int]:
-    def init(
-        agent: Annotated[
-            str, typer.Option("--agent", metavar="NAME", help="the agent to use", show_default=False)
-        ] = "",
-    ) -> int:
-        """Write a first PRD.md, memory file and ralph.toml; never over what is there."""
-        from ralph.cli.init import init
+def _init(agent: str = "") -> int:
+    """Write a first PRD.md, memory file and ralph.toml; never over what is there."""
+    from ralph.cli.init import init
 
-        return init(agent)
-
-    return init
+    return init(agent)
 
 
-def _demo() -> Callable[..., int]:
-    def demo(
-        keep: Annotated[
-            str, typer.Option("--keep", metavar="DIR", help="leave the repository there", show_default=False)
-        ] = "",
-    ) -> int:
-        """The whole loop on an example, with a scripted agent."""
-        from ralph.cli.demo import demo
+def _demo(keep: str = "") -> int:
+    """The whole loop on an example, with a scripted agent."""
+    from ralph.cli.demo import demo
 
-        return demo(keep)
-
-    return demo
+    return demo(keep)
 
 
-COMMANDS: dict[str, Callable[[], Callable[..., int]]] = {
-    "run": _run, "resume": _resume, "status": _status, "logs": _logs, "audit": _audit, "review": _review,
-    "lint": _lint, "pause": _pause, "stop": _stop, "skip": _skip, "retry": _retry, "init": _init, "demo": _demo,
-}  # fmt: skip
+# ---------------------------------------------------------------- how they are called
+
+
+def _text(name: str, said: str, value: str) -> Option:
+    return Option(name, Sort.TEXT, "", said, value)
+
+
+def _switch(name: str, said: str) -> Option:
+    return Option(name, Sort.SWITCH, "", said)
+
+
+LOOP = tuple(option for option in OPTIONS.values() if option.flag)
+PRD = _text("prd", "the PRD (default PRD.md)", "PATH")
+JSON = _switch("json", "for programs")
+FILE = Text("path", PRD.help)
+TASK = Text("task", "a task's id, number, or how its text begins")
+THE_TASK = Text(TASK.name, TASK.help, required=True)
+
+COMMANDS = {
+    "run": Command(_run, LOOP),
+    "resume": Command(_resume, (_switch("set_aside", ""), _switch("keep", ""), *LOOP)),
+    "status": Command(_status, (PRD, JSON)),
+    "logs": Command(
+        _logs, (_switch("follow", "wait for more"), _switch("verbose", "with what the agent did"), PRD, JSON), TASK
+    ),
+    "audit": Command(_audit, (PRD, JSON), FILE),
+    "review": Command(_review, (PRD, JSON), TASK),
+    "lint": Command(_lint, (PRD, JSON), FILE),
+    "pause": Command(_pause, (PRD,)),
+    "stop": Command(_stop, (_switch("now", "end the agent that works, too"), PRD)),
+    "skip": Command(_skip, (PRD,), THE_TASK),
+    "retry": Command(_retry, (_text("note", "for its next prompt", "TEXT"), PRD), THE_TASK),
+    "init": Command(_init, (_text("agent", "the agent to use", "NAME"),)),
+    "demo": Command(_demo, (_text("keep", "leave the repository there", "DIR"),)),
+}
+LATER = ("report", "explain", "start", "attach", "ls", "tail", "doctor", "clean", "notify", "plan", "convert")
+
+
+def named(argv: Sequence[str]) -> tuple[str, list[str]]:
+    """The command, `run` where none was named, and its words."""
+    if not argv or argv[0].startswith("-"):
+        return "run", list(argv)
+    if argv[0] not in COMMANDS and argv[0] not in LATER:
+        raise _unknown(argv[0])
+    return argv[0], list(argv[1:])
+
+
+def text_of(command: Command, texts: Sequence[str]) -> dict[str, str]:
+    """The text that the command takes, under its name. RalphError for one too many, or none where it needs one."""
+    wanted = command.text
+    if too_much := texts[1 if wanted else 0 :]:
+        cure = "The command comes first, then its flags: `ralph --help`."
+        raise RalphError(f"`{' '.join(too_much)}` is too much", cure)
+    if wanted and wanted.required and not texts:
+        raise misused(f"missing argument '{wanted.name}'")
+    return {wanted.name: texts[0]} if wanted and texts else {}
+
+
+def _unknown(word: str) -> RalphError:
+    cure = f"{did_you_mean(word, (*COMMANDS, *LATER))}`ralph --help` shows them all."
+    if word.endswith(".md") or "/" in word:
+        cure = f"To work through that file: `ralph --prd {word}`."
+    return RalphError(f"there is no command `{word}`", cure)

@@ -1,88 +1,112 @@
-"""From what was typed to a command and its flags. The flags of the loop are the schema in `ralph.config`."""
+"""From words to what they say: flags with their values, and texts. The parser is built from rows of the schema."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from argparse import SUPPRESS, ArgumentError, ArgumentParser, BooleanOptionalAction
+from collections.abc import Collection, Iterator, Sequence
 from difflib import get_close_matches
-from inspect import Parameter, Signature
-from typing import Any
+from typing import Any, NoReturn
 
-import typer
-
-from ralph.config import AGENTS, OPTIONS
+from ralph.config import AGENTS, BUILT_AGENTS
 from ralph.errors import RalphError
 from ralph.values import Option, Sort
 
-LATER = ("report", "explain", "start", "attach", "ls", "tail", "doctor", "clean", "notify", "plan", "convert")
-BUILT = (
-    "run",
-    "demo",
-    "init",
-    "lint",
-    "status",
-    "logs",
-    "audit",
-    "review",
-    "pause",
-    "resume",
-    "skip",
-    "retry",
-    "stop",
-)
-COMMANDS = (*BUILT, *LATER)
-HELP = ("--help", "-h")
+SHORT = {"follow": "-f"}
 
 
-def arranged(argv: Sequence[str]) -> list[str]:
-    """The words for Typer: a command first (`run` where none was named), `--claude` as `--agent=claude`."""
-    words = list(argv)
-    if not words or (words[0].startswith("-") and words[0] not in ("--version", *HELP)):
-        return ["run", *_agents_named(words)]
-    if words[0] in ("run", "resume", "init"):
-        return [words[0], *_agents_named(words[1:])]
-    if not words[0].startswith("-") and words[0] not in COMMANDS:
-        raise _unknown_command(words[0])
-    return words
+def apart(options: Sequence[Option], words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """(flags, each in one word with its value; texts).
+
+    The word behind a flag that takes a value is its value, whatever it looks like; all words behind `--` are texts.
+    """
+    takes_value = {option.flag_name for option in options if option.sort is not Sort.SWITCH}
+    flags: list[str] = []
+    texts: list[str] = []
+    rest = iter(words)
+    for word in rest:
+        if word == "--":
+            texts += rest
+        elif word in takes_value:
+            flags.append(f"{word}={_value(word, rest)}")
+        elif word.startswith("-") and word != "-":
+            flags.append(word)
+        else:
+            texts.append(word)
+    return flags, texts
 
 
-def _agents_named(words: Sequence[str]) -> list[str]:
-    """Shortcuts spelled out, but not where a word is the value of the flag before it."""
-    takes_value = {option.flag_name for option in OPTIONS.values() if option.sort is not Sort.SWITCH}
-    before = ["", *words]
-    return [
-        f"--agent={word[2:]}" if word[2:] in AGENTS and word.startswith("--") and last not in takes_value else word
-        for last, word in zip(before, words, strict=False)
-    ]
+def _value(flag: str, rest: Iterator[str]) -> str:
+    value = next(rest, None)
+    if value is None:
+        raise misused(f"option '{flag}' requires an argument")
+    return value
 
 
-def _unknown_command(word: str) -> RalphError:
-    if word.endswith(".md") or "/" in word:
-        return RalphError(f"there is no command `{word}`", f"To work through that file: `ralph --prd {word}`.")
-    return RalphError(f"there is no command `{word}`", f"{_near(word, COMMANDS)}`ralph --help` shows them all.")
+def read(options: Sequence[Option], flags: Sequence[str]) -> dict[str, Any]:
+    """What the flags say, under the options' names: text or switches. Without what was not typed."""
+    try:
+        said, unknown = parser(options).parse_known_args(flags)
+    except ArgumentError as error:
+        flag = (error.argument_name or "").partition("/")[0]
+        raise misused(f"option '{flag}' does not take a value") from error
+    if unknown:
+        raise _unknown(unknown[0].partition("=")[0], options)
+    return vars(said)
 
 
-def unknown_flag(flag: str, known: Sequence[str]) -> RalphError:
-    """The sentence for a flag that is none of `known`."""
-    return RalphError(f"there is no flag {flag}", f"{_near(flag, known)}`ralph --help` shows them all.")
+# ---------------------------------------------------------------- the parser
 
 
-def _near(word: str, known: Sequence[str]) -> str:
+class Parser(ArgumentParser):
+    """argparse, but what is wrong is raised: nothing is printed, nothing exits."""
+
+    def error(self, message: str) -> NoReturn:
+        raise misused(message)
+
+
+def parser(options: Sequence[Option]) -> Parser:
+    """It knows the flags of these rows, and the agents' own flags where --agent is one of them."""
+    made = Parser(add_help=False, allow_abbrev=False, exit_on_error=False, argument_default=SUPPRESS)
+    for option in options:
+        made.add_argument(*_names(option), dest=option.name, **_kind(option))
+        if option.name == "agent":
+            for name in AGENTS:
+                made.add_argument(f"--{name}", dest="agent", action="store_const", const=name)
+    return made
+
+
+def _names(option: Option) -> list[str]:
+    return [option.flag_name, *([SHORT[option.name]] if option.name in SHORT else [])]
+
+
+def _kind(option: Option) -> dict[str, Any]:
+    if option.sort is Sort.SWITCH:
+        return {"action": BooleanOptionalAction if _has_opposite(option) else "store_true"}
+    # Python 3.11 drops a value that is exactly `--`: `const` stands in for it. No flag comes here without a value.
+    return {"action": "append" if option.sort is Sort.TEXTS else "store", "nargs": "?", "const": "--"}
+
+
+def _has_opposite(option: Option) -> bool:
+    return option.sort is Sort.SWITCH and not option.name.startswith("no_")
+
+
+# ---------------------------------------------------------------- what is wrong
+
+
+def misused(what: str) -> RalphError:
+    """The sentence for a known flag, or a text, in a place that is not made for it."""
+    return RalphError(what, "`ralph --help` shows the flags and what they take.")
+
+
+def _unknown(flag: str, options: Sequence[Option]) -> RalphError:
+    known = [name for option in options for name in _names(option)]
+    known += [f"--no-{option.key}" for option in options if _has_opposite(option)]
+    known += [f"--{name}" for name in BUILT_AGENTS if "--agent" in known]
+    shown = flag if flag.startswith("--") else flag[:2]
+    return RalphError(f"there is no flag {shown}", f"{did_you_mean(shown, known)}`ralph --help` shows them all.")
+
+
+def did_you_mean(word: str, known: Collection[str]) -> str:
+    """A question with the nearest of them, or nothing."""
     near = get_close_matches(word, known, 1, cutoff=0.5)
     return f"Did you mean `{near[0]}`? " if near else ""
-
-
-# ---------------------------------------------------------------- the flags of the loop
-
-
-def signature() -> Signature:
-    """What Typer reads: one keyword for each row of the schema, all optional; `config.load` reads the values."""
-    return Signature([_keyword(option) for option in OPTIONS.values() if option.flag])
-
-
-def _keyword(option: Option) -> Parameter:
-    kind: Any = {Sort.SWITCH: bool | None, Sort.TEXTS: list[str] | None}.get(option.sort, str | None)
-    names = [option.flag_name]
-    if option.sort is Sort.SWITCH and not option.name.startswith("no_"):
-        names = [f"{option.flag_name}/--no-{option.key}"]
-    default = typer.Option(None, *names, metavar=option.value or None, help=option.help, show_default=False)
-    return Parameter(option.name, Parameter.KEYWORD_ONLY, default=default, annotation=kind)

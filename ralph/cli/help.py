@@ -1,10 +1,13 @@
-"""What `ralph --help` shows: the commands that are there, and the flags of the loop from their schema."""
+"""What `--help` shows: the commands that are there, the flags of the loop from their schema; one command's own."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import groupby
 from textwrap import fill
 
+from ralph.cli.commands import COMMANDS, Text
+from ralph.cli.flags import SHORT
 from ralph.config import BUILT_AGENTS, NOT_BUILT, OPTIONS
 from ralph.values import Option
 
@@ -56,3 +59,37 @@ def _row(option: Option) -> str:
     if option.name == "agent":
         said += f"; also {' '.join(f'--{name}' for name in BUILT_AGENTS)}"
     return fill(said, 116, initial_indent=left.ljust(INDENT - 2) + "  ", subsequent_indent=" " * INDENT)
+
+
+# ---------------------------------------------------------------- one command
+
+
+def of(name: str) -> str:
+    """The page of one command, 78 columns wide."""
+    command = COMMANDS[name]
+    usage = f"Usage: ralph {name} [OPTIONS]{_usage(command.text)}"
+    said = fill(command.start.__doc__ or "", 78, initial_indent="  ", subsequent_indent="  ")
+    flags = [
+        *((_typed(option), option.help) for option in command.options),
+        ("--help", "Show this message and exit."),
+    ]
+    parts = [usage, said, _table("Options", flags)]
+    if text := command.text:
+        parts[2:2] = [_table("Arguments", [(text.name, text.help + ("  [required]" if text.required else ""))])]
+    return "\n\n".join(parts)
+
+
+def _usage(text: Text | None) -> str:
+    if text is None:
+        return ""
+    return f" {{{text.name}}}" if text.required else f" [{text.name}]"
+
+
+def _typed(option: Option) -> str:
+    short = f"{SHORT[option.name]}, " if option.name in SHORT else ""
+    return f"{short}{option.flag_name} {option.value}".rstrip()
+
+
+def _table(title: str, rows: Sequence[tuple[str, str]]) -> str:
+    width = max(len(left) for left, _ in rows)
+    return "\n".join([f"{title}:", *(f"  {left:<{width}}  {right}" for left, right in rows)])

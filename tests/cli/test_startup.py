@@ -10,7 +10,7 @@ import pytest
 from conftest import Repository
 
 HEAVY = {"rich", "pexpect", "pathspec", "pydantic", "jinja2", "psutil", "asyncio", "pygments", "mdformat",
-         "filelock", "unittest", "http", "ssl", "email"}  # fmt: skip
+         "filelock", "unittest", "http", "ssl", "email", "typer", "click"}  # fmt: skip
 PROGRAM = """
 import json, sys
 from ralph.cli.app import main
