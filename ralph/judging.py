@@ -9,11 +9,12 @@ from datetime import datetime
 from pathlib import Path
 
 from ralph import paper
+from ralph.confirming import confirm, open_criteria
 from ralph.core import guarded, sensitive, verdict
 from ralph.core.life import CHECK
 from ralph.errors import Exit, RalphError
 from ralph.events import GateRan, Judged, Publishing
-from ralph.model import Evidence, Finding, Gate, GateResult, Rules, Stopped, Task, Verdict, What
+from ralph.model import Criterion, Evidence, Finding, Gate, GateResult, Rules, Stopped, Task, Verdict, What
 from ralph.paper import Placing, Settled, place, take_out, untick_after_gates
 from ralph.run import Run
 from ralph.system import gates, record, undo
@@ -51,16 +52,18 @@ def judge(run: Run, space: Workspace, task: Task, frozen: Frozen, settled: Settl
     if placing is None:
         gone = Finding(What.GONE, f"Its task is gone from {run.paths.prd}: nothing is ticked.")
         return Judgement(Verdict((gone,)), evidence)
+    met: tuple[Criterion, ...] = ()
     try:
         evidence = _with_gates(run, space, evidence, rules, commands, placing)
         final = verdict.judge(evidence, rules)
         if final.accepted and run.settings.review_with and frozen.changes:
-            final = Verdict((*final.findings, *_reviewed(run, space, task, frozen, evidence, placing)))
+            findings, met = _reviewed(run, space, task, frozen, evidence, placing)
+            final = Verdict((*final.findings, *findings))
     except RalphError:
         take_out(run, placing)
         raise
     if final.accepted:
-        return Judgement(final, evidence, placing)
+        return Judgement(final, evidence, confirm(run, task, placing, evidence.gates, met))
     take_out(run, placing)
     return Judgement(final, evidence)
 
@@ -162,12 +165,13 @@ def _with_gates(run: Run, space: Workspace, evidence: Evidence, rules: Rules, co
 
 def _reviewed(
     run: Run, space: Workspace, task: Task, frozen: Frozen, evidence: Evidence, placing: Placing
-) -> list[Finding]:  # fmt: skip
-    """What a second agent has against it. It can only read, and what it wrote all the same is taken back."""
+) -> tuple[list[Finding], tuple[Criterion, ...]]:  # fmt: skip
+    """What a second agent has against it, and which criteria it confirms. It can only read; what it wrote all
+    the same is taken back."""
     from ralph import reviewing
 
     try:
-        return reviewing.look(run, space, task, frozen, evidence.gates)
+        return reviewing.look(run, space, task, frozen, evidence.gates, open_criteria(run, task, placing))
     finally:
         take_back_writes(run, space)
         untick_after_gates(run, placing.new[run.paths.prd])

@@ -55,13 +55,25 @@ class NearMiss:
 
 
 @dataclass(frozen=True, slots=True)
+class Criterion:
+    """A box under acceptance criteria or the like: not a task."""
+
+    task: str | None  # id of the task that it stands under
+    line: int  # 1-based line of the box
+    offset: int  # byte offset of the character inside the brackets
+    text: str
+    done: bool
+    asked: bool = True  # False: it stands under "Out of scope"
+
+
+@dataclass(frozen=True, slots=True)
 class Prd:
     """A parsed PRD: its bytes, and what was found in them."""
 
     data: bytes
     tasks: tuple[Task, ...]
     near_misses: tuple[NearMiss, ...] = ()
-    criteria: int = 0  # boxes that stand under acceptance criteria and the like: not tasks
+    criteria: tuple[Criterion, ...] = ()
 
 
 # ---------------------------------------------------------------- agents

@@ -257,6 +257,9 @@ def _tell_hand_edit(run: Run, task: Task, found: prd.Difference, now: Prd) -> No
     for one in found.ticked:
         run.say(f"“{texts.get(one, one)}” was ticked while {task.id} ran: the box goes back. "
                 "Tick it again when no agent runs.", loud=True)  # fmt: skip
+    for met in found.criteria:
+        run.say(f"Criterion “{one_line(clean(met.text), 60)}” was ticked while {task.id} ran: its box goes back. "
+                "Tick it again when no agent runs.", loud=True)  # fmt: skip
     for lost in found.vanished:
         run.vanished[lost.id] = one_line(clean(lost.text), 60)
         run.say(f"“{run.vanished[lost.id]}” vanished from {run.paths.prd} while {task.id} ran.", loud=True)

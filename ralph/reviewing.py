@@ -6,12 +6,13 @@ What it answers is a finding like any other. No readable answer is no answer: th
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
 from ralph.core import brief as briefing
 from ralph.core import review
 from ralph.core.review import Review
 from ralph.events import Reviewed
-from ralph.model import Finding, GateResult, Stopped, Task, What
+from ralph.model import Criterion, Finding, GateResult, Stopped, Task, What
 from ralph.run import Run
 from ralph.system import session
 from ralph.system.examine import Frozen
@@ -24,27 +25,36 @@ from ralph.working import Follower, written
 MOST_DIFF = 200_000  # characters of the diff that the reviewer gets
 
 
-def look(run: Run, space: Workspace, task: Task, frozen: Frozen, results: tuple[GateResult, ...]) -> list[Finding]:
-    """What the reviewer has against the work. It may have written: the caller takes that back."""
+def look(
+    run: Run, space: Workspace, task: Task, frozen: Frozen, results: tuple[GateResult, ...],
+    criteria: Sequence[Criterion] = (),
+) -> tuple[list[Finding], tuple[Criterion, ...]]:  # fmt: skip
+    """What the reviewer has against the work, and which criteria it confirms. It may have written: the caller takes
+    that back."""
     worker = named(run.settings.review_with)
-    end = _asked(run, space, task, worker, _question(run, task, frozen, results))
+    end = _asked(run, space, task, worker, _question(run, task, frozen, results, criteria))
     answer = review.read_answer(end.said) if end.well else Review(None)
     text = one_line(mask(clean(" ".join(answer.problems)), run.secrets), 400)
     run.note(Reviewed(space.n, worker.name, answer.ok, text, round(end.seconds, 3), end.tokens, end.cost))
     if answer.ok is None:
         run.say(f"The reviewer {worker.name} gave no readable answer: the gates alone decide.", loud=True)
     if answer.ok is not False:
-        return []
+        return [], tuple(one for number, one in enumerate(criteria, 1) if number in answer.met)
     said = [mask(clean(one), run.secrets) for one in answer.problems]
     first = one_line(said[0], 200) if said else "it gave no reason"
-    return [Finding(What.REVIEW, f"The reviewer {worker.name} refused it: {first}", "\n".join(said))]
+    return [Finding(What.REVIEW, f"The reviewer {worker.name} refused it: {first}", "\n".join(said))], ()
 
 
-def _question(run: Run, task: Task, frozen: Frozen, results: tuple[GateResult, ...]) -> str:
+def _question(
+    run: Run, task: Task, frozen: Frozen, results: tuple[GateResult, ...], criteria: Sequence[Criterion]
+) -> str:  # fmt: skip
     words = ("diff", "--no-color", "--no-ext-diff", "--no-textconv", run.tip, frozen.tree)
     diff = run.git.tree(*words).decode(errors="replace")
     cut = diff if len(diff) <= MOST_DIFF else f"{diff[:MOST_DIFF]}\n... {len(diff) - MOST_DIFF} characters more"
-    return briefing.ask_review(templates(), task=task, diff=cut, gates=results, secrets=run.secrets)
+    texts = [one.text for one in criteria]
+    return briefing.ask_review(
+        templates(), task=task, diff=cut, gates=results, secrets=run.secrets, criteria=texts
+    )  # fmt: skip
 
 
 def _asked(run: Run, space: Workspace, task: Task, worker: Worker, question: str) -> Stopped:

@@ -212,14 +212,22 @@ def ask_handover(
 
 
 def ask_review(
-    templates: Mapping[str, str], *, task: Task, diff: str, gates: Sequence[GateResult], secrets: Sequence[str]
+    templates: Mapping[str, str], *, task: Task, diff: str, gates: Sequence[GateResult], secrets: Sequence[str],
+    criteria: Sequence[str] = (),
 ) -> str:  # fmt: skip
-    """The question to a reviewer: the task, what the gates said, the whole diff as data."""
+    """The question to a reviewer: the task, what the gates said, the whole diff as data, and the criteria that it
+    may confirm by their numbers."""
     told = "".join(f"- {words.gate(one)}: {'green' if one.ok else 'not green'}\n" for one in gates)
     return _asked(
         templates["review"], task, secrets, done_when=_list("Done when", task.fields.done_when),
         gates=told or "No checks were run.\n", diff=fence(mask(clean(diff), secrets), "diff"),
+        criteria=_numbered(templates["review_criteria"], criteria) if criteria else "",
     )  # fmt: skip
+
+
+def _numbered(template: str, criteria: Sequence[str]) -> str:
+    listed = "".join(f"{number}. {one_line(one, 400)}\n" for number, one in enumerate(criteria, 1))
+    return Template(template).substitute(criteria=listed)
 
 
 def _asked(template: str, task: Task, secrets: Sequence[str], **values: str) -> str:

@@ -8,7 +8,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ralph.model import Prd, Task
+from ralph.core import criteria
+from ralph.model import Criterion, Prd, Task
 
 _EOL = re.compile(rb"\r\n|\r|\n")
 _SMALL = 300  # lines on each side of a gap that is compared line by line
@@ -23,6 +24,7 @@ class Difference:
     vanished: tuple[Task, ...] = ()  # open tasks that are gone
     appeared: tuple[Task, ...] = ()
     changed_checks: tuple[str, ...] = ()  # tasks with `Check:` commands that they did not have before
+    criteria: tuple[Criterion, ...] = ()  # that became ticked
     rewrote: bool = False  # anything differs beyond the boxes of tasks
 
 
@@ -55,6 +57,7 @@ def difference(before: Prd, now: Prd) -> Difference:
         vanished=_vanished(before, pairs),
         appeared=appeared,
         changed_checks=_ids([new for old, new in checks if not set(new.fields.checks) <= set(old)]),
+        criteria=criteria.new_ticks(before, now),
         rewrote=_without_boxes(before) != _without_boxes(now),
     )
 

@@ -115,11 +115,11 @@ def _below(item: Item) -> list[str]:
 
 def _plain(value: str) -> str:
     value = " ".join(value.split())
-    code = _code(value)
+    code = code_spans(value)
     return code[0] if code and value.startswith("`") and value.endswith("`") else value
 
 
-def _code(text: str) -> list[str]:
+def code_spans(text: str) -> list[str]:
     """The contents of the code spans in a text."""
     return [" ".join(found[2].split("\n")).strip() for found in _CODE.finditer(text)] if "`" in text else []
 
@@ -129,7 +129,7 @@ def _names(said: Sequence[_Said]) -> tuple[str, ...]:
     if not said:
         return ()
     texts = _texts(said)
-    code = [name for text in texts for name in _code(text)]
+    code = [name for text in texts for name in code_spans(text)]
     names = code or [name.strip() for text in texts for name in re.split(r"[,;\n]", text)]
     return tuple(dict.fromkeys(name for name in names if name.lower().rstrip(".") not in _NOTHING))
 
@@ -138,7 +138,7 @@ def _commands(said: Sequence[_Said]) -> tuple[str, ...]:
     """Code spans and fences, if there are any; else each text as it stands."""
     texts = _texts(said)
     fences = [code.strip() for item, _ in said for code in item.code]
-    code = [command for text in texts for command in _code(text)] + fences
+    code = [command for text in texts for command in code_spans(text)] + fences
     commands = code or [" ".join(text.split()) for text in texts]
     return tuple(dict.fromkeys(command for command in commands if command.lower() not in _NOTHING))
 

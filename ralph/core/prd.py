@@ -8,20 +8,21 @@ from collections.abc import Sequence
 from dataclasses import replace
 from hashlib import sha256
 
-from ralph.core import markdown
+from ralph.core import criteria, markdown
 from ralph.core.blocks import Document, Item, read, uncollected
 from ralph.core.changes import Difference, difference, find, new_ticks
-from ralph.core.fields import field_name, names_criteria, opens_criteria, read_fields
+from ralph.core.fields import field_name, read_fields
 from ralph.core.lookup import WRITTEN_ID, parents_done_with, resolve
 from ralph.core.near_misses import near_misses
 from ralph.core.refusals import check
 from ralph.errors import RalphError
-from ralph.model import Prd, Task
+from ralph.model import Criterion, Prd, Task
 
 __all__ = [
     "Difference",
     "add_subtasks",
     "check",
+    "confirm",
     "difference",
     "find",
     "parents_done_with",
@@ -68,23 +69,12 @@ def _read(data: bytes) -> Prd:
 
 def _from(document: Document) -> Prd:
     items = [item for item in document.items if item.boxed and not item.quoted]
-    criteria = _criteria(document)
-    tasks = _tasks(document, [item for item in items if id(item) not in criteria])
-    return Prd(document.data, tasks, near_misses(document), criteria=len(items) - len(tasks))
-
-
-def _criteria(document: Document) -> set[int]:
-    """The items (by identity) that stand under acceptance criteria and the like."""
-    known: dict[tuple[str, ...], bool] = {}
-    under: set[int] = set()
-    for item in document.items:
-        place, above = item.headings, item.parent
-        if place not in known:
-            known[place] = any(names_criteria(title) for title in place)
-        inherited = above is not None and (id(above) in under or (not above.boxed and opens_criteria(above)))
-        if inherited or known[place] or (item.label and names_criteria(item.label)):
-            under.add(id(item))
-    return under
+    under = criteria.under(document)
+    own = [item for item in items if id(item) not in under]
+    tasks = _tasks(document, own)
+    ids = {id(item): task.id for item, task in zip(own, tasks, strict=True)} if len(own) < len(items) else {}
+    boxes = criteria.read_criteria([item for item in items if id(item) in under], ids)
+    return Prd(document.data, tasks, near_misses(document), boxes)
 
 
 def _tasks(document: Document, items: Sequence[Item]) -> tuple[Task, ...]:
@@ -220,7 +210,15 @@ def _place(prd: Prd, task_id: str) -> int:
 def without_new_ticks(before: Prd, now: Prd) -> Prd:
     """The later reading with every box empty that became ticked since the earlier one; all else byte for byte."""
     new = {task.number - 1 for task in new_ticks(before, now)}
-    return _set(now, new, done=False) if new else now
+    kept = _set(now, new, done=False) if new else now
+    met = [one.offset for one in criteria.new_ticks(before, now)]
+    return parse(markdown.set_boxes(kept.data, met, done=False)) if met else kept
+
+
+def confirm(prd: Prd, met: Sequence[Criterion], of: Prd) -> Prd:
+    """The PRD with the boxes of those criteria ticked, which were found in the reading `of`: one byte each."""
+    offsets = criteria.places(prd, met, of)
+    return parse(markdown.set_boxes(prd.data, offsets, done=True)) if offsets else prd
 
 
 def park(prd: Prd, task_id: str, reason: str) -> Prd:

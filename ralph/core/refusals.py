@@ -35,7 +35,7 @@ def _has_tasks(prd: Prd, name: str) -> None:
         raise RalphError("the PRD is empty", "Write a task into it, such as `- [ ] Say hello`.", where=name)
     if prd.criteria:
         raise RalphError(
-            f"the PRD has {prd.criteria} boxes but no task: all stand under Acceptance criteria or the like",
+            f"the PRD has {len(prd.criteria)} boxes but no task: all stand under Acceptance criteria or the like",
             "Put the tasks under another heading: boxes there are criteria, not work.",
             where=name,
         )

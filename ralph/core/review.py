@@ -9,6 +9,7 @@ from ralph.text import clean, one_line
 
 VERDICT = re.compile(r"^\W*VERDICT\W+(ACCEPT|REFUSE)\w*\W*$", re.MULTILINE)
 PROBLEM = re.compile(r"^\s*[-*+] +(\S.*)$", re.MULTILINE)
+MET = re.compile(r"^[*_`]*CRITERIA:[*_` ]*(\d{1,4}(?:[ ,]+\d{1,4})*)[*_` .]*$", re.MULTILINE)
 MOST = 20  # problems
 
 
@@ -18,6 +19,7 @@ class Review:
 
     ok: bool | None
     problems: tuple[str, ...] = ()
+    met: tuple[int, ...] = ()  # numbers of the criteria that are met, of accepted work only
 
 
 def read_answer(text: str) -> Review:
@@ -28,4 +30,11 @@ def read_answer(text: str) -> Review:
         return Review(None)
     below = text[found[-1].end() :]
     problems = tuple(one_line(one, 400) for one in PROBLEM.findall(below)[:MOST])
-    return Review(found[0][1] == "ACCEPT", problems)
+    ok = found[0][1] == "ACCEPT"
+    return Review(ok, problems, _met(below) if ok else ())
+
+
+def _met(text: str) -> tuple[int, ...]:
+    """One line of numbers and nothing else; two different ones are none."""
+    lines = {tuple(sorted({int(one) for one in re.findall(r"\d+", line)})) for line in MET.findall(text)}
+    return lines.pop() if len(lines) == 1 else ()

@@ -91,7 +91,7 @@ def test_fixture(case: dict[str, bytes]) -> None:
     found: dict[str, Callable[[], bytes]] = {
         "tasks": lambda: tasks(document).encode(),
         "near misses": lambda: "".join(f"{miss.line}: {miss.why}\n" for miss in document.near_misses).encode(),
-        "criteria": f"{document.criteria}\n".encode,
+        "criteria": f"{len(document.criteria)}\n".encode,
         "fields": lambda: "".join(line for task in document.tasks for line in said(task)).encode(),
         "body": lambda: document.tasks[0].body.encode() + b"\n",
         "ids": lambda: "".join(f"{t.id if t.written else '(hash)'}\n" for t in document.tasks).encode(),
