@@ -10,6 +10,7 @@ from ralph.errors import RalphError
 from ralph.events import Noted
 from ralph.model import Prd
 from ralph.run import Run
+from ralph.system.bring import bring
 from ralph.system.git import GitError
 from ralph.system.snapshot import lend_index
 
@@ -29,11 +30,14 @@ def take_branch(run: Run, now: Prd) -> None:
     run.branch = "refs/heads/" + _free_name(run, wanted or _default_name(run, names), names, commit, now)
     old = names.get(run.branch, "")
     run.tip = old if old and not run.git.is_ancestor(old, commit) else commit
-    if run.tip != commit:
+    if run.tip != commit and run.settings.at_once:
+        bring(run.git, commit, run.tip)
+    elif run.tip != commit:
         _bring_files(run, commit)
     run.git.update_refs(f"update {run.branch} {run.tip} {old or '0' * len(commit)}")
     run.git.point_head(run.branch)
-    lend_index(run.git)
+    if not run.settings.at_once:
+        lend_index(run.git)
 
 
 def default_branches(run: Run) -> set[str]:

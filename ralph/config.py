@@ -85,7 +85,9 @@ class Settings:
     parallel: bool = _set(False, Sort.SWITCH, "Several at once", "several agents, each in its own worktree")
     max_parallel: int = _set(3, Sort.COUNT, "Several at once", "how many at once (default 3)", "N")
     isolate: bool = _set(False, Sort.SWITCH, "Several at once", "one worktree for each attempt")
-    setup: str = _set("", Sort.TEXT, "Several at once", "run once in each new worktree", "CMD")
+    setup: str = _set(
+        "", Sort.TEXT, "Several at once", "run once in each new worktree, and again when lock files change", "CMD"
+    )
 
     json: bool = _set(False, Sort.SWITCH, "Telling", "one event per line on stdout, everything else on stderr")
     quiet: bool = _set(False, Sort.SWITCH, "Telling", "only warnings and the summary")
@@ -121,8 +123,25 @@ class Settings:
         least=2_000, flag=False,
     )  # fmt: skip
 
+    worktree_link: tuple[str, ...] = _set(
+        (), Sort.TEXTS, "File", "[worktree] link: ignored paths that each worktree gets as a link", flag=False
+    )
+    worktree_copy: tuple[str, ...] = _set(
+        (), Sort.TEXTS, "File", "[worktree] copy: ignored paths that each worktree gets as a copy", flag=False
+    )
+
     resume: str = ""  # `ralph resume`: "set-aside" or "keep"
     given: frozenset[str] = frozenset()  # names that a flag or the file set; all others are defaults
+
+    @property
+    def at_once(self) -> int:
+        """So many agents at most, each in a worktree; 0: one, in the checkout."""
+        return self.max_parallel if self.parallel else 1 if self.isolate else 0
+
+    @property
+    def brought(self) -> tuple[str, ...]:
+        """Ignored paths of the checkout that worktrees get."""
+        return (*self.worktree_link, *self.worktree_copy)
 
     def agent_words(self) -> tuple[str, ...]:
         """--agent-command, split like a shell would and never given to one."""
@@ -140,10 +159,6 @@ OPTIONS: dict[str, Option] = {
 }
 EITHER_OR = (("agent", "agent_command"), ("branch", "no_branch"), ("quiet", "verbose"))
 NOT_BUILT: dict[str, tuple[str, Callable[[Any], bool]]] = {
-    "parallel": ("leave it out, and the tasks run one after the other", bool),
-    "max_parallel": ("leave it out, and the tasks run one after the other", lambda _: True),
-    "isolate": ("leave it out, and attempts run in this checkout", bool),
-    "setup": ("leave it out: attempts run in this checkout, where everything is set up", bool),
     "format": ("ralph reads Markdown checkboxes: leave it out", lambda name: name not in ("", "markdown")),
 }
 
@@ -188,11 +203,20 @@ def _table(root: Path) -> tuple[Path, dict[str, Any]]:
     """ralph.toml, else `[tool.ralph]` of pyproject.toml, else nothing."""
     own, project = root / "ralph.toml", root / "pyproject.toml"
     if own.is_file():
-        return own, _toml(own)
+        return own, _flat(_toml(own))
     if project.is_file() and b"[tool.ralph" in project.read_bytes():
         table = _toml(project).get("tool", {}).get("ralph", {})
-        return project, table if isinstance(table, dict) else {}
+        return project, _flat(table) if isinstance(table, dict) else {}
     return own, {}
+
+
+def _flat(table: dict[str, Any]) -> dict[str, Any]:
+    """`[worktree] link` is the key `worktree-link`."""
+    inner = table.get("worktree")
+    if not isinstance(inner, dict):
+        return table
+    rest = {key: value for key, value in table.items() if key != "worktree"}
+    return {**rest, **{f"worktree-{key}": value for key, value in inner.items()}}
 
 
 def _toml(path: Path) -> dict[str, Any]:

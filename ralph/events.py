@@ -30,6 +30,7 @@ class RunStarted(Event):
     gates: tuple[str, ...] = ()
     said: tuple[str, ...] = ()  # defaults taken, warnings: one sentence each
     resumed: bool = False
+    at_once: int = 0  # so many agents at most, each in a worktree; 0: one, in the checkout
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,17 @@ class Chosen(Event):
     attempt: int
     base: str
     purpose: str = ""  # "": to do it; else what an agent is only asked for ("split", "hand over"): never recorded
+
+
+@dataclass(frozen=True, slots=True)
+class Sent(Event):
+    """An attempt is done by a process of its own, in a worktree."""
+
+    NAME: ClassVar[str] = "sent"
+    n: int
+    pid: int
+    started: float  # its start time as the system tells it
+    place: int  # number of the worktree
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,7 +291,7 @@ class Noted(Event):
 EVENTS: dict[str, type[Event]] = {
     kind.NAME: kind
     for kind in (
-        RunStarted, RunEnded, Chosen, WorkspaceReady, AgentStarted, AgentReported, AgentStopped, GateRan,
+        RunStarted, RunEnded, Chosen, Sent, WorkspaceReady, AgentStarted, AgentReported, AgentStopped, GateRan,
         Judged, Placed, Publishing, Recorded, SetAside, Parked, Split, AgentChanged, Waiting, Waited, Paused,
         Resumed, Skipped, Reviewed, Moved, Noted,
     )

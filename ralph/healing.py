@@ -24,6 +24,7 @@ from ralph.text import clean, one_line
 from ralph.working import protected
 
 TICK = 0.2  # seconds between two looks at what ends a wait early
+NOBODY = "Nobody could be asked to split it."
 
 
 def counts(
@@ -64,9 +65,14 @@ def go_on(run: Run) -> Ending | None:
     prd = paper.read(run)
     task = next((one for one in prd.tasks if one.id == owed.task), None)
     if task is None:
-        run.note(Skipped(owed.task, "it is gone from the PRD"))
+        forget(run, owed)
         return None
     return MOVES[MoveKind(owed.move)](run, prd, task, owed)
+
+
+def forget(run: Run, owed: SetAside) -> None:
+    """Nothing is owed to a task that is gone."""
+    run.note(Skipped(owed.task, "it is gone from the PRD"))
 
 
 # ---------------------------------------------------------------- waiting
@@ -78,12 +84,19 @@ def _wait(run: Run, _: Prd, task: Task, owed: SetAside) -> Ending | None:
 
 def start_waiting(run: Run, reason: str, until: float, task: str = "") -> Ending | None:
     """Wait, unless the run's time is over before."""
+    if ending := too_long(run, reason, until):
+        return ending
     waiting = Waiting(reason, round(until, 3), task)
-    if until - time.time() > run.settings.max_time - run.seconds:
-        left = f"--max-time ends the run before {clock(until)}, until when it would have to wait"
-        return Ending(Exit.STOPPED, f"{reason} {left}. Start again after that: the same command goes on from here.")
     run.note(waiting)
     return wait(run, waiting)
+
+
+def too_long(run: Run, reason: str, until: float) -> Ending | None:
+    """The run's time is over before the wait is."""
+    if until - time.time() <= run.settings.max_time - run.seconds:
+        return None
+    left = f"--max-time ends the run before {clock(until)}, until when it would have to wait"
+    return Ending(Exit.STOPPED, f"{reason} {left}. Start again after that: the same command goes on from here.")
 
 
 def wait(run: Run, waiting: Waiting) -> Ending | None:
@@ -126,7 +139,12 @@ def _split(run: Run, prd: Prd, task: Task, owed: SetAside) -> Ending | None:
     end = asking.ask(run, prd, task, SPLIT, asking.split(run, task))
     if not end.well:
         ending, later = _ask_later(run, task, end)
-        return ending if ending or later else park(run, task, f"{owed.reason} Nobody could be asked to split it.")
+        return ending if ending or later else park(run, task, f"{owed.reason} {NOBODY}")
+    return split_as(run, task, owed, end)
+
+
+def split_as(run: Run, task: Task, owed: SetAside, end: Stopped) -> Ending | None:
+    """Write what the agent answered under the task."""
     prd = paper.read(run)
     answer = split.parse(end.said, task, prd.tasks, protected=protected(run, task), papers=run.paths.both)
     if isinstance(answer, split.Refused):
@@ -140,12 +158,17 @@ def _split(run: Run, prd: Prd, task: Task, owed: SetAside) -> Ending | None:
     return None
 
 
-def _ask_later(run: Run, task: Task, end: Stopped) -> tuple[Ending | None, bool]:
-    """Where an agent could not even be asked: (the run is over, the question is asked again later)."""
+def unasked(run: Run, task: Task, end: Stopped) -> Move:
+    """What follows where an agent could not even be asked."""
     cure = run.worker(task).agent.CURE
-    move = recovery.move(
+    return recovery.move(
         end, changed=False, verdict=None, counts=counts(run, task, end), cure=cure, now=time.time()
     )  # fmt: skip
+
+
+def _ask_later(run: Run, task: Task, end: Stopped) -> tuple[Ending | None, bool]:
+    """Where an agent could not even be asked: (the run is over, the question is asked again later)."""
+    move = unasked(run, task, end)
     if move.kind is MoveKind.STOP:
         return stop(run, move), True
     if move.kind is MoveKind.WAIT:

@@ -68,6 +68,15 @@ def judge(run: Run, space: Workspace, task: Task, frozen: Frozen, settled: Settl
     return Judgement(final, evidence)
 
 
+def early(
+    run: Run, space: Workspace, task: Task, frozen: Frozen, settled: Settled, stopped: Stopped
+) -> Verdict:  # fmt: skip
+    """What the rules say that need no gate: a rejection here is one, an acceptance is none yet."""
+    rules = rules_for(run, task, run.gates_for(task))
+    evidence = gather(run, space, task, frozen, settled, stopped, run.base_memory())
+    return verdict.before_gates(evidence, rules)
+
+
 def names(run: Run, task: Task, path: str) -> bool:
     """Whether the task's Files name a path."""
     return bool(task.fields.files) and sensitive.matches(run.patterns(task.fields.files), path)

@@ -30,7 +30,7 @@ def run(settings: Settings, cwd: Path, tell: Callable[[Event], None]) -> int:
     """Work through the PRD. Returns the exit code; raises RalphError (exit 2) where nothing could be started."""
     with start.open_run(settings, cwd, tell) as this:
         try:
-            ending = work(this)
+            ending = _how(this)(this)
         except RalphError as error:
             ending = Ending(error.code or Exit.STOPPED, f"{error.what}. {error.now}".strip())
         except OSError as error:
@@ -39,11 +39,20 @@ def run(settings: Settings, cwd: Path, tell: Callable[[Event], None]) -> int:
             cure = "Make room, then run the same command again: it goes on from here."
             ending = Ending(Exit.STOPPED, f"Nothing can be written any more: {error.strerror}. {cure}")
         ended = RunEnded(ending.code, ending.why, round(this.seconds, 1), this.history.tokens, this.history.cost)
-        if this.history.current is None:
+        if not this.history.running:
             this.note(ended)
         else:
             tell(ended)  # not in the journal: the next start takes up what is unfinished
         return ending.code
+
+
+def _how(run: Run) -> Callable[[Run], Ending]:
+    """One after the other here, or in worktrees."""
+    if not run.settings.at_once and not any(one.place for one in run.history.running.values()):
+        return work
+    from ralph import crew
+
+    return crew.work
 
 
 def work(run: Run) -> Ending:
@@ -202,11 +211,16 @@ def finished(run: Run, prd: Prd) -> Ending:
 
 def recover(run: Run) -> None:
     """Finish or set aside what a killed run left. The table of `core.life` says what each state needs."""
-    current = run.history.current
     if run.history.publishing is not None:
         waking.finish_move(run, run.history.publishing)
-    if current is None:
-        return
+    for current in list(run.history.running.values()):
+        if current.place:
+            waking.finish_apart(run, current)
+        else:
+            _recover(run, current)
+
+
+def _recover(run: Run, current: Attempt) -> None:
     run.say(f"The last run was cut off in attempt {current.n} ({one_line(current.text, 60)}): {current.state}.")
     proc.end_tree(current.pid, current.started)
     proc.end_leftovers(current.run)

@@ -280,6 +280,7 @@ class What(StrEnum):
     UNTRACKED = "files that git does not track were changed"
     GATE_WROTE = "the gates wrote files"
     GONE = "its task is gone from the PRD"
+    CLASH = "clashes with work that came in meanwhile"
     REVIEW = "the reviewer refused it"
 
 

@@ -121,7 +121,7 @@ def _commit(run: Run, path: str, data: bytes, subject: str) -> None:
     event = Publishing(0, commit, run.tip)
     record.publish(run.git, run.note, branch=run.branch, event=event)
     run.tip = commit
-    record.settle(run.git, commit)
+    record.settle(run.git, commit, (run.paths.prd, run.paths.memory))
     run.note(Moved(subject, commit))
 
 
@@ -166,7 +166,7 @@ def _move(
     record.publish(run.git, run.note, branch=run.branch, event=event)
     run.tip = commit
     run.wrote = run.papers.edit(run.paths.prd, edit) or b""
-    record.settle(run.git, commit)
+    record.settle(run.git, commit, (run.paths.prd, run.paths.memory))
     run.note(Moved(subject, commit))
     return commit
 
@@ -197,7 +197,7 @@ def settle(run: Run, start: Prd, task: Task, stopped: Stopped, frozen: Frozen) -
         return Settled(start, PrdEdit(True, (), True, diff), by_hand=False)
     found = prd.difference(start, now)
     named = run.paths.prd in task.fields.files
-    if not named and _by_agent(run, task, stopped, frozen):
+    if run.apart or (not named and _by_agent(run, task, stopped, frozen)):
         run.papers.edit(run.paths.prd, lambda now_there: start.data if now_there == data else now_there)
         return Settled(start, PrdEdit(True, found.ticked, found.rewrote, diff), by_hand=False)
     run.edited, once = _changed_at(run), _emptied_once(run, now)

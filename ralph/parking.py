@@ -35,7 +35,7 @@ def park(run: Run, task: Task, reason: str, question: str = "") -> Ending | None
 
 
 def _keep_review(run: Run, task: Task, reason: str, question: str) -> None:
-    events = [entry.event for entry in journal.read(run.journal.path) if entry.event is not None]
+    events = [entry.event for entry in journal.read(run.state / "journal.jsonl") if entry.event is not None]
     known = attempts_of(task.id, events)
     tried = [one.n for one in known if not one.purpose]
     details = {tried[-1]: run.failed[task.id][0]} if tried and task.id in run.failed else {}

@@ -11,7 +11,7 @@ from ralph.core import memory, plan, prd, sensitive
 from ralph.errors import RalphError
 from ralph.events import Noted
 from ralph.judging import run_gates
-from ralph.model import Prd, Task
+from ralph.model import GateResult, Prd, Task
 from ralph.paper import untick_after_gates
 from ralph.run import Run
 from ralph.system import examine, sandbox, undo
@@ -129,6 +129,12 @@ def refuse_dirty(run: Run) -> None:
     fill(run.git, run.git.sha("HEAD"))
     refresh(run.git)
     now = scan(run.git)
+    if run.settings.at_once:
+        if dirty := sorted(set(now.changed) - run.paths.both):
+            run.tell(
+                Noted(f"Not committed, so agents do not see it, and it stays as it is: {', '.join(dirty[:5])}")
+            )
+        return
     staged = split(run.git.repo("diff-index", "--cached", "--name-only", "-z", "HEAD", "--"))
     if dirty := sorted({*now.changed, *staged} - run.paths.both):
         raise RalphError(f"tracked files have uncommitted changes: {len(dirty)}{_listed(dirty)}",
@@ -191,11 +197,14 @@ def ask_gates(run: Run, now: Prd) -> None:
     run.gates = run.found_gates()
     if plan.choose(now, only=run.settings.only) is None or not run.gates:
         return
-    try:
-        results = run_gates(run, run.gates, 0)
-    finally:
-        _take_back_writes(run)
-        untick_after_gates(run, now.data)
+    if run.settings.at_once:
+        from ralph import fitting
+
+        with fitting.rehearsed(run) as place:
+            results = run_gates(place, run.gates, 0)
+        run.nothing = place.nothing
+    else:
+        results = _run_here(run, now)
     red = [result for result in results if not result.ok and not result.none]
     run.gates = tuple(result.gate for result in results if not result.none)
     if red and not run.settings.baseline:
@@ -206,6 +215,14 @@ def ask_gates(run: Run, now: Prd) -> None:
             "Make them green first, or start with `--baseline`: what is green now must stay green.",
         )
     run.red = frozenset(result.gate.command for result in red)
+
+
+def _run_here(run: Run, now: Prd) -> tuple[GateResult, ...]:
+    try:
+        return run_gates(run, run.gates, 0)
+    finally:
+        _take_back_writes(run)
+        untick_after_gates(run, now.data)
 
 
 def _take_back_writes(run: Run) -> None:

@@ -5,7 +5,6 @@ What it answers is a finding like any other. No readable answer is no answer: th
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 
 from ralph.core import brief as briefing
@@ -60,7 +59,7 @@ def _question(
 def _asked(run: Run, space: Workspace, task: Task, worker: Worker, question: str) -> Stopped:
     settings, follower = run.settings, Follower(run, space.n, task, worker)
     path = written(run, space.n, question, "review")
-    env = {**os.environ, **session.NONINTERACTIVE, "RALPH_PROMPT_FILE": str(path), "RALPH_RUN_ID": run.id}
+    env = {**run.environment(), **session.NONINTERACTIVE, "RALPH_PROMPT_FILE": str(path), "RALPH_RUN_ID": run.id}
     end = session.run(
         run.launch(worker, read_only=True),
         cwd=run.here,

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
+from typing import Protocol
 
 from ralph.config import BUILT_AGENTS, MAX_COST, MAX_TOKENS, Settings
 from ralph.core.attempts import found, stopped_of
@@ -22,12 +23,22 @@ from ralph.model import Finding, Gate, Launch, Order, Prd, Stopped, Task
 from ralph.system import examine, gates, hook, record
 from ralph.system.control import Control
 from ralph.system.git import Git
-from ralph.system.journal import Journal
+from ralph.system.journal import Entry
 from ralph.system.snapshot import Before, Scan
 from ralph.text import clean, one_line, secrets_of
 from ralph.worker import Worker, named
 
 FRESH = 1.0  # seconds
+
+
+class Diary(Protocol):
+    """Where events are written down: the journal, or the parent's ear."""
+
+    def write(self, event: Event) -> Entry:
+        """Keep it; returns it with its time."""
+
+    def close(self) -> None:
+        """No more is written."""
 
 
 class Stop:
@@ -66,7 +77,7 @@ class Run:
     workers: tuple[Worker, ...]  # the one that was asked for, then the ladder
     control: Control  # what other terminals want
     branch: str  # ralph's branch, full ref name
-    journal: Journal
+    journal: Diary
     tell: Callable[[Event], None]
     history: History
     stop: Stop
@@ -87,6 +98,9 @@ class Run:
     skipped: set[str] = field(default_factory=set)  # tasks that could not even be parked
     scanned: tuple[float, Scan] | None = None  # when (monotonic), and what was seen
     complained: bool = False  # about the notify command
+    checkout: Git | None = None  # the user's, where `git` is a worktree's
+    over_limit: str = ""  # what the parent says of the run's limits, where this is a process of its own
+    spending: Callable[[int, float | None], None] | None = None  # who wants to know what an attempt uses up
     accepted: int = 0
     looked: float = field(default_factory=time.monotonic)  # when a person last looked at the work
     clock: float = field(default_factory=time.monotonic)
@@ -123,7 +137,22 @@ class Run:
     @property
     def folder(self) -> Path:
         """Transcripts and prompts of this run."""
-        return self.git.where.state / "runs" / self.id
+        return self.state / "runs" / self.id
+
+    @property
+    def state(self) -> Path:
+        """ralph's own folder for this checkout."""
+        return (self.checkout or self.git).where.state
+
+    @property
+    def apart(self) -> bool:
+        """This is an attempt in a worktree: nobody else writes there, and no branch of ralph's is its business."""
+        return self.checkout is not None
+
+    @property
+    def stands_on(self) -> str:
+        """The branch that the work tree's HEAD belongs on; "" where it is detached between attempts."""
+        return "" if self.apart else self.branch
 
     @property
     def seconds(self) -> float:
@@ -133,6 +162,8 @@ class Run:
 
     def limit(self, tokens: int = 0, cost: float | None = None) -> str:
         """The limit that is reached, as a sentence; "" while there is none. Adds a running attempt's spending."""
+        if self.over_limit:
+            return self.over_limit
         history = self.history
         spent, used = (history.cost or 0.0) + (cost or 0.0), history.tokens + tokens
         if self.max_cost is not None and spent >= self.max_cost:
@@ -241,7 +272,8 @@ class Run:
         self.scanned = (at, Scan((), tuple(path for path in seen.untracked if path not in new), refs))
 
     def environment(self) -> dict[str, str]:
-        return dict(os.environ)
+        """What gates and agents inherit."""
+        return {**os.environ, "PWD": str(self.here)} if self.apart else dict(os.environ)
 
 
 def needs_a_human(event: Event) -> bool:

@@ -28,6 +28,9 @@ from ralph.system.control import Control
 from ralph.system.git import Git, GitError, discover
 from ralph.worker import ladder
 
+HERE = "What is edited here while an agent works is judged with its work; the PRD may be edited at any time."
+APART = "Agents work in worktrees of their own: what is edited here is yours. The PRD may be edited at any time."
+
 
 @contextmanager
 def open_run(settings: Settings, cwd: Path, tell: Callable[[Event], None]) -> Iterator[Run]:
@@ -165,7 +168,11 @@ def _begin(run: Run, now: Prd, *, resumed: bool) -> None:
     branch = run.branch.removeprefix("refs/heads/")
     lines = tuple(said(run, now))
     agent = run.workers[0].name
-    run.note(RunStarted(run.id, branch, home, run.tip, run.paths.prd, agent, os.getpid(), commands, lines, resumed))
+    at_once = run.settings.at_once
+    run.git.beside = run.tip if at_once else ""
+    run.note(RunStarted(
+        run.id, branch, home, run.tip, run.paths.prd, agent, os.getpid(), commands, lines, resumed, at_once
+    ))  # fmt: skip
     paper.first_reading(run, now)
 
 
@@ -176,9 +183,7 @@ def said(run: Run, now: Prd) -> list[str]:
     tokens = f"{run.max_tokens:,} tokens" if run.max_tokens is not None else ""
     limits = [money, tokens, f"{settings.max_time / 3600:g} h", f"{settings.max_iterations} attempts"]
     lines = [f"Limits: {', '.join(part for part in limits if part)}; {_retries(settings.max_retries)}."]
-    lines.append(
-        "What is edited here while an agent works is judged with its work; the PRD may be edited at any time."
-    )
+    lines.append(APART if settings.at_once else HERE)
     if not run.gates:
         lines.append(
             "NO GATES: no tests or linters were found, so only git is looked at. Add some, or name one with --gate."

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from ralph import paper
+from ralph import door, paper
 from ralph.core import prd, recovery
 from ralph.core.history import Tally
 from ralph.core.life import Attempt
@@ -16,10 +16,11 @@ from ralph.errors import Exit, RalphError
 from ralph.events import AgentStopped, Moved, Publishing, Recorded, SetAside
 from ralph.model import Kind, Prd, Signal, Stopped, Task, Why
 from ralph.run import Run
-from ralph.system import record, undo, workspace
+from ralph.system import proc, record, undo, workspace
 from ralph.system.examine import Frozen, Watched, freeze, watch
 from ralph.system.snapshot import Before, Stat, fill, look, refresh, scan, split, stage, write_tree
 from ralph.system.workspace import Workspace
+from ralph.text import one_line
 
 REPAIR = 30.0  # seconds after the last sign of life: what changed later is a person's repair
 UNKNOWN: Stat = (-1, -1, -1, 0o100644)
@@ -66,10 +67,28 @@ def _forget_index(run: Run) -> None:
     record.settle(run.git, run.tip)
 
 
+def finish_apart(run: Run, current: Attempt) -> None:
+    """An attempt in a worktree: its processes end, and what was published is brought here. The rest can wait."""
+    run.say(f"The last run was cut off in attempt {current.n} ({one_line(current.text, 60)}): {current.state}.")
+    proc.end_tree(*current.child)
+    proc.end_tree(current.pid, current.started)
+    event = current.publishing
+    undo.clear_locks(run.git)
+    fill(run.git, event.parent if event else run.tip)
+    refresh(run.git)
+    if event is None or not _published(run, event):
+        return
+    tasks = run.git.trailers(event.commit, "Ralph-Task")
+    door.bring_here(run, event.parent, event.commit, tasks)
+    held = f"refs/ralph/{current.run}/{current.n}/work"
+    run.git.update_refs(*([f"delete {held}"] if held in run.git.refs() else []))
+    run.note(Recorded(current.n, current.task, event.commit, tuple(one for one in tasks if one != current.task)))
+
+
 def undo_choice(run: Run, current: Attempt) -> None:
     """Chosen or prepared, no agent started: only refs were made."""
     refs = run.git.refs()
-    run.git.point_head(run.branch)
+    run.git.point_head(run.stands_on or run.tip)
     ours = (f"refs/heads/ralph-wip/{current.n}", f"refs/ralph/{current.run}/{current.n}/before")
     run.git.update_refs(*(f"delete {name}" for name in ours if name in refs))
     run.note(SetAside(current.n, current.task, "interrupted before the agent started", counted=False))
@@ -81,8 +100,9 @@ def workspace_of(run: Run, current: Attempt) -> tuple[Workspace, Prd, Task | Non
     task = next((one for one in start.tasks if one.id == current.task), None)
     refs = run.git.refs()
     before = _before(run, current)
-    watched = Watched({**refs, run.branch: current.base}, watch(run.git, refs).files)
-    return Workspace(current.n, current.run, run.branch, before, watched), start, task
+    own = {} if run.apart else {run.branch: current.base}
+    watched = Watched({**refs, **own}, watch(run.git, refs).files)
+    return Workspace(current.n, current.run, run.stands_on, before, watched), start, task
 
 
 def _before(run: Run, current: Attempt) -> Before:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import time
 from collections.abc import Iterator, Mapping
@@ -35,9 +34,21 @@ MOMENT = 0.3  # seconds between an agent's last usage and its end
 
 def begin(run: Run, task: Task, purpose: str = "", work: str = "") -> Workspace:
     """Choose it, in the journal, and give it its place; `work` is the unfinished work that it goes on from."""
+    return prepare(run, choose(run, task, purpose), work)
+
+
+def choose(run: Run, task: Task, purpose: str = "") -> int:
+    """Note that it is tried now; returns the number of the attempt."""
     n = run.history.n + 1
     run.note(Chosen(n, task.id, one_line(clean(task.text)), run.tally(task).tried + 1, run.tip, purpose))
-    space = workspace.prepare(run.git, run.id, n, run.branch, run.tip, run.paths, run.before, run.just_scanned())
+    return n
+
+
+def prepare(run: Run, n: int, work: str = "") -> Workspace:
+    """Give a chosen attempt its place."""
+    space = workspace.prepare(
+        run.git, run.id, n, run.stands_on, run.tip, run.paths, run.before, run.just_scanned()
+    )  # fmt: skip
     run.before = space.before
     run.note(WorkspaceReady(n, space.before.commit, space.before.unsaved, carried=bool(work)))
     if work and (lost := workspace.carry(run.git, space, work, run.paths)):
@@ -146,7 +157,7 @@ def _with_reset(end: Stopped) -> Stopped:
 def _environment(run: Run, task: Task, prompt: Path) -> Mapping[str, str]:
     tally = run.history.tallies[task.id]
     return {
-        **os.environ,
+        **run.environment(),
         **session.NONINTERACTIVE,
         "RALPH_PROMPT_FILE": str(prompt),
         "RALPH_TASK_ID": task.id,
@@ -183,8 +194,10 @@ class Follower:
     def tell(self, signal: Signal) -> bool:
         """One signal of the agent; whether it is progress."""
         self._tally.add(signal)
-        if signal.usage is not None and any(signal.usage.split):
-            self._split = signal.usage.split
+        if signal.usage is not None:
+            self._split = signal.usage.split if any(signal.usage.split) else self._split
+            if self._run.spending is not None:
+                self._run.spending(self._tally.tokens, self._tally.cost)
         self._refused |= signal.kind in (Kind.AUTH, Kind.CREDIT)
         if time.monotonic() - self._last >= (SHOWN if signal.kind is Kind.TOOL else SIGN_OF_LIFE):
             self._report(signal)

@@ -30,6 +30,7 @@ ANY = (State.CHOSEN, State.PREPARED, State.WORKING, State.STOPPED, State.JUDGED)
 
 TABLE: dict[tuple[State | None, type[Event]], State] = {
     (None, events.Chosen): State.CHOSEN,
+    (State.CHOSEN, events.Sent): State.CHOSEN,
     (State.CHOSEN, events.WorkspaceReady): State.PREPARED,
     (State.PREPARED, events.AgentStarted): State.WORKING,
     (State.WORKING, events.AgentReported): State.WORKING,
@@ -45,6 +46,7 @@ TABLE: dict[tuple[State | None, type[Event]], State] = {
     (State.JUDGED, events.Judged): State.JUDGED,
     (State.JUDGED, events.Publishing): State.JUDGED,
     (State.JUDGED, events.Recorded): State.RECORDED,
+    **{(state, events.Sent): state for state in (State.PREPARED, State.WORKING, State.STOPPED, State.JUDGED)},
     **{(state, events.SetAside): State.SET_ASIDE for state in ANY},
 }
 
@@ -83,6 +85,8 @@ class Attempt:
     publishing: events.Publishing | None = None
     purpose: str = ""
     carried: bool = False  # the work of an earlier attempt was brought back in
+    place: int = 0  # the worktree that it works in; 0: the checkout
+    child: tuple[int, float] = (0, 0.0)  # the process that does it, where that is one of its own: pid, start time
 
 
 def advance(attempt: Attempt, time: float, event: Event) -> Attempt:
@@ -94,6 +98,8 @@ def advance(attempt: Attempt, time: float, event: Event) -> Attempt:
 
 
 def _learn(attempt: Attempt, event: Event) -> Attempt:
+    if isinstance(event, events.Sent):
+        return replace(attempt, place=event.place, child=(event.pid, event.started))
     if isinstance(event, events.WorkspaceReady):
         return replace(attempt, before=event.before, unsaved=event.unsaved, carried=event.carried)
     if isinstance(event, events.AgentStarted):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from ralph.core import words
-from ralph.model import Kind, Move, MoveKind, Stopped, Verdict, Why
+from ralph.model import Kind, Move, MoveKind, Stopped, Verdict, What, Why
 
 PATIENCE = 3  # endings in a row without delivery that count as one try
 LONGEST_BACKOFF = 1800.0  # seconds
@@ -38,6 +38,7 @@ class Ending(StrEnum):
     """The kinds of endings of an attempt that was not accepted."""
 
     REJECTED = "rejected"  # it delivered, and the verdict is no
+    OVERTAKEN = "overtaken"  # it delivered, and others changed the same meanwhile
     NO_DELIVERY = "no delivery"  # it never got to deliver
     TRANSIENT = "limit or network"  # the service's fault, and it passes
     FULL = "context full"
@@ -101,6 +102,10 @@ THIRD = f"it is not the {PATIENCE}rd in a row"
 
 TABLE: dict[Ending, tuple[Row, ...]] = {
     Ending.REJECTED: ESCALATE,
+    Ending.OVERTAKEN: (
+        Row(THIRD, lambda c: c.uncounted + 1 < PATIENCE, MoveKind.RETRY, counted=False),
+        *ESCALATE,
+    ),
     Ending.NO_DELIVERY: (
         Row("one try was asked for", lambda c: c.single, MoveKind.PARK, counted=True),
         Row(THIRD, lambda c: c.uncounted + 1 < PATIENCE, MoveKind.RETRY, counted=False),
@@ -170,10 +175,15 @@ def move(
     `verdict` is None where there was nothing to judge; `cure` is the sentence that tells how to log in; `now` is
     epoch time. `Move.when` is the epoch time from which on it is worth to try again.
     """
-    kind = ending(stopped, changed=changed)
+    kind = Ending.OVERTAKEN if _overtaken(verdict) else ending(stopped, changed=changed)
     row = next(row for row in TABLE[kind] if row.fits(counts))
     when = now + counts.wait if row.move is MoveKind.WAIT else _resets(stopped)
     return Move(row.move, _reason(kind, row.move, stopped, verdict, counts, cure), when, row.counted)
+
+
+def _overtaken(verdict: Verdict | None) -> bool:
+    """Nothing is wrong with the work but that it does not fit any more."""
+    return verdict is not None and {finding.what for finding in verdict.reasons} == {What.CLASH}
 
 
 def next_wait(stopped: Stopped, *, waits: int, first: float, chance: float, now: float) -> float:
@@ -232,7 +242,7 @@ def _reason(
 ) -> str:
     if kind is Ending.REFUSED:
         return " ".join(one for one in (_refusal(stopped), _cure(stopped, cure)) if one)
-    if kind is Ending.REJECTED:
+    if kind in (Ending.REJECTED, Ending.OVERTAKEN):
         return summary(stopped, verdict)
     reason = _no_delivery(stopped)
     if kind is Ending.TRANSIENT and what is MoveKind.STOP:

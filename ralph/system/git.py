@@ -121,6 +121,7 @@ class Git:
         self.config: dict[str, list[str]] = {}
         self.signs = False
         self._trees: dict[str, str] = {}
+        self.beside = ""  # the commit that the user's index stands at, where their own changes are in it
         self.hides: Callable[[str], bool] | None = None  # refs that others move meanwhile: not looked at
 
     # ------------------------------------------------------------ the door
@@ -317,6 +318,10 @@ class Git:
     def blob(self, name: str) -> bytes:
         """The content of a blob (`<sha>` or `<commit>:<path>`), or b"" when there is none."""
         return self.tree("cat-file", "blob", name, ok=(0, 128)) if name else b""
+
+    def checked_out(self, commit: str, path: str) -> bytes:
+        """The content of a commit's file as it stands in a work tree (end-of-line rules, filters)."""
+        return self.tree("cat-file", "--filters", f"{commit}:{path}")
 
     def blob_at(self, commit: str, path: str) -> str:
         """The blob's id at a path of a commit, or ""."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from ralph.errors import Exit, RalphError
 from ralph.events import Publishing
 from ralph.model import Commit
+from ralph.system.bring import bring
 from ralph.system.exchange import edit_file, read
 from ralph.system.git import Git, GitError
 from ralph.system.snapshot import fill, lend_index, stage, tree_with, write_tree
@@ -113,7 +114,14 @@ def publish(git: Git, tell: Callable[[Publishing], object], *, branch: str, even
         ) from error
 
 
-def settle(git: Git, tip: str) -> None:
-    """Make both indexes equal to the tip; the work tree already is."""
+def settle(git: Git, tip: str, papers: Sequence[str] = ()) -> None:
+    """Make both indexes equal to the tip; the work tree already is.
+
+    Where the user may have changes of their own, only what differs follows; `papers` are not brought along by it.
+    """
+    if git.beside:
+        bring(git, git.beside, tip, papers)
+        git.beside = tip
+        return
     fill(git, tip)
     lend_index(git)

@@ -95,10 +95,13 @@ def clear_operations(git: Git, n: int) -> None:
 
 
 def clear_locks(git: Git) -> tuple[str, ...]:
-    """Remove lock files that dead processes left; returns their names. Only when nothing of the agent lives."""
-    folders = {git.where.git_dir, git.where.common}
-    locks = [lock for folder in folders for lock in folder.glob("*.lock")]
-    locks += list((git.where.common / "refs").rglob("*.lock"))
+    """Remove lock files that dead processes left; returns their names. Only when nothing of the agent lives.
+
+    In a linked worktree only its own: what all worktrees share may be locked by others that live.
+    """
+    locks = list(git.where.git_dir.glob("*.lock"))
+    if git.where.git_dir == git.where.common:
+        locks += list((git.where.common / "refs").rglob("*.lock"))
     for lock in locks:
         lock.unlink(missing_ok=True)
     return tuple(str(lock.relative_to(git.where.common)) for lock in locks if lock.is_relative_to(git.where.common))

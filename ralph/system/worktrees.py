@@ -10,17 +10,22 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from ralph.errors import RalphError
-from ralph.system.git import Git, Repo
-from ralph.system.snapshot import Scan, join, refresh, scan
+from ralph.errors import Exit, RalphError
+from ralph.system.git import REFS, Git, GitError, Repo
+from ralph.system.pinned import read
+from ralph.system.snapshot import UNTRACKED, Scan, join, lend_index, split
 from ralph.system.undo import clear_operations, remove
 
 WORKERS = ("-c", "checkout.workers=8", "-c", "checkout.thresholdForParallelism=200")
+ROUNDS = 3  # an ignore file that goes shows what it hid, and that may be an ignore file again
+STAYS = ("HEAD", "commondir", "gitdir", "index", "modules", "reftable")  # in the folder that git has for a worktree
+SPACE = "Look at its permissions and at the space on the disk; XDG_CACHE_HOME moves it elsewhere."
 
 
 class Pool:
@@ -47,30 +52,32 @@ class Pool:
         repo = self.repo(number)
         try:
             _register(repo, commit)
+            git = self._main.like(repo, b"".join(_rule(path) for path in ignore))
         except OSError as error:
-            cure = "Look at its permissions and at the space on the disk; XDG_CACHE_HOME moves it elsewhere."
-            raise RalphError(f"no worktree can be made in {self.folder}: {error.strerror}", cure) from error
-        git = self._main.like(repo, b"".join(os.fsencode(f"/{path.strip('/')}\n") for path in ignore))
+            raise RalphError(f"no worktree can be made in {self.folder}: {error.strerror}", SPACE) from error
         git.spare = self.folder / "tmp" / str(number)
         return git
 
     def close(self) -> None:
         """git knows none of them any more; the files stay for the next run."""
         shutil.rmtree(self.folder / "tmp", ignore_errors=True)
-        for admin in self._known():
+        for admin in self._ours(self._main.where.common / "worktrees"):
+            _put_by(admin / "modules", _kept_modules(self._main.where.common, admin))
             shutil.rmtree(admin, ignore_errors=True)
         with suppress(OSError):
             (self._main.where.common / "worktrees").rmdir()
-
-    def _known(self) -> list[Path]:
-        return list((self._main.where.common / "worktrees").glob(f"{self._name}*"))
 
     def forget(self) -> None:
         """The files go, too."""
         self.close()
         shutil.rmtree(self.folder, ignore_errors=True)
-        for state in (self._main.where.common / "ralph" / "worktrees").glob(f"{self._name}*"):
+        for state in self._ours(self._main.where.common / "ralph" / "worktrees"):
             shutil.rmtree(state, ignore_errors=True)
+
+    def _ours(self, folder: Path) -> list[Path]:
+        """The folders in it that have the name of one of these worktrees."""
+        names = re.compile(re.escape(self._name) + r"[1-9][0-9]*")
+        return [one for one in folder.glob(f"{self._name}*") if names.fullmatch(one.name)]
 
 
 def cache_folder(env: dict[str, str]) -> Path:
@@ -79,84 +86,129 @@ def cache_folder(env: dict[str, str]) -> Path:
     return (Path(said) if said.startswith("/") else Path(env.get("HOME") or Path.home()) / ".cache") / "ralph"
 
 
+def _rule(path: str) -> bytes:
+    """A line of an ignore file that means just this path."""
+    quoted = re.sub(r"([\\*?\[\] ])", r"\\\1", path.strip("/"))
+    return os.fsencode(f"/{quoted}\n")
+
+
+# ---------------------------------------------------------------- what git needs to know it
+
+
 def _register(repo: Repo, commit: str) -> None:
     """What makes a folder a worktree of this repository. Written anew each time: an agent may have found it."""
-    if repo.root.is_symlink() or (repo.root.exists() and not repo.root.is_dir()):
-        repo.root.unlink()
-    repo.root.mkdir(parents=True, exist_ok=True)
-    repo.git_dir.mkdir(parents=True, exist_ok=True)
+    for folder in (repo.root, repo.git_dir):
+        if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+            folder.unlink()
+        folder.mkdir(parents=True, exist_ok=True)
     head = repo.git_dir / "HEAD"
-    if not head.exists():
-        head.write_text(f"{commit}\n")
-    (repo.git_dir / "commondir").write_text("../..\n")
-    (repo.git_dir / "gitdir").write_text(f"{repo.root}/.git\n")
-    link = repo.root / ".git"
-    wanted = f"gitdir: {repo.git_dir}\n"
-    if link.is_dir() and not link.is_symlink():
-        shutil.rmtree(link)
-    if link.is_symlink() or not link.exists() or link.read_text(errors="replace") != wanted:
-        link.unlink(missing_ok=True)
-        link.write_text(wanted)
+    if head.is_symlink() or not head.is_file():
+        _write(head, f"{commit}\n")
+    _write(repo.git_dir / "commondir", "../..\n")
+    _write(repo.git_dir / "gitdir", f"{repo.root}/.git\n")
+    _write(repo.root / ".git", f"gitdir: {repo.git_dir}\n")
+    _put_by(_kept_modules(repo.common, repo.git_dir), repo.git_dir / "modules")
+
+
+def _write(file: Path, text: str) -> None:
+    """A plain file with this content, whatever is there."""
+    content = os.fsencode(text)
+    if file.is_symlink() or read(file) != content:
+        _away(file)
+        file.write_bytes(content)
+
+
+def _kept_modules(common: Path, admin: Path) -> Path:
+    """Where the submodules' own git folders wait for the next run: their files in the worktree name them."""
+    return common / "ralph" / "worktrees" / admin.name / "modules"
+
+
+def _put_by(source: Path, target: Path) -> None:
+    if source.is_dir() and not source.is_symlink() and not target.exists():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        source.rename(target)
+
+
+# ---------------------------------------------------------------- equal to a commit
 
 
 def check_out(git: Git, commit: str, n: int) -> Scan:
-    """Make a worktree equal to a commit: all that git does not ignore. Returns how it was found to be then."""
-    _clear_locks(git)
-    clear_operations(git, n)
-    git.point_head(commit)
-    git.tree(*WORKERS, "read-tree", "--reset", "-u", commit)
-    now = scan(git)
-    if now.paths:
-        _clean(git, now)
-        now = scan(git)
+    """Make a worktree equal to a commit: all that git does not ignore. Returns how it was found to be then.
+
+    The agent's git sees a clean worktree, without a branch, without anything unfinished.
+    """
+    try:
+        _clear(git, n)
+        git.point_head(commit)
+        now = _equal(git, commit)
+        lend_index(git)
+    except (GitError, OSError) as error:
+        said = error.what if isinstance(error, GitError) else str(error)
+        what = f"the worktree {git.where.root} can't be made equal to {commit[:9]}: {said}"
+        raise RalphError(what, "Look at the space on the disk, or delete that folder.", code=Exit.STOPPED) from error
     return now
 
 
+def _clear(git: Git, n: int) -> None:
+    """Away with all that git keeps for one worktree and a fresh one does not have: half a merge, refs of a bisect,
+    settings, locks that a killed process left there or in ralph's folder for it."""
+    clear_operations(git, n)
+    for one in git.where.git_dir.iterdir():
+        if one.name not in STAYS:
+            _away(one)
+    for lock in git.own.glob("*.lock"):
+        _away(lock)
+
+
+def _equal(git: Git, commit: str) -> Scan:
+    """Once as usual. If that fails, or does not help, then without what was known about the files before."""
+    with suppress(GitError, OSError):
+        now = _brought(git, commit)
+        if not now.paths:
+            return now
+    _away(git.index)
+    _open_up(git.where.root)
+    return _brought(git, commit)
+
+
+def _brought(git: Git, commit: str) -> Scan:
+    git.tree(*WORKERS, "read-tree", "--reset", "-u", commit)
+    for _ in range(ROUNDS):
+        now, hollow, buried = _look(git, commit)
+        if not (now.paths or hollow or buried):
+            return now
+        for path in buried:
+            _away(path)
+        _clean(git, now)
+        for folder in hollow:
+            _hollow_out(git.where.root / folder)
+    return _look(git, commit)[0]
+
+
+def _look(git: Git, commit: str) -> tuple[Scan, list[str], list[Path]]:
+    """A scan, and what it does not show: folders that git does not track, repositories inside of tracked ones."""
+    changed, untracked, folders, trees, refs = git.together(
+        ("tree", ("diff-files", "--name-only", "-z")), ("tree", UNTRACKED), ("tree", (*UNTRACKED, "--directory")),
+        ("tree", ("ls-tree", "-r", "-d", "-z", commit)), ("repo", REFS),
+    )  # fmt: skip
+    tracked = (entry.partition("\t") for entry in split(trees))
+    insides = (git.where.root / path / ".git" for meta, _, path in tracked if " tree " in meta)
+    hollow = [path for path in split(folders) if path.endswith("/") and _is_hollow(git.where.root / path)]
+    now = Scan(split(changed), split(untracked), git.shown(refs))
+    return now, hollow, [path for path in insides if os.path.lexists(path)]
+
+
 def _clean(git: Git, now: Scan) -> None:
-    """What an attempt or its gates left: changed files are written again, new ones go."""
+    """What an attempt or its gates left: new files go, changed ones are written again."""
     for path in now.untracked:
         if path.endswith("/"):
-            shutil.rmtree(git.where.root / path, ignore_errors=True)
+            _away(git.where.root / path)
         else:
             remove(git.where.root, path)
-    refresh(git)
-    changed = scan(git).changed
-    for path in changed:
-        _make_room(git.where.root / path)
-    git.tree("checkout-index", "-f", "-u", "-z", "--stdin", data=join(changed))
-    refresh(git)
+    if now.changed:
+        git.tree(*WORKERS, "checkout-index", "-f", "-u", "-z", "--stdin", data=join(now.changed))
 
 
-def _make_room(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, ignore_errors=True)
-
-
-def _clear_locks(git: Git) -> None:
-    """Locks that a killed process left in the worktree's own folder and in ralph's for it."""
-    for folder in (git.where.git_dir, git.own):
-        for lock in folder.glob("*.lock"):
-            lock.unlink(missing_ok=True)
-
-
-def bring_along(root: Path, place: Path, link: Sequence[str], copy: Sequence[str]) -> list[str]:
-    """Give a worktree what git ignores and the project needs: links and copies of the checkout's own.
-
-    Returns the names that the checkout does not have. What the worktree has already stays.
-    """
-    missing = []
-    for name in (*link, *copy):
-        source, target = root / name, place / name
-        if not (source.exists() or source.is_symlink()):
-            missing.append(name)
-            continue
-        if target.exists() or target.is_symlink():
-            continue
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if name in link:
-            target.symlink_to(source)
-        elif source.is_dir():
-            shutil.copytree(source, target, symlinks=True)
-        else:
-            shutil.copy2(source, target, follow_symlinks=False)
-    return missing
+def _is_hollow(folder: Path) -> bool:
+    """No file is below it, not even an ignored one."""
+    return not any(set(files) - {".git"} for _, _, files in os.walk(folder))

@@ -1,0 +1,99 @@
+"""The door through which finished work comes onto ralph's branch, one at a time, and then into the checkout."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ralph.core import prd
+from ralph.errors import Exit, RalphError
+from ralph.events import Publishing, Recorded
+from ralph.model import Task
+from ralph.paper import Placing
+from ralph.run import Run
+from ralph.system import record
+from ralph.system.bring import bring
+from ralph.system.joining import merge_texts
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A commit that is ready to be published, and what goes with it."""
+
+    commit: str
+    held: str  # the ref of the work, which goes
+    placing: Placing
+    nothing: frozenset[str]  # commands that had nothing to run
+
+
+def hold_tip(run: Run) -> None:
+    """Nobody else moved the branch, and the checkout still stands on it. RalphError, which stops the run."""
+    head, commit = run.git.head()
+    name = run.branch.removeprefix("refs/heads/")
+    if head != run.branch:
+        there = head.removeprefix("refs/heads/") or commit[:9]
+        cure = f"Go back with `git switch {name}`, then run the same command again: it goes on from there."
+        raise RalphError(f"the checkout was switched to {there} while agents worked", cure, code=Exit.STOPPED)
+    if commit != run.tip:
+        cure = f"Look at it with `git log {name}`. Where it is right, the same command goes on from there."
+        what = f"{name} was moved from {run.tip[:9]} to {commit[:9]} while agents worked, and not by ralph"
+        raise RalphError(what, cure, code=Exit.STOPPED)
+
+
+def publish(run: Run, n: int, task: Task, built: Built) -> None:
+    """Move the branch once, bring the checkout along, note it."""
+    old, placing = run.tip, built.placing
+    event = Publishing(n, built.commit, old)
+    record.publish(run.git, run.note, branch=run.branch, event=event, drop=[built.held] if built.held else [])
+    run.tip = built.commit
+    run.memory = (built.commit, placing.new.get(run.paths.memory)) if run.paths.memory else run.memory
+    ticked = (task.id, *(one.id for one in placing.also))
+    bring_here(run, old, built.commit, ticked)
+    run.accepted += 1
+    run.failed.pop(task.id, None)
+    run.note(Recorded(n, task.id, built.commit, ticked[1:]))
+    run.control.forget(task.id)
+
+
+def bring_here(run: Run, old: str, new: str, ticked: tuple[str, ...]) -> None:
+    """The checkout goes from one commit to the next. What people changed in it stays; safe to repeat."""
+    papers = tuple(path for path in run.paths.both if run.git.blob_at(old, path) != run.git.blob_at(new, path))
+    kept = bring(run.git, old, new, papers)
+    run.git.beside = new
+    for path in papers:
+        _bring_paper(run, path, old, new, ticked)
+    if kept:
+        names = ", ".join(kept[:5]) + (", ..." if len(kept) > 5 else "")
+        run.say(f"Changed in this checkout, so it stays as it is here: {names}", loud=True)
+
+
+def _bring_paper(run: Run, path: str, old: str, new: str, ticked: tuple[str, ...]) -> None:
+    """PRD or memory file: the new text where nobody edited it, else the same change made to the edited one."""
+    before, after = _content(run, old, path), _content(run, new, path)
+
+    def edit(found: bytes | None) -> bytes | None:
+        if found in (before, after):
+            return after
+        if path == run.paths.prd:
+            return _with_ticks(run, found, ticked)
+        return merge_texts(run.git, found or b"", before or b"", after or b"", union=True)[0]
+
+    run.papers.edit(path, edit)
+    if path == run.paths.prd:
+        run.wrote = after or b""
+
+
+def _content(run: Run, commit: str, path: str) -> bytes | None:
+    """A file of a commit as it is checked out."""
+    return run.git.checked_out(commit, path) if run.git.blob_at(commit, path) else None
+
+
+def _with_ticks(run: Run, found: bytes | None, ticked: tuple[str, ...]) -> bytes | None:
+    try:
+        now = prd.parse(found or b"", run.paths.prd)
+    except RalphError:
+        return found  # a person is in the middle of an edit: the commit holds the ticks
+    there = {task.id: task for task in now.tasks}
+    for name in ticked:
+        if name in there and not there[name].done:
+            now = prd.tick(now, name)
+    return now.data

@@ -1,0 +1,78 @@
+"""A worktree made fit for work: what git ignores and the project needs, and the user's own set-up command."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from ralph.errors import RalphError
+from ralph.model import Gate
+from ralph.run import Run
+from ralph.system import gates, record, worktrees
+
+LOCKS = (
+    "package-lock.json", "npm-shrinkwrap.json", "yarn.lock", "pnpm-lock.yaml", "bun.lock", "bun.lockb", "uv.lock",
+    "poetry.lock", "Pipfile.lock", "pdm.lock", "requirements.txt", "requirements-dev.txt", "Cargo.lock", "go.sum",
+    "Gemfile.lock", "composer.lock", "mix.lock", "pyproject.toml", "package.json", "flake.lock",
+)  # fmt: skip
+
+
+def pool(run: Run) -> worktrees.Pool:
+    """The worktrees of this checkout."""
+    return worktrees.Pool(run.git, worktrees.cache_folder(dict(os.environ)))
+
+
+@contextmanager
+def rehearsed(run: Run) -> Iterator[Run]:
+    """The first worktree, at the tip and made fit: where gates can be tried before anything begins."""
+    place = pool(run)
+    try:
+        git = place.open(1, run.git.sha("HEAD"), run.settings.brought)
+        here = git.where.root / run.here.relative_to(run.root)
+        apart = replace(run, git=git, checkout=run.git, here=here, papers=record.Papers(git))
+        worktrees.check_out(git, run.git.sha("HEAD"), 0)
+        fit(apart)
+        yield apart
+    finally:
+        place.close()
+
+
+def fit(run: Run) -> None:
+    """Called in the worktree, before an attempt: links and copies, then the set-up where it is due."""
+    settings, root = run.settings, run.root
+    main = run.checkout.where.root if run.checkout else root
+    missing = worktrees.bring_along(main, root, settings.worktree_link, settings.worktree_copy)
+    if missing:
+        run.say(f"[worktree] names what this checkout does not have: {', '.join(missing)}", loud=True)
+    if settings.setup:
+        _set_up(run)
+
+
+def _set_up(run: Run) -> None:
+    """Once in each worktree, and again when a lock file changed since."""
+    mark = run.git.where.state / "setup"
+    wanted = _digest(run.settings.setup, (run.root / name for name in LOCKS))
+    if mark.is_file() and mark.read_text() == wanted:
+        return
+    mark.unlink(missing_ok=True)
+    log = run.folder / f"setup-{run.git.where.git_dir.name}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    gate = Gate(run.settings.setup, "--setup")
+    done = gates.run(gate, cwd=run.here, env=run.environment(), timeout=run.settings.gate_timeout, log=log,
+                     stop=lambda: run.hurried)  # fmt: skip
+    if not done.ok:
+        what = f"--setup failed in a new worktree ({run.root}): {done.tail.strip()[-300:] or run.settings.setup}"
+        raise RalphError(what, f"Its output is in {log}. It runs in a fresh checkout, with no ignored files.")
+    mark.write_text(wanted)
+
+
+def _digest(command: str, files: Iterable[Path]) -> str:
+    whole = hashlib.sha256(command.encode())
+    for path in files:
+        if path.is_file():
+            whole.update(path.name.encode() + path.read_bytes())
+    return whole.hexdigest()
