@@ -14,13 +14,13 @@ def choose(prd: Prd, *, skip: frozenset[str] = frozenset(), only: str = "") -> T
     `skip`: ids to leave out. `only`: the id of a task, or of a parent whose tasks are meant.
     """
     lookup = Lookup(prd)
-    return next((task for task in _open(lookup, only) if not _obstacle(lookup, task, skip)), None)
+    return next((task for task in open_units(lookup, only) if not obstacle(lookup, task, skip)), None)
 
 
 def waiting(prd: Prd, *, skip: frozenset[str] = frozenset(), only: str = "") -> tuple[tuple[Task, str], ...]:
     """The open tasks that can't be worked on, each with the reason: `depends on T3, which is parked`."""
     lookup = Lookup(prd)
-    told = ((task, _obstacle(lookup, task, skip)) for task in _open(lookup, only))
+    told = ((task, obstacle(lookup, task, skip)) for task in open_units(lookup, only))
     return tuple((task, reason) for task, reason in told if reason)
 
 
@@ -30,7 +30,7 @@ def status(prd: Prd, running: str = "") -> list[tuple[Task, str]]:
     return [(task, _state(lookup, task, running)) for task in prd.tasks]
 
 
-def _open(lookup: Lookup, only: str) -> Iterator[Task]:
+def open_units(lookup: Lookup, only: str) -> Iterator[Task]:
     """The units of work without tick: leaves, and parents with a check of their own once all below is done."""
     for task in lookup.tasks:
         if task.done or not (task.leaf or (task.fields.checks and _below_done(lookup, task))):
@@ -43,31 +43,33 @@ def _below_done(lookup: Lookup, task: Task) -> bool:
     return all(lookup.finished[child.id] for child in lookup.children[task.id])
 
 
-def _obstacle(lookup: Lookup, task: Task, skip: frozenset[str]) -> str:
-    """Why a task can't be worked on now; empty: it can."""
+def obstacle(lookup: Lookup, task: Task, skip: frozenset[str], running: frozenset[str] = frozenset()) -> str:
+    """Why a task can't be worked on now, beside those that run; empty: it can."""
     if task.id in skip:
         return "skipped in this run"
     for holder in (task, *lookup.above(task)):
         if holder.fields.parked is not None:
             reason = f"parked: {holder.fields.parked}"
-            return reason if holder is task else f"{_name(holder)} above it is {reason}"
-        if holder is not task and holder.id in skip:
-            return f"{_name(holder)} above it is skipped in this run"
+            return reason if holder is task else f"{name(holder)} above it is {reason}"
+        if holder is not task and (holder.id in skip or holder.id in running):
+            return f"{name(holder)} above it is {'skipped in this run' if holder.id in skip else 'running'}"
         for wanted in holder.fields.depends:
-            if reason := _unmet(lookup, wanted, skip):
+            if reason := _unmet(lookup, wanted, skip, running):
                 return f"depends on {reason}"
     return ""
 
 
-def _unmet(lookup: Lookup, wanted: str, skip: frozenset[str]) -> str:
+def _unmet(lookup: Lookup, wanted: str, skip: frozenset[str], running: frozenset[str]) -> str:
     found = lookup.called(wanted)
     if len(found) != 1:
         return f"“{wanted}”, which is {'no task' if not found else 'the beginning of several tasks'}"
     task = found[0]
+    if task.id in running:
+        return f"{name(task)}, which is running"
     if lookup.finished[task.id]:
         return ""
     state = "skipped in this run" if task.id in skip else _state(lookup, task, "")
-    return f"{_name(task)}, which is {'not finished' if state == 'done' else state}"
+    return f"{name(task)}, which is {'not finished' if state == 'done' else state}"
 
 
 def _state(lookup: Lookup, task: Task, running: str) -> str:
@@ -79,5 +81,6 @@ def _state(lookup: Lookup, task: Task, running: str) -> str:
     return "parked" if parked else "open"
 
 
-def _name(task: Task) -> str:
+def name(task: Task) -> str:
+    """What a sentence calls a task: its id, or the beginning of its text."""
     return task.id if task.written else f"“{task.text[:50]}”"
