@@ -21,6 +21,7 @@ from ralph.system import record
 from ralph.system.examine import Frozen
 from ralph.system.files import template
 from ralph.text import clean, mask, one_line
+from ralph.typed import Typed, typed_beside
 
 QUIET = 10.0  # seconds: a task that was not there before starts when nobody has typed for so long
 
@@ -195,11 +196,27 @@ def settle(run: Run, start: Prd, task: Task, stopped: Stopped, frozen: Frozen) -
     if now is None:
         run.papers.put(run.paths.prd, start.data)
         return Settled(start, PrdEdit(True, (), True, diff), by_hand=False)
-    found = prd.difference(start, now)
     named = run.paths.prd in task.fields.files
     if run.apart or (not named and _by_agent(run, task, stopped, frozen)):
-        run.papers.edit(run.paths.prd, lambda now_there: start.data if now_there == data else now_there)
-        return Settled(start, PrdEdit(True, found.ticked, found.rewrote, diff), by_hand=False)
+        only_commits = not run.apart and not names_paper(stopped, run.paths.prd)
+        typed = typed_beside(run, start, now, frozen) if only_commits else None
+        return _take_back(run, start, now, task, typed, diff)
+    edit = PrdEdit(False, prd.difference(start, now).ticked, False, diff)
+    return _keep(run, start, now, task, edit)
+
+
+def _take_back(run: Run, start: Prd, now: Prd, task: Task, typed: Typed | None, diff: str) -> Settled:
+    """What the agent is shown to have written goes; what people `typed` beside it stays."""
+    made, kept = (typed.made, typed.kept) if typed else (now, start)
+    agents = prd.difference(start, made)
+    edit = PrdEdit(True, agents.ticked, agents.rewrote, diff)
+    run.papers.edit(run.paths.prd, lambda there: kept.data if there == now.data else there)
+    return _keep(run, start, kept, task, edit) if typed else Settled(start, edit, by_hand=False)
+
+
+def _keep(run: Run, start: Prd, now: Prd, task: Task, edit: PrdEdit) -> Settled:
+    """What nobody is shown to have written stays, but for ticks."""
+    found = prd.difference(start, now)
     run.edited, once = _changed_at(run), _emptied_once(run, now)
     data = run.papers.edit(
         run.paths.prd, lambda fresh: _with_ticks(run, once, _unticked(run, start, fresh))
@@ -208,7 +225,7 @@ def settle(run: Run, start: Prd, task: Task, stopped: Stopped, frozen: Frozen) -
     if once:
         _tell_ticked_again(run, once)
     settled = prd.parse(data, run.paths.prd)
-    return Settled(settled, PrdEdit(False, found.ticked, False, diff), by_hand=data != start.data)
+    return Settled(settled, edit, by_hand=data != start.data)
 
 
 def untick(run: Run, start: Prd) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 import sys
 from typing import Any
 
@@ -123,6 +124,51 @@ def test_a_box_ticked_by_hand_while_an_agent_works_goes_back(repo: Repository) -
     assert made.attempts() == 3
     assert repo.read("PRD.md") == ticked(PRD, "T1", "T2", "T3").replace("Some", "Many")
     assert repo.git("show", "HEAD~3:PRD.md") == PRD.replace("Some", "Many").rstrip("\n")
+
+
+TICKS_ALL = "sed -i 's/\\[ \\]/[x]/' PRD.md; git commit -qam 'tick all'"
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "s/Some words\\./Other words./",
+        "s/T3 three/&\\n- [ ] T4 four/",  # right below a box that the agent ticked
+        "$a\\\nThe last line.",
+        "s/T2 two/T2 to do/",  # in the very line of such a box
+        "s/# Plan/# The plan/; /T3 three/a\\  - Files: T3.txt",
+    ],
+)
+def test_what_is_typed_beside_ticks_that_an_agent_commits_stays(repo: Repository, typed: str) -> None:
+    """Without events its commits alone show what it did: the rest is not its own."""
+    made = play(repo, during("T1", f"{TICKS_ALL}; sed -i '{typed}' PRD.md"))
+    expected = subprocess.run(["sed", typed], input=PRD, capture_output=True, text=True, check=True).stdout
+    done = made.ralph("--max-tasks", "1")
+    assert done.returncode == 3, done.stdout
+    assert since(made) == ["docs(prd): changed while T1 ran", "feat: T1 one"]
+    assert repo.read("PRD.md") == ticked(expected, "T1")
+    assert repo.git("show", "HEAD^:PRD.md") == expected.rstrip("\n")
+    assert "The agent ticked T1, T2, T3: only ralph ticks boxes, so that was put back." in done.stdout
+
+
+REWRITES = "sed -i 's/Some words./Words of the agent./; s/\\[ \\] T2/[x] T2/' PRD.md; git commit -qam rewrite"
+
+
+def test_what_is_typed_beside_text_that_an_agent_commits_stays(repo: Repository) -> None:
+    made = play(repo, during("T1", f"{REWRITES}; echo 'The last line.' >> PRD.md"))
+    assert made.ralph("--max-retries", "0", "--only", "T1").returncode == 1
+    assert since(made) == ["docs(prd): changed while T1 ran", "chore(prd): park T1"]
+    assert repo.git("show", "HEAD^:PRD.md") == f"{PRD}The last line."
+    assert "The agent changed the text of the PRD" in str(made.journal())
+
+
+def test_what_is_typed_into_a_line_that_an_agent_commits_is_kept_with_its_work(repo: Repository) -> None:
+    """The two can't be told apart: no conflict is ever written into the PRD."""
+    made = play(repo, during("T1", f"{REWRITES}; sed -i 's/of the agent/of both/' PRD.md"))
+    assert made.ralph("--max-retries", "0", "--only", "T1").returncode == 1
+    assert since(made) == ["chore(prd): park T1"]
+    kept = next(ref for ref in repo.refs() if ref.endswith("/1/work"))
+    assert "Words of both." in repo.git("show", f"{kept}:PRD.md")
 
 
 def test_moved_tasks_are_found_again(repo: Repository) -> None:
