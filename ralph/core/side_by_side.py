@@ -69,11 +69,18 @@ def ready(
     return _Table(prd, running, skip, only, placed).choose(left)
 
 
-def waves(prd: Prd, *, at_once: int, skip: frozenset[str] = frozenset(), only: str = "") -> Waves:
+def waves(
+    prd: Prd,
+    *,
+    at_once: int,
+    skip: frozenset[str] = frozenset(),
+    only: str = "",
+    placed: Callable[[_Patterns], _Patterns] = tuple,
+) -> Waves:
     """How the work would go with that many agents, if each task were accepted at once."""
     found: list[tuple[tuple[Task, str], ...]] = []
     why: dict[str, str] = {}
-    while (choice := ready(prd, left=at_once, skip=skip, only=only)).tasks:
+    while (choice := ready(prd, left=at_once, skip=skip, only=only, placed=placed)).tasks:
         found.append(tuple((task, why.get(task.id, "")) for task in choice.tasks))
         why = {task.id: reason for task, reason in choice.waiting}
         prd = _accepted(prd, {task.id for task in choice.tasks})
@@ -115,11 +122,13 @@ class _Table:
         tasks: list[Task] = []
         waiting: list[tuple[Task, str]] = []
         for task, obstacle in self._told:
-            reason = obstacle or self._out_of_step(task) or self._clash(task, tasks)
-            if not reason and len(tasks) < left:
-                tasks.append(task)
+            reason = obstacle or self._out_of_step(task)
+            if not reason:
+                reason = self._clash(task, tasks) if len(tasks) < left else "no agent is free"
+            if reason:
+                waiting.append((task, reason))
             else:
-                waiting.append((task, reason or "no agent is free"))
+                tasks.append(task)
         return Choice(tuple(tasks), tuple(waiting))
 
     def _clash(self, task: Task, started: Sequence[Task]) -> str:
@@ -157,7 +166,8 @@ def _waits_for(step: _Step, other: str, its: _Step, *, runs: bool) -> str:
 
 def _steps(lookup: Lookup) -> dict[str, _Step]:
     """Task id -> its step. Those of a document whose order says nothing have none."""
-    groups = {task.id: group for task in lookup.tasks if (group := _group(lookup, task))}
+    grouped = lookup.tasks if any(task.fields.group for task in lookup.tasks) else ()
+    groups = {task.id: group for task in grouped if (group := _group(lookup, task))}
     marked = {task.id for task in lookup.tasks if "[P]" in task.text and _MARKED.match(task.text)}
     by_phase = [task for task in lookup.tasks if task.id not in groups and _unit(task)] if marked else []
     numbers = {group: n for n, group in enumerate(dict.fromkeys(groups.values()))}
@@ -176,8 +186,9 @@ def _unit(task: Task) -> bool:
 
 def _phases(tasks: Iterable[Task], marked: set[str]) -> Iterator[tuple[str, _Step]]:
     number, before = 0, None
+    places: dict[tuple[str, ...], tuple[str, ...]] = {}
     for task in tasks:
-        place = _place(task.headings)
+        place = places.get(task.headings) or places.setdefault(task.headings, _place(task.headings))
         if task.id not in marked or place != before:
             number += 1
         before = place if task.id in marked else None
