@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 from ralph import start
 from ralph.config import Settings
 from ralph.core import brief as briefing
-from ralph.core import memory, plan, prd
+from ralph.core import memory, plan, prd, side_by_side
+from ralph.core.lint_remarks import Facts
 from ralph.model import Gate, Prd, Task
 from ralph.system import gates
 from ralph.system.files import templates
@@ -28,11 +30,15 @@ def dry_run(settings: Settings, cwd: Path) -> str:
     agent, program = find_agent(settings)
     found = _gates(settings, cwd)
     lines = [f"{settings.prd} with {agent.NAME} ({' '.join(program)})", *_gate_lines(found), ""]
-    order = tuple(_order(now, prd.resolve(now, settings.only).id if settings.only else ""))
+    only = prd.resolve(now, settings.only).id if settings.only else ""
+    if settings.parallel:
+        order, told = _side_by_side(now, path, only, settings.max_parallel)
+    else:
+        order = tuple(_order(now, only))
+        told = [line for place, task in enumerate(order, 1) for line in _task_lines(place, task)]
     if not order:
-        return "\n".join([*lines, "Nothing to do: no open task can be started."])
-    for place, task in enumerate(order, 1):
-        lines += _task_lines(place, task)
+        return "\n".join([*lines, "Nothing to do: no open task can be started.", *told])
+    lines += told
     for task in order if settings.verbose else order[:1]:
         title = f"--- the prompt for {one_line(clean(task.text), 60)} ---"
         lines += ["", title, "", _prompt(settings, root, path, now, task, found)]
@@ -58,6 +64,32 @@ def _order(now: Prd, only: str) -> Iterator[Task]:
     while task := plan.choose(now, only=only):
         yield task
         now = prd.tick(now, task.id)
+
+
+def _side_by_side(now: Prd, path: str, only: str, at_once: int) -> tuple[tuple[Task, ...], list[str]]:
+    """The tasks in the order in which they would start, and the waves told; last what can't be started."""
+    found = side_by_side.waves(now, at_once=at_once, only=only, placed=Facts(path).patterns)
+    order = tuple(task for wave in found.waves for task, _ in wave)
+    told = list(_wave_lines(found.waves))
+    if order:
+        told += ["", f"At most {at_once} at once. A task starts when nothing holds it up, not with its wave."]
+    if found.never:
+        told += ["", "can't be started:", *(_never(task, reason) for task, reason in found.never)]
+    return order, told
+
+
+def _wave_lines(waves: tuple[side_by_side.Wave, ...]) -> Iterator[str]:
+    places = count(1)
+    for number, wave in enumerate(waves, 1):
+        yield f"wave {number}:"
+        for task, reason in wave:
+            yield from _task_lines(next(places), task)
+            if reason:
+                yield f"       waited: {one_line(clean(reason), 100)}"
+
+
+def _never(task: Task, reason: str) -> str:
+    return f"  {one_line(clean(task.text), 60)}: {one_line(clean(reason), 100)}"
 
 
 def _task_lines(place: int, task: Task) -> Iterator[str]:

@@ -25,6 +25,7 @@ from ralph.model import Prd, Task
 _MARKED = re.compile(r"(?:[A-Z]*[\d.X-]+\w*[.:)]?\s)?(?:\[[^\]]*\]\s?)*?\[P\](?:\s|$)")
 _PHASE = re.compile(r"\bphase\b", re.IGNORECASE)
 _Patterns = tuple[str, ...]
+Wave = tuple[tuple[Task, str], ...]  # each with why it was in no earlier one; "" where it is in the first
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class Waves:
     `never` are the tasks that can't run, with the reason.
     """
 
-    waves: tuple[tuple[tuple[Task, str], ...], ...]
+    waves: tuple[Wave, ...]
     never: tuple[tuple[Task, str], ...]
 
 
@@ -78,7 +79,7 @@ def waves(
     placed: Callable[[_Patterns], _Patterns] = tuple,
 ) -> Waves:
     """How the work would go with that many agents, if each task were accepted at once."""
-    found: list[tuple[tuple[Task, str], ...]] = []
+    found: list[Wave] = []
     why: dict[str, str] = {}
     while (choice := ready(prd, left=at_once, skip=skip, only=only, placed=placed)).tasks:
         found.append(tuple((task, why.get(task.id, "")) for task in choice.tasks))
@@ -137,9 +138,16 @@ class _Table:
             return ""
         for others, state in ((self._busy, "which is running"), (started, "which goes first")):
             for other in others:
-                if shared := common(own, self._placed(other.fields.files)):
-                    return f"its files {shared} may clash with those of {plan.name(other)}, {state}"
+                if common(own, self._placed(other.fields.files)):
+                    return (
+                        f"its files {self._said(task, other)} may clash with those of {plan.name(other)}, {state}"
+                    )
         return ""
+
+    def _said(self, task: Task, other: Task) -> str:
+        """The first of a task's patterns that may clash, as the PRD spells it."""
+        its = self._placed(other.fields.files)
+        return next((said for said in task.fields.files if common(self._placed((said,)), its)), "")
 
     def _out_of_step(self, task: Task) -> str:
         step = self._steps.get(task.id)
