@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from ralph import door, fitting, healing, loop, member, paper, steering
-from ralph.core import governor, recovery
+from ralph.core import governor, recovery, side_by_side
 from ralph.core.history import Tally
 from ralph.core.life import CHECK, HAND_OVER, SPLIT
 from ralph.door import Built
@@ -45,10 +45,16 @@ class Crew:
     lost: dict[int, int] = field(default_factory=dict)  # how often a child died, or could not go on
     ending: Ending | None = None  # decided; what runs may finish
     hurried: bool = False
+    seen: tuple[object, ...] = ()  # what was looked at when nobody could be sent out
     waiting: float = 0.0  # since when, epoch seconds
     speed: governor.Speed = field(default_factory=governor.Speed)
 
     # ------------------------------------------------------------ sending out
+
+    @property
+    def busy(self) -> frozenset[str]:
+        """The tasks that somebody is out for."""
+        return frozenset(errand.task.id for errand in self.out.values())
 
     def free_place(self) -> int:
         """The lowest number of a worktree that nobody is in."""
@@ -92,13 +98,30 @@ class Crew:
             case "built":
                 self._built(n, unpack(message["data"]))
             case "answer":
-                self.answers[self.out[n].task.id] = unpack(message["data"])
+                self._answer(self.out[n], unpack(message["data"]))
                 self.done(n)
             case "refused":
                 what, now = unpack(message["data"])
                 self.run.say(f"{self.out[n].task.id}: {what}. {now}", loud=True)
             case _:  # set aside, or left for the next run
                 self.done(n)
+
+    def _answer(self, errand: Errand, end: Stopped) -> None:
+        """Smaller tasks are written when the door is free; a hand-over note is in the history already."""
+        if errand.purpose == SPLIT:
+            self.answers[errand.task.id] = end
+        elif not end.well:
+            self.unasked(errand.task, end)
+
+    def unasked(self, task: Task, end: Stopped) -> bool:
+        """Somebody could not even be asked. Whether that is tried again later, or ends the run."""
+        move = healing.unasked(self.run, task, end)
+        if move.kind is MoveKind.STOP:
+            self.ending = healing.stop(self.run, move)
+        if move.kind is MoveKind.WAIT:
+            self.waiting = self.waiting or time.time()
+            self.run.note(Waiting(move.reason, round(move.when or time.time(), 3), task.id))
+        return move.kind in (MoveKind.STOP, MoveKind.WAIT)
 
     def _event(self, event: Event) -> None:
         self.run.note(event)
@@ -232,14 +255,15 @@ def _step(crew: Crew) -> Ending | None:
     reason = loop.reason_to_stop(run)
     if crew.hurried or reason or crew.ending:
         return None if _finishing(crew) else crew.ending or loop.stopped(run, paper.read(run), reason)
+    idle = _waited(crew)
     if not crew.inside:
         prd = paper.read(run)
-        steering.note_skips(run, prd)
+        steering.note_skips(run, prd, besides=crew.busy)
         if ending := _pay(crew, prd):
             crew.ending = ending
             return None
         crew.open_door()
-    return _start(crew, run.seen or paper.read(run))
+    return _start(crew, run.seen if crew.inside and run.seen else paper.read(run)) if idle else None
 
 
 def _finishing(crew: Crew) -> bool:
@@ -252,15 +276,19 @@ def _finishing(crew: Crew) -> bool:
 
 def _start(crew: Crew, prd: Prd) -> Ending | None:
     """Send out as many as may run now; an Ending where nothing is left."""
-    run = crew.run
-    if not _waited(crew) or _paused(crew):
+    run, room = crew.run, _room(crew)
+    seen = (id(prd), crew.busy, skipped := _skipped(crew, prd), room > 0)
+    if crew.out and seen == crew.seen:
+        return None  # nothing changed since nobody could be sent out
+    choice = side_by_side.ready(
+        prd, running=crew.busy, skip=skipped, only=run.settings.only, left=max(1, room), placed=run.patterns
+    )  # fmt: skip
+    if choice.tasks and (_paused(crew) or room <= 0):
         return None
-    running = frozenset(errand.task.id for errand in crew.out.values())
-    left = _room(crew)
-    for task in _ready(prd, running, _skipped(crew, prd), run.settings.only, left):
-        purpose = "" if task.leaf or run.tally(task).checked else CHECK
-        crew.begin(task, prd, purpose)
-    if crew.out or run.history.owing or run.history.waiting or left <= 0:
+    for task in choice.tasks:
+        crew.begin(task, prd, "" if task.leaf or run.tally(task).checked else CHECK)
+    crew.seen = seen if not choice.tasks else ()
+    if crew.out or run.history.owing or run.history.waiting:
         return None
     return None if paper.wait_for_quiet(run, prd) else loop.finished(run, prd)
 
@@ -316,7 +344,7 @@ def _pay(crew: Crew, prd: Prd) -> Ending | None:
     run = crew.run
     tasks = {task.id: task for task in prd.tasks}
     for name, owed in list(run.history.owing.items()):
-        if any(errand.task.id == name for errand in crew.out.values()):
+        if name in crew.busy:
             continue
         task, kind = tasks.get(name), MoveKind(owed.move)
         if task is None:
@@ -351,29 +379,6 @@ def _ask(crew: Crew, task: Task, prd: Prd, owed: SetAside, kind: MoveKind) -> En
         if _room(crew) > 0 and run.history.waiting is None:
             crew.begin(task, prd, ASKING[kind])
         return None
-    if not end.well:
-        return _unanswered(crew, task, owed, end)
-    return healing.split_as(run, task, owed, end)
-
-
-def _unanswered(crew: Crew, task: Task, owed: SetAside, end: Stopped) -> Ending | None:
-    """Nobody could be asked: asked again later where that helps, else given to a human."""
-    run, move = crew.run, healing.unasked(crew.run, task, end)
-    if move.kind is MoveKind.STOP:
-        return healing.stop(run, move)
-    if move.kind is not MoveKind.WAIT:
-        return park(run, task, f"{owed.reason} {healing.NOBODY}")
-    crew.waiting = crew.waiting or time.time()
-    run.note(Waiting(move.reason, round(move.when or time.time(), 3), task.id))
-    return None
-
-
-def _ready(prd: Prd, running: frozenset[str], skip: frozenset[str], only: str, left: int) -> list[Task]:
-    from ralph.core import plan
-
-    found: list[Task] = []
-    while len(found) < left and (
-        task := plan.choose(prd, skip=skip | running | {one.id for one in found}, only=only)
-    ):
-        found.append(task)
-    return found
+    if end.well:
+        return healing.split_as(run, task, owed, end)
+    return None if crew.unasked(task, end) else park(run, task, f"{owed.reason} {healing.NOBODY}")

@@ -69,6 +69,7 @@ class Parent:
     def __init__(self, link: Link, run: str) -> None:
         self._line, self._run = Line(link), run
         self._reported = 0.0
+        self._spent: tuple[int, float | None] | None = None  # not told yet
         self._tip = ""
         self.limit = ""
 
@@ -84,6 +85,7 @@ class Parent:
         """Whether it asked for the end; also takes in what else it said."""
         self._line.look()
         self._take()
+        self._report()
         return self._line.ended
 
     def _take(self, patience: float = 0.0) -> None:
@@ -97,8 +99,12 @@ class Parent:
 
     def spending(self, tokens: int, cost: float | None) -> None:
         """Tell what the attempt used up so far, once a second."""
-        if time.monotonic() - self._reported >= REPORTS:
-            self._reported = time.monotonic()
+        self._spent = (tokens, cost)
+        self._report()
+
+    def _report(self) -> None:
+        if self._spent is not None and time.monotonic() - self._reported >= REPORTS:
+            (tokens, cost), self._spent, self._reported = self._spent, None, time.monotonic()
             self._line.tell(kind="spent", tokens=tokens, cost=cost)
 
     def failed(self, task: str, failure: tuple[tuple[Finding, ...], Stopped]) -> None:

@@ -45,7 +45,8 @@ def read(run: Run) -> Prd:
         raise RalphError(
             f"{run.paths.prd} is gone", "Put it back, then run the same command again.", code=Exit.STOPPED
         )
-    now = prd.parse(data, run.paths.prd)
+    last = run.seen
+    now = last if last is not None and last.data == data else prd.parse(data, run.paths.prd)
     if run.seen is None:
         run.known = frozenset(task.id for task in now.tasks)
     elif data != run.wrote:

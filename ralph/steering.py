@@ -16,10 +16,12 @@ TICK = 0.2  # seconds between two looks at the control folder
 UNATTENDED = (20, 8 * 3600.0)  # tasks, seconds: a checkpoint by default where nobody is at the terminal
 
 
-def note_skips(run: Run, prd: Prd) -> None:
-    """Tell which tasks somebody wants left out."""
+def note_skips(run: Run, prd: Prd, besides: frozenset[str] = frozenset()) -> None:
+    """Tell which tasks somebody wants left out, `besides` those that are worked on."""
+    if not (wanted := run.control.skipped() - run.history.skipped - besides):
+        return
     for task in prd.tasks:
-        if task.id in run.control.skipped() - run.history.skipped:
+        if task.id in wanted:
             run.note(Skipped(task.id, one_line(clean(task.text))))
 
 

@@ -87,7 +87,7 @@ class Healing(Play):
         for role, behaviours in roles.items():
             (self.do / role).mkdir(parents=True)
             for turn, name in enumerate(behaviours, 1):
-                (self.do / role / str(turn)).write_text(BEHAVIOUR[name])
+                (self.do / role / str(turn)).write_text(BEHAVIOUR[name].replace(" ../", f" {self.near}/"))
 
     def run(self) -> tuple[int, str]:
         """The exit code of the last run, and what all of them said."""
@@ -113,7 +113,7 @@ class Healing(Play):
     def words(self) -> list[str]:
         plain = ["--agent-command", f"sh {self.agent}"]
         who = ["--agent", "claude"] if self.story.get("who") == "claude" else plain
-        return [sys.executable, "-m", "ralph", *who, *self.story.get("flags", [])]
+        return [sys.executable, "-m", "ralph", *who, *os.environ.get("APART", "").split(), *self.story.get("flags", [])]
 
     def env(self) -> dict[str, str]:
         path = f"{self.near}/bin:{os.environ['PATH']}"

@@ -41,7 +41,7 @@ class Play:
         self.before = self.files()
 
     def ralph(self, *flags: str) -> subprocess.CompletedProcess[str]:
-        words = [sys.executable, "-m", "ralph", "--agent-command", f"sh {self.agent}", "--no-split", *flags]
+        words = [sys.executable, "-m", "ralph", "--agent-command", f"sh {self.agent}", "--no-split", *os.environ.get("APART", "").split(), *flags]
         return subprocess.run(words, cwd=self.repo.path, capture_output=True, text=True, timeout=LIMIT, check=False)
 
     def files(self) -> dict[str, bytes]:

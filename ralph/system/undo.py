@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -77,8 +78,6 @@ def trash(git: Git, paths: Iterable[str], n: int) -> Path:
 
 
 def _keep_newest(folder: Path, count: int) -> None:
-    import shutil
-
     kept = sorted((one for one in folder.glob("*") if one.name.isdigit()), key=lambda one: int(one.name))
     for old in kept[:-count]:
         shutil.rmtree(old, ignore_errors=True)
@@ -91,6 +90,7 @@ def clear_operations(git: Git, n: int) -> None:
         source = git.where.git_dir / name
         if source.exists():
             place.mkdir(parents=True, exist_ok=True)
+            shutil.rmtree(place / name, ignore_errors=True)  # a folder does not replace one that is not empty
             source.rename(place / name)
 
 
