@@ -97,6 +97,8 @@ def _rule(path: str) -> bytes:
 
 def _register(repo: Repo, commit: str) -> None:
     """What makes a folder a worktree of this repository. Written anew each time: an agent may have found it."""
+    if not repo.root.exists():
+        shutil.rmtree(repo.state, ignore_errors=True)  # what is known of files that are gone, their set-up included
     for folder in (repo.root, repo.git_dir):
         if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
             folder.unlink()
@@ -145,7 +147,7 @@ def check_out(git: Git, commit: str, n: int) -> Scan:
     except (GitError, OSError) as error:
         said = error.what if isinstance(error, GitError) else str(error)
         what = f"the worktree {git.where.root} can't be made equal to {commit[:9]}: {said}"
-        raise RalphError(what, "Look at the space on the disk, or delete that folder.", code=Exit.STOPPED) from error
+        raise RalphError(what, "Look at the space on the disk, or delete it.", code=Exit.STOPPED) from error
     return now
 
 
@@ -172,30 +174,50 @@ def _equal(git: Git, commit: str) -> Scan:
 
 
 def _brought(git: Git, commit: str) -> Scan:
-    git.tree(*WORKERS, "read-tree", "--reset", "-u", commit)
+    _read(git, commit)
     for _ in range(ROUNDS):
         now, hollow, buried = _look(git, commit)
         if not (now.paths or hollow or buried):
             return now
-        for path in buried:
+        for path in (*hollow, *buried):
             _away(path)
         _clean(git, now)
-        for folder in hollow:
-            _hollow_out(git.where.root / folder)
     return _look(git, commit)[0]
 
 
-def _look(git: Git, commit: str) -> tuple[Scan, list[str], list[Path]]:
-    """A scan, and what it does not show: folders that git does not track, repositories inside of tracked ones."""
-    changed, untracked, folders, trees, refs = git.together(
-        ("tree", ("diff-files", "--name-only", "-z")), ("tree", UNTRACKED), ("tree", (*UNTRACKED, "--directory")),
+def _read(git: Git, commit: str) -> None:
+    """Index and files go to a commit. `-m` looks only at what differs between the two, and refuses where something
+    is in the way; `--reset` looks at every file and takes three times as long."""
+    with suppress(GitError):
+        git.tree("diff-index", "--cached", "--quiet", commit)
+        return
+    with suppress(GitError):
+        git.tree(*WORKERS, "read-tree", "-m", "-u", commit)
+        return
+    git.tree(*WORKERS, "read-tree", "--reset", "-u", commit)
+
+
+def _look(git: Git, commit: str) -> tuple[Scan, list[Path], list[Path]]:
+    """A scan, and what it does not show: folders without a file, repositories that begin in a tracked folder."""
+    changed, others, trees, refs = git.together(
+        ("tree", ("diff-files", "--name-only", "-z")), ("tree", (*UNTRACKED, "--directory")),
         ("tree", ("ls-tree", "-r", "-d", "-z", commit)), ("repo", REFS),
     )  # fmt: skip
+    untracked = git.tree(*UNTRACKED) if others else b""  # which tells single files
+    root, now = git.where.root, Scan(split(changed), split(untracked), git.shown(refs))
+    hollow = [root / path for path in split(others) if path.endswith("/") and _is_hollow(root / path)]
     tracked = (entry.partition("\t") for entry in split(trees))
-    insides = (git.where.root / path / ".git" for meta, _, path in tracked if " tree " in meta)
-    hollow = [path for path in split(folders) if path.endswith("/") and _is_hollow(git.where.root / path)]
-    now = Scan(split(changed), split(untracked), git.shown(refs))
-    return now, hollow, [path for path in insides if os.path.lexists(path)]
+    buried = (root / path / ".git" for meta, _, path in tracked if " tree " in meta)
+    return now, hollow, [path for path in buried if os.path.lexists(path)]
+
+
+def _is_hollow(folder: Path) -> bool:
+    """No file is below it, not even an ignored one."""
+    for _, folders, files in os.walk(folder):
+        if set(files) - {".git"}:
+            return False
+        folders[:] = [name for name in folders if name != ".git"]
+    return True
 
 
 def _clean(git: Git, now: Scan) -> None:
@@ -209,6 +231,66 @@ def _clean(git: Git, now: Scan) -> None:
         git.tree(*WORKERS, "checkout-index", "-f", "-u", "-z", "--stdin", data=join(now.changed))
 
 
-def _is_hollow(folder: Path) -> bool:
-    """No file is below it, not even an ignored one."""
-    return not any(set(files) - {".git"} for _, _, files in os.walk(folder))
+def _away(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _open_up(root: Path) -> None:
+    """Folders that nobody may write into, as some tools leave them."""
+    for folder, _, _ in os.walk(root):
+        with suppress(OSError):
+            mode = os.lstat(folder).st_mode & 0o7777
+            if mode & 0o700 != 0o700:
+                os.chmod(folder, mode | 0o700)  # noqa: PTH101 - os.walk speaks in texts
+
+
+# ---------------------------------------------------------------- what git ignores and the project needs
+
+
+def bring_along(root: Path, place: Path, link: Sequence[str], copy: Sequence[str]) -> list[str]:
+    """Give a worktree what git ignores and the project needs: links and copies of the checkout's own.
+
+    Returns the names that the checkout does not have. What the worktree has already stays; a copied file follows
+    the checkout's.
+    """
+    missing = []
+    for name in (*link, *copy):
+        source, target = root / name, place / name
+        if not os.path.lexists(source):
+            missing.append(name)
+        else:
+            try:
+                _bring(source, target, linked=name in link)
+            except OSError as error:
+                raise _not_brought(name, place, error) from error
+    return missing
+
+
+def _bring(source: Path, target: Path, *, linked: bool) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if os.path.lexists(target):
+        if not linked and source.is_file() and target.is_file() and read(source) != read(target):
+            _copy(source, target)
+    elif linked:
+        target.symlink_to(source)
+    else:
+        _copy(source, target)
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Beside it first: half a copy, left by a kill, would be taken for a whole one."""
+    beside = target.with_name(f".{target.name}.ralph")
+    _away(beside)
+    if source.is_dir() and not source.is_symlink():
+        shutil.copytree(source, beside, symlinks=True)
+    else:
+        shutil.copy2(source, beside, follow_symlinks=False)
+    beside.replace(target)
+
+
+def _not_brought(name: str, place: Path, error: OSError) -> RalphError:
+    cure = "Look at `[worktree]` in ralph.toml: it is for paths of the checkout that git ignores."
+    return RalphError(f"{name} can't be brought into the worktree {place}: {error.strerror or error}", cure)
