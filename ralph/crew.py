@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
-from ralph import door, fitting, healing, loop, member, paper, steering
+from ralph import clean, door, fitting, healing, loop, member, paper, steering
 from ralph.core import governor, recovery, side_by_side
 from ralph.core.history import Tally
 from ralph.core.life import CHECK, HAND_OVER, SPLIT
@@ -254,7 +254,11 @@ def _step(crew: Crew) -> Ending | None:
     run = crew.run
     reason = loop.reason_to_stop(run)
     if crew.hurried or reason or crew.ending:
-        return None if _finishing(crew) else crew.ending or loop.stopped(run, paper.read(run), reason)
+        if _finishing(crew):
+            return None
+        if not crew.hurried:  # who presses Ctrl-C has no time for it
+            clean.prove(run)
+        return crew.ending or loop.stopped(run, paper.read(run), reason)
     idle = _waited(crew)
     if not crew.inside:
         prd = paper.read(run)
@@ -290,7 +294,7 @@ def _start(crew: Crew, prd: Prd) -> Ending | None:
     crew.seen = seen if not choice.tasks else ()
     if crew.out or run.history.owing or run.history.waiting:
         return None
-    return None if paper.wait_for_quiet(run, prd) else loop.finished(run, prd)
+    return None if paper.wait_for_quiet(run, prd) or not clean.prove(run) else loop.finished(run, paper.read(run))
 
 
 def _skipped(crew: Crew, prd: Prd) -> frozenset[str]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from ralph.core import prd
 from ralph.errors import Exit, RalphError
 from ralph.events import Publishing, Recorded
-from ralph.model import Task
+from ralph.model import Prd, Task
 from ralph.paper import Placing
 from ralph.run import Run
 from ralph.system import record
@@ -47,26 +48,29 @@ def publish(run: Run, n: int, task: Task, built: Built) -> None:
     run.tip = built.commit
     run.memory = (built.commit, placing.new.get(run.paths.memory)) if run.paths.memory else run.memory
     ticked = (task.id, *(one.id for one in placing.also))
-    bring_here(run, old, built.commit, ticked)
+    bring_here(run, old, built.commit, lambda fresh: with_ticks(fresh, ticked))
     run.accepted += 1
     run.failed.pop(task.id, None)
     run.note(Recorded(n, task.id, built.commit, ticked[1:]))
     run.control.forget(task.id)
 
 
-def bring_here(run: Run, old: str, new: str, ticked: tuple[str, ...]) -> None:
-    """The checkout goes from one commit to the next. What people changed in it stays; safe to repeat."""
+def bring_here(run: Run, old: str, new: str, again: Callable[[Prd], Prd]) -> None:
+    """The checkout goes from one commit to the next. What people changed in it stays; safe to repeat.
+
+    `again` makes the change of the PRD on a version that somebody edited meanwhile.
+    """
     papers = tuple(path for path in run.paths.both if run.git.blob_at(old, path) != run.git.blob_at(new, path))
     kept = bring(run.git, old, new, papers)
     run.git.beside = new
     for path in papers:
-        _bring_paper(run, path, old, new, ticked)
+        _bring_paper(run, path, old, new, again)
     if kept:
         names = ", ".join(kept[:5]) + (", ..." if len(kept) > 5 else "")
         run.say(f"Changed in this checkout, so it stays as it is here: {names}", loud=True)
 
 
-def _bring_paper(run: Run, path: str, old: str, new: str, ticked: tuple[str, ...]) -> None:
+def _bring_paper(run: Run, path: str, old: str, new: str, again: Callable[[Prd], Prd]) -> None:
     """PRD or memory file: the new text where nobody edited it, else the same change made to the edited one."""
     before, after = _content(run, old, path), _content(run, new, path)
 
@@ -74,7 +78,7 @@ def _bring_paper(run: Run, path: str, old: str, new: str, ticked: tuple[str, ...
         if found in (before, after):
             return after
         if path == run.paths.prd:
-            return _with_ticks(run, found, ticked)
+            return _changed(run, found, again)
         return merge_texts(run.git, found or b"", before or b"", after or b"", union=True)[0]
 
     run.papers.edit(path, edit)
@@ -87,13 +91,17 @@ def _content(run: Run, commit: str, path: str) -> bytes | None:
     return run.git.checked_out(commit, path) if run.git.blob_at(commit, path) else None
 
 
-def _with_ticks(run: Run, found: bytes | None, ticked: tuple[str, ...]) -> bytes | None:
+def _changed(run: Run, found: bytes | None, again: Callable[[Prd], Prd]) -> bytes | None:
     try:
-        now = prd.parse(found or b"", run.paths.prd)
+        return again(prd.parse(found or b"", run.paths.prd)).data
     except RalphError:
-        return found  # a person is in the middle of an edit: the commit holds the ticks
+        return found  # a person is in the middle of an edit: the commit holds the change
+
+
+def with_ticks(now: Prd, ticked: Iterable[str]) -> Prd:
+    """These boxes are ticked, as far as they are there."""
     there = {task.id: task for task in now.tasks}
     for name in ticked:
         if name in there and not there[name].done:
             now = prd.tick(now, name)
-    return now.data
+    return now

@@ -191,6 +191,17 @@ class Parked(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class Reopened(Event):
+    """What was accepted is taken back, and its box is empty again; written before that is done."""
+
+    NAME: ClassVar[str] = "reopened"
+    task: str
+    text: str
+    reason: str
+    commit: str  # that is reverted
+
+
+@dataclass(frozen=True, slots=True)
 class Split(Event):
     """A task was broken into smaller ones, which stand under it in the PRD now."""
 
@@ -292,8 +303,8 @@ EVENTS: dict[str, type[Event]] = {
     kind.NAME: kind
     for kind in (
         RunStarted, RunEnded, Chosen, Sent, WorkspaceReady, AgentStarted, AgentReported, AgentStopped, GateRan,
-        Judged, Placed, Publishing, Recorded, SetAside, Parked, Split, AgentChanged, Waiting, Waited, Paused,
-        Resumed, Skipped, Reviewed, Moved, Noted,
+        Judged, Placed, Publishing, Recorded, SetAside, Parked, Reopened, Split, AgentChanged, Waiting, Waited,
+        Paused, Resumed, Skipped, Reviewed, Moved, Noted,
     )
 }  # fmt: skip
 

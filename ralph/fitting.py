@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -14,6 +15,7 @@ from ralph.model import Gate
 from ralph.run import Run
 from ralph.system import gates, record, worktrees
 
+CLEAN = 99  # the number of the worktree that is fresh each time
 LOCKS = (
     "package-lock.json", "npm-shrinkwrap.json", "yarn.lock", "pnpm-lock.yaml", "bun.lock", "bun.lockb", "uv.lock",
     "poetry.lock", "Pipfile.lock", "pdm.lock", "requirements.txt", "requirements-dev.txt", "Cargo.lock", "go.sum",
@@ -39,6 +41,35 @@ def rehearsed(run: Run) -> Iterator[Run]:
         yield apart
     finally:
         place.close()
+
+
+@contextmanager
+def fresh(run: Run) -> Iterator[Run]:
+    """A worktree for `renew`; none of its files are kept afterwards."""
+    place = pool(run)
+    shutil.rmtree(place.repo(CLEAN).root, ignore_errors=True)
+    try:
+        git = place.open(CLEAN, run.tip, run.settings.brought)
+        here = git.where.root / run.here.relative_to(run.root)
+        yield replace(run, git=git, checkout=run.git, here=here, papers=record.Papers(git))
+    finally:
+        shutil.rmtree(place.repo(CLEAN).root, ignore_errors=True)
+        place.close()
+
+
+def renew(place: Run, commit: str) -> None:
+    """Nothing but this commit's files stands there, and what links, copies and the set-up bring."""
+    for path in place.root.iterdir():
+        if path.name == ".git":
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+    place.git.index.unlink(missing_ok=True)
+    (place.git.where.state / "setup").unlink(missing_ok=True)
+    worktrees.check_out(place.git, commit, 0)
+    fit(place)
 
 
 def fit(run: Run) -> None:

@@ -99,6 +99,7 @@ class Run:
     scanned: tuple[float, Scan] | None = None  # when (monotonic), and what was seen
     complained: bool = False  # about the notify command
     checkout: Git | None = None  # the user's, where `git` is a worktree's
+    proven: str = ""  # the tip that was last proven in a fresh checkout
     over_limit: str = ""  # what the parent says of the run's limits, where this is a process of its own
     spending: Callable[[int, float | None], None] | None = None  # who wants to know what an attempt uses up
     accepted: int = 0

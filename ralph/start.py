@@ -159,6 +159,7 @@ def _recover(run: Run, cut_off: RunStarted) -> None:
 
     run.branch = f"refs/heads/{cut_off.branch}"
     run.tip = run.git.sha(run.branch)
+    run.git.beside = run.tip if run.settings.at_once else ""
     loop.recover(run)
 
 

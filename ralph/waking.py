@@ -30,6 +30,10 @@ def finish_move(run: Run, event: Publishing) -> None:
     """A commit of ralph's own (a parked task, an edit by hand) that may or may not have been published."""
     if not _published(run, event):
         return
+    if run.settings.at_once:
+        door.bring_here(run, event.parent, event.commit, lambda fresh: fresh)
+        run.note(Moved("finished what was being published", event.commit))
+        return
     for path, old, _ in event.files:
         content = run.papers.read(path)
         if content is not None and run.git.put(path, content) == old:  # not yet brought along
@@ -79,7 +83,7 @@ def finish_apart(run: Run, current: Attempt) -> None:
     if event is None or not _published(run, event):
         return
     tasks = run.git.trailers(event.commit, "Ralph-Task")
-    door.bring_here(run, event.parent, event.commit, tasks)
+    door.bring_here(run, event.parent, event.commit, lambda fresh: door.with_ticks(fresh, tasks))
     held = f"refs/ralph/{current.run}/{current.n}/work"
     run.git.update_refs(*([f"delete {held}"] if held in run.git.refs() else []))
     run.note(Recorded(current.n, current.task, event.commit, tuple(one for one in tasks if one != current.task)))

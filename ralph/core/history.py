@@ -56,6 +56,7 @@ class History:
     waited: float = 0.0  # seconds, since an agent last answered
     split: frozenset[str] = frozenset()  # tasks that were broken up, and what they were broken into
     skipped: frozenset[str] = frozenset()  # tasks that somebody wants left out of this run
+    reopened: frozenset[str] = frozenset()  # tasks that were accepted in this run and taken back
     since_look: int = 0  # tasks accepted since a person last had a look
 
     @property
@@ -90,8 +91,9 @@ def replay(steps: Iterable[tuple[float, str, Event]]) -> History:
 def _run_started(history: History, time: float, event: events.RunStarted) -> History:
     if event.resumed and history.run is not None:
         return replace(history, run=event)
-    return replace(history, run=event, started=time, ticked=frozenset(), attempts=0, tokens=0, cost=None, alike=(),
-                   again=frozenset(), skipped=frozenset(), waited=0.0, since_look=0)  # fmt: skip
+    none: frozenset[str] = frozenset()
+    return replace(history, run=event, started=time, ticked=none, attempts=0, tokens=0, cost=None, alike=(),
+                   again=none, skipped=none, reopened=none, waited=0.0, since_look=0)  # fmt: skip
 
 
 def _attempt(history: History, time: float, run: str, event: Event) -> History:
@@ -207,6 +209,11 @@ def _parked(history: History, event: events.Parked) -> History:
     return replace(_settled(_forget(history, event.task), event.task), publishing=None, alike=alike)
 
 
+def _reopened(history: History, event: events.Reopened) -> History:
+    ticked, again = history.ticked - {event.task}, history.again - {event.task}
+    return replace(history, ticked=ticked, again=again, reopened=history.reopened | {event.task})
+
+
 def _split(history: History, event: events.Split) -> History:
     parts = history.split | {event.task, *event.ids}
     return replace(_settled(_forget(history, event.task), event.task), publishing=None, split=parts)
@@ -241,6 +248,7 @@ def _unchanged(history: History, _: Event) -> History:
 
 STEPS: dict[type[Event], Callable[[History, Any], History]] = {
     events.RunEnded: _ended, events.Moved: _moved, events.Parked: _parked, events.Split: _split,
+    events.Reopened: _reopened,
     events.AgentChanged: _changed_agent, events.Waiting: _waiting, events.Waited: _waited,
     events.Skipped: _skipped, events.Paused: _unchanged, events.Resumed: _resumed, events.Noted: _unchanged,
 }  # fmt: skip

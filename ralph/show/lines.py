@@ -167,6 +167,10 @@ def _parked(event: events.Parked, _: bool) -> list[str]:
     return labelled("PARKED", f"{named(event.task, event.text)}: {event.reason}")
 
 
+def _reopened(event: events.Reopened, _: bool) -> list[str]:
+    return labelled("reopened", f"{named(event.task, event.text)}: {event.reason}")
+
+
 def _waiting(event: events.Waiting, _: bool) -> list[str]:
     return labelled("waiting", f"{event.reason} Until {clock(event.until)}.")
 
@@ -224,7 +228,7 @@ _TABLE: dict[type[Event], Callable[..., list[str]]] = {
     events.RunStarted: _run_started, events.RunEnded: _run_ended, events.Chosen: _chosen,
     events.WorkspaceReady: _ready, events.AgentReported: _reported, events.AgentStopped: _stopped,
     events.GateRan: _gate, events.Judged: _judged, events.Recorded: _recorded, events.SetAside: _set_aside,
-    events.Parked: _parked, events.Moved: _moved, events.Noted: _noted, events.Waiting: _waiting,
-    events.Waited: _waited, events.Split: _split, events.AgentChanged: _changed, events.Paused: _paused,
+    events.Parked: _parked, events.Reopened: _reopened, events.Moved: _moved, events.Noted: _noted,
+    events.Waiting: _waiting, events.Waited: _waited, events.Split: _split, events.AgentChanged: _changed, events.Paused: _paused,
     events.Resumed: _resumed, events.Skipped: _skipped, events.Reviewed: _reviewed,
 }  # fmt: skip

@@ -69,6 +69,9 @@ class Outcome:
             self.texts.setdefault(event.task, event.text)
             self.parked[event.task] = event.reason
             self.aside.pop(event.task, None)
+        elif isinstance(event, events.Reopened):
+            self.done.pop(event.task, None)
+            self.aside[event.task] = event.reason
         elif isinstance(event, events.Split):
             self.split[event.task] = f"into {len(event.into)} tasks"
             self.aside.pop(event.task, None)

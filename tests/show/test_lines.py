@@ -53,6 +53,8 @@ NIGHT: tuple[Event, ...] = (
     events.SetAside(3, "T3", "The agent's rate limit is used up.", False),
     events.AgentStopped(4, "exited", 1, 2.0, failure="not logged in", message="Please run /login"),
     events.Parked("T3", "T3 Keep the order", "`npm test` fails: exit code 1.", "c0ffee"),
+    events.Sent(9, 4711, 1.0, 2),
+    events.Reopened("T3", "T3 Keep the order", "Red in a fresh checkout since commit c0ffee: npm test.", "c0ffee"),
     events.Moved("docs(prd): edited by hand", "c0ffee1"),
     events.Moved("chore(prd): park T3", "c0ffee2"),
     events.Noted("Box 4 was ticked while T3 ran: it goes back.", detail="- [x] T4"),
