@@ -167,3 +167,41 @@ def test_story(repo: Repository, story: dict[str, Any]) -> None:
         assert repo.read(path) == content
     for path, content in story.get("near", {}).items():
         assert (play.near / path).read_text() == content
+
+
+CLAUDE = tomllib.loads((FIXTURE.parent / "healing.toml").read_text())["words"]["claude"]
+LIMITED = """#!/bin/sh
+NEAR={near}; start=$RALPH_TASK_ID
+{words}
+work() {{ echo "work of $RALPH_TASK_ID" > "$RALPH_TASK_ID.txt"; }}
+touch $NEAR/here-$RALPH_TASK_ID
+until [ $(ls $NEAR | grep -c '^here-') -ge 4 ]; do sleep 0.02; done
+if [ $RALPH_TASK_ID = T2 ] && [ ! -e $NEAR/limited ]; then
+  touch $NEAR/limited; refused $(($(date +%s) + 2))
+fi
+until [ -e $NEAR/limited ]; do sleep 0.02; done
+work; finish done
+"""
+
+
+def test_a_rate_limit_of_one_slows_all_of_them(repo: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The others finish what they do, nobody is sent out before the limit is over, and then fewer at once."""
+    tasks = "".join(f"- [ ] T{n} make {n}\n" for n in range(1, 7))
+    story = {"prd": tasks, "agent": "true", "files": {"ralph.toml": 'backoff = "0.1s"\n'}}
+    play = Parallel(repo, story)
+    program = play.near / "bin" / "claude"
+    program.parent.mkdir()
+    program.write_text(LIMITED.format(near=play.near, words=CLAUDE))
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    words = [sys.executable, "-m", "ralph", "--claude", "--parallel", "--max-parallel", "4", "--gate", GATE]
+    done = subprocess.run(words, cwd=repo.path, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    assert (play.boxes(), done.returncode) == ("xxxxxx", 0), done.stdout + done.stderr
+    names = [line["event"] for line in play.journal()]
+    waiting, waited = names.index("waiting"), names.index("waited")
+    assert "agent started" not in names[waiting:waited]
+    assert "at most 2 at once" in done.stdout
+    later = [line["seq"] for line in play.journal()][waited]
+    assert most_at_once([span for span in play.spans() if span[1] > later]) <= 2
+    assert [line["counted"] for line in play.journal() if line["event"] == "set aside"] == [False]
+    play.check_invariants()
