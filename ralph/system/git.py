@@ -340,6 +340,15 @@ class Git:
         listed = self.tree("ls-tree", "-z", "--name-only", commit, "--", *wanted).split(b"\0")
         return frozenset(os.fsdecode(path) for path in listed if path)
 
+    @property
+    def zero(self) -> str:
+        """The id of no object."""
+        return "0" * (64 if self._algorithm == "sha256" else 40)
+
+    @property
+    def _algorithm(self) -> str:
+        return self.config.get("extensions.objectformat", ["sha1"])[-1]
+
     def store(self, content: bytes) -> str:
         """Store a blob as it is; returns its id."""
         return self.tree("hash-object", "-w", "--no-filters", "--stdin", data=content).decode().strip()
@@ -359,8 +368,7 @@ class Git:
         else:
             author, committer = (self._who(role) for role in ROLES)
             content = loose.commit_text(tree, parents, author, committer, message)
-            algorithm = self.config.get("extensions.objectformat", ["sha1"])[-1]
-            made = loose.write(self.where.common / "objects", "commit", content, algorithm)
+            made = loose.write(self.where.common / "objects", "commit", content, self._algorithm)
         self._trees[made] = tree
         return made
 

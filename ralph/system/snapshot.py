@@ -102,7 +102,7 @@ def tree_with(git: Git, commit: str, blobs: Mapping[str, tuple[str, str]]) -> st
     kept, git.index = git.index, spare
     try:
         fill(git, commit)
-        lines = (f"{mode if blob else '0'} {blob or '0' * 40}\t{path}" for path, (mode, blob) in blobs.items())
+        lines = (f"{mode if blob else '0'} {blob or git.zero}\t{path}" for path, (mode, blob) in blobs.items())
         git.tree("update-index", "-z", "--index-info", data=b"".join(os.fsencode(line) + b"\0" for line in lines))
         return write_tree(git)
     finally:
