@@ -15,7 +15,7 @@ HEAD = """\
 Usage: ralph [--prd PRD.md] [flags]     work through the PRD
        ralph COMMAND [flags]
 
-ralph works through a Markdown PRD with a coding agent, one checkbox after the other, and ticks only what git
+ralph works through the checkboxes of a Markdown PRD with a coding agent, or several, and ticks only what git
 and the gates (tests, linters) prove.
 
 Commands:
@@ -34,7 +34,7 @@ To steer, from another terminal:
   resume    let a paused run go on; after a crash, continue on changed files (--set-aside or --keep)
   skip      leave a task out of this run
   retry     put a parked task back; --note TEXT goes into its next prompt
-  stop      end the run when its attempt is over; --now: at once
+  stop      end the run when what is being worked on is over; --now: at once
 """
 TAIL = """\
 An on/off flag has an opposite (--no-strict). A flag beats ralph.toml ([tool.ralph] in pyproject.toml), which has

@@ -97,7 +97,7 @@ WRONG = {
     "a file": "docs/PRD.md",
     "command behind flags": "--verbose status",
     "two agents": "--claude --agent-command x",
-    "not built": "--parallel",
+    "not built": "--format x",
     "agent that is not built": "--gemini",
     "time without a unit": "--silence 10",
     "no PRD": "status",
