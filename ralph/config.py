@@ -130,6 +130,11 @@ class Settings:
         (), Sort.TEXTS, "File", "[worktree] copy: ignored paths that each worktree gets as a copy", flag=False
     )
 
+    gates_in: str = _set(
+        "workspace", Sort.TEXT, "File", "where gates run: in the workspace, or each time in a clean worktree",
+        flag=False,
+    )  # fmt: skip
+
     resume: str = ""  # `ralph resume`: "set-aside" or "keep"
     given: frozenset[str] = frozenset()  # names that a flag or the file set; all others are defaults
 
@@ -179,6 +184,9 @@ def load(root: Path, flags: Mapping[str, object]) -> Settings:
     _refuse_unbuilt(both)
     settings = Settings(**both, given=frozenset(both))
     settings.agent_words()  # refuses what can't be split
+    if settings.gates_in not in ("workspace", "clean"):
+        what = f"gates-in takes workspace or clean, not `{settings.gates_in}`"
+        raise RalphError(what, 'For example: gates-in = "clean"', where=str(root / "ralph.toml"))
     if settings.sandbox not in SANDBOXES:
         what = f"--sandbox takes auto, on or off, not `{settings.sandbox}`"
         raise RalphError(what, "For example: --sandbox auto")

@@ -25,7 +25,7 @@ LOCKS = (
 
 def pool(run: Run) -> worktrees.Pool:
     """The worktrees of this checkout."""
-    return worktrees.Pool(run.git, worktrees.cache_folder(dict(os.environ)))
+    return worktrees.Pool(run.checkout or run.git, worktrees.cache_folder(dict(os.environ)))
 
 
 @contextmanager
@@ -51,10 +51,10 @@ def fresh(run: Run) -> Iterator[Run]:
     try:
         git = place.open(CLEAN, run.tip, run.settings.brought)
         here = git.where.root / run.here.relative_to(run.root)
-        yield replace(run, git=git, checkout=run.git, here=here, papers=record.Papers(git))
+        yield replace(run, git=git, checkout=run.checkout or run.git, here=here, papers=record.Papers(git))
     finally:
         shutil.rmtree(place.repo(CLEAN).root, ignore_errors=True)
-        place.close()
+        place.close(CLEAN)
 
 
 def renew(place: Run, commit: str) -> None:

@@ -155,7 +155,7 @@ def _with_gates(run: Run, space: Workspace, evidence: Evidence, rules: Rules, co
     lend_index(run.git)
     if not commands:
         return evidence
-    results = run_gates(run, commands, space.n)
+    results = gates_on_the_index(run, commands, space.n)
     wrote = take_back_writes(run, space)
     untick_after_gates(run, placing.new[run.paths.prd])
     evidence = replace(evidence, gates=results, gate_wrote=wrote)
@@ -165,7 +165,7 @@ def _with_gates(run: Run, space: Workspace, evidence: Evidence, rules: Rules, co
         return evidence
     changes = [change for change in evidence.changes if change.path in restored]
     undo.restore(run.git, changes)
-    again = run_gates(run, commands, space.n, base_tests=True)
+    again = gates_on_the_index(run, commands, space.n, base_tests=True)
     take_back_writes(run, space)
     untick_after_gates(run, placing.new[run.paths.prd])
     undo.restore(run.git, [change.backwards for change in changes])
@@ -184,6 +184,23 @@ def _reviewed(
     finally:
         take_back_writes(run, space)
         untick_after_gates(run, placing.new[run.paths.prd])
+
+
+def gates_on_the_index(
+    run: Run, commands: Sequence[Gate], n: int, *, base_tests: bool = False
+) -> tuple[GateResult, ...]:  # fmt: skip
+    """Run them where the work is; with `gates_in = "clean"` in a fresh worktree that holds what the index holds."""
+    if run.settings.gates_in != "clean":
+        return run_gates(run, commands, n, base_tests=base_tests)
+    from ralph import fitting
+
+    tree = write_tree(run.git)
+    with fitting.fresh(run) as place:
+        fitting.renew(place, run.git.commit(tree, [run.tip], "what the gates see"))
+        try:
+            return run_gates(place, commands, n, base_tests=base_tests)
+        finally:
+            run.history = place.history
 
 
 def run_gates(run: Run, commands: Sequence[Gate], n: int, *, base_tests: bool = False) -> tuple[GateResult, ...]:

@@ -58,10 +58,10 @@ class Pool:
         git.spare = self.folder / "tmp" / str(number)
         return git
 
-    def close(self) -> None:
-        """git knows none of them any more; the files stay for the next run."""
-        shutil.rmtree(self.folder / "tmp", ignore_errors=True)
-        for admin in self._ours(self._main.where.common / "worktrees"):
+    def close(self, only: int = 0) -> None:
+        """git knows none of them any more, or not that one; the files stay for the next run."""
+        shutil.rmtree(self.folder / "tmp" / str(only or ""), ignore_errors=True)
+        for admin in [self.repo(only).git_dir] if only else self._ours(self._main.where.common / "worktrees"):
             _put_by(admin / "modules", _kept_modules(self._main.where.common, admin))
             shutil.rmtree(admin, ignore_errors=True)
         with suppress(OSError):
