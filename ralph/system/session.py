@@ -147,6 +147,7 @@ class Session:
             self._why = Why.LOST
         why = self._why or Why.EXITED
         tail, tally = last["tail"] if last else _tail(transcript), self._tally
+        tail = _besides_events(tail) if self._events else tail
         return Stopped(
             why, code, time.monotonic() - self._began, tally.ended if self._events else _ended(why, code),
             tally.failure, tally.tokens, tally.cost, tally.said if self._events else tail, tail,
@@ -241,6 +242,12 @@ def _tail(transcript: Path) -> str:
 
 def _text(output: bytes) -> str:
     return plain(output).strip()[-TAIL:]
+
+
+def _besides_events(tail: str) -> str:
+    """What stands between the events, which are told by themselves. The first line may be the end of a cut one."""
+    cut = len(tail) >= TAIL
+    return "\n".join(line for line in tail.splitlines()[cut:] if not line.lstrip().startswith("{")).strip()
 
 
 def _size(path: Path) -> int:
