@@ -17,6 +17,7 @@ from select import POLLIN, poll
 from ralph.system import runner, tree
 from ralph.system.runner import Abandoned, Link, Message, Runner, Work
 
+TURN = 100  # messages of one child after which the others are heard
 PATIENCE = 2.5  # seconds that a child has to end by itself: its agent's grace, and undoing what it left
 
 
@@ -25,6 +26,8 @@ class Children:
 
     def __init__(self) -> None:
         self._living: dict[int, Runner] = {}
+        self._spare = tree.children(os.getpid())  # whoever else works for this process
+        self._broken: RuntimeError | None = None
 
     def __contains__(self, n: int) -> bool:
         return n in self._living
@@ -45,7 +48,8 @@ class Children:
 
     def say(self, n: int, text: str) -> None:
         """Answer a child; what a dead one does not hear does not matter."""
-        self._living[n].type(text)
+        if n in self._living:
+            self._living[n].type(text)
 
     def end(self) -> None:
         """Ask all of them to end what they do."""
@@ -55,8 +59,11 @@ class Children:
     def hear(self, patience: float) -> list[tuple[int, Message | None]]:
         """What was said since, in order for each child; waits so many seconds for a first word.
 
-        None instead of a message: the child is over. What it left is ended, and it is forgotten.
+        None instead of a message: the child is over. What it left is ended, and it is forgotten. Where a child
+        broke down by an error of ours that is raised, once all is told that others said before.
         """
+        if self._broken:
+            raise self._broken
         said = self._waiting()
         if not said and self._poll(patience):
             said = self._waiting()
@@ -69,22 +76,32 @@ class Children:
         return bool(waiting.poll(patience * 1000))
 
     def _waiting(self) -> list[tuple[int, Message | None]]:
-        said: list[tuple[int, Message | None]] = []
-        for n, child in list(self._living.items()):
-            try:
-                while (message := child.receive(0)) is not None:
-                    said.append((n, message))
-                    if child.over:
-                        raise EOFError
-            except EOFError:
-                self._bury(n)
-                said.append((n, None))
-        return said
+        return [(n, message) for n in list(self._living) for message in self._turn(n)]
+
+    def _turn(self, n: int) -> Iterator[Message | None]:
+        """What one child said, up to a number: who never stops talking must not keep the others waiting."""
+        child = self._living[n]
+        try:
+            for _ in range(TURN):
+                if (message := child.receive(0)) is None:
+                    return
+                yield message
+                if child.over:
+                    break
+            else:
+                return
+        except EOFError:
+            pass
+        except RuntimeError as error:
+            self._broken = error
+        self._bury(n)
+        if not self._broken:
+            yield None
 
     def _bury(self, n: int) -> None:
         child = self._living.pop(n)
         child.abandon()
-        runner.bury(child, {other.pid for other in self._living.values()})
+        runner.bury(child, self._spare | {other.pid for other in self._living.values()})
 
     def close(self) -> None:
         """End all that are left, at once."""
@@ -97,7 +114,7 @@ class Children:
             tree.send(signal.SIGKILL, [child.pid])
             os.waitpid(child.pid, 0)
         if self._living:
-            tree.end_descendants(time.monotonic() + tree.PATIENCE)
+            tree.end_descendants(time.monotonic() + tree.PATIENCE, self._spare)
         self._living.clear()
 
 

@@ -104,8 +104,7 @@ def end_descendants(deadline: float, spare: Collection[int] = ()) -> bool:
     """
     quiet = 0
     while not (childless() or quiet == 2):
-        spared = {pid for one in spare for pid in (one, *descendants(one))}
-        victims = descendants(os.getpid()) - spared
+        victims = _below(children(os.getpid()) - set(spare))
         send(signal.SIGKILL, victims)
         quiet = 0 if victims else quiet + 1
         if not _reap(victims):
@@ -152,6 +151,11 @@ def send_group(what: signal.Signals, group: int) -> None:
         os.killpg(group, what)
     except (ProcessLookupError, PermissionError):
         return
+
+
+def _below(pids: Collection[int]) -> set[int]:
+    """These and everything below them. What somebody else forks meanwhile is never among them."""
+    return {one for pid in pids for one in (pid, *descendants(pid))}
 
 
 def _end_all(find: Callable[[], set[int]], deadline: float) -> None:
