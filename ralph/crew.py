@@ -16,7 +16,7 @@ from ralph.core import governor, recovery, side_by_side
 from ralph.core.history import Tally
 from ralph.core.life import CHECK, HAND_OVER, SPLIT
 from ralph.door import Built
-from ralph.events import Event, Sent, SetAside, Waited, Waiting
+from ralph.events import Event, Noted, Sent, SetAside, Waited, Waiting
 from ralph.member import Errand, unpack
 from ralph.model import Move, MoveKind, Prd, Stopped, Task
 from ralph.parking import park
@@ -88,7 +88,7 @@ class Crew:
     def _heard(self, n: int, message: Message) -> None:
         match message["kind"]:
             case "event":
-                self._event(unpack(message["data"]))
+                self._event(n, unpack(message["data"]))
             case "spent":
                 self.spent[n] = (message["tokens"], message["cost"])
             case "failed":
@@ -123,8 +123,8 @@ class Crew:
             self.run.note(Waiting(move.reason, round(move.when or time.time(), 3), task.id))
         return move.kind in (MoveKind.STOP, MoveKind.WAIT)
 
-    def _event(self, event: Event) -> None:
-        self.run.note(event)
+    def _event(self, n: int, event: Event) -> None:
+        self.run.note(replace(event, n=n) if isinstance(event, Noted) else event)
         if isinstance(event, SetAside):
             self._aside(event)
 

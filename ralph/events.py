@@ -323,6 +323,7 @@ class Noted(Event):
     text: str
     loud: bool = False
     detail: str = ""
+    n: int = 0  # of the attempt that it is about, where several go on; 0: of none, or of the only one
 
 
 EVENTS: dict[str, type[Event]] = {

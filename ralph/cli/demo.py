@@ -53,7 +53,7 @@ def demo(keep: str) -> int:
 def _run(settings: Settings, folder: Path) -> tuple[list[Event], int]:
     from ralph import loop
 
-    screen, seen = Screen(settings), list[Event]()
+    screen, seen = Screen(settings, folder / ".git/ralph"), list[Event]()
 
     def tell(event: Event) -> None:
         seen.append(event)

@@ -13,7 +13,7 @@ from ralph.cli.screen import stamped
 from ralph.cli.where import Where, diary, find_task, look
 from ralph.errors import Exit, RalphError
 from ralph.events import AgentReported, AgentStarted, Chosen, WorkspaceReady
-from ralph.show.lines import lines
+from ralph.show.teller import Teller
 from ralph.system import journal
 from ralph.system.git import Repo
 from ralph.system.journal import BadLineError, Entry
@@ -45,7 +45,7 @@ def last_run(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
 
 
 def _show(entries: Iterable[Entry], *, verbose: bool, as_json: bool) -> None:
-    day = ""
+    day, teller = "", Teller()
     for entry in entries:
         if entry.event is None:
             continue
@@ -55,7 +55,7 @@ def _show(entries: Iterable[Entry], *, verbose: bool, as_json: bool) -> None:
             today = time.strftime("%A %Y-%m-%d", time.localtime(entry.time))
             shown = [] if today == day else [today]
             day = today
-            shown += [stamped(line, entry.time) for line in lines(entry.event, verbose)]
+            shown += [stamped(line, entry.time) for line in teller.lines(entry.event, verbose)]
         if not all(say(line) for line in shown):
             return
 

@@ -27,7 +27,7 @@ def run(flags: Mapping[str, Any], resume: str = "") -> int:
     from ralph import loop
     from ralph.cli.screen import Screen
 
-    screen = Screen(settings)
+    screen = Screen(settings, repo.state)
     code = loop.run(settings, here, screen.tell)
-    screen.end(repo.state)
+    screen.end()
     return code

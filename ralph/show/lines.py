@@ -16,7 +16,9 @@ LONGEST = 300  # characters of one sentence; the whole of it stands in the journ
 MOST = 8  # findings of one attempt
 STYLES = {"done": "green", "rejected": "yellow", "PARKED": "bold yellow", "LOOK": "bold yellow", "RED": "red",
           "WARNING": "bold red", "task": "bold", "end": "bold"}  # fmt: skip
-LABELS = re.compile(rf"(?:\d\d:\d\d:\d\d )?({'|'.join(STYLES)})\b")
+LABELS = re.compile(
+    rf"(?:\d\d:\d\d:\d\d )?(?P<whose>\S+ +| {{5,}})??(?P<label>{'|'.join(f'{one:<{LABEL}}' for one in STYLES)})"
+)
 
 
 def lines(event: Event, verbose: bool = False) -> list[str]:
@@ -75,8 +77,9 @@ def printer(stream: TextIO) -> Callable[[str], None]:
 
     def show(line: str) -> None:
         text = Text(line)
-        if label := LABELS.match(line):
-            text.stylize(STYLES[label[1]], *label.span(1))
+        if found := LABELS.match(line):
+            word = found["label"].rstrip()
+            text.stylize(STYLES[word], found.start("label"), found.start("label") + len(word))
         console.print(text, soft_wrap=True)
 
     return show
@@ -99,11 +102,17 @@ def clock(when: float) -> str:
 
 def _run_started(event: events.RunStarted, _: bool) -> list[str]:
     agent = "your command" if event.agent == "command" else event.agent
-    start = f"{event.prd} with {agent}, on branch {event.branch}"
+    start = f"{event.prd} with {agent}, {_how_many(event.at_once)}on branch {event.branch}"
     if event.home != event.branch:
         start += f" (from {event.home} at {event.base[:7]})"
     gates = f"gates: {'; '.join(event.gates)}" if event.gates else "gates: none"
     return labelled("resumed" if event.resumed else "run", start, gates, *event.said)
+
+
+def _how_many(at_once: int) -> str:
+    if at_once > 1:
+        return f"up to {at_once} agents at once, in worktrees, "
+    return "in a worktree, " if at_once else ""
 
 
 def _run_ended(event: events.RunEnded, _: bool) -> list[str]:
@@ -229,6 +238,6 @@ _TABLE: dict[type[Event], Callable[..., list[str]]] = {
     events.WorkspaceReady: _ready, events.AgentReported: _reported, events.AgentStopped: _stopped,
     events.GateRan: _gate, events.Judged: _judged, events.Recorded: _recorded, events.SetAside: _set_aside,
     events.Parked: _parked, events.Reopened: _reopened, events.Moved: _moved, events.Noted: _noted,
-    events.Waiting: _waiting, events.Waited: _waited, events.Split: _split, events.AgentChanged: _changed, events.Paused: _paused,
-    events.Resumed: _resumed, events.Skipped: _skipped, events.Reviewed: _reviewed,
+    events.Waiting: _waiting, events.Waited: _waited, events.Split: _split, events.AgentChanged: _changed,
+    events.Paused: _paused, events.Resumed: _resumed, events.Skipped: _skipped, events.Reviewed: _reviewed,
 }  # fmt: skip
