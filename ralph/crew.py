@@ -103,6 +103,9 @@ class Crew:
             case "refused":
                 what, now = unpack(message["data"])
                 self.run.say(f"{self.out[n].task.id}: {what}. {now}", loud=True)
+            case "full":
+                self.ending = loop.no_room(unpack(message["data"]))
+                self.done(n)
             case _:  # set aside, or left for the next run
                 self.done(n)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,7 +11,7 @@ from ralph import healing, judging, paper, start, steering, waking
 from ralph.config import Settings
 from ralph.core import plan, recovery
 from ralph.core.life import CHECK, Attempt, State
-from ralph.errors import Exit, RalphError
+from ralph.errors import NO_ROOM, Exit, RalphError
 from ralph.events import Event, Recorded, RunEnded, SetAside
 from ralph.model import Move, MoveKind, Prd, Stopped, Task, Verdict, Why
 from ralph.run import Ending, Run
@@ -22,9 +21,6 @@ from ralph.system.snapshot import scan
 from ralph.system.workspace import Workspace
 from ralph.text import one_line
 from ralph.working import begin, brief, let_work, told
-
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE)
-
 
 def run(settings: Settings, cwd: Path, tell: Callable[[Event], None]) -> int:
     """Work through the PRD. Returns the exit code; raises RalphError (exit 2) where nothing could be started."""
@@ -36,14 +32,19 @@ def run(settings: Settings, cwd: Path, tell: Callable[[Event], None]) -> int:
         except OSError as error:
             if error.errno not in NO_ROOM:
                 raise
-            cure = "Make room, then run the same command again: it goes on from here."
-            ending = Ending(Exit.STOPPED, f"Nothing can be written any more: {error.strerror}. {cure}")
+            ending = no_room(str(error.strerror))
         ended = RunEnded(ending.code, ending.why, round(this.seconds, 1), this.history.tokens, this.history.cost)
         if not this.history.running:
             this.note(ended)
         else:
             tell(ended)  # not in the journal: the next start takes up what is unfinished
         return ending.code
+
+
+def no_room(why: str) -> Ending:
+    """A full disk, or something like it: everything is as it was at the last step."""
+    cure = "Make room, then run the same command again: it goes on from here."
+    return Ending(Exit.STOPPED, f"Nothing can be written any more: {why}. {cure}")
 
 
 def _how(run: Run) -> Callable[[Run], Ending]:

@@ -17,7 +17,7 @@ from ralph import asking, judging, loop, paper, waking
 from ralph.core import prd, recovery
 from ralph.core.life import CHECK, HAND_OVER, Attempt, State
 from ralph.door import Built
-from ralph.errors import Exit, RalphError
+from ralph.errors import NO_ROOM, Exit, RalphError
 from ralph.events import Event
 from ralph.model import Finding, Prd, Stopped, Task, Verdict, What, Why
 from ralph.paper import Settled
@@ -184,6 +184,10 @@ def work(run: Run, pool: worktrees.Pool, errand: Errand, ready: Callable[[Run], 
             return {"kind": "later"}
         except RalphError as error:
             return {"kind": "refused", "data": pack((error.what, error.now))}
+        except OSError as error:
+            if error.errno not in NO_ROOM:
+                raise
+            return {"kind": "full", "data": pack(str(error.strerror))}
 
     return live
 
