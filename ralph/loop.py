@@ -22,6 +22,7 @@ from ralph.system.workspace import Workspace
 from ralph.text import one_line
 from ralph.working import begin, brief, let_work, told
 
+
 def run(settings: Settings, cwd: Path, tell: Callable[[Event], None]) -> int:
     """Work through the PRD. Returns the exit code; raises RalphError (exit 2) where nothing could be started."""
     with start.open_run(settings, cwd, tell) as this:

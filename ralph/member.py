@@ -37,6 +37,7 @@ from ralph.working import brief, let_work, prepare, told, written
 TICK = 0.2  # seconds between two looks at what the parent says
 REPORTS = 1.0  # seconds between two reports of what is used up
 MOST_SHOWN = 4_000  # characters of a clash that the next prompt quotes
+MOST_LISTED = 1_500  # characters of the commits that came in meanwhile
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,7 +286,7 @@ def finish(
     there = Settled(prd.parse(run.papers.read(run.paths.prd) or b"", run.paths.prd), settled.edit, by_hand=False)
     judged = judging.judge(run, space_there, task, frozen_there, there, end)
     if judged.placing is None:
-        return aside(end, judged.verdict)
+        return aside(end, _in_company(run, judged.verdict, space.before.base))
     run.note(judging.event(space.n, frozen, judged.verdict))
     commit = judging.build_commit(run, task, frozen_there, judged, judged.placing, run.tip)
     return {"kind": "built", "data": pack(Built(commit, held, judged.placing, frozenset(run.nothing)))}
@@ -318,11 +319,28 @@ def _both_memories(run: Away, then: bytes, now: bytes, left: bytes | None) -> by
     return merge_texts(run.git, mine or b"", then, now, union=True)[0] or None
 
 
+def _in_company(run: Away, verdict: Verdict, base: str) -> Verdict:
+    """A gate that is red on top of what came in: the next try has to know what that is."""
+    if run.tip == base:
+        return verdict
+    said = f"It was tested on top of what came in meanwhile:\n{_meanwhile(run, base)}\n\n"
+    told = (
+        replace(one, detail=said + one.detail) if one.what is What.GATE and one.rejects else one
+        for one in verdict.findings
+    )
+    return Verdict(tuple(told))
+
+
+def _meanwhile(run: Away, base: str) -> str:
+    """The commits that came in since an attempt began, with the files of each."""
+    words = ("log", "--format=%h %s", "--name-only", f"{base}..{run.tip}")
+    return mask(clean(run.git.repo(*words).decode(errors="replace").strip()), run.secrets)[:MOST_LISTED]
+
+
 def clash(run: Away, clashes: tuple[Clash, ...], base: str) -> Finding:
     """Both sides, for the next try."""
-    meanwhile = run.git.repo("log", "--format=%h %s", f"{base}..{run.tip}").decode(errors="replace").strip()
     shown = "\n\n".join(f"{one.path}:\n{_hunks(one.text)}" for one in clashes if one.text)
-    detail = mask(clean(f"What came in meanwhile:\n{meanwhile}\n\n{shown}"), run.secrets)[:MOST_SHOWN]
+    detail = mask(clean(f"What came in meanwhile:\n{_meanwhile(run, base)}\n\n{shown}"), run.secrets)[:MOST_SHOWN]
     return Finding(What.CLASH, f"{clashes[0].why}{_more(len(clashes) - 1)}.", detail)
 
 
