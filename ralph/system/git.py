@@ -121,6 +121,7 @@ class Git:
         self.config: dict[str, list[str]] = {}
         self.signs = False
         self._trees: dict[str, str] = {}
+        self._lasting = True  # its HEAD has to outlive a power cut; one of the pool's is written anew
         self.beside = ""  # the commit that the user's index stands at, where their own changes are in it
         self.hides: Callable[[str], bool] | None = None  # refs that others move meanwhile: not looked at
 
@@ -195,6 +196,7 @@ class Git:
             (other.own / folder).mkdir(parents=True, exist_ok=True)
         other._files = {**self._files, "info/exclude": self._files.get("info/exclude", b"") + exclude}
         other.config, other.signs = self.config, self.signs
+        other._lasting = False
         other._env = self._env
         other.seal()
         return other
@@ -302,8 +304,9 @@ class Git:
         descriptor = os.open(lock, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
         with os.fdopen(descriptor, "wb") as file:
             file.write(f"ref: {branch}\n".encode() if branch.startswith("refs/") else f"{branch}\n".encode())
-            file.flush()
-            os.fsync(descriptor)
+            if self._lasting:
+                file.flush()
+                os.fsync(descriptor)
         lock.replace(head)
 
     def is_ancestor(self, old: str, new: str) -> bool:
