@@ -113,7 +113,7 @@ class Healing(Play):
     def words(self) -> list[str]:
         plain = ["--agent-command", f"sh {self.agent}"]
         who = ["--agent", "claude"] if self.story.get("who") == "claude" else plain
-        return [sys.executable, "-m", "ralph", *who, *os.environ.get("APART", "").split(), *self.story.get("flags", [])]
+        return [sys.executable, "-m", "ralph", *who, *self.apart, *self.story.get("flags", [])]
 
     def env(self) -> dict[str, str]:
         path = f"{self.near}/bin:{os.environ['PATH']}"
@@ -233,6 +233,12 @@ def recorded(event: Mapping[str, Any]) -> list[str]:
 @pytest.mark.parametrize("story", STORIES, ids=[story["name"] for story in STORIES])
 def test_story(repo: Repository, story: dict[str, Any], snapshot: SnapshotAssertion) -> None:
     play = Healing(repo, story)
+    check_story(play, story)
+    if story.get("prompts"):
+        assert "\n=====\n".join(filter(None, play.prompts())) == snapshot
+
+
+def check_story(play: Healing, story: Mapping[str, Any]) -> None:
     code, said = play.run()
     assert "Traceback" not in said
     assert play.boxes() == story["boxes"], said
@@ -240,8 +246,6 @@ def test_story(repo: Repository, story: dict[str, Any], snapshot: SnapshotAssert
     play.check_invariants()
     check_course(play, story)
     check_words(play, story, said)
-    if story.get("prompts"):
-        assert "\n=====\n".join(filter(None, play.prompts())) == snapshot
 
 
 def check_course(play: Healing, story: Mapping[str, Any]) -> None:
