@@ -11,7 +11,7 @@ from ralph.cli.where import Where, look
 from ralph.errors import Exit
 from ralph.events import RunStarted
 from ralph.show.status import LastRun, as_lines, to_json
-from ralph.show.summary import outcome
+from ralph.show.summary import Outcome
 from ralph.system.control import Control
 
 
@@ -20,7 +20,7 @@ def status(asked: str | None, *, as_json: bool) -> int:
     where = look(asked)
     found, run = where.prd(), last_run(where)
     if as_json:
-        say(json.dumps(to_json(found, run)))
+        say(json.dumps(to_json(found, run, time.time())))
         return Exit.DONE
     for line in as_lines(where.path.name, found, run, time.time()):
         say(line)
@@ -35,7 +35,10 @@ def last_run(where: Where) -> LastRun | None:
     starts = [entry for entry in own if isinstance(entry.event, RunStarted)]
     if not starts or not isinstance(start := starts[-1].event, RunStarted):
         return None
-    seen = outcome(entry.event for entry in own if entry.event is not None)
+    seen = Outcome()
+    for entry in own:
+        if entry.event is not None:
+            seen.see(entry.event, entry.time)
     known = LastRun(start, seen, starts[0].time, own[-1].time)
     if seen.ended or where.repo is None or (pid := where.holder) is None:
         return known

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,7 +30,7 @@ class Going:
     where: Where
     repo: Repo
     pid: int
-    attempt: Chosen | None  # the attempt that is going on
+    attempts: tuple[Chosen, ...] = ()  # those that are going on
 
     @property
     def control(self) -> Control:
@@ -48,11 +48,12 @@ def going_on(asked: str | None) -> Going | None:
         return None
     run = last_run(where)
     if run is None or run.outcome.ended is not None:
-        return Going(where, where.repo, pid, None)  # it has only just begun
+        return Going(where, where.repo, pid)  # it has only just begun
     path = where.repo.root / run.start.prd
     if asked and where.path.resolve() != path.resolve():
         raise RalphError(f"the run that is going on here works through {run.start.prd}", "Leave --prd out.")
-    return Going(replace(where, path=path), where.repo, pid, run.outcome.current)
+    going = tuple(one.chosen for one in run.outcome.running.values())
+    return Going(replace(where, path=path), where.repo, pid, going)
 
 
 def _running(asked: str | None) -> Going:
@@ -69,7 +70,7 @@ def pause(asked: str | None) -> int:
     """Nothing more is started until `ralph resume`."""
     going = _running(asked)
     going.control.pause("asked for with `ralph pause`")
-    say(f"{going} pauses {_when(going.attempt)}. `ralph resume` lets it go on, `ralph stop` ends it.")
+    say(f"{going} pauses {_when(going.attempts)}. `ralph resume` lets it go on, `ralph stop` ends it.")
     return Exit.DONE
 
 
@@ -94,15 +95,29 @@ def stop(asked: str | None, *, now: bool) -> int:
     going = _running(asked)
     going.control.stop(now=now)
     if now:
-        lost = f"; the attempt at {_named(going.attempt)} is set aside and uses up no try" if going.attempt else ""
-        say(f"{going} ends now{lost}. The same command continues it.")
+        say(f"{going} ends now{_lost(going.attempts)}. The same command continues it.")
     else:
-        say(f"{going} ends {_when(going.attempt)}. The same command continues it. At once: `ralph stop --now`.")
+        say(f"{going} ends {_when(going.attempts)}. The same command continues it. At once: `ralph stop --now`.")
     return Exit.DONE
 
 
-def _when(attempt: Chosen | None) -> str:
-    return f"when its attempt at {_named(attempt)} is over" if attempt else "before it starts anything more"
+def _when(attempts: Sequence[Chosen]) -> str:
+    if not attempts:
+        return "before it starts anything more"
+    if len(attempts) == 1:
+        return f"when its attempt at {_named(attempts[0])} is over"
+    return f"when its {len(attempts)} attempts are over ({', '.join(map(_named, attempts))})"
+
+
+def _lost(attempts: Sequence[Chosen]) -> str:
+    if not attempts:
+        return ""
+    names = ", ".join(map(_named, attempts))
+    if len(attempts) == 1:
+        return f"; the attempt at {names} is set aside and uses up no try"
+    return (
+        f"; the attempts at {names} are set aside and use up no try; one that has ended is judged by the next run"
+    )
 
 
 def _named(attempt: Chosen) -> str:
@@ -122,7 +137,7 @@ def skip(called: str, asked: str | None) -> int:
         raise RalphError(f"{title(task)} is parked", "It is not tried before somebody says `ralph retry`.")
     going.control.skip(task.id)
     say(f"{title(task)} is left out of this run; its box stays empty. Tasks that depend on it wait.")
-    if going.attempt and going.attempt.task == task.id:
+    if any(attempt.task == task.id for attempt in going.attempts):
         say("The attempt at it ends now and uses up no try; what it made is kept in a ref.")
     return Exit.DONE
 

@@ -28,7 +28,7 @@ class LastRun:
     seen: float  # of its last event
     pid: int | None = None
     pausing: str | None = None
-    stopping: Literal["after", "now"] | None = None  # after its attempt, or now
+    stopping: Literal["after", "now"] | None = None  # after its attempts, or now
 
     @property
     def state(self) -> str:
@@ -40,19 +40,19 @@ class LastRun:
 
 def state_of(task: Task, run: LastRun | None) -> str:
     """`open`, `done`, `parked` or `running`."""
-    if run and run.state == "running" and run.outcome.current and run.outcome.current.task == task.id:
+    if run and run.state == "running" and any(one.chosen.task == task.id for one in run.outcome.running.values()):
         return "running"
     if task.done:
         return "done"
     return "parked" if task.fields.parked is not None else "open"
 
 
-def to_json(prd: Prd, run: LastRun | None) -> dict[str, Any]:
+def to_json(prd: Prd, run: LastRun | None, now: float) -> dict[str, Any]:
     """What `ralph status --json` promises."""
     return {
         "tasks": [_task_json(task, run) for task in prd.tasks],
         "near_misses": [{"line": miss.line, "text": miss.text, "why": miss.why} for miss in prd.near_misses],
-        "run": _run_json(run) if run else None,
+        "run": _run_json(run, now) if run else None,
     }
 
 
@@ -63,13 +63,15 @@ def _task_json(task: Task, run: LastRun | None) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _run_json(run: LastRun) -> dict[str, Any]:
+def _run_json(run: LastRun, now: float) -> dict[str, Any]:
     seen, start = run.outcome, run.start
     return {
         "id": start.run, "state": run.state, "pid": run.pid, "branch": start.branch, "home": start.home,
         "agent": start.agent, "prd": start.prd, "began": run.began, "seen": run.seen, "attempts": seen.attempts,
         "task": seen.current.task if seen.current else None,
         "attempt": seen.current.attempt if seen.current else None,
+        "running": [one.to_json(now) for one in seen.running.values()] if run.state == "running" else [],
+        "at_once": start.at_once,
         "done": seen.done, "parked": seen.parked, "tokens": seen.tokens, "cost": seen.cost,
         "code": seen.ended.code if seen.ended else None, "why": seen.ended.why if seen.ended else None,
         "waiting": {"why": seen.waiting.reason, "until": seen.waiting.until} if seen.waiting else None,
@@ -113,7 +115,7 @@ def _run_lines(run: LastRun, now: float) -> list[str]:
     head = f"Run {start.run} with {start.agent} on branch {start.branch}"
     if run.state == "running":
         went = f"running for {duration(now - run.began)} (pid {run.pid}), last sign {duration(now - run.seen)} ago"
-        what = [f"  {sentence(seen.current.text)}, attempt {seen.current.attempt}"] if seen.current else []
+        what = [line for one in seen.running.values() for line in one.as_lines(now)]
         return [f"{head}: {went}", *what, *_still(seen), *_ordered(run)]
     if seen.ended:
         return [f"{head}: ended {_clock(run.seen)}, exit {seen.ended.code}: {sentence(seen.ended.why)}"]
@@ -134,7 +136,8 @@ def _still(seen: Outcome) -> list[str]:
 
 def _ordered(run: LastRun) -> list[str]:
     """What somebody asked for and is still to come."""
-    when = "after this attempt" if run.outcome.current else "before the next attempt"
+    going = len(run.outcome.running)
+    when = f"after {'this attempt' if going == 1 else 'these attempts'}" if going else "before the next attempt"
     shown = []
     if run.pausing is not None and not run.outcome.paused:
         shown.append(f"  pauses {when}: {sentence(run.pausing) or 'somebody asked for it'}")

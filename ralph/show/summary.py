@@ -10,6 +10,7 @@ from ralph import events
 from ralph.errors import Exit
 from ralph.events import Event
 from ralph.show.lines import named, sentence, spent
+from ralph.show.running import Running
 
 MEANING = {
     Exit.DONE: "every task is verified",
@@ -32,20 +33,28 @@ class Outcome:
     parked: dict[str, str] = field(default_factory=dict)  # id -> reason
     split: dict[str, str] = field(default_factory=dict)  # id -> into how many
     aside: dict[str, str] = field(default_factory=dict)  # id -> why its last attempt was set aside
-    current: events.Chosen | None = None
+    running: dict[int, Running] = field(default_factory=dict)  # attempts that are not over, by number
     waiting: events.Waiting | None = None  # also when the run is cut off meanwhile: it goes on waiting
     paused: events.Paused | None = None
     tokens: int = 0
     cost: float | None = None
 
-    def see(self, event: Event) -> None:
+    @property
+    def current(self) -> events.Chosen | None:
+        """The attempt that is going on: the oldest of them, where there are several."""
+        return next((one.chosen for one in self.running.values()), None)
+
+    def see(self, event: Event, when: float = 0.0) -> None:
+        """The next event, and its time (epoch seconds) where somebody asks for how long."""
+        if going := self.running.get(getattr(event, "n", 0)):
+            going.see(event, when)
         if isinstance(event, events.RunStarted):
             self.started, self.ended, self.paused = event, None, None
         elif isinstance(event, events.RunEnded):
-            self.ended, self.current, self.paused = event, None, None
+            self.ended, self.paused = event, None
+            self.running.clear()
         elif isinstance(event, events.Chosen):
-            self.attempts += event.purpose != "check"
-            self.texts[event.task], self.current = event.text, event
+            self._choose(event, when)
         elif isinstance(event, events.AgentStopped | events.Reviewed):
             self.tokens += event.tokens
             self.cost = self.cost if event.cost is None else (self.cost or 0.0) + event.cost
@@ -56,15 +65,22 @@ class Outcome:
         else:
             self._see_verdict(event)
 
+    def _choose(self, event: events.Chosen, when: float) -> None:
+        self.attempts += event.purpose != "check"
+        self.texts[event.task] = event.text
+        if self.started is None or self.started.at_once <= 1:
+            self.running.clear()
+        self.running[event.n] = Running(event, when, when)
+
     def _see_verdict(self, event: Event) -> None:
         if isinstance(event, events.Recorded):
             self.done |= dict.fromkeys((event.task, *event.also), event.commit)
             self.aside.pop(event.task, None)
-            self.current = None
+            self.running.pop(event.n, None)
         elif isinstance(event, events.SetAside):
-            if self.current is None or not self.current.purpose:
+            over = self.running.pop(event.n, None)
+            if over is None or not over.chosen.purpose:
                 self.aside[event.task] = event.reason
-            self.current = None
         elif isinstance(event, events.Parked):
             self.texts.setdefault(event.task, event.text)
             self.parked[event.task] = event.reason

@@ -215,6 +215,26 @@ def at_work(repo: Repository, *seen: events.Event) -> Iterator[None]:
         yield
 
 
+SEVERAL = (
+    events.RunStarted("r1", "ralph/PRD", "main", "abc", "PRD.md", "claude", at_once=3),
+    events.Chosen(1, "T1", "T1 make one", 1, "abc"),
+    events.Chosen(2, "T2", "T2 make two", 1, "abc"),
+    events.Chosen(3, "T3", "T3 make three", 1, "abc"),
+    events.Recorded(1, "T1", "feedbee"),
+)
+
+
+def test_with_several_at_once_all_of_them_are_named(here: Repository, capsys: Capture) -> None:
+    with at_work(here, *SEVERAL):
+        both = "when its 2 attempts are over (“T2 make two”, “T3 make three”)"
+        assert f"pauses {both}" in said(capsys, "pause")
+        assert f"ends {both}" in said(capsys, "stop")
+        lost = "the attempts at “T2 make two”, “T3 make three” are set aside and use up no try"
+        assert f"ends now; {lost}" in said(capsys, "stop", "--now")
+        assert "The attempt at it ends now" in said(capsys, "skip", "T3")
+        assert "The attempt" not in said(capsys, "skip", "T1")
+
+
 def test_a_task_that_can_not_be_skipped(here: Repository, capsys: Capture) -> None:
     here.write({"PRD.md": "- [x] T1 done\n- [ ] T2 hard\n  - Parked: no\n"})
     with at_work(here):

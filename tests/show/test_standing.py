@@ -14,7 +14,7 @@ from ralph import events
 from ralph.core import prd
 from ralph.events import Event
 from ralph.show.status import LastRun, as_lines, to_json
-from ralph.show.summary import outcome
+from ralph.show.summary import Outcome
 
 NOW = 1_800_000_000.0
 START = events.RunStarted("r1", "ralph/PRD", "main", "abc", "PRD.md", "claude")
@@ -34,10 +34,23 @@ def one_zone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     time.tzset()
 
 
-def seen(*more: Event, pid: int | None = 4711, **orders: Any) -> LastRun:
-    return replace(LastRun(START, outcome([START, *more]), NOW - 900, NOW - 5, pid), **orders)
+def seen(*more: Event, pid: int | None = 4711, at_once: int = 0, **orders: Any) -> LastRun:
+    """A run with these events, ten seconds between them."""
+    start, folded = replace(START, at_once=at_once), Outcome()
+    for number, event in enumerate((start, *more)):
+        folded.see(event, NOW - 900 + 10 * number)
+    return replace(LastRun(start, folded, NOW - 900, NOW - 5, pid), **orders)
 
 
+SEVERAL = (
+    events.Chosen(1, "T1", "T1 one", 1, "abc"), events.Sent(1, 71, 1.0, 1),
+    events.Chosen(2, "T2", "T2 two", 2, "abc"), events.Sent(2, 72, 1.0, 2),
+    events.Chosen(3, "T3", "T3 three", 1, "abc"), events.Sent(3, 73, 1.0, 3),
+    events.AgentStarted(2, 82, 1.0, "codex"), events.AgentReported(2, "Edit \x1b[2Ja.py", 12_400, 0.21),
+    events.Recorded(1, "T1", "feedbee"), events.AgentStopped(3, "exited", 0, 20.0, 900, 0.01),
+    events.Chosen(4, "T4", "T4 four", 1, "feedbee", "split"), events.Sent(4, 74, 1.0, 1),
+    events.GateRan(3, "npm test", ok=True), events.AgentStarted(4, 84, 1.0, "claude"),
+)  # fmt: skip
 RUNS = {
     "works": seen(WORKS),
     "waits": seen(WORKS, ASIDE, WAITS),
@@ -50,6 +63,9 @@ RUNS = {
     "will stop": seen(WORKS, stopping="after"),
     "stops now": seen(WORKS, stopping="now"),
     "is paused and will stop": seen(PAUSED, pausing="x", stopping="after"),
+    "three at once": seen(*SEVERAL, at_once=3),
+    "three at once, and will stop": seen(*SEVERAL, at_once=3, stopping="after", pausing="lunch"),
+    "three at once, cut off": seen(*SEVERAL, at_once=3, pid=None),
     "ended while it was paused": seen(PAUSED, events.RunEnded(3, "nobody resumed it"), pid=None),
 }
 PRD = prd.parse(b"- [ ] T1 one\n")
@@ -63,5 +79,12 @@ def test_people_are_told_why_it_stands_still(name: str, snapshot: SnapshotAssert
 
 @pytest.mark.parametrize("name", RUNS)
 def test_and_programs_too(name: str, snapshot: SnapshotAssertion) -> None:
-    run = to_json(PRD, RUNS[name])["run"]
+    run = to_json(PRD, RUNS[name], NOW)["run"]
     assert {key: run[key] for key in ("state", "waiting", "paused", "pausing", "stopping")} == snapshot
+
+
+def test_programs_are_told_of_each_attempt_that_is_going_on(snapshot: SnapshotAssertion) -> None:
+    run = to_json(PRD, RUNS["three at once"], NOW)["run"]
+    assert (run["task"], run["attempt"], run["at_once"]) == ("T2", 2, 3)
+    assert run["running"] == snapshot
+    assert to_json(PRD, RUNS["three at once, cut off"], NOW)["run"]["running"] == []
