@@ -142,6 +142,12 @@ def test_story(repo: Repository, story: dict[str, Any]) -> None:
     play = Parallel(repo, story)
     play.person(story.get("before", "true"))
     code, told = play.run()
+    if "then" in story:  # somebody stepped in: it stops, and goes on when that is put right
+        assert code == 3, told
+        assert all(text in told for text in story["stops"]), told
+        play.story = {**story, "meanwhile": []}
+        play.person(story["then"])
+        code, told = play.run()
     assert "Traceback" not in told
     assert (play.boxes(), code) == (story["boxes"], story["exit"]), told
     play.check_invariants()
