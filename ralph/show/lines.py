@@ -102,17 +102,17 @@ def clock(when: float) -> str:
 
 def _run_started(event: events.RunStarted, _: bool) -> list[str]:
     agent = "your command" if event.agent == "command" else event.agent
-    start = f"{event.prd} with {agent}, {_how_many(event.at_once)}on branch {event.branch}"
+    start = f"{event.prd} with {agent}, on branch {event.branch}"
     if event.home != event.branch:
         start += f" (from {event.home} at {event.base[:7]})"
     gates = f"gates: {'; '.join(event.gates)}" if event.gates else "gates: none"
-    return labelled("resumed" if event.resumed else "run", start, gates, *event.said)
+    return labelled("resumed" if event.resumed else "run", start, *_where(event.at_once), gates, *event.said)
 
 
-def _how_many(at_once: int) -> str:
+def _where(at_once: int) -> list[str]:
     if at_once > 1:
-        return f"up to {at_once} agents at once, in worktrees, "
-    return "in a worktree, " if at_once else ""
+        return [f"up to {at_once} agents at once, in worktrees"]
+    return ["one agent at a time, in a worktree"] if at_once else []
 
 
 def _run_ended(event: events.RunEnded, _: bool) -> list[str]:
