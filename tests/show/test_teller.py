@@ -75,10 +75,10 @@ def test_one_after_the_other_has_no_column(at_once: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("at_once", "said"), [(0, "with claude, on branch"), (1, "claude, in a worktree, on branch")]
+    ("at_once", "said"), [(0, "gates: "), (1, "one agent at a time, in a worktree"), (3, "up to 3 agents at once")]
 )
-def test_the_headline_says_where(at_once: int, said: str) -> None:
-    assert said in told(replace(START, at_once=at_once))[0]
+def test_the_second_line_says_where(at_once: int, said: str) -> None:
+    assert said in told(replace(START, at_once=at_once))[1]
 
 
 def test_a_run_that_is_taken_up_again_knows_the_attempts_that_began_before() -> None:
