@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import posixpath
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -14,6 +13,7 @@ from types import FrameType
 from typing import Protocol
 
 from ralph.config import BUILT_AGENTS, MAX_COST, MAX_TOKENS, Settings
+from ralph.core import sensitive
 from ralph.core.attempts import found, stopped_of
 from ralph.core.history import History, Tally, fold
 from ralph.core.spent import priced
@@ -237,7 +237,7 @@ class Run:
     def patterns(self, said: tuple[str, ...]) -> tuple[str, ...]:
         """Patterns of the PRD, which are relative to its folder, as patterns of the repository."""
         folder = self.paths.prd.rpartition("/")[0]
-        return tuple(_joined(folder, one) if folder else one for one in said)
+        return tuple(sensitive.placed(folder, one) for one in said)
 
     def look_for_gates(self) -> None:
         """Look again, from the base: a young project grows its tests."""
@@ -288,9 +288,3 @@ class Ending:
 
     code: Exit
     why: str
-
-
-def _joined(folder: str, pattern: str) -> str:
-    joined = f"/{folder}/{pattern.lstrip('/')}"
-    parts = joined.split("/")
-    return posixpath.normpath(joined) + ("/" if joined.endswith("/") else "") if ".." in parts else joined

@@ -126,7 +126,7 @@ def _rows(pattern: str) -> tuple[_Row[str], ...]:
     """What `sensitive.matches` lets a pattern cover: what it says as a glob, and what is literally called so."""
     if pattern in _EVERYTHING:
         return ((None,),)
-    glob = pattern.removeprefix("./").rstrip()
+    glob = (pattern[1:] if pattern.startswith("./") else pattern).rstrip()
     plain = glob == pattern and not set(pattern) & set("[\\")
     rows = () if not glob or glob.startswith("!") else (_glob(glob),)
     return rows if rows and plain else (*rows, _literal(pattern))

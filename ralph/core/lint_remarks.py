@@ -6,6 +6,7 @@ import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from ralph.core.sensitive import placed
 from ralph.model import Prd, Task
 
 ERROR, WARNING = "error", "warning"
@@ -40,17 +41,12 @@ class Facts:
     def patterns(self, said: tuple[str, ...]) -> tuple[str, ...]:
         """Patterns of the PRD, which are relative to its folder, as patterns of the repository."""
         folder = posixpath.dirname(self.name)
-        return tuple(_joined(folder, one) if folder else one for one in said)
+        return tuple(placed(folder, one) for one in said)
 
     def relative(self, path: str) -> str:
         """A path of the repository, as the PRD would write it."""
         folder = posixpath.dirname(self.name)
         return posixpath.relpath(path.strip("/"), folder or ".") + ("/" if path.endswith("/") else "")
-
-
-def _joined(folder: str, pattern: str) -> str:
-    joined = f"/{folder}/{pattern.lstrip('/')}"
-    return posixpath.normpath(joined) + ("/" if joined.endswith("/") else "")
 
 
 def about(task: Task, rule: str, what: str, cure: str, severity: str = WARNING) -> Remark:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
@@ -61,6 +62,18 @@ def matches(patterns: Sequence[str], path: str) -> bool:
     return _spec(tuple(patterns)).match_file(path) or any(_literally(pattern, path) for pattern in patterns)
 
 
+def placed(folder: str, pattern: str) -> str:
+    """A pattern that is relative to a folder, as a pattern of the repository. What takes paths out still does."""
+    if not folder:
+        return pattern
+    if pattern.startswith("!"):
+        return "!" + placed(folder, pattern[1:])
+    inside = "" if pattern == "." else pattern.removeprefix("./").lstrip("/")
+    joined = f"/{folder}/{inside}"
+    slash = "/" if joined.endswith("/") else ""
+    return posixpath.normpath(joined) + slash if ".." in joined.split("/") else joined
+
+
 def names(pattern: str, path: str) -> bool:
     """Does the pattern name this very file? `a/Makefile` and `jest.config.*` do; `a/`, `**` and `*.toml` do not."""
     last = pattern.rpartition("/")[2]
@@ -92,17 +105,19 @@ def _spec(patterns: tuple[str, ...]) -> GitIgnoreSpec:
 
 
 def _is_valid(line: str) -> bool:
-    """git reads over a pattern that ends in a lone backslash; pathspec does not."""
+    """git reads over a pattern that ends in a lone backslash, or in a set that is none; pathspec does not."""
     from pathspec import GitIgnoreSpec
 
     try:
         return bool(GitIgnoreSpec.from_lines([line]))
-    except ValueError:
+    except (ValueError, re.error):  # `[z-a]`
         return False
 
 
 def _as_gitignore(pattern: str) -> str:
-    """git knows no `./` and no `.`; a file may be called `#notes`."""
+    """git knows no `./` and no `.`: `./a` is only the one at the top. A file may be called `#notes`."""
     if pattern in {".", "./", "/"}:
         return "**"
-    return pattern.removeprefix("./") if not pattern.startswith("#") else "\\" + pattern
+    if pattern.startswith("./"):
+        return pattern[1:]
+    return pattern if not pattern.startswith("#") else "\\" + pattern

@@ -20,6 +20,8 @@ a/*.py              a/b.md
 src/a.py            src/b.py
 src/a.py            src/a.pyc
 /a.py               b/a.py
+./a.py              b/a.py
+./README.md         docs/**
 src/*/models.py     src/*/views.py
 src/[a-c]*.py       src/[x-z]*.py
 lib/[a-c].py        lib/d.py

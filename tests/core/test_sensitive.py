@@ -74,6 +74,10 @@ def test_no_gate_configuration(path: str) -> None:
         (["src/"], "src/a/b.py", True),
         (["src"], "src/a/b.py", True),
         (["./src"], "src/a.py", True),
+        (["./README.md"], "README.md", True),
+        (["./README.md"], "docs/README.md", False),
+        (["README.md"], "docs/README.md", True),
+        (["[z-a]", "a"], "a", True),
         (["."], "a/b", True),
         (["src/auth.ts"], "src/auth.ts", True),
         (["src/auth.ts"], "src/auth.tsx", False),
@@ -89,6 +93,35 @@ def test_no_gate_configuration(path: str) -> None:
 )
 def test_patterns_cover_as_in_gitignore(patterns: list[str], path: str, covered: bool) -> None:
     assert sensitive.matches(patterns, path) is covered
+
+
+@pytest.mark.parametrize(
+    ("folder", "pattern", "there"),
+    [
+        ("", "src/**", "src/**"),
+        ("", "!src/gen/**", "!src/gen/**"),
+        ("docs", "src/**", "/docs/src/**"),
+        ("docs", "/src", "/docs/src"),
+        ("docs", "README.md", "/docs/README.md"),
+        ("docs", "./README.md", "/docs/README.md"),
+        ("docs", "!gen/**", "!/docs/gen/**"),
+        ("docs", "!/gen", "!/docs/gen"),
+        ("docs", "!../src/gen/", "!/src/gen/"),
+        ("docs/plans", "../../src/*.py", "/src/*.py"),
+        ("docs", ".", "/docs/"),
+        ("docs", "./", "/docs/"),
+        ("docs", "/", "/docs/"),
+        ("docs", "a/[id]/p.tsx", "/docs/a/[id]/p.tsx"),
+    ],
+)
+def test_patterns_of_a_prd_in_a_folder(folder: str, pattern: str, there: str) -> None:
+    assert sensitive.placed(folder, pattern) == there
+
+
+def test_a_prd_in_a_folder_can_take_paths_out() -> None:
+    scope = [sensitive.placed("docs", one) for one in ("src/**", "!src/gen/**")]
+    assert sensitive.matches(scope, "docs/src/a.py")
+    assert not sensitive.matches(scope, "docs/src/gen/a.py")
 
 
 @pytest.mark.parametrize(
@@ -121,7 +154,7 @@ def test_patterns_that_do_not_speak_of_tests(pattern: str) -> None:
     assert not sensitive.names_tests(pattern)
 
 
-@given(st.lists(st.text("ab[]*! #.\\é", min_size=1, max_size=6), min_size=1, max_size=4))
+@given(st.lists(st.text("zab-[]*! #.\\é", min_size=1, max_size=6), min_size=1, max_size=4))
 def test_patterns_never_raise_and_a_plain_path_covers_itself(parts: list[str]) -> None:
     path = "x/" + "/".join(part.replace("/", "") for part in parts)
     sensitive.matches([path], "x/other")
