@@ -52,9 +52,9 @@ def _how(run: Run) -> Callable[[Run], Ending]:
     """One after the other here, or in worktrees."""
     if not run.settings.at_once and not any(one.place for one in run.history.running.values()):
         return work
-    from ralph import crew
+    from ralph import parallel
 
-    return crew.work
+    return parallel.work
 
 
 def work(run: Run) -> Ending:

@@ -100,7 +100,6 @@ class Run:
     complained: bool = False  # about the notify command
     checkout: Git | None = None  # the user's, where `git` is a worktree's
     proven: str = ""  # the tip that was last proven in a fresh checkout
-    over_limit: str = ""  # what the parent says of the run's limits, where this is a process of its own
     spending: Callable[[int, float | None], None] | None = None  # who wants to know what an attempt uses up
     accepted: int = 0
     looked: float = field(default_factory=time.monotonic)  # when a person last looked at the work
@@ -163,8 +162,6 @@ class Run:
 
     def limit(self, tokens: int = 0, cost: float | None = None) -> str:
         """The limit that is reached, as a sentence; "" while there is none. Adds a running attempt's spending."""
-        if self.over_limit:
-            return self.over_limit
         history = self.history
         spent, used = (history.cost or 0.0) + (cost or 0.0), history.tokens + tokens
         if self.max_cost is not None and spent >= self.max_cost:

@@ -23,6 +23,7 @@ from ralph.system.workspace import Workspace
 from ralph.text import one_line
 
 REPAIR = 30.0  # seconds after the last sign of life: what changed later is a person's repair
+ROUNDS = 2  # an ignore file that goes shows what it hid
 UNKNOWN: Stat = (-1, -1, -1, 0o100644)
 
 
@@ -147,6 +148,22 @@ def back_to_work(run: Run, space: Workspace, start: Prd, placed: tuple[str, ...]
         undo.restore(run.git, wrote)
     fill(run.git, space.before.base)
     return run.git.tree("rev-list", "--parents", "-1", work).decode().split()[2:]
+
+
+def as_frozen(run: Run, space: Workspace) -> list[str] | None:
+    """In a worktree: the files as they were frozen, whatever came in at the door. Returns what `back_to_work` does."""
+    git, work = run.git, run.git.sha(f"{space.ref}/work")
+    if not work and git.sha(space.wip):
+        return None  # not frozen: it is as the agent left it
+    tips = git.tree("rev-list", "--parents", "-1", work).decode().split()[2:] if work else []
+    work = work or space.before.commit
+    for _ in range(ROUNDS):
+        fill(git, work)
+        refresh(git)
+        stage(git, scan(git).paths)
+        undo.restore(git, git.changes(work, write_tree(git)))
+    fill(git, space.before.base)
+    return tips
 
 
 def refuse_later_repairs(run: Run, current: Attempt) -> None:
