@@ -99,8 +99,8 @@ def measure(folder: Path, repo: Path) -> None:
 
     print(f"fresh       {median(lambda: there(one), pool.forget, 3)}")
     time.sleep(1.1)  # so that no file is as young as the index
-    for commit in (two, one):  # an index that is written anew knows the files by their times alone
-        there(commit)
+    for one_of_them in (two, one):  # an index that is written anew knows the files by their times alone
+        there(one_of_them)
     print(f"the same    {median(lambda: there(one))}")
     print(f"five files  {median(next_one)}")
     print(f"after work  {median(lambda: there(one), work)}")

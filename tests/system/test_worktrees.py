@@ -337,7 +337,9 @@ MESSES: dict[str, Mess] = {
     "a folder became a file": replace_by_file("src"),
     "a file became a link": replace_by_link("src/a.py"),
     "a folder became a link": replace_by_link("src"),
-    "a link became a file": steps(lambda here: (here.path / "link").unlink(), lambda here: here.write({"link": "x"})),
+    "a link became a file": steps(
+        lambda here: (here.path / "link").unlink(), lambda here: here.write({"link": "x"})
+    ),
     "a link points elsewhere": turn_link,
     "no longer executable": lambda here: (here.path / "run.sh").chmod(0o644),
     "executable now": lambda here: (here.path / "src/a.py").chmod(0o755),
@@ -347,13 +349,16 @@ MESSES: dict[str, Mess] = {
     "nested repositories that are broken": broken_nested,
     "staged": steps(lambda here: here.write({"src/a.py": "x", "n.py": "n"}), lambda here: here.git("add", "-A")),
     "committed": lambda here: here.commit({"src/a.py": "x", "n.py": "n"}),
-    "on a branch": steps(lambda here: here.git("checkout", "-q", "-b", "b"), lambda here: here.commit({"src/a.py": "x"})),
+    "on a branch": steps(
+        lambda here: here.git("checkout", "-q", "-b", "b"), lambda here: here.commit({"src/a.py": "x"})
+    ),
     "half a merge": half_a_merge,
     "half a rebase": half_a_rebase,
     "a bisect": bisect,
     "a sparse checkout": sparse,
     "assumed unchanged": steps(
-        lambda here: here.git("update-index", "--assume-unchanged", "src/a.py"), lambda here: here.write({"src/a.py": "x"})
+        lambda here: here.git("update-index", "--assume-unchanged", "src/a.py"),
+        lambda here: here.write({"src/a.py": "x"}),
     ),
     "locks": locks,
     "its .git is broken": lambda here: (here.path / ".git").write_text("gitdir: /nowhere\n"),
