@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from ralph import asking, judging, loop, paper, waking
 from ralph.core import prd, recovery
 from ralph.core.life import CHECK, HAND_OVER, Attempt, State
+from ralph.core.reading import only_reads
 from ralph.door import Built
 from ralph.errors import NO_ROOM, RalphError
 from ralph.model import Prd, Stopped, Task, Verdict, Why
@@ -123,6 +124,8 @@ def finish(
     run: Away, space: Workspace, task: Task, start: Prd, end: Stopped, parent: Parent, tips: list[str] | None = None
 ) -> Message:  # fmt: skip
     """Examine it where it was made; then, when it is its turn, judge it on top of all that came in."""
+    if _meddled(run, end):
+        parent.meddled()
     undo.refuse_gone(run.git)
     run.git.seal()
     now = scan(run.git)
@@ -160,3 +163,11 @@ def finish(
     run.note(judging.event(space.n, frozen, judged.verdict))
     commit = judging.build_commit(run, task, frozen_there, judged, judged.placing, run.tip)
     return {"kind": "built", "data": pack(Built(commit, held, judged.placing, frozenset(run.nothing)))}
+
+
+def _meddled(run: Away, end: Stopped) -> bool:
+    """Its stream shows that it reached out of its worktree and changed the PRD that people write on."""
+    if run.checkout is None:
+        return False
+    theirs = str(run.checkout.where.root / run.paths.prd)
+    return theirs in end.wrote or any(theirs in one and not only_reads(one) for one in end.commands)

@@ -234,6 +234,25 @@ def untick(run: Run, start: Prd) -> None:
     run.papers.edit(run.paths.prd, lambda fresh: _unticked(run, start, fresh))
 
 
+def take_back_ticks(run: Run, start: Prd, task: Task) -> None:
+    """An agent in a worktree changed the PRD here: what became ticked, and not by ralph, is empty again."""
+
+    def edit(fresh: bytes | None) -> bytes | None:
+        now = _parsed(run, fresh)
+        if now is None:
+            return fresh
+        taken = prd.without_new_ticks(start, now)
+        kept = [one.id for one in now.tasks if one.done and one.id in run.history.ticked]
+        for name in kept:
+            taken = prd.tick(taken, name)
+        return taken.data
+
+    before = run.papers.read(run.paths.prd)
+    if run.papers.edit(run.paths.prd, edit) != before:
+        run.say(f"The agent of {task.id} ticked boxes in this checkout's {run.paths.prd}: they are empty again.",
+                loud=True)  # fmt: skip
+
+
 def untick_after_gates(run: Run, placed: bytes) -> None:
     """A box that became ticked while gates ran goes back: gates run what an agent wrote. All else stays."""
     if run.papers.read(run.paths.prd) != placed:

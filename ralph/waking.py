@@ -151,7 +151,7 @@ def back_to_work(run: Run, space: Workspace, start: Prd, placed: tuple[str, ...]
 
 
 def as_frozen(run: Run, space: Workspace) -> list[str] | None:
-    """In a worktree: the files as they were frozen, whatever came in at the door. Returns what `back_to_work` does."""
+    """In a worktree: the files as they were frozen, whatever came in at the door. Returns as `back_to_work`."""
     git, work = run.git, run.git.sha(f"{space.ref}/work")
     if not work and git.sha(space.wip):
         return None  # not frozen: it is as the agent left it

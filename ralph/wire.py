@@ -79,6 +79,10 @@ class Parent:
         """What the next prompt is to quote."""
         self._line.tell(kind="failed", task=task, data=pack(failure))
 
+    def meddled(self) -> None:
+        """The agent changed the checkout's own PRD."""
+        self._line.tell(kind="meddled")
+
     def enter(self) -> str:
         """Wait for the turn at the door; returns the tip, which nobody moves meanwhile. WaitingEndedError."""
         self._line.tell(kind="door")

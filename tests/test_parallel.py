@@ -211,3 +211,29 @@ def test_a_rate_limit_of_one_slows_all_of_them(repo: Repository, monkeypatch: py
     assert most_at_once([span for span in play.spans() if span[1] > later]) <= 2
     assert [line["counted"] for line in play.journal() if line["event"] == "set aside"] == [False]
     play.check_invariants()
+
+
+MEDDLES = """#!/bin/sh
+NEAR={near}; start=$RALPH_TASK_ID
+{words}
+does="sed -i 's/- \\\\[ \\\\]/- [x]/' $NEAR/repo/PRD.md"
+use "$does" ''; eval "$does"
+echo "work of $RALPH_TASK_ID" > "$RALPH_TASK_ID.txt"; finish done
+"""
+
+
+def test_one_that_ticks_in_the_checkout_is_found_out(repo: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It reaches out of its worktree, for the PRD that people write on: what it ticked there is no proof."""
+    story = {"prd": "- [ ] T1 a\n- [ ] T2 b\n  - Depends: T1\n- [ ] T3 c\n  - Parked: later\n", "agent": "true"}
+    play = Parallel(repo, story)
+    program = play.near / "bin" / "claude"
+    program.parent.mkdir()
+    program.write_text(MEDDLES.format(near=play.near, words=CLAUDE))
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    words = [sys.executable, "-m", "ralph", "--claude", "--isolate", "--gate", GATE]
+    done = subprocess.run(words, cwd=repo.path, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    assert "ticked boxes in this checkout's PRD.md: they are empty again" in done.stdout, done.stdout + done.stderr
+    assert (play.boxes(), done.returncode) == ("xxp", 1)
+    assert play.accepted() == ["T1", "T2"]
+    assert (repo.path / "T2.txt").exists()
