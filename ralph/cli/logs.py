@@ -12,13 +12,14 @@ from ralph.cli.screen import as_json as event_json
 from ralph.cli.screen import stamped
 from ralph.cli.where import Where, diary, find_task, look
 from ralph.errors import Exit, RalphError
-from ralph.events import AgentReported, AgentStarted, Chosen, WorkspaceReady
+from ralph.events import AgentReported, AgentStarted, Chosen, Noted, Sent, WorkspaceReady
 from ralph.show.teller import Teller
 from ralph.system import journal
 from ralph.system.git import Repo
 from ralph.system.journal import BadLineError, Entry
 from ralph.text import clean, mask, secrets_of
 
+BEFORE_ITS_END = (Chosen, Sent, WorkspaceReady, AgentStarted, AgentReported, Noted)  # of an agent
 GLANCE = 0.3  # seconds between two looks at a file that grows
 
 
@@ -101,10 +102,8 @@ def _goes_on(where: Where, path: Path, n: int) -> bool:
     """Whether that attempt's agent still works."""
     if where.holder is None:
         return False
-    last = [one.event for one in _read(path) if one.event is not None][-1:]
-    return any(
-        isinstance(event, (Chosen, WorkspaceReady, AgentStarted, AgentReported)) and event.n == n for event in last
-    )
+    own = [one.event for one in _read(path) if one.event is not None and getattr(one.event, "n", 0) == n]
+    return any(isinstance(event, BEFORE_ITS_END) for event in own[-1:])
 
 
 def _print_file(path: Path, more: Callable[[], bool]) -> None:
