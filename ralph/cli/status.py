@@ -16,9 +16,12 @@ from ralph.system.control import Control
 
 
 def status(asked: str | None, *, as_json: bool) -> int:
-    """Show it; always exit code 0 where the PRD can be read."""
+    """Show it, by default the PRD that a run works through now; exit code 0 where the PRD can be read."""
     where = look(asked)
-    found, run = where.prd(), last_run(where)
+    run = last_run(where)
+    if run and run.state == "running" and run.elsewhere and not asked and where.repo:
+        where, run = replace(where, path=where.repo.root / run.start.prd), replace(run, elsewhere=False)
+    found = where.prd()
     if as_json:
         say(json.dumps(to_json(found, run, time.time())))
         return Exit.DONE
@@ -39,7 +42,8 @@ def last_run(where: Where) -> LastRun | None:
     for entry in own:
         if entry.event is not None:
             seen.see(entry.event, entry.time)
-    known = LastRun(start, seen, starts[0].time, own[-1].time)
+    elsewhere = where.repo is not None and where.path.resolve() != (where.repo.root / start.prd).resolve()
+    known = LastRun(start, seen, starts[0].time, own[-1].time, elsewhere=elsewhere)
     if seen.ended or where.repo is None or (pid := where.holder) is None:
         return known
     orders = Control(where.repo.state)

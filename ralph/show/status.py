@@ -28,6 +28,7 @@ class LastRun:
     seen: float  # of its last event
     pid: int | None = None
     pausing: str | None = None
+    elsewhere: bool = False  # it works through another PRD than the one that is shown
     stopping: Literal["after", "now"] | None = None  # after its attempts, or now
 
     @property
@@ -40,7 +41,8 @@ class LastRun:
 
 def state_of(task: Task, run: LastRun | None) -> str:
     """`open`, `done`, `parked` or `running`."""
-    if run and run.state == "running" and any(one.chosen.task == task.id for one in run.outcome.running.values()):
+    going = run.outcome.running.values() if run and run.state == "running" and not run.elsewhere else ()
+    if any(one.chosen.task == task.id for one in going):
         return "running"
     if task.done:
         return "done"
@@ -112,7 +114,8 @@ def _depths(prd: Prd) -> dict[int, int]:
 
 def _run_lines(run: LastRun, now: float) -> list[str]:
     seen, start = run.outcome, run.start
-    head = f"Run {start.run} with {start.agent} on branch {start.branch}"
+    through = f" through {start.prd}" if run.elsewhere else ""
+    head = f"Run {start.run}{through} with {start.agent} on branch {start.branch}"
     if run.state == "running":
         went = f"running for {duration(now - run.began)} (pid {run.pid}), last sign {duration(now - run.seen)} ago"
         what = [line for one in seen.running.values() for line in one.as_lines(now)]

@@ -104,6 +104,22 @@ def test_a_run_that_goes_on(here: Repository, capsys: Capture) -> None:
     assert "T3 too hard, attempt 2" in shown
 
 
+def test_a_run_through_another_prd(here: Repository, capsys: Capture) -> None:
+    here.write({"other.md": "- [ ] T3 the same id\n"})
+    running(here)
+    with held(here):
+        asked = answer(capsys, "--prd", "other.md")
+        main(["status", "--prd", "other.md"])
+        shown = capsys.readouterr().out
+        here.write({"ralph.toml": 'prd = "other.md"\n'})
+        main(["status"])
+        unasked = capsys.readouterr().out
+    assert isinstance(asked["tasks"], list)
+    assert [task["state"] for task in asked["tasks"]] == ["open"]
+    assert "Run r1 through PRD.md with claude" in shown
+    assert "[>] T3 too hard" in unasked
+
+
 def test_what_somebody_asked_for_is_told_while_the_run_goes_on(here: Repository, capsys: Capture) -> None:
     running(here)
     orders = Control(here.path / ".git/ralph")
