@@ -28,6 +28,14 @@ def pool(run: Run) -> worktrees.Pool:
     return worktrees.Pool(run.checkout or run.git, worktrees.cache_folder(dict(os.environ)))
 
 
+def warnings(run: Run) -> list[str]:
+    """What makes tests lie or fail in a worktree, each with its cure."""
+    from ralph.system import traps
+
+    found = traps.find(run.git, os.environ, run.settings.setup, run.settings.brought)
+    return [f"{one.what.rstrip('.')}. {one.cure}" for one in found]
+
+
 @contextmanager
 def rehearsed(run: Run) -> Iterator[Run]:
     """The first worktree, at the tip and made fit: where gates can be tried before anything begins."""

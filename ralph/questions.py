@@ -210,11 +210,18 @@ def ask_gates(run: Run, now: Prd) -> None:
     if red and not run.settings.baseline:
         names = "; ".join(result.gate.command for result in red)
         shown = f"\n\n{red[0].tail.strip()}\n" if red[0].tail.strip() else ""
-        raise RalphError(
-            f"gates are red before the first task: {names}{shown}",
-            "Make them green first, or start with `--baseline`: what is green now must stay green.",
-        )
+        raise RalphError(f"gates are red before the first task: {names}{shown}", _cure_red(run))
     run.red = frozenset(result.gate.command for result in red)
+
+
+def _cure_red(run: Run) -> str:
+    cure = "Make them green first, or start with `--baseline`: what is green now must stay green."
+    if not run.settings.at_once:
+        return cure
+    from ralph import fitting
+
+    here = "They ran in a fresh worktree, which has only what git tracks."
+    return " ".join((here, *fitting.warnings(run), cure))
 
 
 def _run_here(run: Run, now: Prd) -> tuple[GateResult, ...]:

@@ -193,6 +193,10 @@ def said(run: Run, now: Prd) -> list[str]:
         lines.append(
             f"{near} lines look like tasks and are none (line {now.near_misses[0].line}: {now.near_misses[0].why})."
         )
+    if settings.at_once:
+        from ralph import fitting
+
+        lines += fitting.warnings(run)
     lines += list(run.launch(run.workers[0]).said)
     lines += [text for text in (sandbox.said(settings.sandbox, run.root),) if text]
     for agent in dict.fromkeys(worker.agent for worker in run.workers):

@@ -237,3 +237,14 @@ def test_one_that_ticks_in_the_checkout_is_found_out(repo: Repository, monkeypat
     assert (play.boxes(), done.returncode) == ("xxp", 1)
     assert play.accepted() == ["T1", "T2"]
     assert (repo.path / "T2.txt").exists()
+
+
+def test_gates_that_are_red_only_in_a_worktree_are_refused_with_the_cure(repo: Repository) -> None:
+    play = Parallel(repo, {"files": {".gitignore": "node_modules/\n"}, "agent": "work", "gate": "test -d node_modules"})
+    repo.write({"node_modules/lib": "code\n"})
+    code, told = play.run()
+    assert (code, play.boxes()) == (2, "..")
+    assert "They ran in a fresh worktree, which has only what git tracks." in told
+    assert '[worktree] link = ["node_modules"]' in told
+    assert repo.refs() == ["refs/heads/main"]
+    assert not (repo.path / ".git/worktrees").exists()
