@@ -94,11 +94,11 @@ def _transcript(where: Where, repo: Repo, asked: str, *, follow: bool) -> int:
     if not path.exists():
         raise RalphError(f"there is no transcript of attempt {n}", "It was cleaned up, or never started.",
                          where=str(path))  # fmt: skip
-    _print_file(path, lambda: follow and _goes_on(where, diary(repo), n))
+    _print_file(path, lambda: follow and goes_on(where, diary(repo), n))
     return Exit.DONE
 
 
-def _goes_on(where: Where, path: Path, n: int) -> bool:
+def goes_on(where: Where, path: Path, n: int) -> bool:
     """Whether that attempt's agent still works."""
     if where.holder is None:
         return False
