@@ -94,6 +94,7 @@ def _facts(settings: Settings, where: Where, prd: Prd) -> Facts:
         gates=commands,
         protected=(*settings.protected, *(_told_by_memory(settings, repo) if repo else ())),
         strict=settings.strict,
+        parallel=settings.parallel,
         missing=_missing(command for task in open_ for command in task.fields.checks),
         agents=refused,
         unknown=unknown,

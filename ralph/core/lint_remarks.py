@@ -34,6 +34,7 @@ class Facts:
     gates: tuple[str, ...] | None = None  # the commands that would be run
     protected: tuple[str, ...] = ()  # patterns that no task may change
     strict: bool = False
+    parallel: bool = False  # tasks may run side by side
     missing: frozenset[str] = frozenset()  # first words of checks that are no program here
     agents: Mapping[str, tuple[str, str]] = field(default_factory=dict)  # an Agent that can't be used: what, cure
     unknown: frozenset[str] = frozenset()  # an Agent that is none

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
 
 from ralph.core import sensitive
+from ralph.core.clash import clash
 from ralph.core.lint_remarks import ERROR, Facts, Remark, about, called, open_leaves
 from ralph.model import Prd, Task
 
@@ -30,6 +31,26 @@ def scopes(prd: Prd, facts: Facts) -> Iterator[Remark]:
             yield about(task, "protected", what, cure, ERROR)
         for said in task.fields.files:
             yield from _pattern(task, said, facts, tree)
+    if facts.parallel and "/" not in facts.name:
+        yield from _at_any_depth(prd, facts)
+
+
+def _at_any_depth(prd: Prd, facts: Facts) -> Iterator[Remark]:
+    """A file at the top that is written as one in any folder waits for tasks that it has nothing to do with."""
+    leaves = open_leaves(prd)
+    elsewhere = {path.rpartition("/")[2] for path in facts.paths or () if "/" in path}
+    for task in leaves:
+        for said in sorted({*task.fields.files}.intersection(facts.paths or ()) - elsewhere):
+            held = (one for one in leaves if one is not task and _only_floating(said, one.fields.files))
+            if "/" not in said and (other := next(held, None)):
+                what = (
+                    f"`{said}` of {called(task)} means one in any folder, so it never runs beside {called(other)}"
+                )
+                yield about(task, "any-folder", what, f"Write `./{said}` for the one at the top.")
+
+
+def _only_floating(said: str, files: tuple[str, ...]) -> bool:
+    return clash((said,), files) and not clash((f"./{said}",), files)
 
 
 def _both(task: Task, facts: Facts, guarded: Sequence[str]) -> str:

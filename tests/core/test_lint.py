@@ -48,6 +48,7 @@ def facts(text: str) -> Facts:
         gates=(said["gates"].strip(),) if said.get("gates") else () if "gates" in said else None,
         protected=words.get("protected", ()),
         strict="strict" in said,
+        parallel="parallel" in said,
         missing=frozenset(words.get("missing", ())),
         agents={name: (f"{name} is not there", "Install it.") for name in words.get("agent", ())},
         unknown=frozenset(words.get("unknown", ())),
