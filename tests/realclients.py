@@ -66,13 +66,14 @@ class Client:
     binary: Path
 
     def environment(self, home: Path, url: str, *, subscription: bool = False) -> dict[str, str]:
-        """Makes `home` (new) and gives the whole environment to run the client, git and ralph in.
+        """Makes `home` and gives the whole environment to run the client, git and ralph in. Clients that share a
+        home run with all of their environments.
 
         `subscription`: Claude logs in with a dummy OAuth token instead of a key, which alone makes it heed the
         headers of a subscription's limits.
         """
-        (home / "tmp").mkdir(parents=True)
-        (home / "bin").mkdir()
+        (home / "tmp").mkdir(parents=True, exist_ok=True)
+        (home / "bin").mkdir(exist_ok=True)
         (home / "bin" / self.name).symlink_to(self.binary)
         (home / ".gitconfig").write_text(GITCONFIG)
         sealed = {
