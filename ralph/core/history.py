@@ -35,6 +35,9 @@ class Tally:
     judged: events.Judged | None = None
 
 
+_Known = tuple[dict[str, Tally], dict[str, events.SetAside], frozenset[str]]  # tallies, owing, split
+
+
 @dataclass(frozen=True, slots=True)
 class History:
     """What the journal says, folded."""
@@ -58,6 +61,8 @@ class History:
     skipped: frozenset[str] = frozenset()  # tasks that somebody wants left out of this run
     reopened: frozenset[str] = frozenset()  # tasks that were accepted in this run and taken back
     since_look: int = 0  # tasks accepted since a person last had a look
+    prd: str = ""  # that these tasks are of
+    others: dict[str, _Known] = field(default_factory=dict)  # PRD -> what is known of its tasks
 
     @property
     def current(self) -> Attempt | None:
@@ -91,9 +96,18 @@ def replay(steps: Iterable[tuple[float, str, Event]]) -> History:
 def _run_started(history: History, time: float, event: events.RunStarted) -> History:
     if event.resumed and history.run is not None:
         return replace(history, run=event)
-    none: frozenset[str] = frozenset()
+    history, none = _turned_to(history, event.prd), frozenset[str]()
     return replace(history, run=event, started=time, ticked=none, attempts=0, tokens=0, cost=None, alike=(),
                    again=none, skipped=none, reopened=none, waited=0.0, since_look=0)  # fmt: skip
+
+
+def _turned_to(history: History, prd: str) -> History:
+    """Ids are those of one PRD: what is known of another one's tasks waits until a run works through it again."""
+    if history.prd in ("", prd):
+        return replace(history, prd=prd)
+    others: dict[str, _Known] = {**history.others, history.prd: (history.tallies, history.owing, history.split)}
+    tallies, owing, split = others.pop(prd, ({}, {}, frozenset()))
+    return replace(history, prd=prd, others=others, tallies=tallies, owing=owing, split=split)
 
 
 def _attempt(history: History, time: float, run: str, event: Event) -> History:

@@ -53,6 +53,18 @@ def tally(*steps: Event) -> Tally:
     return after(*steps).tallies["T1"]
 
 
+def test_what_is_known_of_a_task_is_not_taken_for_that_of_another_prd() -> None:
+    one, other = (RunStarted("r", "b", "m", "b", prd, "a") for prd in ("one.md", "other.md"))
+    before = after(one, *attempt(aside("park")), Split("T7", "T7", ("a",), ("T7.1",)))
+    between = after(other, since=before)
+    assert (between.tallies, between.owing, between.split) == ({}, {}, frozenset())
+    between = after(*attempt(aside(counted=False), 2), since=between)
+    assert (between.tallies["T1"].tried, between.tallies["T1"].uncounted) == (0, 1)
+    again = after(one, since=between)
+    assert (again.tallies, again.owing, again.split) == (before.tallies, before.owing, before.split)
+    assert after(other, since=again).tallies["T1"].uncounted == 1
+
+
 def test_tries_that_count_and_those_that_do_not() -> None:
     one = tally(*attempt(aside()))
     assert (one.tried, one.uncounted, one.attempts) == (1, 0, 1)
