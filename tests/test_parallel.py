@@ -240,7 +240,8 @@ def test_one_that_ticks_in_the_checkout_is_found_out(repo: Repository, monkeypat
 
 
 def test_gates_that_are_red_only_in_a_worktree_are_refused_with_the_cure(repo: Repository) -> None:
-    play = Parallel(repo, {"files": {".gitignore": "node_modules/\n"}, "agent": "work", "gate": "test -d node_modules"})
+    files = {".gitignore": "node_modules/\n"}
+    play = Parallel(repo, {"files": files, "agent": "work", "gate": "test -d node_modules"})
     repo.write({"node_modules/lib": "code\n"})
     code, told = play.run()
     assert (code, play.boxes()) == (2, "..")
