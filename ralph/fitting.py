@@ -61,7 +61,7 @@ def fresh(run: Run) -> Iterator[Run]:
         here = git.where.root / run.here.relative_to(run.root)
         yield replace(run, git=git, checkout=run.checkout or run.git, here=here, papers=record.Papers(git))
     finally:
-        shutil.rmtree(place.repo(CLEAN).root, ignore_errors=True)
+        shutil.rmtree(place.repo(CLEAN).root.parent, ignore_errors=True)
         place.close(CLEAN)
 
 
