@@ -55,13 +55,13 @@ def publish(run: Run, n: int, task: Task, built: Built) -> None:
     run.control.forget(task.id)
 
 
-def bring_here(run: Run, old: str, new: str, again: Callable[[Prd], Prd]) -> None:
+def bring_here(run: Run, old: str, new: str, again: Callable[[Prd], Prd], *, cut_off: bool = False) -> None:
     """The checkout goes from one commit to the next. What people changed in it stays; safe to repeat.
 
-    `again` makes the change of the PRD on a version that somebody edited meanwhile.
+    `again` makes the change of the PRD on a version that somebody edited meanwhile. `cut_off`: it was begun before.
     """
     papers = tuple(path for path in run.paths.both if run.git.blob_at(old, path) != run.git.blob_at(new, path))
-    kept = bring(run.git, old, new, papers)
+    kept = bring(run.git, old, new, papers, cut_off=cut_off)
     run.git.beside = new
     for path in papers:
         _bring_paper(run, path, old, new, again)

@@ -32,7 +32,7 @@ def finish_move(run: Run, event: Publishing) -> None:
     if not _published(run, event):
         return
     if run.settings.at_once:
-        door.bring_here(run, event.parent, event.commit, lambda fresh: fresh)
+        door.bring_here(run, event.parent, event.commit, lambda fresh: fresh, cut_off=True)
         run.note(Moved("finished what was being published", event.commit))
         return
     for path, old, _ in event.files:
@@ -84,7 +84,9 @@ def finish_apart(run: Run, current: Attempt) -> None:
     if event is None or not _published(run, event):
         return
     tasks = run.git.trailers(event.commit, "Ralph-Task")
-    door.bring_here(run, event.parent, event.commit, lambda fresh: door.with_ticks(fresh, tasks))
+    door.bring_here(
+        run, event.parent, event.commit, lambda fresh: door.with_ticks(fresh, tasks), cut_off=True
+    )  # fmt: skip
     held = f"refs/ralph/{current.run}/{current.n}/work"
     run.git.update_refs(*([f"delete {held}"] if held in run.git.refs() else []))
     run.note(Recorded(current.n, current.task, event.commit, tuple(one for one in tasks if one != current.task)))

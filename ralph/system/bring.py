@@ -16,15 +16,19 @@ from ralph.system.git import Git
 from ralph.system.snapshot import fill, join, split
 
 
-def bring(git: Git, old: str, new: str, leave: Iterable[str] = ()) -> tuple[str, ...]:
+def bring(git: Git, old: str, new: str, leave: Iterable[str] = (), *, cut_off: bool = False) -> tuple[str, ...]:
     """Files and index go from one commit to another; ralph's index holds `old` and then `new`.
 
     `leave` are files that somebody else brings along: only their index entries follow. Returns the paths that stay
-    as they are, because they were changed here. Safe to repeat after a kill.
+    as they are, because they were changed here. Safe to repeat after a kill; then it was `cut_off`.
     """
     changes, left = git.changes(old, new), set(leave)
     kept = _kept(git, [one for one in changes if one.path not in left])
-    followed = _standing_at_old(git, changes)
+    entries = _entries(git, changes)
+    followed = {one.path for one in changes if entries.get(one.path, ()) in (_old(one), _new(one))}
+    if cut_off:  # the index follows last
+        begun = [one for one in changes if one.path in kept and entries.get(one.path, ()) == _old(one)]
+        kept -= {one.path for one in begun if _half_brought(git, one, new)}
     moved = [one for one in changes if one.path not in kept and one.path not in left]
     undo.restore(git, [one.backwards for one in moved])
     fill(git, new)
@@ -58,6 +62,15 @@ def _is_new(git: Git, change: Change) -> bool:
     return path.is_file() and not path.is_symlink() and git.put(change.path, path.read_bytes()) == change.new_blob
 
 
+def _half_brought(git: Git, change: Change, new: str) -> bool:
+    """It is not there, or just the beginning of it is: a kill came between its going and its coming."""
+    path = git.where.root / change.path
+    if not os.path.lexists(path) or not change.new_blob.strip("0"):
+        return not os.path.lexists(path)
+    regular = path.is_file() and not path.is_symlink()
+    return regular and git.checked_out(new, change.path).startswith(path.read_bytes())
+
+
 # ---------------------------------------------------------------- the user's index
 
 
@@ -71,21 +84,21 @@ def theirs(git: Git) -> Iterator[None]:
         git.index = kept
 
 
-def _standing_at_old(git: Git, changes: Iterable[Change]) -> set[str]:
-    """The paths whose entry is the old commit's: nothing of them is staged. Also those that are the new one's."""
-    changes = list(changes)
+def _entries(git: Git, changes: Iterable[Change]) -> dict[str, tuple[str, ...]]:
+    """What the user's index says of these paths: mode and blob."""
+    if not (paths := [one.path for one in changes]):
+        return {}
     with theirs(git):
-        listed = split(git.tree("ls-files", "-s", "-z", "--", *(one.path for one in changes))) if changes else ()
-    entries = {path: tuple(meta.split()[:2]) for meta, _, path in (one.partition("\t") for one in listed)}
-    return {
-        one.path
-        for one in changes
-        if entries.get(one.path, ()) in (_entry(one.old_mode, one.old_blob), _entry(one.new_mode, one.new_blob))
-    }
+        listed = split(git.tree("ls-files", "-s", "-z", "--", *paths))
+    return {path: tuple(meta.split()[:2]) for meta, _, path in (one.partition("\t") for one in listed)}
 
 
-def _entry(mode: str, blob: str) -> tuple[str, ...]:
-    return (mode, blob) if blob.strip("0") else ()
+def _old(change: Change) -> tuple[str, ...]:
+    return (change.old_mode, change.old_blob) if change.old_blob.strip("0") else ()
+
+
+def _new(change: Change) -> tuple[str, ...]:
+    return (change.new_mode, change.new_blob) if change.new_blob.strip("0") else ()
 
 
 def _follow(git: Git, changes: list[Change]) -> None:
