@@ -12,15 +12,16 @@ from conftest import Repository
 
 STORIES = [story for story in test_stories.STORIES if not story.get("here")]
 HEALING = [story for story in test_healing.STORIES if not story.get("here")]
-DAILY = 12  # every so many of them are part of the default run
+DAILY, CI = 20, 4  # every so many of them are part of the default run, and of what CI runs beside it
 
 
 def some(stories: list[dict[str, Any]]) -> list[Any]:
-    """All of them, most marked slow."""
-    return [
-        pytest.param(story, id=story["name"], marks=[pytest.mark.slow] if number % DAILY else [])
-        for number, story in enumerate(stories)
+    """All of them: a few always, some in CI, the rest by hand (`pytest -m "long or slow" tests/test_apart.py`)."""
+    marks = [
+        [] if number % DAILY == 0 else [pytest.mark.slow] if number % CI == 0 else [pytest.mark.long]
+        for number in range(len(stories))
     ]
+    return [pytest.param(story, id=story["name"], marks=mark) for story, mark in zip(stories, marks, strict=True)]
 
 
 @pytest.mark.parametrize("story", some(STORIES))

@@ -21,9 +21,10 @@ STORY = {
 FLAGS = ("--gate", "sh gate.sh", "--max-retries", "0")
 CHUNKS = 12
 PLACES = [
-    *(pytest.param("journal", chunk) for chunk in range(CHUNKS)),
-    *(pytest.param("git", chunk, marks=[pytest.mark.slow] if chunk % 3 else []) for chunk in range(CHUNKS)),
-]  # of about 130 git calls every third is enough for each day
+    pytest.param(where, chunk, marks=[pytest.mark.slow] if chunk % each else [])
+    for where, each in (("journal", 2), ("git", 4))  # so many of them are enough for each day
+    for chunk in range(CHUNKS)
+]
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,14 @@ def stories() -> Iterator[dict[str, Any]]:
         for word in story.get("each", [""]):
             name = f"{story['name']}: {word}" if word else story["name"]
             asked = {role: named(behaviours, word) for role, behaviours in story.get("asked", {}).items()}
-            yield {**story, "name": name, "agent": named(story.get("agent", ["good"]), word), "asked": asked}
+            slow = bool(word) and story["each"].index(word) % 2 == 1
+            yield {
+                **story,
+                "name": name,
+                "slow": slow,
+                "agent": named(story.get("agent", ["good"]), word),
+                "asked": asked,
+            }
 
 
 def named(behaviours: Sequence[str], word: str) -> list[str]:
@@ -230,7 +237,9 @@ def recorded(event: Mapping[str, Any]) -> list[str]:
     return [event["task"], *event["also"]]
 
 
-@pytest.mark.parametrize("story", STORIES, ids=[story["name"] for story in STORIES])
+@pytest.mark.parametrize(
+    "story", [pytest.param(one, id=one["name"], marks=[pytest.mark.slow] if one["slow"] else []) for one in STORIES]
+)
 def test_story(repo: Repository, story: dict[str, Any], snapshot: SnapshotAssertion) -> None:
     play = Healing(repo, story)
     check_story(play, story)

@@ -137,7 +137,13 @@ def most_at_once(spans: list[tuple[str, int, int]]) -> int:
     return max((sum(one[1] <= at <= one[2] for one in spans) for _, at, _ in spans), default=0)
 
 
-@pytest.mark.parametrize("story", STORIES, ids=[story["name"] for story in STORIES])
+@pytest.mark.parametrize(
+    "story",
+    [
+        pytest.param(story, id=story["name"], marks=[pytest.mark.slow] if number % 2 else [])
+        for number, story in enumerate(STORIES)
+    ],
+)
 def test_story(repo: Repository, story: dict[str, Any]) -> None:
     play = Parallel(repo, story)
     play.person(story.get("before", "true"))
