@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ralph.core import prd
 from ralph.errors import Exit, RalphError
 from ralph.events import Publishing, Recorded
-from ralph.model import Prd, Task
+from ralph.model import Change, Prd, Task
 from ralph.paper import Placing
 from ralph.run import Run
 from ralph.system import record
@@ -60,19 +60,21 @@ def bring_here(run: Run, old: str, new: str, again: Callable[[Prd], Prd], *, cut
 
     `again` makes the change of the PRD on a version that somebody edited meanwhile. `cut_off`: it was begun before.
     """
-    papers = tuple(path for path in run.paths.both if run.git.blob_at(old, path) != run.git.blob_at(new, path))
+    papers = {one.path: one for one in run.git.changes(old, new) if one.path in run.paths.both}
     kept = bring(run.git, old, new, papers, cut_off=cut_off)
     run.git.beside = new
-    for path in papers:
-        _bring_paper(run, path, old, new, again)
+    for change in papers.values():
+        _bring_paper(run, change, old, new, again)
     if kept:
         names = ", ".join(kept[:5]) + (", ..." if len(kept) > 5 else "")
         run.say(f"Changed in this checkout, so it stays as it is here: {names}", loud=True)
 
 
-def _bring_paper(run: Run, path: str, old: str, new: str, again: Callable[[Prd], Prd]) -> None:
+def _bring_paper(run: Run, change: Change, old: str, new: str, again: Callable[[Prd], Prd]) -> None:
     """PRD or memory file: the new text where nobody edited it, else the same change made to the edited one."""
-    before, after = _content(run, old, path), _content(run, new, path)
+    path = change.path
+    before = run.git.checked_out(old, path) if change.status != "A" else None
+    after = run.git.checked_out(new, path) if change.status != "D" else None
 
     def edit(found: bytes | None) -> bytes | None:
         if found in (before, after):
@@ -84,11 +86,6 @@ def _bring_paper(run: Run, path: str, old: str, new: str, again: Callable[[Prd],
     run.papers.edit(path, edit)
     if path == run.paths.prd:
         run.wrote = after or b""
-
-
-def _content(run: Run, commit: str, path: str) -> bytes | None:
-    """A file of a commit as it is checked out."""
-    return run.git.checked_out(commit, path) if run.git.blob_at(commit, path) else None
 
 
 def _changed(run: Run, found: bytes | None, again: Callable[[Prd], Prd]) -> bytes | None:

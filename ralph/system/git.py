@@ -30,6 +30,8 @@ SAFE = (
 )  # fmt: skip
 ROLES = ("AUTHOR", "COMMITTER")
 DATES = {f"GIT_{role}_DATE" for role in ROLES}
+FULL = re.compile(r"[0-9a-f]{40}")  # how the full id of an object begins, and `<id>:<path>`
+ANSWERS, MOST_KEPT = 50, 64_000  # so many answers of so many bytes are kept
 UNUSUAL = ("i18n.commitencoding", "core.sharedrepository")
 KEPT = ("GIT_AUTHOR_", "GIT_COMMITTER_", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM",
         "GIT_CONFIG_COUNT", "GIT_CONFIG_KEY_", "GIT_CONFIG_VALUE_")  # fmt: skip
@@ -121,6 +123,7 @@ class Git:
         self.config: dict[str, list[str]] = {}
         self.signs = False
         self._trees: dict[str, str] = {}
+        self._told: dict[tuple[str, ...], bytes] = {}  # answers that never change, the newest last
         self._lasting = True  # its HEAD has to outlive a power cut; one of the pool's is written anew
         self.beside = ""  # the commit that the user's index stands at, where their own changes are in it
         self.hides: Callable[[str], bool] | None = None  # refs that others move meanwhile: not looked at
@@ -139,6 +142,17 @@ class Git:
         """Several calls at the same time that need not wait for one another, each `("repo" | "tree", args)`."""
         running = [(args, self._start(args, own=way == "tree")) for way, args in calls]
         return [self._finish(args, started, (0,)) for args, started in running]
+
+    def _always(self, *args: str, objects: Sequence[str], ok: Iterable[int] = (0,)) -> bytes:
+        """What was found out about objects never changes where they are named by their full ids: asked once."""
+        if args in self._told:
+            return self._told[args]
+        said = self.tree(*args, ok=ok)
+        if said and len(said) < MOST_KEPT and all(FULL.match(one) for one in objects):
+            self._told[args] = said
+            while len(self._told) > ANSWERS:
+                del self._told[next(iter(self._told))]
+        return said
 
     def outcome(self, *args: str) -> tuple[bytes, int]:
         """What git printed, and its exit code, whatever that is: for calls that answer with it."""
@@ -320,15 +334,15 @@ class Git:
 
     def blob(self, name: str) -> bytes:
         """The content of a blob (`<sha>` or `<commit>:<path>`), or b"" when there is none."""
-        return self.tree("cat-file", "blob", name, ok=(0, 128)) if name else b""
+        return self._always("cat-file", "blob", name, objects=[name], ok=(0, 128)) if name else b""
 
     def checked_out(self, commit: str, path: str) -> bytes:
         """The content of a commit's file as it stands in a work tree (end-of-line rules, filters)."""
-        return self.tree("cat-file", "--filters", f"{commit}:{path}")
+        return self._always("cat-file", "--filters", f"{commit}:{path}", objects=[commit])
 
     def blob_at(self, commit: str, path: str) -> str:
         """The blob's id at a path of a commit, or ""."""
-        line = self.tree("ls-tree", "-z", commit, "--", path).decode(errors="surrogateescape")
+        line = self._always("ls-tree", "-z", commit, "--", path, objects=[commit]).decode(errors="surrogateescape")
         return line.split()[2] if line else ""
 
     def tree_of(self, commit: str) -> str:
@@ -380,7 +394,7 @@ class Git:
 
     def changes(self, old: str, new: str) -> tuple[Change, ...]:
         """What differs between two trees or commits."""
-        return parse_raw(self.tree(*raw_diff(old, new)))
+        return parse_raw(self._always(*raw_diff(old, new), objects=[old, new]))
 
     def trailers(self, commit: str, key: str) -> tuple[str, ...]:
         """The values of a trailer of one commit."""
