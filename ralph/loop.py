@@ -15,7 +15,7 @@ from ralph.errors import NO_ROOM, Exit, RalphError
 from ralph.events import Event, Recorded, RunEnded, SetAside
 from ralph.model import Move, MoveKind, Prd, Stopped, Task, Verdict, Why
 from ralph.run import Ending, Run
-from ralph.system import proc, undo, workspace
+from ralph.system import proc, record, undo, workspace
 from ralph.system.examine import Frozen, freeze
 from ralph.system.snapshot import scan
 from ralph.system.workspace import Workspace
@@ -51,10 +51,19 @@ def no_room(why: str) -> Ending:
 def _how(run: Run) -> Callable[[Run], Ending]:
     """One after the other here, or in worktrees."""
     if not run.settings.at_once and not any(one.place for one in run.history.running.values()):
+        _forget_worktrees(run)
         return work
     from ralph import parallel
 
     return parallel.work
+
+
+def _forget_worktrees(run: Run) -> None:
+    """A killed run with several agents may have left some that git knows."""
+    if (run.git.where.common / "worktrees").is_dir():
+        from ralph import fitting
+
+        fitting.pool(run).close()
 
 
 def work(run: Run) -> Ending:
@@ -220,6 +229,7 @@ def recover(run: Run) -> None:
             waking.finish_apart(run, current)
         else:
             _recover(run, current)
+            record.settle(run.git, run.tip)  # people's edits may have been recorded before the kill
 
 
 def _recover(run: Run, current: Attempt) -> None:

@@ -159,7 +159,7 @@ def _recover(run: Run, cut_off: RunStarted) -> None:
 
     run.branch = f"refs/heads/{cut_off.branch}"
     run.tip = run.git.sha(run.branch)
-    run.git.beside = run.tip if run.settings.at_once else ""
+    run.git.beside = run.tip if cut_off.at_once else ""  # as it was left, however this one works
     loop.recover(run)
 
 

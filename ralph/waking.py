@@ -31,7 +31,7 @@ def finish_move(run: Run, event: Publishing) -> None:
     """A commit of ralph's own (a parked task, an edit by hand) that may or may not have been published."""
     if not _published(run, event):
         return
-    if run.settings.at_once:
+    if run.git.beside:
         door.bring_here(run, event.parent, event.commit, lambda fresh: fresh, cut_off=True)
         run.note(Moved("finished what was being published", event.commit))
         return

@@ -35,17 +35,18 @@ PRD = """# Plan
 - [ ] T4 never
 """
 MINE = {"mine.txt": "edited\n", "shared.txt": "edited\n", "new.txt": "new\n", "staged.txt": "staged\n"}
-STORY = {
+EDIT = "mkdir $NEAR/edited 2> /dev/null && sed -i 's/^- .* T1/A word before.\\n\\n&/' $NEAR/repo/PRD.md"
+STORY: dict[str, Any] = {
     "prd": PRD,
     "files": {"mine.txt": "as it was\n", "shared.txt": "as it was\n", "common.txt": "1\n\n\n\n\n\n\n\n3\n"},
     "agent": """echo $RALPH_TASK_ID >> $NEAR/starts
 case $RALPH_TASK_ID in
 T1) echo theirs > shared.txt; sed -i 's/1/one/' common.txt; work;;
 T2) test -e T1.txt && work;;
-T3) mkdir $NEAR/edited 2> /dev/null && sed -i 's/^- .* T1/A word before.\\n\\n&/' $NEAR/repo/PRD.md
+T3) EDIT
     sed -i 's/3/three/' common.txt; work;;
 T4) echo broken > T4.txt;;
-esac""",
+esac""".replace("EDIT", EDIT),
     "flags": ["--max-retries", "0"],
     "clean": False,
 }
@@ -82,9 +83,10 @@ class Killed(Parallel):
         if self.edited:
             self.person(HAND)
 
-    def kill(self, victim: str, owner: int, place: str, number: int) -> int:
+    def kill(self, victim: str, owner: int, place: str, number: int, *, several: bool = True) -> int:
         """Run it until it ends, killed or not; its exit code."""
-        words = [sys.executable, str(KILLER), victim, str(owner), place, str(number), *self.words()[3:]]
+        own = [one for one in self.words()[3:] if several or one not in ("--parallel", "--max-parallel", "4")]
+        words = [sys.executable, str(KILLER), victim, str(owner), place, str(number), *own]
         env = {**os.environ, "NEAR": str(self.near), "KILLER_MARK": str(self.mark)}
         with (self.near / "said").open("ab") as out:
             done = subprocess.run(words, cwd=self.repo.path, env=env, stdout=out, stderr=out, timeout=PATIENCE)
@@ -216,7 +218,9 @@ def test_killed_anywhere_the_same_command_ends_the_same(tmp_path: Path, sweep: s
 
 
 ONE_BY_ONE = [
-    pytest.param("parent", 0, "publishing", 2), pytest.param("both", 2, "door", 1, marks=pytest.mark.slow),
+    pytest.param("parent", 0, "publishing", 2),
+    pytest.param("parent", 0, "noted", 1, id="nothing is left to take up"),
+    pytest.param("both", 2, "door", 1, marks=pytest.mark.slow),
     pytest.param("all", 0, "agent stopped", 2, marks=pytest.mark.slow),
     pytest.param("parent", 0, "chosen", 3, marks=pytest.mark.slow),
 ]  # fmt: skip
@@ -234,6 +238,19 @@ def test_killed_the_rest_is_done_one_after_the_other(
     assert (play.boxes(), done.returncode) == ("xxxxp", 1), f"{play.said}\n{done.stdout}{done.stderr}"
     assert play.repo.git("status", "--porcelain") == ""
     assert play.repo.read("common.txt").split() == ["one", "three"]
+    play.check_tries()
+    play.check_invariants()
+    play.check_each_commit(GATE)
+
+
+def test_begun_one_after_the_other_killed_and_continued_by_several(tmp_path: Path) -> None:
+    """What was edited while a task was done that failed is published, and nobody wrote that down."""
+    agent = STORY["agent"].replace("T4)", f"T4) {EDIT};").replace(f"T3) {EDIT}\n", "T3)")
+    play = Killed(new_repository(tmp_path), {**STORY, "clean": True, "agent": agent})
+    assert play.kill("parent", 0, "moved", 1, several=False) == -9, play.said
+    code, told = play.run()
+    assert (play.boxes(), code) == ("xxxxp", 1), told
+    assert "A word before." in play.repo.git("show", "HEAD:PRD.md")
     play.check_tries()
     play.check_invariants()
     play.check_each_commit(GATE)
