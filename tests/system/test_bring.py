@@ -57,6 +57,29 @@ def test_what_a_person_took_away_stays_so(repo: Repository) -> None:
     assert content(repo.path / "file") is None
 
 
+def test_the_users_index_knows_the_files_that_came(repo: Repository) -> None:
+    """Their own git need not read them: `diff-files` goes by times alone."""
+    git, old, new = stand(repo, Found("", OLD, OLD, NEW, NEW))
+    assert bring(git, old, new) == ()
+    assert repo.git("diff-files", "--name-only") == ""
+    assert repo.git("status", "--porcelain") == ""
+
+
+def test_behind_a_link_of_a_person_nothing_is_looked_at(repo: Repository) -> None:
+    old = repo.commit({"sub/file": "old\n", "other": "old\n"})
+    new = repo.commit({"sub/file": "new\n", "other": "new\n"})
+    repo.git("reset", "-q", "--hard", old)
+    repo.git("update-ref", "HEAD", new)
+    (repo.path / "sub").rename(repo.path.parent / "elsewhere")
+    (repo.path / "sub").symlink_to(repo.path.parent / "elsewhere")
+    git = Git(discover(repo.path))
+    git.freeze()
+    snapshot.fill(git, old)
+    snapshot.refresh(git)
+    assert bring(git, old, new) == ("sub/file",)
+    assert (repo.read("sub/file"), repo.read("other")) == ("old\n", "new\n")
+
+
 def stand(repo: Repository, case: Found) -> tuple[Git, str, str]:
     """A checkout whose branch moved, and whose files are in between."""
     old = commit(repo, case.was, "old\n")
