@@ -120,6 +120,37 @@ def _retry(task: str, prd: str | None = None, note: str = "") -> int:
     return retry(task, prd, note=note)
 
 
+# ---------------------------------------------------------------- without a terminal
+
+
+def _start(name: str = "", detach: bool = False, **flags: Any) -> int:
+    """The loop in a tmux session, so that this terminal may close. It takes all flags of `ralph`."""
+    from ralph.cli.detached import start
+
+    return start(name, flags, plain=detach)
+
+
+def _attach(name: str = "") -> int:
+    """Show a session in this terminal; Ctrl-b d leaves it, and it goes on."""
+    from ralph.cli.detached import attach
+
+    return attach(name)
+
+
+def _ls(clean: bool = False, json: bool = False) -> int:
+    """Your detached runs: alive, ended or dead, and what can be done."""
+    from ralph.cli.detached import listed
+
+    return listed(forget=clean, as_json=json)
+
+
+def _tail(name: str = "", follow: bool = True) -> int:
+    """The lines of a detached run, until it ends or Ctrl-C."""
+    from ralph.cli.detached import follow as lines
+
+    return lines(name, wait=follow)
+
+
 # ---------------------------------------------------------------- to begin
 
 
@@ -153,6 +184,7 @@ PRD = _text("prd", "the PRD (default PRD.md)", "PATH")
 JSON = _switch("json", "for programs")
 FILE = Text("path", PRD.help)
 TASK = Text("task", "a task's id, number, or how its text begins")
+NAME = Text("name", "a session's name (default: the one of this repository)")
 THE_TASK = Text(TASK.name, TASK.help, required=True)
 
 COMMANDS = {
@@ -169,10 +201,14 @@ COMMANDS = {
     "stop": Command(_stop, (_switch("now", "end the agent that works, too"), PRD)),
     "skip": Command(_skip, (PRD,), THE_TASK),
     "retry": Command(_retry, (_text("note", "for its next prompt", "TEXT"), PRD), THE_TASK),
+    "start": Command(_start, (_switch("detach", "without tmux, as a plain process"), *LOOP), NAME),
+    "attach": Command(_attach, (), NAME),
+    "ls": Command(_ls, (_switch("clean", "forget those that are over"), JSON)),
+    "tail": Command(_tail, (_switch("follow", "wait for more (default on)"),), NAME),
     "init": Command(_init, (_text("agent", "the agent to use", "NAME"),)),
     "demo": Command(_demo, (_text("keep", "leave the repository there", "DIR"),)),
 }
-LATER = ("report", "explain", "start", "attach", "ls", "tail", "doctor", "clean", "notify", "plan", "convert")
+LATER = ("report", "explain", "doctor", "clean", "notify", "plan", "convert")
 
 
 def named(argv: Sequence[str]) -> tuple[str, list[str]]:

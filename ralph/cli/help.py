@@ -35,6 +35,12 @@ To steer, from another terminal:
   skip      leave a task out of this run
   retry     put a parked task back; --note TEXT goes into its next prompt
   stop      end the run when what is being worked on is over; --now: at once
+
+Without a terminal that stays open:
+  start     the same loop in tmux (--detach: without); `start NAME`, with all flags below
+  attach    see it; Ctrl-b d leaves it again
+  ls        which of them are alive, ended or dead, and what to do
+  tail      follow the lines of one
 """
 TAIL = """\
 An on/off flag has an opposite (--no-strict). A flag beats ralph.toml ([tool.ralph] in pyproject.toml), which has

@@ -1,0 +1,137 @@
+"""The one door to tmux: a server of ralph's own, that nobody's configuration reaches.
+
+tmux only shows. A run is ended through its control file: `kill-session` leaves what ignores a hang-up alive, so it
+only ever takes away a pane whose program has ended. Nothing that people typed stands in tmux's command line: a word
+that ends in `;` would begin a command there, and `#{...}` would be filled in.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import stat
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ralph.errors import RalphError
+
+DEADLINE = 10.0  # seconds of one call; it takes 4 ms
+LONGEST = 100  # bytes of a socket's path: the kernel takes 107, a Mac 103
+HISTORY = 50_000  # lines of a pane
+SHOWN = "#{session_name}\t#{pane_pid}\t#{pane_dead}\t#{pane_dead_status}\t#{pane_dead_signal}"
+INSTALL = "Install it (`apt install tmux`, `brew install tmux`), or run without it: `ralph start --detach`."
+OPTIONS = (
+    ("-s", "exit-empty", "on"), ("-s", "set-clipboard", "off"), ("-g", "update-environment", ""),
+    ("-wg", "remain-on-exit", "on"), ("-wg", "allow-passthrough", "off"), ("-g", "history-limit", str(HISTORY)),
+    ("-g", "status-left", "#{session_name}  "), ("-g", "status-left-length", "50"),
+    ("-g", "status-right", "leave: Ctrl-b d"),
+)  # fmt: skip
+
+# what the server keeps for all its sessions; each run gets the whole environment of the terminal that started it
+KEPT = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "LC_CTYPE", "TERM", "TMPDIR", "TZ")
+
+
+@dataclass(frozen=True, slots=True)
+class Pane:
+    """What tmux says of a session: of its one pane."""
+
+    name: str
+    pid: int
+    dead: bool
+    code: int | None = None  # negative: the signal that ended it
+
+
+class Tmux:
+    """The server behind one socket. Sessions are found by their whole name only."""
+
+    def __init__(self, folder: Path, env: Mapping[str, str]) -> None:
+        self.socket = socket_path(folder)
+        self._env = {name: env[name] for name in KEPT if name in env}
+        self._program = shutil.which("tmux", path=env.get("PATH", os.defpath))
+
+    @property
+    def installed(self) -> bool:
+        return self._program is not None
+
+    def panes(self) -> dict[str, Pane]:
+        """All sessions, by name. Empty where no server runs, or no tmux is there."""
+        if not self.installed:
+            return {}
+        out, _, code = self._call("list-panes", "-a", "-F", SHOWN)
+        found = [_pane(line) for line in out.splitlines()] if code == 0 else []
+        return {pane.name: pane for pane in found if pane is not None}
+
+    def start(self, name: str, argv: Sequence[str]) -> None:
+        """A new session, not attached. `argv` is started as it is, without a shell, in the root folder."""
+        words = ["start-server"]
+        for where, option, value in OPTIONS:
+            words += [";", "set-option", "-q", where, option, value]
+        words += [";", "new-session", "-d", "-s", name, "-x", "200", "-y", "50", "-c", "/", "--", *argv]
+        _, said, code = self._call(*words)
+        if code:
+            what = f"tmux did not start the session: {_first(said)}"
+            raise RalphError(what, "`ralph start --detach` runs without it.", where=str(self.socket))
+
+    def text(self, name: str) -> str:
+        """Everything that the pane of a session holds, escapes left out; "": no such session."""
+        out, _, code = self._call("capture-pane", "-p", "-J", "-S", "-", "-t", f"={name}:")
+        return out.rstrip() if code == 0 else ""
+
+    def forget(self, name: str) -> None:
+        """Take a session away whose program has ended; one that works stays."""
+        pane = self.panes().get(name)
+        if pane is not None and pane.dead:
+            self._call("kill-session", "-t", f"={name}")
+
+    def attach_words(self, name: str) -> list[str]:
+        """What shows a session in this terminal."""
+        return [*self._words(), "attach-session", "-t", f"={name}"]
+
+    def _words(self) -> list[str]:
+        if self._program is None:
+            raise RalphError("tmux was not found on PATH", INSTALL)
+        return [self._program, "-S", str(self.socket), "-f", "/dev/null"]
+
+    def _call(self, *words: str) -> tuple[str, str, int]:
+        """(answer, errors, exit code)."""
+        try:
+            done = subprocess.run(
+                [*self._words(), *words], cwd="/", env=self._env, stdin=subprocess.DEVNULL, capture_output=True,
+                timeout=DEADLINE, check=False,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired as error:
+            cure = "`ralph status` and `ralph stop` work without it, in the folder of the run."
+            raise RalphError("tmux does not answer", cure, where=str(self.socket)) from error
+        except OSError as error:
+            raise RalphError(f"tmux could not be started: {error.strerror}", INSTALL) from error
+        return done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace"), done.returncode
+
+
+def socket_path(folder: Path) -> Path:
+    """The socket in that folder; where its path would be too long, a hash of it in one of the user's own."""
+    path = folder / "tmux.sock"
+    if len(os.fsencode(path)) <= LONGEST:
+        return path
+    short = Path("/var/tmp") / f"ralph-{os.getuid()}"  # noqa: S108 - looked at below; not emptied at a restart
+    short.mkdir(mode=0o700, exist_ok=True)
+    seen = short.lstat()
+    if not stat.S_ISDIR(seen.st_mode) or seen.st_uid != os.getuid() or seen.st_mode & 0o077:
+        cure = "Remove it, or set XDG_STATE_HOME to a folder with a short name."
+        raise RalphError("tmux's socket can't be there: it is no folder of yours alone", cure, where=str(short))
+    return short / f"{hashlib.sha256(os.fsencode(path)).hexdigest()[:16]}.sock"
+
+
+def _pane(line: str) -> Pane | None:
+    parts = line.split("\t")
+    if len(parts) != 5 or not parts[1].isdigit():
+        return None
+    name, pid, dead, code, signal = parts
+    ended = int(code) if code.isdigit() else -int(signal) if signal.isdigit() else None
+    return Pane(name, int(pid), dead == "1", ended)
+
+
+def _first(said: str) -> str:
+    return (said.strip().splitlines() or ["it gives no reason"])[0]
