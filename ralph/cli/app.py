@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
 HELP = ("--help", "-h")
 INSTEAD = {
-    "report": "`ralph logs` and `ralph audit` show what happened.",
-    "explain": "`ralph review TASK` shows what was tried, `ralph logs TASK` what the agent said.",
     "doctor": "`ralph --dry-run` looks for agent, gates and repository.",
 }
 

@@ -89,6 +89,22 @@ def _lint(path: str = "", prd: str | None = None, json: bool = False) -> int:
     return lint(path or prd, as_json=json)
 
 
+def _report(
+    prd: str | None = None, since: str = "", html: str = "", markdown: bool = False, json: bool = False
+) -> int:
+    """What the last run came to: tasks, cost, what was turned down and why; --html writes one page."""
+    from ralph.cli.report import report
+
+    return report(prd, html=html, markdown=markdown, since=since, as_json=json)
+
+
+def _explain(task: str, prd: str | None = None, json: bool = False) -> int:
+    """The attempts at a task in order: what each changed, why it was turned down, what was tried next."""
+    from ralph.cli.explain import explain
+
+    return explain(task, prd, as_json=json)
+
+
 # ---------------------------------------------------------------- to steer
 
 
@@ -185,6 +201,11 @@ JSON = _switch("json", "for programs")
 FILE = Text("path", PRD.help)
 TASK = Text("task", "a task's id, number, or how its text begins")
 NAME = Text("name", "a session's name (default: the one of this repository)")
+REPORT = (
+    _text("since", "all of this time (12h), not only the last run", "DUR"),
+    _text("html", "write one page, for any browser", "FILE"),
+    _switch("markdown", "as Markdown"),
+)
 THE_TASK = Text(TASK.name, TASK.help, required=True)
 
 COMMANDS = {
@@ -196,6 +217,8 @@ COMMANDS = {
     ),
     "audit": Command(_audit, (PRD, JSON), FILE),
     "review": Command(_review, (PRD, JSON), TASK),
+    "report": Command(_report, (*REPORT, PRD, JSON)),
+    "explain": Command(_explain, (PRD, JSON), THE_TASK),
     "lint": Command(_lint, (PRD, JSON), FILE),
     "pause": Command(_pause, (PRD,)),
     "stop": Command(_stop, (_switch("now", "end the agent that works, too"), PRD)),
@@ -208,7 +231,7 @@ COMMANDS = {
     "init": Command(_init, (_text("agent", "the agent to use", "NAME"),)),
     "demo": Command(_demo, (_text("keep", "leave the repository there", "DIR"),)),
 }
-LATER = ("report", "explain", "doctor", "clean", "notify", "plan", "convert")
+LATER = ("doctor", "clean", "notify", "plan", "convert")
 
 
 def named(argv: Sequence[str]) -> tuple[str, list[str]]:

@@ -27,6 +27,8 @@ To read, also while a run is going on:
   status    which task stands where; whether a run is going on
   logs      the diary of the last run; `logs TASK` shows what the agent said; -f follows
   review    what is parked and why; `review TASK` shows all that was tried
+  explain   the attempts at a task: what each changed, why it was turned down, what came next
+  report    what the last run came to, or --since 12h; --html FILE writes one page
   audit     what proves each ticked box
 
 To steer, from another terminal:
