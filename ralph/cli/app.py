@@ -13,9 +13,7 @@ if TYPE_CHECKING:
     from ralph.cli.commands import Command
 
 HELP = ("--help", "-h")
-INSTEAD = {
-    "doctor": "`ralph --dry-run` looks for agent, gates and repository.",
-}
+INSTEAD: dict[str, str] = {}  # a command that is not built yet -> what does nearly the same
 
 
 def main(argv: Sequence[str] | None = None) -> int:

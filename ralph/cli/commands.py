@@ -177,6 +177,13 @@ def _init(agent: str = "") -> int:
     return init(agent)
 
 
+def _doctor(json: bool = False) -> int:
+    """What is installed, logged in, missing, each with its cure; exit code 1 for a problem."""
+    from ralph.cli.doctor import doctor
+
+    return doctor(as_json=json)
+
+
 def _demo(keep: str = "") -> int:
     """The whole loop on an example, with a scripted agent."""
     from ralph.cli.demo import demo
@@ -229,9 +236,10 @@ COMMANDS = {
     "ls": Command(_ls, (_switch("clean", "forget those that are over"), JSON)),
     "tail": Command(_tail, (_switch("follow", "wait for more (default on)"),), NAME),
     "init": Command(_init, (_text("agent", "the agent to use", "NAME"),)),
+    "doctor": Command(_doctor, (JSON,)),
     "demo": Command(_demo, (_text("keep", "leave the repository there", "DIR"),)),
 }
-LATER = ("doctor", "clean", "notify", "plan", "convert")
+LATER = ("clean", "notify", "plan", "convert")
 
 
 def named(argv: Sequence[str]) -> tuple[str, list[str]]:

@@ -1,0 +1,57 @@
+"""`ralph doctor`: in real repositories, well and unwell."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from conftest import Repository
+from syrupy.assertion import SnapshotAssertion
+
+from ralph.cli.app import main
+from ralph.cli.doctor import as_lines
+from ralph.doctoring import Found
+from ralph.errors import Exit
+
+Capture = pytest.CaptureFixture[str]
+
+
+def levels(capsys: Capture, code: Exit) -> dict[str, str]:
+    """The worst level of each thing that was looked at."""
+    assert main(["doctor", "--json"]) == code
+    return {one["what"]: one["level"] for one in json.loads(capsys.readouterr().out)}
+
+
+@pytest.fixture
+def here(repo: Repository, monkeypatch: pytest.MonkeyPatch) -> Repository:
+    repo.commit({"ralph.toml": 'agent-command = "true"\ngate = ["true"]\n'})
+    monkeypatch.chdir(repo.path)
+    return repo
+
+
+def test_all_is_well(here: Repository, capsys: Capture) -> None:
+    found = levels(capsys, Exit.DONE)
+    assert {found[name] for name in ("python", "git", "repository", "identity", "gates", "memory")} == {"ok"}
+    assert "leftovers" not in found
+
+
+def test_what_keeps_a_run_from_working(here: Repository, capsys: Capture, sealed: Path) -> None:
+    (sealed / ".gitconfig").write_text("[user]\n\tuseConfigOnly = true\n")
+    here.write({"CLAUDE.md": "<<<<<<< a\nx\n=======\ny\n>>>>>>> b\n", "ralph.toml": 'agent-command = "no-such"\n'})
+    here.git("update-ref", "refs/heads/ralph-wip/1", "HEAD")
+    here.write({".ralph/x": "of another tool"})
+    found = levels(capsys, Exit.PARKED)
+    assert [found[name] for name in ("identity", "memory", "agent")] == ["problem"] * 3
+    assert [found[name] for name in ("gates", "leftovers")] == ["warning"] * 2
+
+
+def test_outside_of_a_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert levels(capsys, Exit.PARKED)["repository"] == "problem"
+
+
+def test_how_it_looks(snapshot: SnapshotAssertion) -> None:
+    found = [Found("ok", "git", "2.39.5"), Found("warning", "tmux", "not found", "Install it."),
+             Found("problem", "identity", "git does not know who commits", "Tell it.")]  # fmt: skip
+    assert "\n".join(as_lines(found)) == snapshot
