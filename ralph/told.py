@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from ralph.events import GateRan, Reviewed
-from ralph.model import Finding
+from ralph.model import Finding, What
 
 
 class Result(StrEnum):
@@ -69,8 +69,9 @@ class Try:
 
     @property
     def false_claim(self) -> bool:
-        """Its agent said that it was done, and it was not."""
-        return self.claimed and self.result is Result.REJECTED and any(one.rejects for one in self.findings)
+        """Its agent said that it was done, and it was not; that others changed the same meanwhile is no lie."""
+        against = {one.what for one in self.findings if one.rejects}
+        return self.claimed and self.result is Result.REJECTED and bool(against - {What.CLASH})
 
 
 @dataclass(frozen=True, slots=True)

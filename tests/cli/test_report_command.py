@@ -100,6 +100,14 @@ def test_a_parked_task_shows_what_its_gates_printed(here: Repository, capsys: Ca
     assert "books.py" in found["steps"][0]["stat"]
 
 
+def test_no_secret_is_told(here: Repository, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MY_TOKEN", "AssertionError")
+    for words in (["explain", "T3"], ["explain", "T3", "--json"]):
+        text = shown(capsys, *words)
+        assert "[masked]" in text
+        assert "AssertionError" not in text
+
+
 def test_a_task_that_is_gone_from_the_prd_is_remembered(here: Repository, capsys: Capture) -> None:
     here.write({"PRD.md": "- [ ] T9 new\n"})
     assert "done after 1 attempt" in shown(capsys, "explain", "T1")

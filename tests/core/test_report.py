@@ -97,10 +97,25 @@ def test_since_leaves_out_what_was_over_before() -> None:
     assert made.seconds == 23 * 60
 
 
-def test_no_finding_no_false_claim() -> None:
-    clash = events.Judged(1, False, "w", ())
-    steps = (*NIGHT[1:7], at(9, clash), at(9, events.SetAside(1, "T1", "clash", False)))
-    assert report(told(steps)).false_claims == 0
+@pytest.mark.parametrize(
+    ("findings", "claims"),
+    [
+        ((), 0),
+        ((("a gate failed", "Red.", True),), 1),
+        ((("a gate failed", "Red.", False),), 0),
+        ((("clashes with work that came in meanwhile", "Others changed a.py.", True),), 0),
+        ((("clashes with work that came in meanwhile", "a.py", True), ("out of scope", "b.py", True)), 1),
+    ],
+)
+def test_what_is_a_false_claim(findings: tuple[tuple[str, str, bool], ...], claims: int) -> None:
+    judged = events.Judged(1, False, "w", findings)
+    steps = (
+        *NIGHT[1:4],
+        at(8, stopped(1, 1.0, 0, None)),
+        at(9, judged),
+        at(9, events.SetAside(1, "T1", "no", True)),
+    )
+    assert report(told(steps)).false_claims == claims
 
 
 def test_a_run_that_was_cut_off_broke_its_attempts_off_and_its_time_ends_there() -> None:
