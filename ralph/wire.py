@@ -137,4 +137,4 @@ def hidden(name: str, branch: str, n: int) -> bool:
     """Refs that move while others work."""
     if name.startswith("refs/heads/ralph-wip/"):
         return name != f"refs/heads/ralph-wip/{n}"
-    return name == branch or name.startswith("refs/ralph/")
+    return name == branch or (name.startswith("refs/ralph/") and not name.endswith(f"/{n}/before"))
