@@ -6,6 +6,7 @@ it is put on top of what came in meanwhile, and judged as that.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -67,10 +68,11 @@ def work(run: Run, pool: worktrees.Pool, errand: Errand, ready: Callable[[Run], 
 def _done(run: Away, errand: Errand, parent: Parent, ready: Callable[[Run], None]) -> Message:
     if errand.left is not None:
         return take_up(run, errand.left, parent)
-    worktrees.check_out(run.git, run.tip, errand.n)
+    seen = time.monotonic(), worktrees.check_out(run.git, run.tip, errand.n)
     errand = replace(errand, prd=prd.parse(run.papers.read(run.paths.prd) or b"", run.paths.prd))
     run.seen, run.wrote = errand.prd, errand.prd.data
     ready(run)
+    run.scanned = None if run.settings.setup else seen  # a set-up may leave files that git shows
     if errand.purpose not in ("", CHECK):
         return asked(run, errand)
     return attempt(run, errand, parent)
