@@ -7,11 +7,13 @@ import shutil
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass, replace
 from enum import Enum
+from pathlib import Path
 from typing import Any, TypeVar
 
 from ralph.cli.where import Where, diary, look
 from ralph.core.report import told
 from ralph.errors import RalphError
+from ralph.events import GateRan
 from ralph.system.git import Git, Repo
 from ralph.text import clean, mask, secrets_of, tail
 from ralph.told import Result, Told, Try
@@ -62,16 +64,20 @@ def with_stat(git: Git, one: Try) -> Try:
 def with_logs(repo: Repo, one: Try) -> Try:
     """With its prompt, and the end of what its red gates printed, where the files are still there."""
     folder = repo.state / "runs" / one.run
-    logs, numbers = [], {False: 0, True: 0}
+    logs: dict[str, str] = {}
     for gate in one.gates:
-        numbers[gate.base_tests] += 1
-        name = f"{one.n}.gate-{numbers[gate.base_tests]}{'-base' if gate.base_tests else ''}.log"
-        if not (gate.ok or gate.none) and (text := _end(folder / name)):
-            logs.append((gate.command, text))
-    return replace(one, logs=tuple(logs), prompt=_beginning(folder / f"{one.n}.prompt.md"))
+        if not (gate.ok or gate.none) and (text := _end(folder / _log_name(one, gate))):
+            logs[gate.command] = text
+    return replace(one, logs=tuple(logs.items()), prompt=_beginning(folder / f"{one.n}.prompt.md"))
 
 
-def _end(path: Any) -> str:
+def _log_name(one: Try, gate: GateRan) -> str:
+    """Gates are numbered in order; those of an attempt that was judged again have the numbers that they had."""
+    order = list(dict.fromkeys(each.command for each in one.gates if each.base_tests == gate.base_tests))
+    return f"{one.n}.gate-{order.index(gate.command) + 1}{'-base' if gate.base_tests else ''}.log"
+
+
+def _end(path: Path) -> str:
     try:
         with path.open("rb") as file:
             file.seek(max(0, path.stat().st_size - MOST_READ))
@@ -80,10 +86,10 @@ def _end(path: Any) -> str:
         return ""
 
 
-def _beginning(path: Any) -> str:
+def _beginning(path: Path) -> str:
     try:
         with path.open("rb") as file:
-            return str(file.read(MOST_READ).decode(errors="replace"))
+            return file.read(MOST_READ).decode(errors="replace")
     except OSError:
         return ""
 

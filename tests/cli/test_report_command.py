@@ -10,7 +10,11 @@ from conftest import Repository
 from demorepo import worked
 
 from ralph.cli.app import main
+from ralph.cli.telling import with_logs
 from ralph.errors import Exit
+from ralph.events import GateRan
+from ralph.system.git import discover
+from ralph.told import Try
 
 Capture = pytest.CaptureFixture[str]
 
@@ -98,6 +102,18 @@ def test_a_parked_task_shows_what_its_gates_printed(here: Repository, capsys: Ca
     assert "FAILED (failures=1)" in found["steps"][2]["logs"][0]["tail"]
     assert found["steps"][2]["next"] == "It was left to a human."
     assert "books.py" in found["steps"][0]["stat"]
+
+
+def test_the_logs_of_an_attempt_that_was_judged_twice(repo: Repository) -> None:
+    place = discover(repo.path)
+    folder = place.state / "runs/r"
+    folder.mkdir(parents=True)
+    for name in ("gate-1", "gate-2", "gate-1-base"):
+        (folder / f"4.{name}.log").write_text(f"{name} says no\n")
+    a, b, base = (GateRan(4, name, ok=False, base_tests=name == "base") for name in ("a", "b", "base"))
+    gates = (a, b, a, b, base, GateRan(4, "gone", ok=False))
+    one = with_logs(place, Try("r", "PRD.md", 4, 1, "T1", "T1 x", gates=gates))
+    assert dict(one.logs) == {"a": "gate-1 says no", "b": "gate-2 says no", "base": "gate-1-base says no"}
 
 
 def test_no_secret_is_told(here: Repository, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
