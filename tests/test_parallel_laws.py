@@ -28,9 +28,13 @@ SEEDS = int(os.environ.get("LAWS", "100"))  # `LAWS=1000 pytest -m slow tests/te
 DAILY = 6
 AGENT = """cd $NEAR/plan; echo $RALPH_TASK_ID >> starts; n=$(grep -cx $RALPH_TASK_ID starts); cd - > /dev/null
 line() { [ -e $NEAR/plan/$RALPH_TASK_ID.$1 ] && sed -n "$n{p;q};\\$p" $NEAR/plan/$RALPH_TASK_ID.$1; }
-if [ -e $NEAR/plan/$RALPH_TASK_ID.edit ] && mkdir $NEAR/plan/$RALPH_TASK_ID.edited 2> /dev/null; then
-  (cd $NEAR/repo && flock $NEAR/plan sh $NEAR/plan/$RALPH_TASK_ID.edit)
-fi
+edit() {  # whoever edits may be killed, too
+  cp $NEAR/repo/PRD.md $NEAR/plan/PRD.md; (cd $NEAR/plan; . ./$RALPH_TASK_ID.edit)
+  mv $NEAR/plan/PRD.md $NEAR/repo/PRD.md; touch $NEAR/plan/$RALPH_TASK_ID.edited
+}
+[ -e $NEAR/plan/$RALPH_TASK_ID.edit ] && (
+  flock 9; grep -qs "mark[0-9]*$RALPH_TASK_ID$" $NEAR/repo/PRD.md || [ -e $NEAR/plan/$RALPH_TASK_ID.edited ] || edit
+) 9> $NEAR/plan/pen
 sleep $(line pauses || echo 0)
 work() { [ -e $NEAR/plan/$RALPH_TASK_ID ] && . $NEAR/plan/$RALPH_TASK_ID || echo work of $RALPH_TASK_ID > $RALPH_TASK_ID.txt; }
 case $(line ways) in
