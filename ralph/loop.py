@@ -237,7 +237,7 @@ def _recover(run: Run, current: Attempt) -> None:
     proc.end_tree(current.pid, current.started)
     proc.end_leftovers(current.run)
     undo.refuse_gone(run.git)
-    undo.clear_locks(run.git)
+    waking.clear_locks(run, current)
     if current.state is State.CHOSEN or (current.state is State.PREPARED and not current.carried):
         waking.undo_choice(run, current)
     elif current.state is not State.JUDGED or not waking.finish_recording(run, current):

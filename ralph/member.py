@@ -105,7 +105,7 @@ def asked(run: Away, errand: Errand) -> Message:
 def take_up(run: Away, current: Attempt, parent: Parent) -> Message:
     """What a crash left: finished work is judged, unfinished work is kept in a ref."""
     proc.end_tree(current.pid, current.started)
-    undo.clear_locks(run.git)
+    waking.clear_locks(run, current)
     if current.state is State.CHOSEN or (current.state is State.PREPARED and not current.carried):
         waking.undo_choice(run, current)
         return {"kind": "aside"}

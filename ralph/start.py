@@ -23,7 +23,7 @@ from ralph.errors import Exit, RalphError
 from ralph.events import Event, Noted, RunStarted
 from ralph.model import Prd
 from ralph.run import Run, Stop
-from ralph.system import examine, gates, journal, lock, record, sandbox
+from ralph.system import examine, gates, journal, lock, record, sandbox, undo
 from ralph.system.control import Control
 from ralph.system.git import Git, GitError, discover
 from ralph.worker import ladder
@@ -37,8 +37,11 @@ def open_run(settings: Settings, cwd: Path, tell: Callable[[Event], None]) -> It
     """A run that may begin: locked, recovered, checked, on its branch. RalphError (exit 2) where it may not."""
     repo = discover(cwd)
     path = find_prd(settings, cwd, repo.root)
-    with lock.hold(repo.state / "lock"), Stop().listening() as stop:
-        run = _assemble(settings, cwd, tell, Git(repo), path, stop)
+    with lock.hold(repo.state / "lock") as killed, Stop().listening() as stop:
+        git = Git(repo)
+        if killed:
+            undo.clear_locks(git)
+        run = _assemble(settings, cwd, tell, git, path, stop)
         run.control.clear()
         try:
             _wake(run)

@@ -78,7 +78,7 @@ def finish_apart(run: Run, current: Attempt) -> None:
     proc.end_tree(*current.child)
     proc.end_tree(current.pid, current.started)
     event = current.publishing
-    undo.clear_locks(run.git)
+    clear_locks(run, current)
     fill(run.git, event.parent if event else run.tip)
     refresh(run.git)
     if event is None or not _published(run, event):
@@ -90,6 +90,13 @@ def finish_apart(run: Run, current: Attempt) -> None:
     held = f"refs/ralph/{current.run}/{current.n}/work"
     run.git.update_refs(*([f"delete {held}"] if held in run.git.refs() else []))
     run.note(Recorded(current.n, current.task, event.commit, tuple(one for one in tasks if one != current.task)))
+
+
+def clear_locks(run: Run, current: Attempt) -> None:
+    """Locks that a killed git left: on the index, and on the refs that this attempt moves."""
+    held = (f"refs/ralph/{current.run}/{current.n}/{name}" for name in ("before", "work", "gates"))
+    branch = () if run.apart else (run.branch,)
+    undo.clear_locks(run.git, [*branch, f"refs/heads/ralph-wip/{current.n}", *held])
 
 
 def undo_choice(run: Run, current: Attempt) -> None:

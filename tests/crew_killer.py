@@ -4,7 +4,8 @@ VICTIM  parent, child (of the attempt OWNER), both, or all: every process that t
 OWNER   whose calls are counted: 0 is the parent, else the number of an attempt; -1: of each attempt
 PLACE   journal (lines of the parent), word (what a child tells), or git: all of these calls; or one sort of them:
         publishing, recorded ... (an event in the journal), door, built ... (a word), update-ref ... (of git)
-N       right before which of them; with 0 nobody is killed. $KILLER_COUNT gets a line for each call
+N       right before which of them; in it, if it is git's: it holds its locks by then. With 0 nobody is killed.
+        $KILLER_COUNT gets a line for each call
 
 It happens once. Forked processes share nothing, so each counts its own calls; the runner below a child is another
 process and counts none.
@@ -21,6 +22,8 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
+
+from killer import lock
 
 from ralph.__main__ import main
 from ralph.system import children, runner, tree
@@ -60,6 +63,8 @@ def counted(here: Here, plan: Plan, place: str, real: Callable[..., Any], sort: 
                 calls[here.n, name] += 1
                 owner = -1 if plan.owner < 0 and here.n else here.n
                 if (owner, name, calls[here.n, name]) == (plan.owner, plan.place, plan.number):
+                    if place == "git":
+                        lock(*args, **kwargs)
                     kill(here, plan.victim)
         return real(*args, **kwargs)
 

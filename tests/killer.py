@@ -1,16 +1,34 @@
-"""ralph, killed with -9 right before its Nth journal line or git call: `python killer.py journal|git N ARGS`."""
+"""ralph, killed with -9 before its Nth journal line or in its Nth git call: `python killer.py journal|git N ARGS`.
+
+The git that is killed with it has just taken its locks, and done nothing yet.
+"""
 
 from __future__ import annotations
 
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from ralph.__main__ import main
 from ralph.system.git import Git
 from ralph.system.journal import Journal
+
+WRITES_INDEX = ("read-tree", "update-index", "checkout-index")
+
+
+def lock(git: Git, args: Sequence[str], *, own: bool, data: bytes = b"") -> None:
+    """Leave what git would hold by now: the lock of the index, or those of the refs it moves."""
+    held: list[Path] = []
+    if set(args) & set(WRITES_INDEX):
+        held.append(git.index if own else git.where.git_dir / "index")
+    if "update-ref" in args:
+        held += [git.where.common / line.split()[1] for line in data.decode().splitlines()]
+    for path in held:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.with_name(f"{path.name}.lock").touch()
 
 
 def dying(real: Callable[..., Any], last: int) -> Callable[..., Any]:
@@ -21,6 +39,8 @@ def dying(real: Callable[..., Any], last: int) -> Callable[..., Any]:
         nonlocal calls
         calls += 1
         if calls == last:
+            if real is started:
+                lock(*args, **kwargs)
             os.kill(os.getpid(), signal.SIGKILL)
         count = os.environ.get("KILLER_COUNT")
         if count:
@@ -30,6 +50,8 @@ def dying(real: Callable[..., Any], last: int) -> Callable[..., Any]:
 
     return call
 
+
+started = Git._start
 
 if __name__ == "__main__":
     where, number = sys.argv[1], int(sys.argv[2])

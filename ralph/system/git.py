@@ -45,6 +45,8 @@ class GitError(RalphError):
         words = " ".join(args[:3])
         first = self.stderr.splitlines()[0] if self.stderr else f"exit code {code}"
         cure = "Look at the repository with `git status`, then start again."
+        if ".lock': File exists" in first:
+            cure = "Wait for the git that holds it; if none runs, delete that file. Then start again."
         super().__init__(f"`git {words}` failed: {first}", cure, code=Exit.STOPPED)
 
 

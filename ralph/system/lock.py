@@ -14,17 +14,20 @@ from ralph.errors import RalphError
 
 
 @contextmanager
-def hold(path: Path) -> Iterator[None]:
-    """Hold the lock, or a RalphError that says who has it and since when."""
+def hold(path: Path) -> Iterator[bool]:
+    """Hold the lock, or a RalphError that says who has it and since when. True: its last holder was killed."""
     descriptor = _opened(path)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise _taken(os.read(descriptor, 4096)) from None
+        killed = os.fstat(descriptor).st_size > 0
         _sign(descriptor, path)
-        yield
-        os.ftruncate(descriptor, 0)
+        try:
+            yield killed
+        finally:
+            os.ftruncate(descriptor, 0)
     finally:
         os.close(descriptor)
 

@@ -84,6 +84,25 @@ def childless() -> bool:
     return False
 
 
+def at_work(program: str, folder: Path) -> bool:
+    """Somebody's program of this name runs in the folder or below it. Never true where there is no /proc."""
+    return LINUX and any(_runs(pid, program) and _cwd(pid).is_relative_to(folder) for pid in _living(_pids()))
+
+
+def _runs(pid: int, program: str) -> bool:
+    try:
+        return (_PROC / str(pid) / "comm").read_text().strip() == program
+    except OSError:
+        return False
+
+
+def _cwd(pid: int) -> Path:
+    try:
+        return (_PROC / str(pid) / "cwd").readlink()
+    except OSError:
+        return Path()
+
+
 def cpu_seconds(pid: int) -> float:
     """CPU time that everything below a process has used so far, itself not, what has ended and was reaped included.
 

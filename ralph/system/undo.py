@@ -5,16 +5,21 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from ralph.errors import Exit, RalphError
 from ralph.model import Change
+from ralph.system import tree
 from ralph.system.git import Git
 from ralph.system.snapshot import Before, Stat, join, unstage
 
 OPERATIONS = ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "rebase-merge", "rebase-apply", "sequencer",
               "BISECT_LOG", "MERGE_MSG", "MERGE_MODE", "AUTO_MERGE", "REBASE_HEAD", "SQUASH_MSG")  # fmt: skip
+
+PATIENCE = 3.0  # seconds for a git that still works where a lock is
+TICK = 0.02
 
 
 def restore(git: Git, changes: Iterable[Change], keep: frozenset[str] = frozenset()) -> None:
@@ -94,17 +99,34 @@ def clear_operations(git: Git, n: int) -> None:
             source.rename(place / name)
 
 
-def clear_locks(git: Git) -> tuple[str, ...]:
+def clear_locks(git: Git, names: Iterable[str] = ()) -> tuple[str, ...]:
     """Remove lock files that dead processes left; returns their names. Only when nothing of the agent lives.
 
-    In a linked worktree only its own: what all worktrees share may be locked by others that live.
+    Those of ralph's own git folder always; the others unless a git of somebody else goes on working here. In a
+    linked worktree only its own and those of the refs in `names`: the rest may be locked by others that live.
     """
-    locks = list(git.where.git_dir.glob("*.lock"))
-    if git.where.git_dir == git.where.common:
-        locks += list((git.where.common / "refs").rglob("*.lock"))
-    for lock in locks:
+    own, shared = list(git.own.glob("*.lock")), _shared_locks(git, names)
+    gone = [*own, *shared] if (own or shared) and _quiet(git.where.root) else own
+    for lock in gone:
         lock.unlink(missing_ok=True)
-    return tuple(str(lock.relative_to(git.where.common)) for lock in locks if lock.is_relative_to(git.where.common))
+    return tuple(str(lock.relative_to(git.where.common)) for lock in gone)
+
+
+def _shared_locks(git: Git, names: Iterable[str]) -> list[Path]:
+    where = git.where
+    refs = (where.common / "refs").rglob("*.lock") if where.git_dir == where.common else ()
+    named = (where.common / f"{name}.lock" for name in names)
+    return [*where.git_dir.glob("*.lock"), *refs, *(lock for lock in named if lock.exists())]
+
+
+def _quiet(root: Path) -> bool:
+    """No git works there, or none soon: one whose ralph was killed comes to its end."""
+    deadline = time.monotonic() + PATIENCE
+    while at_work := tree.at_work("git", root):
+        if time.monotonic() > deadline:
+            break
+        time.sleep(TICK)
+    return not at_work
 
 
 def differences(now: Mapping[str, Stat], then: Mapping[str, Stat]) -> tuple[str, ...]:
