@@ -6,7 +6,7 @@ Red: the commit that broke it is found by bisection, reverted, and its task is o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from ralph import door, fitting, paper
 from ralph.core import prd
@@ -108,7 +108,8 @@ def _reopen(run: Run, commit: str, red: GateResult) -> bool:
 
 def _revert(run: Run, commit: str, tree: str, now: Prd, tasks: Sequence[Task]) -> None:
     """One commit that takes the work back and empties the boxes."""
-    after, old = _emptied(now, tasks), run.tip
+    ids, old = [task.id for task in tasks], run.tip
+    after = prd.with_boxes(now, ids, done=False)
     subject = run.git.repo("log", "-1", "--format=%s", commit).decode(errors="replace").strip()
     text = f'Revert "{one_line(clean(subject), 100)}"\n\nThis reverts commit {commit}.\n\n'
     message = f"{text}Ralph-Run: {run.id}\nRalph-Move: reopen\n"
@@ -117,13 +118,5 @@ def _revert(run: Run, commit: str, tree: str, now: Prd, tasks: Sequence[Task]) -
     files = ((run.paths.prd, run.git.blob_at(old, run.paths.prd), ""),)
     record.publish(run.git, run.note, branch=run.branch, event=Publishing(0, new, old, files))
     run.tip = new
-    door.bring_here(run, old, new, lambda fresh: _emptied(fresh, tasks))
+    door.bring_here(run, old, new, lambda fresh: prd.with_boxes(fresh, ids, done=False))
     run.note(Moved(f'Revert "{one_line(clean(subject), 60)}"', new))
-
-
-def _emptied(now: Prd, tasks: Iterable[Task]) -> Prd:
-    there = {task.id: task for task in now.tasks}
-    for task in tasks:
-        if task.id in there and there[task.id].done:
-            now = prd.untick(now, task.id)
-    return now

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from ralph.core import prd
@@ -48,7 +48,7 @@ def publish(run: Run, n: int, task: Task, built: Built) -> None:
     run.tip = built.commit
     run.memory = (built.commit, placing.new.get(run.paths.memory)) if run.paths.memory else run.memory
     ticked = (task.id, *(one.id for one in placing.also))
-    bring_here(run, old, built.commit, lambda fresh: with_ticks(fresh, ticked))
+    bring_here(run, old, built.commit, lambda fresh: prd.with_boxes(fresh, ticked, done=True))
     run.accepted += 1
     run.failed.pop(task.id, None)
     run.note(Recorded(n, task.id, built.commit, ticked[1:]))
@@ -93,12 +93,3 @@ def _changed(run: Run, found: bytes | None, again: Callable[[Prd], Prd]) -> byte
         return again(prd.parse(found or b"", run.paths.prd)).data
     except RalphError:
         return found  # a person is in the middle of an edit: the commit holds the change
-
-
-def with_ticks(now: Prd, ticked: Iterable[str]) -> Prd:
-    """These boxes are ticked, as far as they are there."""
-    there = {task.id: task for task in now.tasks}
-    for name in ticked:
-        if name in there and not there[name].done:
-            now = prd.tick(now, name)
-    return now

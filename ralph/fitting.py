@@ -7,13 +7,13 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 from ralph.errors import RalphError
 from ralph.model import Gate
 from ralph.run import Run
-from ralph.system import gates, record, worktrees
+from ralph.system import gates, worktrees
+from ralph.text import clean, mask
 
 CLEAN = 99  # the number of the worktree that is fresh each time
 LOCKS = (
@@ -42,8 +42,7 @@ def rehearsed(run: Run) -> Iterator[Run]:
     place = pool(run)
     try:
         git = place.open(1, run.git.sha("HEAD"), run.settings.brought)
-        here = git.where.root / run.here.relative_to(run.root)
-        apart = replace(run, git=git, checkout=run.git, here=here, papers=record.Papers(git))
+        apart = run.elsewhere(git)
         worktrees.check_out(git, run.git.sha("HEAD"), 0)
         fit(apart)
         yield apart
@@ -57,9 +56,7 @@ def fresh(run: Run) -> Iterator[Run]:
     place = pool(run)
     shutil.rmtree(place.repo(CLEAN).root, ignore_errors=True)
     try:
-        git = place.open(CLEAN, run.tip, run.settings.brought)
-        here = git.where.root / run.here.relative_to(run.root)
-        yield replace(run, git=git, checkout=run.checkout or run.git, here=here, papers=record.Papers(git))
+        yield run.elsewhere(place.open(CLEAN, run.tip, run.settings.brought))
     finally:
         shutil.rmtree(place.repo(CLEAN).root.parent, ignore_errors=True)
         place.close(CLEAN)
@@ -102,9 +99,10 @@ def _set_up(run: Run) -> None:
     log.parent.mkdir(parents=True, exist_ok=True)
     gate = Gate(run.settings.setup, "--setup")
     done = gates.run(gate, cwd=run.here, env=run.environment(), timeout=run.settings.gate_timeout, log=log,
-                     stop=lambda: run.hurried)  # fmt: skip
+                     stop=lambda: run.hurried, secrets=run.secrets)  # fmt: skip
     if not done.ok:
-        what = f"--setup failed in a new worktree ({run.root}): {done.tail.strip()[-300:] or run.settings.setup}"
+        said = mask(clean(done.tail), run.secrets).strip()[-300:] or run.settings.setup
+        what = f"--setup failed in a new worktree ({run.root}): {said}"
         raise RalphError(what, f"Its output is in {log}. It runs in a fresh checkout, with no ignored files.")
     mark.write_text(wanted)
 

@@ -84,12 +84,7 @@ def _emptied_once(run: Run, now: Prd) -> list[Task]:
 
 def _with_ticks(run: Run, tasks: list[Task], fresh: bytes | None) -> bytes | None:
     now = _parsed(run, fresh)
-    if now is None:
-        return fresh
-    there = {one.id for one in now.tasks}
-    for task in tasks:
-        now = prd.tick(now, task.id) if task.id in there else now
-    return now.data
+    return fresh if now is None else prd.with_boxes(now, [task.id for task in tasks], done=True).data
 
 
 def _tell_ticked_again(run: Run, tasks: list[Task]) -> None:
@@ -241,11 +236,8 @@ def take_back_ticks(run: Run, start: Prd, task: Task) -> None:
         now = _parsed(run, fresh)
         if now is None:
             return fresh
-        taken = prd.without_new_ticks(start, now)
         kept = [one.id for one in now.tasks if one.done and one.id in run.history.ticked]
-        for name in kept:
-            taken = prd.tick(taken, name)
-        return taken.data
+        return prd.with_boxes(prd.without_new_ticks(start, now), kept, done=True).data
 
     before = run.papers.read(run.paths.prd)
     if run.papers.edit(run.paths.prd, edit) != before:
@@ -328,10 +320,9 @@ def place(run: Run, n: int, task: Task, settled: Settled, old_memory: bytes | No
     found = prd.find(task, run.seen or settled.prd, settled.prd)
     if found is None:
         return None
-    ticked = prd.tick(settled.prd, found.id)
     also = tuple(parent for parent in prd.parents_done_with(settled.prd, found.id) if not parent.fields.checks)
-    for parent in also:
-        ticked = prd.tick(ticked, parent.id)
+    ticked = prd.tick(settled.prd, found.id)
+    ticked = prd.with_boxes(ticked, [parent.id for parent in also], done=True)
     new = {run.paths.prd: ticked.data}
     old: dict[str, bytes | None] = {run.paths.prd: settled.prd.data}
     if run.paths.memory:

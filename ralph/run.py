@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
-from typing import Protocol
+from typing import Protocol, Self
 
 from ralph.config import BUILT_AGENTS, MAX_COST, MAX_TOKENS, Settings
 from ralph.core import sensitive
@@ -148,6 +148,11 @@ class Run:
     def apart(self) -> bool:
         """This is an attempt in a worktree: nobody else writes there, and no branch of ralph's is its business."""
         return self.checkout is not None
+
+    def elsewhere(self, git: Git) -> Self:
+        """The same run in another work tree of the repository."""
+        here = git.where.root / self.here.relative_to(self.root)
+        return replace(self, git=git, checkout=self.checkout or self.git, here=here, papers=record.Papers(git))
 
     @property
     def stands_on(self) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 
 from ralph import door, paper
 from ralph.core import prd, recovery
@@ -84,9 +85,8 @@ def finish_apart(run: Run, current: Attempt) -> None:
     if event is None or not _published(run, event):
         return
     tasks = run.git.trailers(event.commit, "Ralph-Task")
-    door.bring_here(
-        run, event.parent, event.commit, lambda fresh: door.with_ticks(fresh, tasks), cut_off=True
-    )  # fmt: skip
+    again = partial(prd.with_boxes, ids=tasks, done=True)
+    door.bring_here(run, event.parent, event.commit, again, cut_off=True)
     held = f"refs/ralph/{current.run}/{current.n}/work"
     run.git.update_refs(*([f"delete {held}"] if held in run.git.refs() else []))
     run.note(Recorded(current.n, current.task, event.commit, tuple(one for one in tasks if one != current.task)))

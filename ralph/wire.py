@@ -12,7 +12,6 @@ from ralph.errors import Exit, RalphError
 from ralph.events import Event
 from ralph.model import Finding, Prd, Stopped
 from ralph.run import Run, Stop
-from ralph.system import record
 from ralph.system.children import Line
 from ralph.system.git import Git
 from ralph.system.journal import Entry
@@ -122,13 +121,12 @@ class Away(Run):
 
 def away(run: Run, git: Git, parent: Parent, n: int, start: Prd) -> Away:
     """The run in a worktree."""
-    own = {field: getattr(run, field) for field in run.__dataclass_fields__}
-    mine = {n: run.history.running[n]}
     git.hides = lambda name: hidden(name, run.branch, n)
+    there = run.elsewhere(git)
+    own = {field: getattr(there, field) for field in there.__dataclass_fields__}
     return Away(**{
-        **own, "git": git, "checkout": run.git, "here": git.where.root / run.here.relative_to(run.root),
-        "papers": record.Papers(git), "journal": parent, "tell": lambda _: None, "stop": Asked(parent),
-        "history": replace(run.history, running=mine), "seen": start, "wrote": start.data,
+        **own, "journal": parent, "tell": lambda _: None, "stop": Asked(parent), "seen": start, "wrote": start.data,
+        "history": replace(run.history, running={n: run.history.running[n]}),
         "before": None, "scanned": None, "parent": parent, "spending": parent.spending,
     })  # fmt: skip
 

@@ -19,6 +19,7 @@ from test_stories import Play
 
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "parallel.toml"
 STORIES: list[dict[str, Any]] = tomllib.loads(FIXTURE.read_text())["story"]
+CLAUDE = tomllib.loads((FIXTURE.parent / "healing.toml").read_text())["words"]["claude"]
 PATIENCE = 90  # seconds for one run: the machine is shared
 GATE = "! grep -rqs broken --include=*.txt ."
 WORDS = """
@@ -64,6 +65,18 @@ class Parallel(Play):
             process.kill()
             process.wait()
         return code, self.said
+
+    def with_claude(
+        self, monkeypatch: pytest.MonkeyPatch, script: str, *flags: str
+    ) -> subprocess.CompletedProcess[str]:  # fmt: skip
+        """The run with a program called claude, which speaks its language."""
+        program = self.near / "bin" / "claude"
+        program.parent.mkdir()
+        program.write_text(script.format(near=self.near, words=CLAUDE))
+        program.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+        words = [sys.executable, "-m", "ralph", "--claude", "--gate", GATE, *flags]
+        return subprocess.run(words, cwd=self.repo.path, capture_output=True, text=True, timeout=PATIENCE)
 
     @property
     def said(self) -> str:
@@ -181,7 +194,6 @@ def test_story(repo: Repository, story: dict[str, Any]) -> None:
         assert (play.near / path).read_text() == content
 
 
-CLAUDE = tomllib.loads((FIXTURE.parent / "healing.toml").read_text())["words"]["claude"]
 LIMITED = """#!/bin/sh
 NEAR={near}; start=$RALPH_TASK_ID
 {words}
@@ -201,13 +213,7 @@ def test_a_rate_limit_of_one_slows_all_of_them(repo: Repository, monkeypatch: py
     tasks = "".join(f"- [ ] T{n} make {n}\n" for n in range(1, 7))
     story = {"prd": tasks, "agent": "true", "files": {"ralph.toml": 'backoff = "0.1s"\n'}}
     play = Parallel(repo, story)
-    program = play.near / "bin" / "claude"
-    program.parent.mkdir()
-    program.write_text(LIMITED.format(near=play.near, words=CLAUDE))
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
-    words = [sys.executable, "-m", "ralph", "--claude", "--parallel", "--max-parallel", "4", "--gate", GATE]
-    done = subprocess.run(words, cwd=repo.path, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    done = play.with_claude(monkeypatch, LIMITED, "--parallel", "--max-parallel", "4")
     assert (play.boxes(), done.returncode) == ("xxxxxx", 0), done.stdout + done.stderr
     names = [line["event"] for line in play.journal()]
     waiting, waited = names.index("waiting"), names.index("waited")
@@ -232,13 +238,7 @@ def test_one_that_ticks_in_the_checkout_is_found_out(repo: Repository, monkeypat
     """It reaches out of its worktree, for the PRD that people write on: what it ticked there is no proof."""
     story = {"prd": "- [ ] T1 a\n- [ ] T2 b\n  - Depends: T1\n- [ ] T3 c\n  - Parked: later\n", "agent": "true"}
     play = Parallel(repo, story)
-    program = play.near / "bin" / "claude"
-    program.parent.mkdir()
-    program.write_text(MEDDLES.format(near=play.near, words=CLAUDE))
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
-    words = [sys.executable, "-m", "ralph", "--claude", "--isolate", "--gate", GATE]
-    done = subprocess.run(words, cwd=repo.path, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    done = play.with_claude(monkeypatch, MEDDLES, "--isolate")
     assert "ticked boxes in this checkout's PRD.md: they are empty again" in done.stdout, done.stdout + done.stderr
     assert (play.boxes(), done.returncode) == ("xxp", 1)
     assert play.accepted() == ["T1", "T2"]
@@ -255,3 +255,16 @@ def test_gates_that_are_red_only_in_a_worktree_are_refused_with_the_cure(repo: R
     assert '[worktree] link = ["node_modules"]' in told
     assert repo.refs() == ["refs/heads/main"]
     assert not (repo.path / ".git/worktrees").exists()
+
+
+def test_a_set_up_that_fails_says_why_and_no_secrets(repo: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REGISTRY_TOKEN", "glass-mountain-41")
+    setup = "echo \033[31m401 for $REGISTRY_TOKEN; exit 7"
+    play = Parallel(repo, {"agent": "work", "gate": "true", "flags": ["--setup", setup]})
+    code, told = play.run()
+    assert (code, play.boxes()) == (2, "..")
+    assert "--setup failed in a new worktree" in told
+    assert "401 for " in told
+    for place in (told, *(path.read_text() for path in (repo.path / ".git/ralph").rglob("setup-*.log"))):
+        assert "glass-mountain-41" not in place
+    assert "\033" not in told

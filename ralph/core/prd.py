@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from hashlib import sha256
 
@@ -183,6 +183,14 @@ def tick(prd: Prd, task_id: str) -> Prd:
 def untick(prd: Prd, task_id: str) -> Prd:
     """The PRD with that box empty: one byte differs. RalphError if there is no such task, or more than one."""
     return _with_box(prd, task_id, done=False)
+
+
+def with_boxes(prd: Prd, ids: Iterable[str], *, done: bool) -> Prd:
+    """The PRD with those boxes ticked or empty, as far as it has them, and each only once."""
+    count = Counter(task.id for task in prd.tasks)
+    wanted = {name for name in ids if count[name] == 1}
+    places = {at for at, task in enumerate(prd.tasks) if task.id in wanted and task.done is not done}
+    return _set(prd, places, done=done) if places else prd
 
 
 def _with_box(prd: Prd, task_id: str, *, done: bool) -> Prd:

@@ -86,6 +86,12 @@ def test_a_task_must_be_there_once_to_be_edited() -> None:
         prd.untick(read("- [ ] T1 a\n- [ ] b\n- [x] T1 c\n"), "T1")
 
 
+def test_boxes_that_are_not_there_or_there_twice_stay_as_they_are() -> None:
+    now = prd.parse(b"- [ ] T1 one\n- [ ] T2 two\n- [ ] T2 again\n- [x] T3 three\n")
+    assert prd.with_boxes(now, ["T1", "T2", "T3", "T9"], done=True).data == now.data.replace(b"[ ] T1", b"[x] T1")
+    assert prd.with_boxes(now, ["T1", "T2", "T3", "T9"], done=False).data == now.data.replace(b"[x]", b"[ ]")
+
+
 def test_ticking_twice_is_ticking_once() -> None:
     ticked = prd.tick(read("- [X] T1 a\n"), "T1")
     assert ticked.data == b"- [X] T1 a\n"
