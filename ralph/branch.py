@@ -34,7 +34,7 @@ def take_branch(run: Run, now: Prd) -> None:
         bring(run.git, commit, run.tip)
     elif run.tip != commit:
         _bring_files(run, commit)
-    run.git.update_refs(f"update {run.branch} {run.tip} {old or '0' * len(commit)}")
+    run.git.update_refs(f"update {run.branch} {run.tip} {old or run.git.zero}")
     run.git.point_head(run.branch)
     if not run.settings.at_once:
         lend_index(run.git)

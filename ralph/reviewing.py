@@ -19,7 +19,7 @@ from ralph.system.files import templates
 from ralph.system.workspace import Workspace
 from ralph.text import clean, mask, one_line
 from ralph.worker import Worker, named
-from ralph.working import Follower, written
+from ralph.working import Follower, sandboxed, written
 
 MOST_DIFF = 200_000  # characters of the diff that the reviewer gets
 
@@ -57,22 +57,8 @@ def _question(
 
 
 def _asked(run: Run, space: Workspace, task: Task, worker: Worker, question: str) -> Stopped:
-    settings, follower = run.settings, Follower(run, space.n, task, worker)
     path = written(run, space.n, question, "review")
     env = {**run.environment(), **session.NONINTERACTIVE, "RALPH_PROMPT_FILE": str(path), "RALPH_RUN_ID": run.id}
-    end = session.run(
-        run.launch(worker, read_only=True),
-        cwd=run.here,
-        env=env,
-        prompt=path,
-        transcript=run.folder / f"{space.n}.review.log",
-        read=worker.agent.read if worker.agent.EVENTS else None,
-        silence=settings.silence,
-        open_tool_silence=max(settings.silence, settings.gate_timeout),
-        wall=settings.task_timeout,
-        started=lambda _pid, _start: None,
-        tell=follower.tell,
-        stop=follower.stop,
-        secrets=run.secrets,
-    )
-    return follower.finished(end)
+    with sandboxed(run, run.launch(worker, read_only=True), worker, env) as launch:
+        follower = Follower(run, space.n, task, worker)
+        return follower.follow(launch, env, path, run.folder / f"{space.n}.review.log", run.settings.task_timeout)

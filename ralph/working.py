@@ -104,23 +104,8 @@ def let_work(run: Run, space: Workspace, task: Task, prompt: Path, *, read_only:
     env = _environment(run, task, prompt)
     with looking(run.git) as looker, sandboxed(run, run.launch(worker, read_only=read_only), worker, env) as launch:
         follower = Follower(run, space.n, task, worker, looker=looker, known=space.before.untracked)
-        end = session.run(
-            launch,
-            cwd=run.here,
-            env=env,
-            prompt=prompt,
-            transcript=run.folder / f"{space.n}.log",
-            read=worker.agent.read if worker.agent.EVENTS else None,
-            silence=settings.silence,
-            open_tool_silence=max(settings.silence, settings.gate_timeout),
-            wall=task.fields.timeout or settings.task_timeout,
-            started=follower.started,
-            tell=follower.tell,
-            stop=follower.stop,
-            answer=follower.answer,
-            secrets=run.secrets,
-        )
-    return _with_reset(follower.finished(end))
+        wall = task.fields.timeout or settings.task_timeout
+        return follower.follow(launch, env, prompt, run.folder / f"{space.n}.log", wall)
 
 
 @contextmanager
@@ -188,8 +173,30 @@ class Follower:
         self._over = 0.0  # since when a limit of the run is reached
         self._split = (0, 0, 0)
 
+    def follow(self, launch: Launch, env: Mapping[str, str], prompt: Path, log: Path, wall: float) -> Stopped:
+        """Start the agent, and stay with it to its end; `wall` seconds are the most it may take."""
+        settings, agent = self._run.settings, self._worker.agent
+        end = session.run(
+            launch,
+            cwd=self._run.here,
+            env=env,
+            prompt=prompt,
+            transcript=log,
+            read=agent.read if agent.EVENTS else None,
+            silence=settings.silence,
+            open_tool_silence=max(settings.silence, settings.gate_timeout),
+            wall=wall,
+            started=self.started,
+            tell=self.tell,
+            stop=self.stop,
+            answer=self.answer,
+            secrets=self._run.secrets,
+        )
+        return _with_reset(self.finished(end))
+
     def started(self, pid: int, start: float) -> None:
-        self._run.note(AgentStarted(self._n, pid, start, self._worker.name))
+        if self._looker is not None:
+            self._run.note(AgentStarted(self._n, pid, start, self._worker.name))
 
     def tell(self, signal: Signal) -> bool:
         """One signal of the agent; whether it is progress."""

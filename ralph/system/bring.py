@@ -106,7 +106,7 @@ def _follow(git: Git, changes: list[Change]) -> None:
     if not changes:
         return
     lines = (
-        f"{one.new_mode} {one.new_blob}\t{one.path}" if one.new_blob.strip("0") else f"0 {'0' * 40}\t{one.path}"
+        f"{one.new_mode} {one.new_blob}\t{one.path}" if one.new_blob.strip("0") else f"0 {git.zero}\t{one.path}"
         for one in changes
     )
     with theirs(git):
