@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 DATE = "2026-01-02T03:04:05+00:00"
 KEPT = ("PATH", "PYTHONPATH", "LANG", "LC_ALL", "TMPDIR", "CI", "RALPH_E2E_CLAUDE", "RALPH_E2E_CODEX",
         "PYTEST_CURRENT_TEST", "PYTEST_XDIST_WORKER", "PYTEST_XDIST_TESTRUNUID", "VIRTUAL_ENV")  # fmt: skip
+
+
+def spread(cases: Iterable[Any], *, daily: int, ci: int = 1, ids: Callable[[Any], str] | None = None) -> list[Any]:
+    """Cases as parameters: every `daily`th runs always, every `ci`th in CI (`slow`), the others by hand (`long`)."""
+    params = []
+    for number, case in enumerate(cases):
+        mark = None if number % daily == 0 else pytest.mark.slow if number % ci == 0 else pytest.mark.long
+        values = case if isinstance(case, tuple) else (case,)
+        params.append(pytest.param(*values, id=ids(case) if ids else None, marks=[mark] if mark else []))
+    return params
 
 
 @pytest.fixture(autouse=True)

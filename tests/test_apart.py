@@ -3,35 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from operator import itemgetter
 from typing import Any
 
 import pytest
 import test_healing
 import test_stories
-from conftest import Repository
+from conftest import Repository, spread
 
 STORIES = [story for story in test_stories.STORIES if not story.get("here")]
 HEALING = [story for story in test_healing.STORIES if not story.get("here")]
-DAILY, CI = 20, 4  # every so many of them are part of the default run, and of what CI runs beside it
 
 
-def some(stories: list[dict[str, Any]]) -> list[Any]:
-    """All of them: a few always, some in CI, the rest by hand (`pytest -m "long or slow" tests/test_apart.py`)."""
-    marks = [
-        [] if number % DAILY == 0 else [pytest.mark.slow] if number % CI == 0 else [pytest.mark.long]
-        for number in range(len(stories))
-    ]
-    return [pytest.param(story, id=story["name"], marks=mark) for story, mark in zip(stories, marks, strict=True)]
-
-
-@pytest.mark.parametrize("story", some(STORIES))
+@pytest.mark.parametrize("story", spread(STORIES, daily=40, ci=5, ids=itemgetter("name")))
 def test_story(repo: Repository, story: Mapping[str, Any]) -> None:
     play = test_stories.Play(repo, story)
     play.apart = ("--isolate",)
     test_stories.check_story(play, story)
 
 
-@pytest.mark.parametrize("story", some(HEALING))
+@pytest.mark.parametrize("story", spread(HEALING, daily=40, ci=8, ids=itemgetter("name")))
 def test_healing_story(repo: Repository, story: Mapping[str, Any]) -> None:
     play = test_healing.Healing(repo, story)
     play.apart = ("--isolate",)

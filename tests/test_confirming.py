@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from conftest import Repository
+from conftest import Repository, spread
 from test_crashes import run as killed
 from test_paper import WORK
 from test_stories import Play
@@ -99,7 +99,7 @@ def test_what_is_typed_while_the_gates_run_stays_beside_the_ticks(repo: Reposito
     assert repo.read("PRD.md") == done.replace("# Plan", "# Plan, typed")
 
 
-@pytest.mark.parametrize("part", range(4))
+@pytest.mark.parametrize("part", spread(range(4), daily=4, ci=2))
 def test_killed_anywhere_the_ticks_are_the_same(tmp_path_factory: pytest.TempPathFactory, part: int) -> None:
     """No commit but that of the task holds them."""
     prd = "- [ ] T1 one\n  - Done when:\n    * [ ] `sh gate.sh`\n    * [ ] it is blue\n"

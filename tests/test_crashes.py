@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from conftest import Repository
+from conftest import Repository, spread
 from test_stories import LIMIT, Play
 
 HERE = Path(__file__).parent
@@ -20,11 +20,7 @@ STORY = {
 }
 FLAGS = ("--gate", "sh gate.sh", "--max-retries", "0")
 CHUNKS = 12
-PLACES = [
-    pytest.param(where, chunk, marks=[pytest.mark.slow] if chunk % each else [])
-    for where, each in (("journal", 2), ("git", 4))  # so many of them are enough for each day
-    for chunk in range(CHUNKS)
-]
+PLACES = [(where, chunk) for where in ("git", "journal") for chunk in range(CHUNKS)]
 
 
 @dataclass(frozen=True)
@@ -88,7 +84,7 @@ def unkilled(tmp_path: Path) -> Outcome:
     return _WHOLE[0]
 
 
-@pytest.mark.parametrize(("where", "chunk"), PLACES)
+@pytest.mark.parametrize(("where", "chunk"), spread(PLACES, daily=9, ci=2))
 def test_killed_anywhere_the_same_command_ends_the_same(tmp_path: Path, where: str, chunk: int) -> None:
     expected = unkilled(tmp_path)
     number = chunk + 1

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Repository
+from conftest import Repository, spread
 from test_stories import LIMIT, Play
 
 HERE = Path(__file__).parent
@@ -94,7 +94,7 @@ REFUSALS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("name", "number"), REFUSALS)
+@pytest.mark.parametrize(("name", "number"), spread(REFUSALS, daily=4))
 def test_the_system_refuses_once(repo: Repository, name: str, number: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever the first run came to, the same command ends well and nothing is left over."""
     play, word = Play(repo, ONE), repo.path.parent / "refused"

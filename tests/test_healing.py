@@ -13,11 +13,12 @@ import sys
 import time
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import pytest
-from conftest import Repository
+from conftest import Repository, spread
 from syrupy.assertion import SnapshotAssertion
 from test_stories import Play
 
@@ -49,11 +50,9 @@ def stories() -> Iterator[dict[str, Any]]:
         for word in story.get("each", [""]):
             name = f"{story['name']}: {word}" if word else story["name"]
             asked = {role: named(behaviours, word) for role, behaviours in story.get("asked", {}).items()}
-            slow = bool(word) and story["each"].index(word) % 2 == 1
             yield {
                 **story,
                 "name": name,
-                "slow": slow,
                 "agent": named(story.get("agent", ["good"]), word),
                 "asked": asked,
             }
@@ -237,9 +236,7 @@ def recorded(event: Mapping[str, Any]) -> list[str]:
     return [event["task"], *event["also"]]
 
 
-@pytest.mark.parametrize(
-    "story", [pytest.param(one, id=one["name"], marks=[pytest.mark.slow] if one["slow"] else []) for one in STORIES]
-)
+@pytest.mark.parametrize("story", spread(STORIES, daily=3, ids=itemgetter("name")))
 def test_story(repo: Repository, story: dict[str, Any], snapshot: SnapshotAssertion) -> None:
     play = Healing(repo, story)
     check_story(play, story)

@@ -10,11 +10,12 @@ import sys
 import time
 import tomllib
 from collections.abc import Mapping
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Repository
+from conftest import Repository, spread
 from test_stories import Play
 
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "parallel.toml"
@@ -150,13 +151,7 @@ def most_at_once(spans: list[tuple[str, int, int]]) -> int:
     return max((sum(one[1] <= at <= one[2] for one in spans) for _, at, _ in spans), default=0)
 
 
-@pytest.mark.parametrize(
-    "story",
-    [
-        pytest.param(story, id=story["name"], marks=[pytest.mark.slow] if number % 2 else [])
-        for number, story in enumerate(STORIES)
-    ],
-)
+@pytest.mark.parametrize("story", spread(STORIES, daily=4, ids=itemgetter("name")))
 def test_story(repo: Repository, story: dict[str, Any]) -> None:
     play = Parallel(repo, story)
     play.person(story.get("before", "true"))

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Repository
+from conftest import Repository, spread
 from test_parallel import GATE, Parallel
 from test_stories import _alive as alive
 
@@ -189,7 +189,7 @@ MORE = {
 }
 
 
-@pytest.mark.parametrize("moment", [*MOMENTS, *(pytest.param(one, marks=pytest.mark.slow) for one in MORE)])
+@pytest.mark.parametrize("moment", spread([*MOMENTS, *MORE], daily=4))
 def test_killed_at_this_moment_the_same_command_ends_the_same(tmp_path: Path, moment: str) -> None:
     victim, owner, place, number = (MOMENTS | MORE)[moment]
     assert killed_and_continued(tmp_path, victim, owner, place, number), "it came to that"
@@ -207,9 +207,14 @@ SWEEPS = {  # who, whose calls, of which sort, and every how manieth of them
 }
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("chunk", range(CHUNKS))
-@pytest.mark.parametrize("sweep", SWEEPS)
+CRASHES = [  # all are many minutes: CI runs another part of each sweep, the rest is run by hand
+    pytest.param(sweep, chunk, marks=pytest.mark.slow if chunk == place % CHUNKS else pytest.mark.long)
+    for place, sweep in enumerate(SWEEPS)
+    for chunk in range(CHUNKS)
+]
+
+
+@pytest.mark.parametrize(("sweep", "chunk"), CRASHES)
 def test_killed_anywhere_the_same_command_ends_the_same(tmp_path: Path, sweep: str, chunk: int) -> None:
     victim, owners, place, step = SWEEPS[sweep]
     for owner in owners:

@@ -20,12 +20,11 @@ from itertools import combinations
 from pathlib import Path
 
 import pytest
-from conftest import Repository
+from conftest import Repository, spread
 from crew_stories import COSTS, RETRIES, WAYS, Story, story
 from test_parallel_crashes import KILLER, PATIENCE, Killed, new_repository
 
 SEEDS = int(os.environ.get("LAWS", "100"))  # `LAWS=1000 pytest -m slow tests/test_parallel_laws.py` plays more
-DAILY = 6
 AGENT = """cd $NEAR/plan; echo $RALPH_TASK_ID >> starts; n=$(grep -cx $RALPH_TASK_ID starts); cd - > /dev/null
 line() { [ -e $NEAR/plan/$RALPH_TASK_ID.$1 ] && sed -n "$n{p;q};\\$p" $NEAR/plan/$RALPH_TASK_ID.$1; }
 edit() {  # whoever edits may be killed, too
@@ -178,9 +177,7 @@ def contents(folder: Path) -> dict[str, str]:
     return {str(one.relative_to(folder)): one.read_text() for one in files}
 
 
-@pytest.mark.parametrize(
-    "seed", [pytest.param(seed, marks=[pytest.mark.slow] if seed > DAILY else []) for seed in range(1, SEEDS + 1)]
-)
+@pytest.mark.parametrize("seed", spread(range(1, SEEDS + 1), daily=50))
 def test_laws(tmp_path: Path, seed: int) -> None:
     play = Lawful(story(seed), tmp_path / "story")
     play.check(play.perform())

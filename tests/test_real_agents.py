@@ -163,6 +163,7 @@ def test_two_tasks_become_two_proven_commits(driving: Driving) -> None:
         assert drive.repo.git("status", "--porcelain") == ""
 
 
+@pytest.mark.slow
 def test_what_it_spent_is_in_the_journal(driving: Driving) -> None:
     with driving({"T1": [work("T1")]}) as drive:
         drive.run("--max-tasks", "1")
@@ -182,6 +183,7 @@ def test_an_agent_that_ticks_boxes_is_found_out_and_its_work_accepted(driving: D
         assert drive.run().code == 0
 
 
+@pytest.mark.slow
 def test_an_agent_that_rewrites_the_prd_is_told_and_tries_again(driving: Driving) -> None:
     rewrites = [[shell("sed -i '1s/$/ or two/' PRD.md"), *work("T1")], work("T1")]
     with driving({"T1": rewrites, "T2": [work("T2")]}) as drive:
@@ -225,6 +227,7 @@ def test_a_used_up_limit_is_waited_out_and_costs_no_try(driving: Driving, client
         assert drive.trailer("Ralph-Attempt") == ["1", "1"]
 
 
+@pytest.mark.slow
 def test_a_limit_that_ends_too_late_tells_when_to_start_again(driving: Driving, client: Client) -> None:
     until = time.time() + 3_600
     with driving({"T1": [[limited(client, until)]]}, subscription=True) as drive:
@@ -236,6 +239,7 @@ def test_a_limit_that_ends_too_late_tells_when_to_start_again(driving: Driving, 
         drive.check_restored()
 
 
+@pytest.mark.slow
 def test_a_stream_that_breaks_off_is_nobodys_fault(driving: Driving) -> None:
     script: Script = {"T1": [[write("T1.txt", "half"), drop()], work("T1")], "T2": [work("T2")]}
     with driving(script) as drive:
@@ -258,6 +262,7 @@ def test_an_agent_that_hangs_is_ended_with_all_that_it_started(driving: Driving)
         assert drive.left_running() == []
 
 
+@pytest.mark.slow
 def test_a_full_context_is_handed_over(driving: Driving, client: Client) -> None:
     """The next attempt has the note and the work so far, and no try is used up."""
     if client.name == "codex":
@@ -277,6 +282,7 @@ def test_a_full_context_is_handed_over(driving: Driving, client: Client) -> None
         assert drive.trailer("Ralph-Attempt") == ["1", "1"]
 
 
+@pytest.mark.slow
 def test_a_task_that_is_too_large_is_split(driving: Driving) -> None:
     parts = ["Write the first half of it", "Write the second half of it", "Join the two halves of it"]
     plan = "I looked.\n\n" + "\n".join(f"- [ ] {part}" for part in parts)
@@ -309,6 +315,7 @@ def test_a_second_agent_looks_at_the_work(driving: Driving, client: Client) -> N
         assert drive.trailer("Ralph-Attempt") == ["2", "1"]
 
 
+@pytest.mark.slow
 def test_a_tool_that_runs_for_long_is_no_silence(driving: Driving) -> None:
     slow = [shell("sleep 5; echo late > T1.txt"), text("done")]
     with driving({"T1": [slow], "T2": [work("T2")]}) as drive:

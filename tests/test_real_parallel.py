@@ -113,6 +113,7 @@ def test_three_at_once_are_four_proven_commits(driving: Driving, repo: Repositor
         assert [drive.repo.read(f"{task}.txt") for task in AGENTS] == [f"work of {task}\n" for task in AGENTS]
 
 
+@pytest.mark.slow
 def test_two_change_the_same_line_and_the_second_does_it_again(driving: Driving, repo: Repository) -> None:
     def adds(task: str, besides: str) -> list[Step]:
         return [shell(f"sed -i 's/two.*/& {task}/' list.txt; {besides}; {COMMIT}"), text("It is done.")]
@@ -135,6 +136,7 @@ def test_two_change_the_same_line_and_the_second_does_it_again(driving: Driving,
         assert "<<<<<<< the attempt" in again
 
 
+@pytest.mark.slow
 def test_one_whose_limit_is_used_up_waits_and_the_others_are_done(driving: Driving) -> None:
     script: Script = {"T1": [[limited(2)], work("T1")], "T2": [work("T2")], "T3": [work("T3")]}
     with driving(script, THREE) as drive:
@@ -147,6 +149,7 @@ def test_one_whose_limit_is_used_up_waits_and_the_others_are_done(driving: Drivi
         assert drive.trailer("Ralph-Attempt") == ["1"] * 3
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_all_three_and_the_same_command_goes_on(driving: Driving) -> None:
     script: Script = {task: [[write(f"{task}.txt", "half"), hang()], work(task)] for task in AGENTS}
     with driving(script, THREE) as drive:

@@ -138,7 +138,7 @@ def covers(scope: tuple[str, ...], path: str) -> bool:
         return False
 
 
-@settings(max_examples=600)
+@settings(max_examples=200)
 @given(SCOPES, PATTERNS, PATHS, st.data())
 def test_scopes_that_share_a_path_clash(scope: tuple[str, ...], extra: str, path: str, data: st.DataObject) -> None:
     meant = (loosened(path, data),)

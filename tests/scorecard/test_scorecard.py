@@ -9,15 +9,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from conftest import spread
 from player import Outcome
 from run import card, complaint
 from stories import story
 
 STORIES = int(os.environ.get("SCORECARD", "200"))  # `SCORECARD=1000 pytest -m slow tests/scorecard` plays more
 EACH = 5
-SHARDS = [
-    pytest.param(shard, marks=[pytest.mark.slow] if shard > 2 else []) for shard in range(-(-STORIES // EACH))
-]
+SHARDS = spread(range(-(-STORIES // EACH)), daily=100)
 PROGRAM = Path(__file__).parent / "run.py"
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from conftest import Repository
+from conftest import Repository, spread
 from families import wait_until
 
 from ralph.errors import RalphError
@@ -466,10 +466,11 @@ check_out(Pool(main, Path(sys.argv[2])).open(1, sys.argv[3]), sys.argv[3], 1)
 """
 
 
+WHEN = {"f103.txt": "early", "f1193.txt": "late", "": "in the crowd"}
 SMUDGE = """case $(echo {stop}/*) in */$(basename "$1")) touch {stop}.reached; sleep 1000;; esac; cat"""
 
 
-@pytest.mark.parametrize("at", ["f103.txt", "f1193.txt", ""], ids=["early", "late", "in the crowd"])
+@pytest.mark.parametrize("at", spread(["f103.txt", "f1193.txt", ""], daily=3, ids=WHEN.__getitem__))
 def test_killed_in_the_middle_of_writing_files(repo: Repository, cache: Path, tmp_path: Path, at: str) -> None:
     """The first time that it is filled, and on the way from one commit to another. Files with a filter are written
     first, one by one; the others by several processes."""
