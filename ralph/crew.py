@@ -167,9 +167,9 @@ class Crew:
         self.done(n)
         left = self.run.history.running.get(n)
         self.lost[n] = self.lost.get(n, 0) + 1
-        if left is None:
-            return
-        if self.lost[n] < 2 and not self.hurried:
+        if left is None or self.run.hurried:
+            return  # who ends a run has no time for it: the next start takes it up
+        if self.lost[n] < 2:
             self.send(replace(errand, left=left))
         else:
             self.give_up(n)

@@ -21,7 +21,7 @@ from ralph.ontop import in_company, on_the_tip
 from ralph.paper import Settled
 from ralph.run import Run
 from ralph.system import proc, undo, workspace, worktrees
-from ralph.system.examine import freeze
+from ralph.system.examine import Frozen, freeze
 from ralph.system.runner import Link, Message
 from ralph.system.snapshot import scan
 from ralph.system.workspace import Workspace
@@ -138,33 +138,58 @@ def finish(
     held = workspace.leave(run.git, space, frozen, now.refs, run.tip)
     left = run.papers.read(run.paths.memory) if run.paths.memory else None
     settled = paper.settle(run, start, task, end, frozen)
+    return Delivery(run, parent, space, task, end, frozen, held, left, settled).examined()
 
-    def aside(end: Stopped, verdict: Verdict | None) -> Message:
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What an attempt left, frozen: on its way to a commit, or aside."""
+
+    run: Away
+    parent: Parent
+    space: Workspace
+    task: Task
+    end: Stopped
+    frozen: Frozen
+    held: str  # the ref of the work
+    memory: bytes | None  # the memory file as the agent left it
+    settled: Settled
+
+    def examined(self) -> Message:
+        """What needs no gates is decided here, before anybody waits at the door."""
+        run, end, frozen = self.run, self.end, self.frozen
+        changed = any(change.path != run.paths.prd for change in frozen.left)
+        if recovery.ending(end, changed=changed) is not recovery.Ending.REJECTED:
+            return self._aside(None)
+        early = judging.early(run, self.space, self.task, frozen, self.settled, end)
+        return self._at_the_door() if early.accepted else self._aside(early)
+
+    def _at_the_door(self) -> Message:
+        """While this waits for its turn and is judged, nobody else moves the tip."""
+        run = self.run
+        run.tip = self.parent.enter()
+        joined = on_the_tip(run, self.space, self.frozen, self.memory)
+        if isinstance(joined, Verdict):
+            return self._aside(joined)
+        space, frozen = joined
+        there = prd.parse(run.papers.read(run.paths.prd) or b"", run.paths.prd)
+        judged = judging.judge(
+            run, space, self.task, frozen, Settled(there, self.settled.edit, by_hand=False), self.end
+        )
+        if judged.placing is None:
+            return self._aside(in_company(run, judged.verdict, self.space.before.base))
+        run.note(judging.event(space.n, self.frozen, judged.verdict))
+        commit = judging.build_commit(run, self.task, frozen, judged, judged.placing, run.tip)
+        return {"kind": "built", "data": pack(Built(commit, self.held, judged.placing, frozenset(run.nothing)))}
+
+    def _aside(self, verdict: Verdict | None) -> Message:
+        run, task = self.run, self.task
         if verdict is not None:
-            run.note(judging.event(space.n, frozen, verdict))
-        loop.set_aside(run, space, task, frozen, settled, end, verdict, held)
+            run.note(judging.event(self.space.n, self.frozen, verdict))
+        loop.set_aside(run, self.space, task, self.frozen, self.settled, self.end, verdict, self.held)
         if task.id in run.failed:
-            parent.failed(task.id, run.failed[task.id])
+            self.parent.failed(task.id, run.failed[task.id])
         return {"kind": "aside"}
-
-    changed = any(change.path != run.paths.prd for change in frozen.left)
-    if recovery.ending(end, changed=changed) is not recovery.Ending.REJECTED:
-        return aside(end, None)
-    early = judging.early(run, space, task, frozen, settled, end)
-    if not early.accepted:
-        return aside(end, early)
-    run.tip = parent.enter()
-    joined = on_the_tip(run, space, frozen, left)
-    if isinstance(joined, Verdict):
-        return aside(end, joined)
-    space_there, frozen_there = joined
-    there = Settled(prd.parse(run.papers.read(run.paths.prd) or b"", run.paths.prd), settled.edit, by_hand=False)
-    judged = judging.judge(run, space_there, task, frozen_there, there, end)
-    if judged.placing is None:
-        return aside(end, in_company(run, judged.verdict, space.before.base))
-    run.note(judging.event(space.n, frozen, judged.verdict))
-    commit = judging.build_commit(run, task, frozen_there, judged, judged.placing, run.tip)
-    return {"kind": "built", "data": pack(Built(commit, held, judged.placing, frozenset(run.nothing)))}
 
 
 def _meddled(run: Away, end: Stopped) -> bool:

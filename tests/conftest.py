@@ -17,7 +17,7 @@ KEPT = ("PATH", "PYTHONPATH", "LANG", "LC_ALL", "TMPDIR", "CI", "RALPH_E2E_CLAUD
 
 
 def spread(cases: Iterable[Any], *, daily: int, ci: int = 1, ids: Callable[[Any], str] | None = None) -> list[Any]:
-    """Cases as parameters: every `daily`th runs always, every `ci`th in CI (`slow`), the others by hand (`long`)."""
+    """Cases as parameters: every `daily`th runs always, every `ci`th in CI (`slow`), the rest by hand (`long`)."""
     params = []
     for number, case in enumerate(cases):
         mark = None if number % daily == 0 else pytest.mark.slow if number % ci == 0 else pytest.mark.long

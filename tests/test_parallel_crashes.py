@@ -324,6 +324,38 @@ def test_a_signal_ends_agents_that_hear_none_and_their_daemons(tmp_path: Path, s
     play.check_each_commit(GATE)
 
 
+def _send(number: int, *pids: int) -> None:
+    for pid in pids:
+        os.kill(pid, number)
+
+
+def test_a_child_that_dies_while_the_run_ends_is_left_for_the_next(tmp_path: Path) -> None:
+    """Nobody looked at what it left, so nothing is decided about it."""
+    play = Killed(new_repository(tmp_path), {"prd": "- [ ] T1 a\n- [ ] T2 b\n", "agent": DEAF})
+    process = play.begin()
+    try:
+        play.wait_for("agent started 2", process)
+        children = [line["pid"] for line in play.journal() if line["event"] == "sent"]
+        for number, pids in (
+            (signal.SIGSTOP, children),
+            (signal.SIGINT, [process.pid]),
+            (signal.SIGKILL, children),
+        ):
+            for pid in pids:
+                os.kill(pid, number)
+        code = process.wait(PATIENCE)
+    finally:
+        process.kill()
+        process.wait()
+    assert (code, play.boxes()) == (130, ".."), play.said
+    assert [line for line in play.journal() if line["event"] == "set aside"] == []
+    (play.near / "again").touch()
+    code, told = play.run()
+    assert (code, play.boxes()) == (0, "xx"), told
+    assert "The last run was cut off in attempt 1 (T1 a)" in told
+    play.check_invariants()
+
+
 # ---------------------------------------------------------------- one kill
 
 
