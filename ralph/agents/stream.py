@@ -21,6 +21,7 @@ _ESCAPES = re.compile(
     r"|[PX^_][^\x1b]*\x1b\\"  # DCS and its family
     r"|[ -/]*[0-~])"  # all other two- and three-character sequences
 )
+_HIGH = "".join(map(chr, range(0x7F, 0xA0)))
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]+")
 
 
@@ -35,12 +36,16 @@ def event(line: str) -> dict[str, Any] | None:
     """The JSON object with a `type` that the line ends with, whatever stands before its first `{`; else None."""
     if "{" not in line:
         return None
-    text = clean(line)
+    found = None if any(one in line for one in _HIGH) else _parsed(line)
+    found = found or _parsed(clean(line))  # JSON has no low controls in its texts: clean lines are quick
+    return found if isinstance(at(found, "type"), str) else None
+
+
+def _parsed(text: str) -> Any:
     try:
-        found = json.loads(text[text.find("{") :])
+        return json.loads(text[text.find("{") :])
     except (ValueError, RecursionError):
         return None
-    return found if isinstance(at(found, "type"), str) else None
 
 
 def at(data: object, *keys: str) -> Any:
