@@ -25,6 +25,8 @@ class Tally:
         self.failure: Signal | None = None  # the last one that the agent did not get over
         self.ended: bool | None = None
         self.open_tools = 0  # tool calls without a result yet
+        self.tokens = 0
+        self.cost: float | None = None  # USD; None as long as the agent has not told any
         self._counted = Usage()
         self._by_key: dict[str, Usage] = {}
         self._actions: deque[str] = deque(maxlen=ACTIONS)
@@ -47,16 +49,6 @@ class Tally:
             self._fail(signal)
 
     @property
-    def tokens(self) -> int:
-        """Tokens so far."""
-        return self._counted.tokens + sum(usage.tokens for usage in self._by_key.values())
-
-    @property
-    def cost(self) -> float | None:
-        """USD so far; None as long as the agent has not told any."""
-        return _sum([self._counted.cost, *(usage.cost for usage in self._by_key.values())])
-
-    @property
     def actions(self) -> tuple[str, ...]:
         """The last tool calls, one line each."""
         return tuple(self._actions)
@@ -72,15 +64,22 @@ class Tally:
         return tuple(self._commands)
 
     def _count(self, usage: Usage) -> None:
+        """Add it up. The same key again replaces what was told before; the last word replaces all."""
+        told = usage.cost
         if usage.final:
-            cost = self.cost if usage.cost is None else usage.cost
-            self._counted, self._by_key = Usage(usage.tokens, cost), {}
-        elif usage.key:
+            self._counted, self._by_key = Usage(usage.tokens, self.cost if told is None else told), {}
+            self.tokens, self.cost = self._counted.tokens, self._counted.cost
+            return
+        before = self._by_key.get(usage.key, Usage()) if usage.key else Usage()
+        self.tokens += usage.tokens - before.tokens
+        if usage.key:
             self._by_key[usage.key] = usage
-            if len(self._by_key) > KEYS:
-                self._counted, self._by_key = Usage(self.tokens, self.cost), {}
         else:
-            self._counted = Usage(self._counted.tokens + usage.tokens, _sum([self._counted.cost, usage.cost]))
+            self._counted = Usage(self._counted.tokens + usage.tokens, _sum([self._counted.cost, told]))
+        if told is not None or before.cost is not None:
+            self.cost = _sum([self._counted.cost, *(one.cost for one in self._by_key.values())])
+        if len(self._by_key) > KEYS:
+            self._counted, self._by_key = Usage(self.tokens, self.cost), {}
 
     def _fail(self, signal: Signal) -> None:
         """The last failure counts; a reset time that an earlier one of its kind told is kept."""
