@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,6 +13,8 @@ from ralph.errors import RalphError
 from ralph.model import Gate
 from ralph.run import Run
 from ralph.system import gates, worktrees
+from ralph.system.pinned import read
+from ralph.system.snapshot import UNTRACKED, join, split
 from ralph.text import clean, mask
 
 CLEAN = 99  # the number of the worktree that is fresh each time
@@ -89,10 +91,10 @@ def fit(run: Run) -> None:
 
 
 def _set_up(run: Run) -> None:
-    """Once in each worktree, and again when a lock file changed since."""
+    """Once in each worktree, and again when a lock file changed since, or what it left was cleared away."""
     mark = run.git.where.state / "setup"
     wanted = _digest(run.settings.setup, (run.root / name for name in LOCKS))
-    if mark.is_file() and mark.read_text() == wanted:
+    if _stands(run.root, split(read(mark)), wanted):
         return
     mark.unlink(missing_ok=True)
     log = run.folder / f"setup-{run.git.where.git_dir.name}.log"
@@ -104,7 +106,12 @@ def _set_up(run: Run) -> None:
         said = mask(clean(done.tail), run.secrets).strip()[-300:] or run.settings.setup
         what = f"--setup failed in a new worktree ({run.root}): {said}"
         raise RalphError(what, f"Its output is in {log}. It runs in a fresh checkout, with no ignored files.")
-    mark.write_text(wanted)
+    mark.write_bytes(join([wanted, *split(run.git.tree(*UNTRACKED))]))
+
+
+def _stands(root: Path, mark: Sequence[str], wanted: str) -> bool:
+    """It was done like this, and what it left in plain sight, which goes before each attempt, is still there."""
+    return mark[:1] == (wanted,) and all(os.path.lexists(root / path) for path in mark[1:])
 
 
 def _digest(command: str, files: Iterable[Path]) -> str:
