@@ -2,34 +2,60 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict
-from itertools import islice
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from ralph.cli import past
+from ralph.cli.audit_page import Audit, Tick, json_line, page
 from ralph.cli.output import say
-from ralph.cli.where import look
-from ralph.core.proof import Proof, Step, prove
+from ralph.cli.telling import width
+from ralph.cli.where import Where, look
+from ralph.core import archive
+from ralph.core.proof import BY_HAND, Proof, Standing, found_elsewhere, prove
+from ralph.core.since import undone
 from ralph.errors import Exit, RalphError
 from ralph.model import Prd
-from ralph.show.lines import sentence
 from ralph.system.git import Git, Repo
 
-AT_ONCE = 20  # commits whose PRDs are read together
-FORMAT = "%H%n%T%n%P%n%s%n%(trailers:only,unfold)"
+if TYPE_CHECKING:
+    from ralph.cli.audit_gates import Gates
+
+BEFORE_RALPH = "ticked before ralph recorded anything here"
 
 
-def audit(asked: str | None, *, as_json: bool) -> int:
-    """Show it. Exit code 1 where a tick is proven by nothing."""
+def audit(asked: str | None, *, run_gates: bool, fresh: bool, strict: bool, as_json: bool) -> int:
+    """Show it. Exit code 1 where a tick is proven by nothing, or reverted; with the gates, where one is red."""
     where = look(asked)
     if where.repo is None:
         raise RalphError("this is no git repository: nothing can be proven", "Go to where the PRD's repository is.")
-    now = where.prd()
-    proofs = _proofs(now, Git(where.repo), _inside(where.path, where.repo))
-    shown = json_line(now, proofs) if as_json else "\n".join(page(where.path.name, now, proofs))
-    say(shown)
-    return Exit.DONE if all(proof.proven for proof in proofs.values()) else Exit.PARKED
+    if fresh and not run_gates:
+        raise RalphError("--fresh says where the gates run", "Add --run-gates.")
+    now, git = where.prd(), Git(where.repo)
+    found = audit_of(where, where.repo, now, git)
+    gates = _gates(where, git, now, fresh=fresh) if run_gates else None
+    said = json_line(found, gates) if as_json else "\n".join(page(found, gates, width()))
+    say(said)
+    failed = found.failed + (found.of(Standing.ALTERED) if strict else ())
+    return Exit.PARKED if failed or (gates and not gates.ok) else Exit.DONE
+
+
+def _gates(where: Where, git: Git, now: Prd, *, fresh: bool) -> Gates:
+    from ralph.cli.audit_gates import run
+
+    return run(where, git, now, fresh=fresh)
+
+
+def audit_of(where: Where, repo: Repo, now: Prd, git: Git) -> Audit:
+    """Everything that history tells of the ticks."""
+    path, head = _inside(where.path, repo), git.head()[1]
+    proofs = _proofs(now, git, path) if head else prove(now, b"", ())
+    ticked = [task for task in now.tasks if task.done]
+    ticks = [Tick(task, proofs[task.id]) for task in ticked]
+    papers = {path, *_memory(repo)}
+    known = _with_aftermath(git, ticks, papers) if head else ticks
+    return Audit(where.path.name, head, tuple(known), shallow=bool(past.cut(git)))
 
 
 def _inside(path: Path, repo: Repo) -> str:
@@ -40,80 +66,42 @@ def _inside(path: Path, repo: Repo) -> str:
                          where=str(path)) from None  # fmt: skip
 
 
+def _memory(repo: Repo) -> set[str]:
+    """The memory file and its archive: they change with each task."""
+    names = {(repo.root / name).resolve() for name in ("CLAUDE.md", "AGENTS.md")}
+    inside = {path.relative_to(repo.root.resolve()).as_posix() for path in names
+              if path.is_relative_to(repo.root.resolve())}  # fmt: skip
+    return inside | {archive.beside(one) for one in inside}
+
+
 def _proofs(now: Prd, git: Git, path: str) -> dict[str, Proof]:
-    if not git.head()[1]:
-        return prove(now, b"", ())
-    return prove(now, _contents(git, [f"HEAD:{path}"])[0], _steps(git, path))
+    committed = past.contents(git, [f"HEAD:{path}"])[0]
+    found = prove(now, committed, past.steps(git, path), past.cut(git))
+    by_hand = [proof for proof in found.values() if proof.why == BY_HAND]
+    lost = past.elsewhere(git, by_hand) if by_hand else ()
+    early = {commit for commit in {proof.commit for proof in by_hand} if not past.older_ralph(git, commit)}
+    return {task: _told(found_elsewhere(proof, lost), early) for task, proof in found.items()}
 
 
-# ---------------------------------------------------------------- history
+def _told(proof: Proof, early: set[str]) -> Proof:
+    return replace(proof, why=BEFORE_RALPH) if proof.why == BY_HAND and proof.commit in early else proof
 
 
-def _steps(git: Git, path: str) -> Iterator[Step]:
-    """The commits that changed the PRD, from new to old; read a few at a time, as far as they are asked for."""
-    listed = iter(git.repo("log", "-z", "--topo-order", f"--format={FORMAT}", "HEAD", "--", path).split(b"\0"))
-    while some := [entry.decode(errors="replace").lstrip("\n") for entry in islice(listed, AT_ONCE)]:
-        heads = [entry.split("\n", 4) for entry in some if entry]
-        names = [f"{sha}:{path}" for commit, _, parents, *_ in heads for sha in (commit, *parents.split())]
-        contents = iter(_contents(git, names))
-        for commit, tree, parents, subject, trailers in heads:
-            after, *before = islice(contents, 1 + len(parents.split()))
-            yield Step(commit, tree, subject, after, tuple(before), _trailers(trailers))
+def _with_aftermath(git: Git, ticks: Sequence[Tick], papers: set[str]) -> list[Tick]:
+    """The same ticks, with what became of their commits."""
+    commits = list(dict.fromkeys(tick.proof.commit for tick in ticks if tick.proof.proven))
+    after = past.aftermath(git, commits)
 
+    def seen(tick: Tick) -> Tick:
+        proof = tick.proof
+        if not proof.proven:
+            return tick
+        files = [one for one in after.files.get(proof.commit, ()) if one.path not in papers]
+        by = after.since.reverted(proof.commit, proof.subject)
+        if by is not None:
+            proof = replace(proof, standing=Standing.REVERTED, why=f"reverted since by {by.commit[:7]}")
+        changed = after.since.changed(proof.commit, files)
+        return replace(tick, proof=proof, files=len(files), changed=changed, undone=undone(files),
+                       reverted=by.commit if by else "")  # fmt: skip
 
-def _trailers(text: str) -> dict[str, tuple[str, ...]]:
-    found: dict[str, tuple[str, ...]] = {}
-    for line in text.splitlines():
-        key, colon, value = line.partition(":")
-        if colon:
-            found[key] = (*found.get(key, ()), value.strip())
-    return found
-
-
-def _contents(git: Git, names: Sequence[str]) -> list[bytes]:
-    """The content of each `commit:path`, b"" where there is none."""
-    if not names:
-        return []
-    out = git.repo("cat-file", "--batch", data="".join(f"{name}\n" for name in names).encode())
-    contents = []
-    for _ in names:
-        head, _, out = out.partition(b"\n")
-        if not head.endswith(b" missing"):
-            size = int(head.rsplit(b" ", 1)[1])
-            contents.append(out[:size])
-            out = out[size + 1 :]
-        else:
-            contents.append(b"")
-    return contents
-
-
-# ---------------------------------------------------------------- telling
-
-
-def json_line(now: Prd, proofs: dict[str, Proof]) -> str:
-    """`{"ticks": [...], "unproven": n}`."""
-    ticks = [{"number": task.number, "line": task.line, "text": task.text, **asdict(proofs[task.id])}
-             for task in now.tasks if task.done]  # fmt: skip
-    return json.dumps({"ticks": ticks, "unproven": sum(not tick["proven"] for tick in ticks)})
-
-
-def page(name: str, now: Prd, proofs: dict[str, Proof]) -> list[str]:
-    """Two lines for each ticked box, then the count."""
-    shown = [line for task in now.tasks if task.done for line in _lines(task.number, task.text, proofs[task.id])]
-    ticked = sum(task.done for task in now.tasks)
-    missing = [task for task in now.tasks if task.done and not proofs[task.id].proven]
-    if not ticked:
-        return [f"{name}: no box is ticked."]
-    if not missing:
-        return [*shown, "", f"{name}: {ticked} of {ticked} ticks are proven."]
-    cure = "Untick a box to have it done again by `ralph`."
-    return [*shown, "", f"{name}: {len(missing)} of {ticked} ticks are proven by nothing. {cure}"]
-
-
-def _lines(number: int, text: str, proof: Proof) -> list[str]:
-    head = f"{number:>4} {sentence(text)}"
-    if not proof.proven:
-        where = f" in {proof.commit[:7]} ({sentence(proof.subject)})" if proof.commit else ""
-        return [head, f"     NOT PROVEN: {proof.why}{where}"]
-    changed = "" if proof.same_tree else "; rebased or amended since: the gates saw another tree"
-    return [head, f"     {proof.commit[:7]}, gates: {sentence(proof.gates) or 'none'}{changed}"]
+    return [seen(tick) for tick in ticks]

@@ -68,11 +68,15 @@ def _logs(
     return logs(task, prd, follow=follow, verbose=verbose, as_json=json)
 
 
-def _audit(path: str = "", prd: str | None = None, json: bool = False) -> int:
-    """For each ticked box the commit and the gates that prove it; exit code 1 where nothing does."""
+def _audit(
+    path: str = "", prd: str | None = None, run_gates: bool = False, fresh: bool = False, strict: bool = False,
+    json: bool = False,
+) -> int:  # fmt: skip
+    """For each ticked box the commit and the gates that prove it; exit code 1 where one is proven by nothing or
+    reverted, or a gate is red now."""
     from ralph.cli.audit import audit
 
-    return audit(path or prd, as_json=json)
+    return audit(path or prd, run_gates=run_gates, fresh=fresh, strict=strict, as_json=json)
 
 
 def _review(task: str = "", prd: str | None = None, json: bool = False) -> int:
@@ -213,6 +217,11 @@ REPORT = (
     _text("html", "write one page, for any browser", "FILE"),
     _switch("markdown", "as Markdown"),
 )
+AUDIT = (
+    _switch("run_gates", "run the gates now, on HEAD"),
+    _switch("fresh", "in a fresh checkout of it"),
+    _switch("strict", "fail also where commits were rebased or amended"),
+)
 THE_TASK = Text(TASK.name, TASK.help, required=True)
 
 COMMANDS = {
@@ -222,7 +231,7 @@ COMMANDS = {
     "logs": Command(
         _logs, (_switch("follow", "wait for more"), _switch("verbose", "with what the agent did"), PRD, JSON), TASK
     ),
-    "audit": Command(_audit, (PRD, JSON), FILE),
+    "audit": Command(_audit, (*AUDIT, PRD, JSON), FILE),
     "review": Command(_review, (PRD, JSON), TASK),
     "report": Command(_report, (*REPORT, PRD, JSON)),
     "explain": Command(_explain, (PRD, JSON), THE_TASK),

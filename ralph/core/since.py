@@ -1,0 +1,107 @@
+"""What became of a commit since: was it reverted, and which of its files did later commits change. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from ralph.text import one_line
+
+REVERTS = re.compile(r"^This reverts commit ([0-9a-f]{7,64})\b", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """A commit of the history since the first proof. `paths` are the files that it changed."""
+
+    commit: str
+    parents: tuple[str, ...]
+    subject: str
+    body: str = ""
+    paths: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file that a proof's commit changed: its blob before, in it, and at HEAD ("": there is none)."""
+
+    path: str
+    before: str
+    after: str
+    now: str
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """A file that is not as the proof's commit left it, and who changed it, the newest first (none: a merge)."""
+
+    path: str
+    gone: bool
+    by: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Since:
+    """The commits since the first proof, from new to old, each before its parents."""
+
+    later: Sequence[Later]
+    ancestors: dict[str, frozenset[str]] = field(default_factory=dict)
+
+    def reverted(self, commit: str, subject: str) -> Later | None:
+        """The commit that took it back and was not taken back itself."""
+        for one in self._after(commit, self.later):
+            if self._names(one, commit, subject) and self.reverted(one.commit, one.subject) is None:
+                return one
+        return None
+
+    def changed(self, commit: str, files: Sequence[File]) -> tuple[Changed, ...]:
+        """Those of its files that are not as it left them."""
+        return tuple(
+            Changed(one.path, not one.now, tuple(by.commit for by in self._after(commit, self._touched[one.path])))
+            for one in files
+            if one.now != one.after
+        )
+
+    def _names(self, one: Later, commit: str, subject: str) -> bool:
+        """Whether it says that it reverts this commit; by its subject where a rebase changed the id."""
+        ids = REVERTS.findall(one.body)
+        if any(commit.startswith(found) for found in ids):
+            return True
+        known = any(other.startswith(found) for found in ids for other in self._by_id)
+        return not known and one.subject in (f'Revert "{subject}"', f'Revert "{one_line(subject, 100)}"')
+
+    def _after(self, commit: str, some: Sequence[Later]) -> Iterator[Later]:
+        """Those of them that the commit does not build on."""
+        return (one for one in some if one.commit != commit and one.commit not in self._before(commit))
+
+    def _before(self, commit: str) -> frozenset[str]:
+        """What a commit builds on, as far as it is part of what is known here."""
+        if commit not in self.ancestors:
+            seen: set[str] = set()
+            todo = [commit]
+            while todo:
+                parents = self._by_id[one].parents if (one := todo.pop()) in self._by_id else ()
+                todo += [parent for parent in parents if parent not in seen]
+                seen.update(parents)
+            self.ancestors[commit] = frozenset(seen)
+        return self.ancestors[commit]
+
+    @cached_property
+    def _by_id(self) -> Mapping[str, Later]:
+        return {one.commit: one for one in self.later}
+
+    @cached_property
+    def _touched(self) -> Mapping[str, list[Later]]:
+        found: defaultdict[str, list[Later]] = defaultdict(list)
+        for one in self.later:
+            for path in one.paths:
+                found[path].append(one)
+        return found
+
+
+def undone(files: Sequence[File]) -> bool:
+    """Nothing of it is left: each of its files is as before it."""
+    return bool(files) and all(one.now == one.before for one in files)
