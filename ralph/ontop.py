@@ -58,9 +58,11 @@ def in_company(run: Away, verdict: Verdict, base: str) -> Verdict:
 
 
 def _meanwhile(run: Away, base: str) -> str:
-    """The commits that came in since an attempt began, with the files of each."""
+    """The commits that came in since an attempt began, with the files of each but PRD and memory file."""
     words = ("log", "--format=%h %s", "--name-only", f"{base}..{run.tip}")
-    return mask(clean(run.git.repo(*words).decode(errors="replace").strip()), run.secrets)[:MOST_LISTED]
+    lines = run.git.repo(*words).decode(errors="replace").strip().splitlines()
+    told = "\n".join(line for line in lines if line not in run.paths.both)
+    return mask(clean(told), run.secrets)[:MOST_LISTED]
 
 
 def clash(run: Away, clashes: tuple[Clash, ...], base: str) -> Finding:
