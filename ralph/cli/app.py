@@ -33,6 +33,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _dispatch(words: list[str]) -> int:
     if words[:1] == ["--version"]:
         return _version()
+    if words[:1] == ["--complete"]:
+        return _complete(words[1:])
     from ralph.cli.commands import COMMANDS, LATER, named
 
     name, words = named(words)
@@ -61,6 +63,12 @@ def _version() -> int:
 
     say(f"ralph {__version__}")
     return Exit.DONE
+
+
+def _complete(words: list[str]) -> int:
+    from ralph.cli.completing import complete
+
+    return complete(words)
 
 
 def _help(command: str = "") -> int:

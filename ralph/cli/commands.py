@@ -181,6 +181,13 @@ def _init(agent: str = "") -> int:
     return init(agent)
 
 
+def _completion(shell: str) -> int:
+    """Print the script that completes commands, flags, tasks and files: eval "$(ralph completion bash)"."""
+    from ralph.cli.completion import completion
+
+    return completion(shell)
+
+
 def _doctor(json: bool = False) -> int:
     """What is installed, logged in, missing, each with its cure; exit code 1 for a problem."""
     from ralph.cli.doctor import doctor
@@ -252,6 +259,7 @@ LATER = ("clean", "notify", "plan", "convert")
 
 
 def named(argv: Sequence[str]) -> tuple[str, list[str]]:
+    "completion": Command(_completion, (), Text("shell", "bash, zsh or fish", required=True)),
     """The command, `run` where none was named, and its words."""
     if not argv or argv[0].startswith("-"):
         return "run", list(argv)

@@ -79,6 +79,13 @@ def _names(option: Option) -> list[str]:
     return [option.flag_name, *([SHORT[option.name]] if option.name in SHORT else [])]
 
 
+def flag_names(option: Option, *, opposites: bool) -> list[str]:
+    """How it can be typed; `opposites`: how it can be switched off instead."""
+    if opposites:
+        return [f"--no-{option.key}"] if _has_opposite(option) else [option.flag_name]
+    return [option.flag_name]
+
+
 def _kind(option: Option) -> dict[str, Any]:
     if option.sort is Sort.SWITCH:
         return {"action": BooleanOptionalAction if _has_opposite(option) else "store_true"}

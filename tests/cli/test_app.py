@@ -136,7 +136,7 @@ def test_every_command_that_is_built_is_on_the_page(capsys: Capture) -> None:
 def test_every_command_of_the_contract_is_known() -> None:
     contract = (
         "run demo init lint status logs report audit review explain retry skip pause resume stop start attach ls "
-        "tail doctor clean notify plan convert"
+        "tail doctor clean completion notify plan convert"
     )
     assert set(contract.split()) == {*COMMANDS, *LATER}
 
