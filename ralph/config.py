@@ -101,6 +101,9 @@ class Settings:
         (), Sort.TEXTS, "File", 'who tries before a task is parked: "codex", "claude:opus"', flag=False
     )
     notify: str = _set("", Sort.TEXT, "File", "a command that gets each event that needs you, as JSON", flag=False)
+    notify_urls: tuple[str, ...] = _set(
+        (), Sort.SECRETS, "File", "who is told, as addresses of apprise; RALPH_NOTIFY_URLS adds to it", flag=False
+    )
     backoff: float = _set(30.0, Sort.DURATION, "File", "the first wait after a failure that passes", flag=False)
     circles: int = _set(3, Sort.COUNT, "File", "so often the same in a row is a circle", least=2, flag=False)
     similarity: float = _set(0.85, Sort.SHARE, "File", "what counts as the same", flag=False)

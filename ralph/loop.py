@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from ralph import healing, judging, paper, start, steering, waking
+from ralph import healing, judging, notifying, paper, start, steering, waking
 from ralph.config import Settings
 from ralph.core import plan, recovery
 from ralph.core.life import CHECK, Attempt, State
@@ -25,7 +25,7 @@ from ralph.working import begin, brief, let_work, told
 
 def run(settings: Settings, cwd: Path, tell: Callable[[Event], None]) -> int:
     """Work through the PRD. Returns the exit code; raises RalphError (exit 2) where nothing could be started."""
-    with start.open_run(settings, cwd, tell) as this:
+    with start.open_run(settings, cwd, tell) as this, notifying.ringing(this):
         try:
             ending = _how(this)(this)
         except RalphError as error:
@@ -39,6 +39,7 @@ def run(settings: Settings, cwd: Path, tell: Callable[[Event], None]) -> int:
             this.note(ended)
         else:
             tell(ended)  # not in the journal: the next start takes up what is unfinished
+            this.ring(ended)
         return ending.code
 
 

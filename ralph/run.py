@@ -18,9 +18,9 @@ from ralph.core.attempts import found, stopped_of
 from ralph.core.history import History, Tally, fold
 from ralph.core.spent import priced
 from ralph.errors import Exit
-from ralph.events import Event, Noted, Parked, Paused, RunEnded, to_json
+from ralph.events import Event, Noted
 from ralph.model import Finding, Gate, Launch, Order, Prd, Stopped, Task
-from ralph.system import examine, gates, hook, record
+from ralph.system import examine, gates, record
 from ralph.system.control import Control
 from ralph.system.git import Git
 from ralph.system.journal import Entry
@@ -64,6 +64,11 @@ class Stop:
         self.asked += 1
 
 
+def nobody(_event: Event) -> Sequence[str]:
+    """Nobody is told."""
+    return ()
+
+
 @dataclass
 class Run:
     """One run. Mutable where it says how far it came, and only `note` changes `history`."""
@@ -97,7 +102,7 @@ class Run:
     secrets: tuple[str, ...] = field(default_factory=lambda: secrets_of(os.environ))
     skipped: set[str] = field(default_factory=set)  # tasks that could not even be parked
     scanned: tuple[float, Scan] | None = None  # when (monotonic), and what was seen
-    complained: bool = False  # about the notify command
+    ring: Callable[[Event], Sequence[str]] = nobody  # who is told when a human is needed; what went wrong with it
     checkout: Git | None = None  # the user's, where `git` is a worktree's
     proven: str = ""  # the tip that was last proven in a fresh checkout
     spending: Callable[[int, float | None], None] | None = None  # who wants to know what an attempt uses up
@@ -106,20 +111,11 @@ class Run:
     clock: float = field(default_factory=time.monotonic)
 
     def note(self, event: Event) -> None:
-        """Into the journal, then into the history, then onto the screen."""
+        """Into the journal, then into the history, onto the screen, and to whoever is called by it."""
         entry = self.journal.write(event)
         self.history = fold(self.history, entry.time, self.id, event)
         self.tell(event)
-        if self.settings.notify and needs_a_human(event):
-            self._notify(event)
-
-    def _notify(self, event: Event) -> None:
-        """The user's own command gets it. A run never fails for that; the first complaint is shown."""
-        complaint = hook.notify(
-            self.settings.notify, to_json(event), self.here, self.environment(), stop=lambda: self.hurried
-        )
-        if complaint and not self.complained:
-            self.complained = True
+        for complaint in self.ring(event):
             self.say(complaint, loud=True)
 
     @property
@@ -277,11 +273,6 @@ class Run:
     def environment(self) -> dict[str, str]:
         """What gates and agents inherit."""
         return {**os.environ, "PWD": str(self.here)} if self.apart else dict(os.environ)
-
-
-def needs_a_human(event: Event) -> bool:
-    """What the notify command is told."""
-    return isinstance(event, Parked | RunEnded) or (isinstance(event, Paused) and event.checkpoint)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,10 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from ralph import paper, questions
+from ralph import notifying, paper, questions
 from ralph.branch import take_branch
 from ralph.config import Settings
-from ralph.core import plan, prd, sensitive
+from ralph.core import notices, plan, prd, sensitive
 from ralph.core.history import replay
 from ralph.errors import Exit, RalphError
 from ralph.events import Event, Noted, RunStarted
@@ -26,6 +26,7 @@ from ralph.run import Run, Stop
 from ralph.system import examine, gates, journal, lock, record, sandbox, undo
 from ralph.system.control import Control
 from ralph.system.git import Git, GitError, discover
+from ralph.text import secrets_of
 from ralph.worker import ladder
 
 HERE = "What is edited here while an agent works is judged with its work; the PRD may be edited at any time."
@@ -90,11 +91,16 @@ def _assemble(settings: Settings, cwd: Path, tell: Callable[[Event], None], git:
         settings=settings, id=kept.run, git=git, here=cwd, papers=record.Papers(git), workers=workers,
         control=Control(git.where.state),
         paths=examine.Papers(path, find_memory(settings, git.where.root)), branch="", journal=kept, tell=tell,
-        history=history, stop=stop,
+        history=history, stop=stop, secrets=secrets(settings),
     )  # fmt: skip
     if said:
         tell(Noted(said, loud=True))
     return run
+
+
+def secrets(settings: Settings) -> tuple[str, ...]:
+    """What is masked wherever a text of this run is kept or shown."""
+    return (*secrets_of(os.environ), *notices.secrets_in(notifying.urls(settings, os.environ)))
 
 
 def find_memory(settings: Settings, root: Path) -> str:

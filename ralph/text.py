@@ -20,7 +20,7 @@ MASK = "[masked]"
 LEAST = 8  # characters of a value that is worth masking
 
 SECRET_NAME = re.compile(
-    r"KEY|TOKEN|SECRET|PASSW|PASSPHRASE|(?:_|\b)(?:PASS|PWD)\b|CREDENTIAL|AUTH(?!OR(?!I))|COOKIE|PRIVATE|WEBHOOK",
+    r"KEY|TOKEN|SECRET|PASSW|PASSPHRASE|(?:_|\b)(?:PASS|PWD)\b|CREDENTIAL|AUTH(?!OR(?!I))|COOKIE|PRIVATE|WEBHOOK|NOTIFY_URL",
     re.IGNORECASE,
 )
 PATH = re.compile(r"/[\w./@:~-]*")
@@ -75,7 +75,7 @@ def secrets_of(env: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def _secrets(value: str) -> Iterator[str]:
-    for part in (value, *value.splitlines()):
+    for part in (value, *value.splitlines(), *(value.split() if "://" in value else ())):
         secret = part.strip()
         if len(secret) >= LEAST and not PATH.fullmatch(secret):
             yield secret

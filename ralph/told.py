@@ -1,9 +1,11 @@
-"""What reports and explanations tell: the values between the journal, folded, and the pages made of it."""
+"""What reports, explanations and messages tell: the values between who puts it together and who shows it."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from ralph.events import GateRan, Reviewed
 from ralph.model import Finding, What
@@ -172,3 +174,14 @@ class Story:
     seconds: float = 0.0
     tokens: int = 0
     cost: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One message to a human, for all receivers."""
+
+    title: str
+    body: str  # plain text
+    line: str  # both in one line
+    data: Mapping[str, Any]  # the newest event, for programs; older ones in "earlier"
+    mood: str = "warning"  # success, warning, failure

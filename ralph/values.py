@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ralph.errors import RalphError
+from ralph.text import MASK
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -19,6 +20,7 @@ class Sort(StrEnum):
 
     TEXT = "text"
     TEXTS = "texts"  # repeatable
+    SECRETS = "secrets"  # texts that are never shown
     SWITCH = "switch"
     COUNT = "count"
     MONEY = "money"
@@ -67,19 +69,20 @@ def checked(option: Option, value: object, path: Path | None) -> Any:
         return _READ[option.sort](option, value)
     except (ValueError, TypeError):
         wanted = _WANTED[option.sort].format(least=option.least)
-        shown = value if isinstance(value, str) else repr(value)
+        shown = MASK if option.sort is Sort.SECRETS else value if isinstance(value, str) else repr(value)
         where = "" if path is None else str(path)
         name = option.flag_name if path is None else option.key
         raise RalphError(f"{name} takes {wanted}, not `{shown}`", _example(option, path), where=where) from None
 
 
 def _example(option: Option, path: Path | None) -> str:
-    sample = {Sort.TEXT: "text", Sort.TEXTS: "text", Sort.SWITCH: "true", Sort.COUNT: "5", Sort.MONEY: "7.50",
+    sample = {Sort.TEXT: "text", Sort.TEXTS: "text", Sort.SECRETS: "mailto://...",
+              Sort.SWITCH: "true", Sort.COUNT: "5", Sort.MONEY: "7.50",
               Sort.DURATION: "90s", Sort.PACE: "8h", Sort.SHARE: "0.9", Sort.TABLE: '{ "Proceed?" = "y" }',
               Sort.PRICES: '{ "some-model" = [1.25, 0.125, 10] }'}[option.sort]  # fmt: skip
     if path is None:
         return f"For example: {option.flag_name} {sample}"
-    plain = option.sort not in (Sort.TEXT, Sort.TEXTS, Sort.DURATION, Sort.PACE)
+    plain = option.sort not in (Sort.TEXT, Sort.TEXTS, Sort.SECRETS, Sort.DURATION, Sort.PACE)
     return f"For example: {option.key} = {sample}" if plain else f'For example: {option.key} = "{sample}"'
 
 
@@ -157,11 +160,13 @@ def _three(value: object) -> tuple[float, ...]:
 
 
 _READ: dict[Sort, Callable[[Option, object], Any]] = {
-    Sort.TEXT: _text, Sort.TEXTS: _texts, Sort.SWITCH: _switch, Sort.COUNT: _count, Sort.MONEY: _money,
+    Sort.TEXT: _text, Sort.TEXTS: _texts, Sort.SECRETS: _texts,
+    Sort.SWITCH: _switch, Sort.COUNT: _count, Sort.MONEY: _money,
     Sort.DURATION: _duration, Sort.PACE: _pace, Sort.SHARE: _share, Sort.TABLE: _table, Sort.PRICES: _prices,
 }  # fmt: skip
 _WANTED = {
-    Sort.TEXT: "text", Sort.TEXTS: "text, or a list of texts", Sort.SWITCH: "true or false",
+    Sort.TEXT: "text", Sort.TEXTS: "text, or a list of texts", Sort.SECRETS: "text, or a list of texts",
+    Sort.SWITCH: "true or false",
     Sort.COUNT: "a whole number from {least} on", Sort.MONEY: "an amount of money above 0",
     Sort.DURATION: "a time with its unit (90s, 10m, 8h)", Sort.PACE: "a number of tasks or a time (20, 8h)",
     Sort.SHARE: "a number above 0 and up to 1", Sort.TABLE: "a table of texts",

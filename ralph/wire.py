@@ -11,7 +11,7 @@ from typing import Any
 from ralph.errors import Exit, RalphError
 from ralph.events import Event
 from ralph.model import Finding, Prd, Stopped
-from ralph.run import Run, Stop
+from ralph.run import Run, Stop, nobody
 from ralph.system.children import Line
 from ralph.system.git import Git
 from ralph.system.journal import Entry
@@ -128,6 +128,7 @@ def away(run: Run, git: Git, parent: Parent, n: int, start: Prd) -> Away:
         **own, "journal": parent, "tell": lambda _: None, "stop": Asked(parent), "seen": start, "wrote": start.data,
         "history": replace(run.history, running={n: run.history.running[n]}),
         "before": None, "scanned": None, "parent": parent, "spending": parent.spending,
+        "ring": nobody,
     })  # fmt: skip
 
 

@@ -195,6 +195,13 @@ def _doctor(json: bool = False) -> int:
     return doctor(as_json=json)
 
 
+def _notify(test: bool = False, prd: str | None = None) -> int:
+    """Try the notifications now: says for each receiver whether it took one; exit code 1 where one did not."""
+    from ralph.cli.notify import notify
+
+    return notify(prd, test=test)
+
+
 def _demo(keep: str = "") -> int:
     """The whole loop on an example, with a scripted agent."""
     from ralph.cli.demo import demo
@@ -253,13 +260,14 @@ COMMANDS = {
     "tail": Command(_tail, (_switch("follow", "wait for more (default on)"),), NAME),
     "init": Command(_init, (_text("agent", "the agent to use", "NAME"),)),
     "doctor": Command(_doctor, (JSON,)),
+    "completion": Command(_completion, (), Text("shell", "bash, zsh or fish", required=True)),
+    "notify": Command(_notify, (_switch("test", "send one to every receiver"), PRD)),
     "demo": Command(_demo, (_text("keep", "leave the repository there", "DIR"),)),
 }
-LATER = ("clean", "notify", "plan", "convert")
+LATER = ("clean", "plan", "convert")
 
 
 def named(argv: Sequence[str]) -> tuple[str, list[str]]:
-    "completion": Command(_completion, (), Text("shell", "bash, zsh or fish", required=True)),
     """The command, `run` where none was named, and its words."""
     if not argv or argv[0].startswith("-"):
         return "run", list(argv)

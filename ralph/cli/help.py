@@ -24,6 +24,7 @@ Commands:
   completion  bash, zsh or fish: the script for your shell's Tab key
   doctor    what is installed, logged in, missing, with its cure
   lint      what is wrong or risky in the PRD, with its cure
+  notify    --test: a message to everybody who is to be told when you are needed
 
 To read, also while a run is going on:
   status    which task stands where; whether a run is going on

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,13 +36,7 @@ class Children:
 
     def start(self, n: int, work: Work) -> Runner:
         """Fork a child; it waits for `go` before it does anything."""
-        tree.become_subreaper()
-        ours, theirs = socket.socketpair()
-        pid = os.fork()
-        if pid == 0:
-            runner.live(work, theirs)
-        theirs.close()
-        self._living[n] = child = Runner(pid, ours)
+        self._living[n] = child = runner.start(work)
         return child
 
     def say(self, n: int, text: str) -> None:

@@ -26,7 +26,10 @@ from ralph.system.tree import (
     start_time,
 )
 
-__all__ = ["Done", "alive", "become_subreaper", "end_descendants", "end_leftovers", "end_tree", "run", "start_time"]
+__all__ = [
+    "Done", "alive", "become_subreaper", "end_descendants", "end_leftovers", "end_tree", "keep", "run",
+    "start_time",
+]  # fmt: skip
 
 CAP = 20_000_000  # bytes of output kept
 CHUNK = 65536
@@ -66,7 +69,7 @@ def run(
         return bool(ended)
 
     log = output.absolute() if output else None
-    with runner.fork(lambda link: _work(link, argv, cwd, env, log, tail, secrets)) as forked:
+    with runner.fork(lambda link: keep(link, argv, cwd, env, log, tail=tail, secrets=secrets)) as forked:
         forked.go()
         last = runner.follow(forked, lambda _: None, over) or Message(code=None, tail="")
     seconds = time.monotonic() - began
@@ -76,9 +79,11 @@ def run(
 class Pipe:
     """A program in a session of its own, without a terminal: output and errors in one pipe."""
 
-    def __init__(self, argv: Sequence[str], cwd: Path, env: Mapping[str, str]) -> None:
+    def __init__(
+        self, argv: Sequence[str], cwd: Path, env: Mapping[str, str], stdin: int = subprocess.DEVNULL
+    ) -> None:
         self._process = subprocess.Popen(
-            argv, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            argv, cwd=cwd, env=env, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             start_new_session=True, bufsize=0,
         )  # fmt: skip
         assert self._process.stdout is not None  # noqa: S101 - a pipe was asked for
@@ -97,13 +102,13 @@ class Pipe:
         return self._process.poll()
 
 
-def _work(
-    link: Link, argv: Sequence[str], cwd: Path, env: Mapping[str, str], output: Path | None, tail: int,
-    secrets: Sequence[str],
+def keep(
+    link: Link, argv: Sequence[str], cwd: Path, env: Mapping[str, str], output: Path | None = None, *, tail: int,
+    secrets: Sequence[str], stdin: int = subprocess.DEVNULL,
 ) -> Message:  # fmt: skip
     """In the runner: start the command, keep it to its end, say how it ended."""
     try:
-        pipe = Pipe(argv, cwd, env)
+        pipe = Pipe(argv, cwd, env, stdin)
     except OSError as error:
         return {"code": NOT_STARTED, "tail": f"could not be started: {error}"}
     with Capped(output, CAP, secrets=secrets) as log:

@@ -94,6 +94,10 @@ class Runner:
         data = text.encode("utf-8", "replace")[:TYPED]
         self._say(TYPE + len(data).to_bytes(2) + data)
 
+    def put(self, words: bytes) -> int:
+        """Say as much of this as there is room for; returns how much that was. OSError where it was nothing."""
+        return self._sock.send(words, socket.MSG_DONTWAIT)
+
     def receive(self, patience: float) -> Message | None:
         """The next message, or None after `patience` seconds; EOFError when the runner died."""
         while b"\n" not in self._heard:
@@ -126,20 +130,25 @@ class Runner:
         return data
 
 
+def start(work: Work) -> Runner:
+    """Fork a runner that does `work` after go(). Whoever starts it has to bury it."""
+    tree.become_subreaper()
+    ours, theirs = socket.socketpair()
+    pid = os.fork()
+    if pid == 0:
+        live(work, theirs)
+    theirs.close()
+    return Runner(pid, ours)
+
+
 @contextmanager
 def fork(work: Work) -> Iterator[Runner]:
     """A runner that does `work` after go(), and whose last message is what that returns.
 
     At the end of the block it is gone, and so is all that it started.
     """
-    tree.become_subreaper()
     spare = tree.children(os.getpid())
-    ours, theirs = socket.socketpair()
-    pid = os.fork()
-    if pid == 0:
-        live(work, theirs)
-    theirs.close()
-    runner = Runner(pid, ours)
+    runner = start(work)
     try:
         yield runner
     finally:
