@@ -72,8 +72,7 @@ def _audit(
     path: str = "", prd: str | None = None, run_gates: bool = False, fresh: bool = False, strict: bool = False,
     json: bool = False,
 ) -> int:  # fmt: skip
-    """For each ticked box the commit and the gates that prove it; exit code 1 where one is proven by nothing or
-    reverted, or a gate is red now."""
+    """For each ticked box the commit and the gates that prove it; exit code 1 where nothing does."""
     from ralph.cli.audit import audit
 
     return audit(path or prd, run_gates=run_gates, fresh=fresh, strict=strict, as_json=json)
@@ -188,6 +187,15 @@ def _completion(shell: str) -> int:
     return completion(shell)
 
 
+def _clean(
+    older_than: str = "", all: bool = False, dry_run: bool = False, json: bool = False  # noqa: A002
+) -> int:  # fmt: skip
+    """Drop refs, logs and worktrees of runs that are long over; never what a run or a parked task needs."""
+    from ralph.cli.clean import clean
+
+    return clean(older_than=older_than, everything=all, dry_run=dry_run, as_json=json)
+
+
 def _doctor(json: bool = False) -> int:
     """What is installed, logged in, missing, each with its cure; exit code 1 for a problem."""
     from ralph.cli.doctor import doctor
@@ -231,6 +239,11 @@ REPORT = (
     _text("html", "write one page, for any browser", "FILE"),
     _switch("markdown", "as Markdown"),
 )
+CLEAN = (
+    _text("older_than", "of runs that are over for so long (default 14d)", "DUR"),
+    _switch("all", "of all runs that are over"),
+    _switch("dry_run", "only list it"),
+)
 AUDIT = (
     _switch("run_gates", "run the gates now, on HEAD"),
     _switch("fresh", "in a fresh checkout of it"),
@@ -259,12 +272,13 @@ COMMANDS = {
     "ls": Command(_ls, (_switch("clean", "forget those that are over"), JSON)),
     "tail": Command(_tail, (_switch("follow", "wait for more (default on)"),), NAME),
     "init": Command(_init, (_text("agent", "the agent to use", "NAME"),)),
-    "doctor": Command(_doctor, (JSON,)),
+    "clean": Command(_clean, (*CLEAN, JSON)),
     "completion": Command(_completion, (), Text("shell", "bash, zsh or fish", required=True)),
+    "doctor": Command(_doctor, (JSON,)),
     "notify": Command(_notify, (_switch("test", "send one to every receiver"), PRD)),
     "demo": Command(_demo, (_text("keep", "leave the repository there", "DIR"),)),
 }
-LATER = ("clean", "plan", "convert")
+LATER = ("plan", "convert")
 
 
 def named(argv: Sequence[str]) -> tuple[str, list[str]]:

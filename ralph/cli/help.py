@@ -21,6 +21,7 @@ and the gates (tests, linters) prove.
 Commands:
   demo      see the whole loop on an example: no API key, no network
   init      write a first PRD.md, memory file and ralph.toml
+  clean     drop old refs, logs and worktrees of runs that are over; --dry-run lists them
   completion  bash, zsh or fish: the script for your shell's Tab key
   doctor    what is installed, logged in, missing, with its cure
   lint      what is wrong or risky in the PRD, with its cure
