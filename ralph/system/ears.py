@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import fields
 from typing import Any
 
 from ralph.model import Kind, Signal, Usage
@@ -23,6 +23,7 @@ BEAT = 0.25  # seconds between two tellings of what was printed
 STILL = 0.3  # seconds until a line without an end is no half of an event
 LINES = 100  # of the screen of an agent with events
 NEVER = float("inf")
+USAGE = tuple(one.name for one in fields(Usage))
 
 Read = Callable[[str], Sequence[Signal]]
 
@@ -36,7 +37,7 @@ class Mouth:
     def tell(self, one: Signal) -> None:
         """Tell a signal."""
         mask = self._masker.text
-        self._link.send(signal=pack(replace(one, text=mask(one.text), command=mask(one.command))))
+        self._link.send(signal={**pack(one), "text": mask(one.text)[:TEXT], "command": mask(one.command)[:TEXT]})
 
     def show(self, kind: Kind, text: str) -> None:
         """Tell the end of a text that was just printed, and may go on in the middle of a secret."""
@@ -184,7 +185,7 @@ class Beats:
 
 def pack(one: Signal) -> dict[str, object]:
     """A signal on its way to the parent: bounded, and plain enough for JSON."""
-    usage = one.usage and {**asdict(one.usage), "key": one.usage.key[:TEXT]}
+    usage = one.usage and {**{name: getattr(one.usage, name) for name in USAGE}, "key": one.usage.key[:TEXT]}
     return {
         "kind": one.kind.value, "text": one.text[:TEXT], "tool": one.tool[:TEXT], "command": one.command[:TEXT],
         "paths": [path[:TEXT] for path in one.paths[:PATHS]], "usage": usage,
@@ -195,8 +196,8 @@ def pack(one: Signal) -> dict[str, object]:
 def unpack(sent: Mapping[str, Any]) -> Signal:
     """The signal that was packed."""
     usage = Usage(**{**sent["usage"], "split": tuple(sent["usage"]["split"])}) if sent["usage"] else None
-    fields = {**sent, "kind": Kind(sent["kind"]), "paths": tuple(sent["paths"]), "usage": usage}
-    return Signal(**fields)
+    given = {**sent, "kind": Kind(sent["kind"]), "paths": tuple(sent["paths"]), "usage": usage}
+    return Signal(**given)
 
 
 def _is_noise(line: str) -> bool:

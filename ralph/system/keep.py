@@ -16,6 +16,9 @@ from ralph.system.runner import END, GRACE, TYPE, Link
 TICK = 0.2  # seconds without any event until the child is looked at anyway
 LINGER = 2.0  # seconds at most that what outlives the child may go on printing ...
 GAP = 0.05  # ... and no longer than this at a time without a word
+STREAM = 0.05  # seconds between two reads of a stream, at most
+FLOOD = 4_000_000  # bytes a second: so much is read as fast as it comes
+BURST = 0.005  # seconds in which the rest of a burst comes: one large read costs less than ten small ones
 CLOSED = 0.1  # seconds until output that the child closed is tried again: it can open its terminal anew
 
 
@@ -49,6 +52,7 @@ class Keeper:
         for fd in (child.fd, link.fd, self._wake.fileno()):
             self._poll.register(fd, POLLIN)
         self._deaf_until = 0.0
+        self._last = 0.0, 0  # when something was read, and how much
         self._kill_at: float | None = None
 
     def keep(self, pulse: Callable[[], float] = lambda: TICK) -> int | None:
@@ -84,8 +88,12 @@ class Keeper:
         return ready
 
     def _read(self) -> None:
+        gap = time.monotonic() - self._last[0]
+        if self._last[1] / FLOOD < gap < STREAM:
+            time.sleep(BURST)
         try:
             data = self._child.read()
+            self._last = time.monotonic(), len(data)
         except EOFError:
             self._poll.unregister(self._child.fd)
             self._deaf_until = time.monotonic() + CLOSED
