@@ -9,7 +9,8 @@ from itertools import islice, takewhile
 
 from ralph.core.proof import Lost, Proof, Step
 from ralph.core.since import File, Later, Since
-from ralph.system.git import Git, parse_raw
+from ralph.system.git import Git
+from ralph.system.plumbing import parse_raw
 
 AT_ONCE = 20  # commits whose PRDs are read together
 MOST_LOST = 2_000  # commits on other branches that are looked at

@@ -12,7 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from ralph.errors import Exit, RalphError
-from ralph.system.git import REFS, Git, GitError
+from ralph.system.git import Git, GitError
+from ralph.system.plumbing import REFS
 from ralph.system.snapshot import UNTRACKED, Scan, join, lend_index, split
 from ralph.system.undo import clear_operations, remove
 

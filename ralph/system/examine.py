@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ralph.model import Change, Commit
-from ralph.system.git import Git, log, parse_log, parse_raw, staged_diff
+from ralph.system.git import Git
+from ralph.system.plumbing import log, parse_log, parse_raw, staged_diff
 from ralph.system.snapshot import Before, Scan, fill, look, stage, unstage, write_tree
 from ralph.system.undo import OPERATIONS, differences
 

@@ -17,10 +17,11 @@ from functools import cache
 from pathlib import Path
 
 from ralph.errors import Exit, RalphError
-from ralph.model import Change, Commit
+from ralph.model import Change
 from ralph.system import loose, refs
 from ralph.system.call import Started
 from ralph.system.pinned import config_text, parse_config, read, user_file
+from ralph.system.plumbing import REFS, parse_raw, parse_refs, raw_diff
 
 OLDEST = (2, 31)
 
@@ -260,7 +261,7 @@ class Git:
 
     def head(self) -> tuple[str, str]:
         """(full name of HEAD's branch or "" when detached, commit or "" when there is none yet)."""
-        branch = "" if self._reftable else _named_in(self.where.git_dir / "HEAD")
+        branch = "" if self._reftable else refs.named_in(self.where.git_dir / "HEAD")
         if self._reftable:
             branch = self.repo("symbolic-ref", "-q", "HEAD", ok=(0, 1)).decode().strip()
         return branch, self.sha("HEAD")
@@ -271,7 +272,7 @@ class Git:
         if self._reftable:
             said = self.repo("symbolic-ref", "-q", head, ok=(0, 1, 128)).decode().strip()
         else:
-            said = _named_in(self.where.common / head) if (self.where.common / head).is_file() else ""
+            said = refs.named_in(self.where.common / head) if (self.where.common / head).is_file() else ""
         return said.removeprefix("refs/remotes/origin/")
 
     @property
@@ -402,52 +403,3 @@ class Git:
         """The values of a trailer of one commit."""
         form = f"--format=%(trailers:key={key},valueonly=true,unfold=true)"
         return tuple(self.repo("log", "-1", form, commit).decode(errors="replace").splitlines()[:-1])
-
-
-def log(base: str, tip: str, limit: int = 50) -> tuple[str, ...]:
-    """The words of the call whose answer `parse_log` reads: the commits in base..tip, newest first."""
-    return ("log", f"-{limit}", "-z", "--format=%H %P%n%B", f"{base}..{tip}")
-
-
-def parse_log(out: bytes) -> tuple[Commit, ...]:
-    return tuple(_commit(entry) for entry in out.decode(errors="replace").split("\0") if entry.strip())
-
-
-def _commit(entry: str) -> Commit:
-    ids, _, body = entry.partition("\n")
-    sha, *parents = ids.split()
-    return Commit(sha, body.strip().partition("\n")[0], body.strip(), tuple(parents))
-
-
-REFS = ("for-each-ref", "--format=%(objectname) %(refname)", "refs/heads", "refs/tags", "refs/ralph")
-
-
-def _named_in(head: Path) -> str:
-    """The branch that a HEAD file names; "" when it is detached."""
-    text = os.fsdecode(head.read_bytes()).strip()
-    return text.removeprefix("ref: ") if text.startswith("ref: ") else ""
-
-
-def raw_diff(old: str, new: str) -> tuple[str, ...]:
-    """The words of the call whose answer `parse_raw` reads."""
-    return ("diff-tree", "-r", "--raw", "-z", "--no-renames", "--no-abbrev", old, new)
-
-
-def staged_diff(base: str) -> tuple[str, ...]:
-    """The same, between a commit and the index."""
-    return ("diff-index", "--cached", "--raw", "-z", "--no-renames", "--no-abbrev", base)
-
-
-def parse_refs(out: bytes) -> dict[str, str]:
-    pairs = (line.split(" ", 1) for line in os.fsdecode(out).splitlines())
-    return {name: sha for sha, name in pairs}
-
-
-def parse_raw(out: bytes) -> tuple[Change, ...]:
-    """Read `--raw -z --no-abbrev` records."""
-    fields = os.fsdecode(out).split("\0")
-    changes = []
-    for meta, path in zip(fields[0::2], fields[1::2], strict=False):
-        old_mode, new_mode, old_blob, new_blob, status = meta.lstrip(":").split()
-        changes.append(Change(path, status[0], old_mode, new_mode, old_blob, new_blob))
-    return tuple(changes)

@@ -68,3 +68,9 @@ def _is_packed(common: Path, name: str) -> bool:
         return f" {name}\n".encode() in (common / "packed-refs").read_bytes()
     except FileNotFoundError:
         return False
+
+
+def named_in(head: Path) -> str:
+    """The branch that a HEAD file names; "" when it is detached."""
+    text = os.fsdecode(head.read_bytes()).strip()
+    return text.removeprefix("ref: ") if text.startswith("ref: ") else ""

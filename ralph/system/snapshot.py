@@ -14,7 +14,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ralph.system.git import REFS, Git
+from ralph.system.git import Git
+from ralph.system.plumbing import REFS
 
 SAVED_EACH = 1_000_000  # bytes of one untracked file whose content is kept
 SAVED_ALL = 100_000_000
