@@ -158,14 +158,14 @@ def _attach(name: str = "") -> int:
 
 def _ls(clean: bool = False, json: bool = False) -> int:
     """Your detached runs: alive, ended or dead, and what can be done."""
-    from ralph.cli.detached import listed
+    from ralph.cli.listing import listed
 
     return listed(forget=clean, as_json=json)
 
 
 def _tail(name: str = "", follow: bool = True) -> int:
     """The lines of a detached run, until it ends or Ctrl-C."""
-    from ralph.cli.detached import follow as lines
+    from ralph.cli.listing import follow as lines
 
     return lines(name, wait=follow)
 

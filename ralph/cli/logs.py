@@ -36,7 +36,7 @@ def logs(task: str, asked: str | None, *, follow: bool, verbose: bool, as_json: 
     if not entries and not follow:
         raise RalphError("there was no run yet", "Start one: `ralph`.")
     shown: Iterable[Entry] = _growing(where.entries, diary(where.repo)) if follow else entries
-    _show(shown, verbose=verbose, as_json=as_json)
+    show(shown, verbose=verbose, as_json=as_json)
     return Exit.DONE
 
 
@@ -45,7 +45,8 @@ def last_run(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
     return tuple(entry for entry in entries if entry.run == entries[-1].run)
 
 
-def _show(entries: Iterable[Entry], *, verbose: bool, as_json: bool) -> None:
+def show(entries: Iterable[Entry], *, verbose: bool, as_json: bool) -> None:
+    """Print them, until nobody reads any more."""
     day, teller = "", Teller()
     for entry in entries:
         if entry.event is None:
@@ -67,13 +68,14 @@ def _growing(entries: tuple[Entry, ...], path: Path) -> Iterator[Entry]:
     last, size = entries[-1].seq if entries else 0, -1
     while True:
         now = path.stat().st_size if path.exists() else 0
-        fresh = [entry for entry in _read(path) if entry.seq > last] if now != size else []
+        fresh = [entry for entry in read(path) if entry.seq > last] if now != size else []
         yield from fresh
         last, size = fresh[-1].seq if fresh else last, now
         time.sleep(GLANCE)
 
 
-def _read(path: Path) -> list[Entry]:
+def read(path: Path) -> list[Entry]:
+    """The entries of a journal; none where it is damaged."""
     try:
         return list(journal.read(path))
     except BadLineError:
@@ -102,7 +104,7 @@ def goes_on(where: Where, path: Path, n: int) -> bool:
     """Whether that attempt's agent still works."""
     if where.holder is None:
         return False
-    own = [one.event for one in _read(path) if one.event is not None and getattr(one.event, "n", 0) == n]
+    own = [one.event for one in read(path) if one.event is not None and getattr(one.event, "n", 0) == n]
     return any(isinstance(event, BEFORE_ITS_END) for event in own[-1:])
 
 

@@ -21,7 +21,8 @@ from conftest import Repository
 from syrupy.assertion import SnapshotAssertion
 
 from ralph.cli.app import main
-from ralph.cli.detached import as_lines, words_of
+from ralph.cli.detached import words_of
+from ralph.cli.listing import as_lines
 from ralph.errors import Exit
 from ralph.system.sessions import Sessions, Sheet, Standing, state_folder
 from ralph.system.tmux import Tmux, socket_path
