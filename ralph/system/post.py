@@ -18,7 +18,7 @@ from io import StringIO
 from ralph.system.runner import Abandoned, Link
 from ralph.told import Letter
 
-MISSING = "it needs apprise, which is not installed: `pip install 'ralph[notify]'`."
+MISSING = "apprise is not installed: `pip install 'ralph[notify]'`."
 STRANGE = "apprise can make nothing of this address: its documentation shows how each service is written."
 FAULTS = (
     (r"error=(\d{3})", "its server answered with HTTP status {}."),

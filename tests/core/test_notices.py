@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,6 +12,7 @@ from syrupy.assertion import SnapshotAssertion
 from ralph.core import notices
 from ralph.core.notices import GAP, Held, Notice
 from ralph.events import Chosen, Event, Noted, Parked, Paused, RunEnded, Waiting
+from ralph.text import secrets_of
 
 NOW = 1_000_000.0
 CALLS = {
@@ -109,7 +112,7 @@ def test_at_most_one_message_in_a_minute_and_nothing_is_lost_or_told_twice(
         if left:
             times.append(now)
             told += [one.text for one in left]
-    assert all(second - first >= GAP for first, second in zip(times, times[1:], strict=False))
+    assert all(second - first >= GAP for first, second in pairwise(times))
     held, left = held.leave(now, last=True)
     assert told + [one.text for one in left] == taken
     assert held.due is None
@@ -137,6 +140,10 @@ def test_addresses_of_a_variable_and_of_a_file() -> None:
 def test_an_address_is_called_by_its_scheme() -> None:
     known = (MAIL, SLACK, "json://a", "JSON://b", "hunter2-hunter2", "\x1b[2J://x")
     assert notices.names(known) == ("mailtos", "slack", "json 1", "json 2", "? 1", "? 2")
+
+
+def test_the_variable_is_secret_wherever_secrets_are_masked() -> None:
+    assert {MAIL, SLACK} <= set(secrets_of({"RALPH_NOTIFY_URLS": f"{MAIL} {SLACK}"}))
 
 
 def test_what_is_secret_of_an_address() -> None:

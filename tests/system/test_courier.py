@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from families import GENEROUS, open_files, survivors, wait_until
+from receivers import web
 
 from ralph.system import courier, tree
 from ralph.system.courier import Courier, Receiver
@@ -157,18 +158,12 @@ import os, sys, time
 sys.path[:0] = {paths}
 from functools import partial
 from test_courier import Stack
-from ralph.system import hook
+from ralph.system import hook, post
 from ralph.system.courier import Courier, Receiver
-from ralph.system.post import _die_with, threading
-
-def deaf(letter, link):
-    threading.Thread(target=_die_with, args=(link,), daemon=True).start()
-    open(sys.argv[1] + ".deaf", "w").close()
-    time.sleep(60)
 
 command = "touch " + sys.argv[1] + "; setsid sleep 60 & exec sleep 61; : " + sys.argv[2]
 run = partial(hook.deliver, command=command, cwd="/", env=dict(os.environ), secrets=())
-sent = Courier(Stack(), [Receiver("command", run), Receiver("service", deaf)])
+sent = Courier(Stack(), [Receiver("command", run), Receiver("service", partial(post.deliver, address=sys.argv[3]))])
 sent.tell({{}})
 time.sleep(60)
 """
@@ -182,17 +177,21 @@ def works(pid: int) -> bool:
         return False
 
 
-def test_nothing_outlives_a_ralph_that_is_killed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("both", [False, True], ids=["alone", "with its courier"])
+def test_nothing_outlives_a_ralph_that_is_killed(tmp_path: Path, both: bool) -> None:
     word, mark = f"word-{uuid.uuid4().hex}", tmp_path / "begun"
-    paths = [str(Path(__file__).parent), str(Path(__file__).parents[2])]
-    words = [sys.executable, "-c", PROGRAM.format(paths=paths), str(mark), word]
-    with subprocess.Popen(words) as parent:
+    paths = list(map(str, Path(__file__).parents[:3]))
+    program = [sys.executable, "-c", PROGRAM.format(paths=paths), str(mark), word]
+    with web() as server, subprocess.Popen([*program, server.url("slow?rto=300")]) as parent:
         try:
-            assert wait_until(lambda: mark.exists() and mark.with_suffix(".deaf").exists())
+            assert wait_until(mark.exists)
+            assert server.came.wait(GENEROUS)
             family = tree.descendants(parent.pid)
             assert len(family) >= 4  # the courier, two deliveries, the command
         finally:
+            for pid in tree.children(parent.pid) if both else ():
+                os.kill(pid, signal.SIGKILL)
             parent.kill()
-    assert wait_until(lambda: not [pid for pid in family if works(pid)])
+        assert wait_until(lambda: not [pid for pid in family if works(pid)])
     assert survivors(word) == []
     tree.end_descendants(time.monotonic() + 5)  # reaps
