@@ -92,6 +92,7 @@ class Settings:
     json: bool = _set(False, Sort.SWITCH, "Telling", "one event per line on stdout, everything else on stderr")
     quiet: bool = _set(False, Sort.SWITCH, "Telling", "only warnings and the summary")
     verbose: bool = _set(False, Sort.SWITCH, "Telling", "more of what the agent and the gates do")
+    plain: bool = _set(False, Sort.SWITCH, "Telling", "lines only, also on a terminal: no live view below them")
     format: str = _set("", Sort.TEXT, "Telling", "the format of the PRD (default: markdown)", "NAME")
 
     memory: bool = _set(True, Sort.SWITCH, "File", "keep the memory file", flag=False)

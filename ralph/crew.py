@@ -16,7 +16,7 @@ from ralph.core import governor, recovery
 from ralph.core.history import Tally
 from ralph.core.life import SPLIT
 from ralph.door import Built
-from ralph.events import Event, Noted, Sent, SetAside, Waiting
+from ralph.events import Event, GateStarted, Noted, Sent, SetAside, Waiting
 from ralph.member import Errand
 from ralph.model import Move, MoveKind, Prd, Stopped, Task
 from ralph.run import Ending, Run
@@ -129,6 +129,9 @@ class Crew:
         return move.kind in (MoveKind.STOP, MoveKind.WAIT)
 
     def _event(self, n: int, event: Event) -> None:
+        if isinstance(event, GateStarted):
+            self.run.tell(event)  # kept nowhere
+            return
         self.run.note(replace(event, n=n) if isinstance(event, Noted) else event)
         if isinstance(event, SetAside):
             self._aside(event)

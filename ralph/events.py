@@ -130,6 +130,15 @@ class AgentStopped(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class GateStarted(Event):
+    """A gate begins. Told to who watches, and kept nowhere: how it ended is what counts."""
+
+    NAME: ClassVar[str] = "gate started"
+    n: int  # 0: before the first task, or at the end of the run
+    command: str
+
+
+@dataclass(frozen=True, slots=True)
 class GateRan(Event):
     """One of the project's own checks came to its end."""
 

@@ -13,7 +13,7 @@ from ralph.confirming import confirm, open_criteria
 from ralph.core import guarded, sensitive, verdict
 from ralph.core.life import CHECK
 from ralph.errors import Exit, RalphError
-from ralph.events import GateRan, Judged, Publishing
+from ralph.events import GateRan, GateStarted, Judged, Publishing
 from ralph.model import Criterion, Evidence, Finding, Gate, GateResult, Rules, Stopped, Task, Verdict, What
 from ralph.paper import Placing, Settled, place, take_out, untick_after_gates
 from ralph.run import Run
@@ -209,6 +209,7 @@ def run_gates(run: Run, commands: Sequence[Gate], n: int, *, base_tests: bool = 
     for number, gate in enumerate(commands, 1):
         log = run.folder / f"{n}.gate-{number}{'-base' if base_tests else ''}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
+        run.tell(GateStarted(n, one_line(clean(gate.command), 200)))
         result = gates.run(gate, cwd=run.here, env=run.environment(), timeout=run.settings.gate_timeout, log=log,
                            stop=lambda: run.hurried, secrets=run.secrets)  # fmt: skip
         if run.hurried:

@@ -23,9 +23,14 @@ from ralph.text import one_line
 from ralph.working import begin, brief, let_work, told
 
 
-def run(settings: Settings, cwd: Path, tell: Callable[[Event], None]) -> int:
-    """Work through the PRD. Returns the exit code; raises RalphError (exit 2) where nothing could be started."""
-    with start.open_run(settings, cwd, tell) as this, notifying.ringing(this):
+def run(
+    settings: Settings, cwd: Path, tell: Callable[[Event], None], beat: Callable[[Run], None] | None = None
+) -> int:  # fmt: skip
+    """Work through the PRD. Returns the exit code; raises RalphError (exit 2) where nothing could be started.
+
+    `tell` gets what happens; `beat` is called several times a second while the run waits for something.
+    """
+    with start.open_run(settings, cwd, tell, beat) as this, notifying.ringing(this):
         try:
             ending = _how(this)(this)
         except RalphError as error:

@@ -42,12 +42,18 @@ class Diary(Protocol):
 
 
 class Stop:
-    """Ctrl-C, TERM and HUP: noted by a handler, asked for at every wait. Nothing is torn out of its place."""
+    """Ctrl-C, TERM and HUP: noted by a handler, asked for at every wait. Nothing is torn out of its place.
+
+    Whoever waits asks five times a second or more, so `beat` is called then: the clock of those who watch.
+    """
 
     def __init__(self) -> None:
         self.asked = 0
+        self.beat: Callable[[], None] | None = None
 
     def __bool__(self) -> bool:
+        if self.beat is not None:
+            self.beat()
         return self.asked > 0
 
     @contextmanager

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from ralph import notifying, paper, questions
@@ -34,8 +35,13 @@ APART = "Agents work in worktrees of their own: what is edited here is yours. Th
 
 
 @contextmanager
-def open_run(settings: Settings, cwd: Path, tell: Callable[[Event], None]) -> Iterator[Run]:
-    """A run that may begin: locked, recovered, checked, on its branch. RalphError (exit 2) where it may not."""
+def open_run(
+    settings: Settings, cwd: Path, tell: Callable[[Event], None], beat: Callable[[Run], None] | None = None
+) -> Iterator[Run]:  # fmt: skip
+    """A run that may begin: locked, recovered, checked, on its branch. RalphError (exit 2) where it may not.
+
+    `beat` is called with it whenever it waits.
+    """
     repo = discover(cwd)
     path = find_prd(settings, cwd, repo.root)
     with lock.hold(repo.state / "lock") as killed, Stop().listening() as stop:
@@ -44,6 +50,7 @@ def open_run(settings: Settings, cwd: Path, tell: Callable[[Event], None]) -> It
             undo.clear_locks(git)
         run = _assemble(settings, cwd, tell, git, path, stop)
         run.control.clear()
+        stop.beat = partial(beat, run) if beat else None
         try:
             _wake(run)
             yield run

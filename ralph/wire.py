@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ralph.errors import Exit, RalphError
-from ralph.events import Event
+from ralph.events import Event, GateStarted
 from ralph.model import Finding, Prd, Stopped
 from ralph.run import Run, Stop, nobody
 from ralph.system.children import Line
@@ -47,6 +47,11 @@ class Parent:
 
     def close(self) -> None:
         """Nothing is open here."""
+
+    def told(self, event: Event) -> None:
+        """What nobody keeps, but who watches may see. All else is told when it is kept."""
+        if isinstance(event, GateStarted):
+            self._line.tell(kind="event", data=pack(event))
 
     def wants_the_end(self) -> bool:
         """Whether it asked for the end; also takes in what else it said."""
@@ -125,7 +130,7 @@ def away(run: Run, git: Git, parent: Parent, n: int, start: Prd) -> Away:
     there = run.elsewhere(git)
     own = {field: getattr(there, field) for field in there.__dataclass_fields__}
     return Away(**{
-        **own, "journal": parent, "tell": lambda _: None, "stop": Asked(parent), "seen": start, "wrote": start.data,
+        **own, "journal": parent, "tell": parent.told, "stop": Asked(parent), "seen": start, "wrote": start.data,
         "history": replace(run.history, running={n: run.history.running[n]}),
         "before": None, "scanned": None, "parent": parent, "spending": parent.spending,
         "ring": nobody,

@@ -53,13 +53,14 @@ def demo(keep: str) -> int:
 def _run(settings: Settings, folder: Path) -> tuple[list[Event], int]:
     from ralph import loop
 
-    screen, seen = Screen(settings, folder / ".git/ralph"), list[Event]()
+    seen = list[Event]()
+    with Screen(settings, folder / ".git/ralph") as screen:
 
-    def tell(event: Event) -> None:
-        seen.append(event)
-        screen.tell(event)
+        def tell(event: Event) -> None:
+            seen.append(event)
+            screen.tell(event)
 
-    return seen, loop.run(settings, folder, tell)
+        return seen, loop.run(settings, folder, tell, screen.beat)
 
 
 # ---------------------------------------------------------------- the throw-away repository

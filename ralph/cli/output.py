@@ -9,9 +9,13 @@ from typing import TextIO
 
 def say(text: str = "", *, error: bool = False) -> bool:
     """Print one line, whatever characters it has; False when nobody can read it any more."""
-    stream = sys.stderr if error else sys.stdout
+    return write(f"{text}\n", sys.stderr if error else sys.stdout)
+
+
+def write(text: str, stream: TextIO) -> bool:
+    """Write it as it is, at once; False when nobody can read it any more."""
     try:
-        stream.write(_writable(text, stream) + "\n")
+        stream.write(_writable(text, stream))
         stream.flush()
     except OSError:  # a closed pipe, a full disk
         hush(stream)

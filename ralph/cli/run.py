@@ -27,7 +27,7 @@ def run(flags: Mapping[str, Any], resume: str = "") -> int:
     from ralph import loop
     from ralph.cli.screen import Screen
 
-    screen = Screen(settings, repo.state)
-    code = loop.run(settings, here, screen.tell)
+    with Screen(settings, repo.state) as screen:
+        code = loop.run(settings, here, screen.tell, screen.beat)
     screen.end()
     return code

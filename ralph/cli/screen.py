@@ -1,40 +1,73 @@
-"""What a run shows while it goes: lines, colours on a terminal, or JSON; and its summary."""
+"""What a run shows while it goes: lines, colours and a live view on a terminal, or JSON; and its summary."""
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Self
 
 from ralph.cli.output import say
 from ralph.config import Settings
-from ralph.events import Event, Noted, RunStarted, to_json
+from ralph.events import Event, GateStarted, Noted, RunEnded, RunStarted, to_json
 from ralph.show.lines import printer
 from ralph.show.summary import Outcome, outcome, summary
 from ralph.show.teller import Teller
 from ralph.system import journal
 
+if TYPE_CHECKING:
+    from ralph.cli.panel import Panel
+    from ralph.run import Run
+
 
 class Screen:
-    """Hands events to the people. The journal has them all; a reader that went away does not stop a run."""
+    """Hands events to the people. The journal has them all; a reader that went away does not stop a run.
+
+    A context, at whose end the terminal is as before.
+    """
 
     def __init__(self, settings: Settings, state: Path) -> None:
         self._settings, self._state = settings, state
         self._terminal = not settings.json and sys.stdout.isatty()
+        self._panel = self._live_view()
+        self._above = Above()
         self._show = self._printer()
         self.outcome = Outcome()
         self._teller = Teller()
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._panel is not None:
+            self._panel.close()
+
     def tell(self, event: Event) -> None:
+        """Show what happened."""
         self.outcome.see(event)
         if self._settings.json:
-            say(as_json(event, time.time()))
+            self._tell_programs(event)
             return
         for line in self._lines(event):
             self._show(stamped(line, time.time()))
+        if self._panel is not None:
+            self._panel.above(event, self._above.taken())
+            if isinstance(event, RunEnded):
+                self._panel.close()
+
+    def _tell_programs(self, event: Event) -> None:
+        """What the journal has, too."""
+        if not isinstance(event, GateStarted):
+            say(as_json(event, time.time()))
+
+    def beat(self, run: Run) -> None:
+        """The run waits for something: the live view goes on."""
+        if self._panel is not None:
+            self._panel.beat(run)
 
     def _lines(self, event: Event) -> list[str]:
         if isinstance(event, RunStarted) and event.resumed:
@@ -60,8 +93,34 @@ class Screen:
 
     def _printer(self) -> Callable[[str], object]:
         if not self._terminal or "NO_COLOR" in os.environ or os.environ.get("TERM") == "dumb":
-            return say
-        return printer(sys.stdout)
+            return say if self._panel is None else self._above.line
+        return printer(sys.stdout if self._panel is None else self._above)
+
+    def _live_view(self) -> Panel | None:
+        """Where there is a terminal that can be painted on, and somebody who wants all lines."""
+        asked = self._terminal and not (self._settings.quiet or self._settings.plain)
+        if not asked or os.environ.get("TERM", "dumb") == "dumb":
+            return None
+        from ralph.cli.panel import Panel
+
+        return Panel(sys.stdout)
+
+
+class Above(io.StringIO):
+    """Lines that are written above the live view, all those of an event at once."""
+
+    def isatty(self) -> bool:
+        return True
+
+    def line(self, text: str) -> None:
+        self.write(f"{text}\n")
+
+    def taken(self) -> str:
+        """What was written since."""
+        text = self.getvalue()
+        self.seek(0)
+        self.truncate()
+        return text
 
 
 def stamped(line: str, when: float) -> str:
