@@ -18,6 +18,7 @@ from ralph.errors import RalphError
 from ralph.start import find_memory
 from ralph.system import gates, sandbox
 from ralph.system.git import Git, GitError, Repo, discover
+from ralph.system.logout import ends_at_logout
 from ralph.system.tmux import INSTALL
 from ralph.text import clean, one_line
 from ralph.worker import find_agent
@@ -40,6 +41,7 @@ def examine(here: Path) -> Iterator[Found]:
     """All checks; those of the repository only where there is one."""
     yield Found("ok", "python", sys.version.split()[0])
     yield from _tools()
+    yield from _logout()
     try:
         repo = discover(here)
         settings = load(repo.root, {})
@@ -77,6 +79,13 @@ def _tools() -> Iterator[Found]:
     yield (
         Found("warning", "bubblewrap", what, cure) if what else Found("ok", "bubblewrap", "agents can be sandboxed")
     )
+
+
+def _logout() -> Iterator[Found]:
+    """Only where a run that is started from here would not outlive the logout."""
+    if found := ends_at_logout(os.getpid()):
+        what, cure = found
+        yield Found("warning", "logout", f"of a run that is started here: {what}", cure)
 
 
 def _version(program: str, flag: str) -> str:

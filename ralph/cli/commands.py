@@ -118,11 +118,11 @@ def _pause(prd: str | None = None) -> int:
     return pause(prd)
 
 
-def _stop(prd: str | None = None, now: bool = False) -> int:
-    """End the run when its attempt is over. The same command continues it."""
+def _stop(name: str = "", prd: str | None = None, now: bool = False) -> int:
+    """End the run here, or that of a session, when its attempt is over. The same command continues it."""
     from ralph.cli.steer import stop
 
-    return stop(prd, now=now)
+    return stop(name, prd, now=now)
 
 
 def _skip(task: str, prd: str | None = None) -> int:
@@ -234,6 +234,7 @@ JSON = _switch("json", "for programs")
 FILE = Text("path", PRD.help)
 TASK = Text("task", "a task's id, number, or how its text begins")
 NAME = Text("name", "a session's name (default: the one of this repository)")
+SESSION = Text("name", "a session's name, in any folder (default: the run here)")
 REPORT = (
     _text("since", "all of this time (12h), not only the last run", "DUR"),
     _text("html", "write one page, for any browser", "FILE"),
@@ -264,7 +265,7 @@ COMMANDS = {
     "explain": Command(_explain, (PRD, JSON), THE_TASK),
     "lint": Command(_lint, (PRD, JSON), FILE),
     "pause": Command(_pause, (PRD,)),
-    "stop": Command(_stop, (_switch("now", "end the agent that works, too"), PRD)),
+    "stop": Command(_stop, (_switch("now", "end the agent that works, too"), PRD), SESSION),
     "skip": Command(_skip, (PRD,), THE_TASK),
     "retry": Command(_retry, (_text("note", "for its next prompt", "TEXT"), PRD), THE_TASK),
     "start": Command(_start, (_switch("detach", "without tmux, as a plain process"), *LOOP), NAME),

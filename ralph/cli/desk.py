@@ -102,7 +102,7 @@ def cure_of(one: Standing) -> str:
     name = one.sheet.name
     see = f"ralph attach {name}" if one.sheet.shown == "tmux" else f"ralph tail {name}"
     if one.state == "alive":
-        return f"{see} · ralph stop, in that folder"
+        return f"{see} · ralph stop {name}"
     if one.state == "ended" and one.code == Exit.DONE:
         return f"ralph tail {name} shows its end · ralph ls --clean takes it off this list"
     if one.state == "ended" and one.code == Exit.PARKED:

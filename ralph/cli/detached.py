@@ -16,6 +16,7 @@ from ralph.config import OPTIONS, load
 from ralph.errors import Exit, RalphError
 from ralph.system import lock
 from ralph.system.git import discover
+from ralph.system.logout import ends_at_logout
 from ralph.system.sessions import Sheet, name_for
 from ralph.system.tmux import INSTALL
 from ralph.text import clean
@@ -103,7 +104,9 @@ def _tell_start(desk: Desk, sheet: Sheet, works: Callable[[], bool]) -> int:
     if sheet.shown == "tmux":
         say(f"  {f'ralph attach {name}':<{width}} see it; Ctrl-b d leaves it")
     say(f"  {f'ralph tail {name}':<{width}} follow its lines")
-    say(f"  {'ralph stop':<{width}} end it, in this folder; --now: at once")
+    say(f"  {f'ralph stop {name}':<{width}} end it; --now: at once")
+    if found := ends_at_logout(now.pid or os.getpid()):
+        say(f"WARNING: {found[0]}. {found[1]}", error=True)
     return Exit.DONE
 
 

@@ -31,6 +31,10 @@ def as_lines(found: Sequence[Found]) -> Iterator[str]:
         yield f"{one.level:<8} {one.what:<{width}}  {one.said}"
         if one.cure:
             yield f"{'':<8} {'':<{width}}  {one.cure}"
-    counts = {level: sum(one.level == level for one in found) for level in ("problem", "warning")}
     yield ""
-    yield f"{counts['problem']} problems, {counts['warning']} warnings."
+    yield f"{_count(found, 'problem')}, {_count(found, 'warning')}."
+
+
+def _count(found: Sequence[Found], level: str) -> str:
+    number = sum(one.level == level for one in found)
+    return f"{number} {level}{'' if number == 1 else 's'}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -22,6 +23,9 @@ from ralph.system.exchange import edit_file
 from ralph.system.git import Repo
 from ralph.text import clean, one_line
 
+BEGINNING = 5.0  # seconds in which a session that was just started takes the lock of its checkout
+GLANCE = 0.05
+
 
 @dataclass(frozen=True, slots=True)
 class Going:
@@ -31,18 +35,20 @@ class Going:
     repo: Repo
     pid: int
     attempts: tuple[Chosen, ...] = ()  # those that are going on
+    name: str = ""  # of its session
+    again: str = ""  # how that is started again
 
     @property
     def control(self) -> Control:
         return Control(self.repo.state)
 
     def __str__(self) -> str:
-        return f"The run here (pid {self.pid})"
+        return f"{self.name or 'The run here'} (pid {self.pid})"
 
 
-def going_on(asked: str | None) -> Going | None:
+def going_on(asked: str | None, here: Path | None = None) -> Going | None:
     """The run of this checkout, or None. RalphError where it works through another PRD than the one asked for."""
-    where = look(asked)
+    where = look(asked, here)
     pid = where.holder
     if where.repo is None or pid is None:
         return None
@@ -90,15 +96,34 @@ def resume(flags: Mapping[str, Any], how: str) -> int:
     return Exit.DONE
 
 
-def stop(asked: str | None, *, now: bool) -> int:
-    """The run ends, after its attempt or now; the same command continues it."""
-    going = _running(asked)
+def stop(name: str, asked: str | None, *, now: bool) -> int:
+    """The run here ends, or that of a session in any folder; after its attempt or now."""
+    if name and asked:
+        raise RalphError("a session's name and --prd are both given", "The name alone says which run it is.")
+    going = _of_session(name) if name else _running(asked)
     going.control.stop(now=now)
+    on = f"It goes on with `{going.again}`." if name else "The same command continues it."
     if now:
-        say(f"{going} ends now{_lost(going.attempts)}. The same command continues it.")
+        say(f"{going} ends now{_lost(going.attempts)}. {on}")
     else:
-        say(f"{going} ends {_when(going.attempts)}. The same command continues it. At once: `ralph stop --now`.")
+        at_once = f"`ralph stop{f' {name}' if name else ''} --now`"
+        say(f"{going} ends {_when(going.attempts)}. {on} At once: {at_once}.")
     return Exit.DONE
+
+
+def _of_session(name: str) -> Going:
+    """The run of a session that is alive. One that has only just begun is waited for."""
+    from ralph.cli.desk import Desk, again, cure_of, state_of
+
+    desk, deadline = Desk(), time.monotonic() + BEGINNING
+    while (one := desk.find(name)).state == "alive":
+        going = going_on(None, Path(one.sheet.here))
+        if going is not None and going.pid == one.pid:
+            return replace(going, name=name, again=again(one.sheet))
+        if time.monotonic() > deadline:
+            raise RalphError(f"{name} has not begun to work", f"`ralph tail {name}` shows what it does.")
+        time.sleep(GLANCE)
+    raise RalphError(f"{name} is over: {state_of(one)}", f"{cure_of(one)}.")
 
 
 def _when(attempts: Sequence[Chosen]) -> str:

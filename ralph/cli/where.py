@@ -33,9 +33,9 @@ class Where:
         return read_prd(self.path)
 
 
-def look(asked: str | None) -> Where:
+def look(asked: str | None, here: Path | None = None) -> Where:
     """The PRD that was asked for, else the configured one, else PRD.md, else that of the last run."""
-    here = Path.cwd()
+    here = here or Path.cwd()
     try:
         repo = discover(here)
     except RalphError:

@@ -123,7 +123,9 @@ KINDS = [pytest.param([], marks=needs_tmux, id="tmux"), pytest.param(["--detach"
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_start_ls_tail_stop(place: Place, kind: list[str]) -> None:
+def test_start_ls_tail_stop(
+    place: Place, kind: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
     shown = said("start", *kind, *place.flags, COLOUR="blue")
     assert ("ralph attach repo" in shown) is (not kind)
     assert place.started() == "blue"
@@ -131,7 +133,10 @@ def test_start_ls_tail_stop(place: Place, kind: list[str]) -> None:
     assert (one["name"], one["state"], one["root"]) == ("repo", "alive", str(place.repo.path))
     assert "task     T1 make one" in said("tail", "--no-follow")
 
-    assert "ends when its attempt at “T1 make one” is over" in said("stop")
+    monkeypatch.chdir(tmp_path)  # a session is known in any folder
+    shown = said("stop", "repo")
+    assert "ends when its attempt at “T1 make one” is over. It goes on with `cd " in shown
+    assert "At once: `ralph stop repo --now`." in shown
     place.work()
     lines = said("tail", "repo")  # follows it to its end
     assert "T1 is commit" in lines
@@ -140,6 +145,8 @@ def test_start_ls_tail_stop(place: Place, kind: list[str]) -> None:
     (one,) = listed()
     assert (one["state"], one["code"], one["pid"]) == ("ended", Exit.STOPPED, None)
     assert left(place.folder) == []
+    over = ralph("stop", "repo")
+    assert (over.returncode, "repo is over: ended (exit 3: stopped with work left)" in over.stderr) == (2, True)
 
     assert said("ls", "--clean") == "No detached run. `ralph start` starts one.\n"
     assert place.tmux.panes() == {}
@@ -314,6 +321,8 @@ def test_nothing_is_there(place: Place, capsys: Capture) -> None:
     for words, what in (
         (["tail"], "no session belongs to this checkout"),
         (["tail", "x"], "no session is called `x`"),
+        (["stop", "x"], "no session is called `x`"),
+        (["stop", "x", "--prd", "PRD.md"], "a session's name and --prd are both given"),
     ):
         assert main(words) == Exit.REFUSED
         assert what in capsys.readouterr().err

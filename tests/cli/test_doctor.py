@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from ralph.cli.app import main
 from ralph.cli.doctor import as_lines
 from ralph.doctoring import Found
 from ralph.errors import Exit
+from ralph.system import logout
 
 Capture = pytest.CaptureFixture[str]
 
@@ -46,6 +48,20 @@ def test_what_keeps_a_run_from_working(here: Repository, capsys: Capture, sealed
     assert [found[name] for name in ("gates", "leftovers")] == ["warning"] * 2
 
 
+def test_a_login_that_takes_its_runs_along(
+    here: Repository, capsys: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logout, "PROC", tmp_path)
+    (tmp_path / str(os.getpid())).mkdir()
+    (tmp_path / str(os.getpid()) / "cgroup").write_text("0::/user.slice/user-0.slice/session-2.scope\n")
+    tool = tmp_path / "loginctl"
+    for says, expected in (("yes", "warning"), ("no", None)):
+        tool.write_text(f"#!/bin/sh\necho KillUserProcesses={says}\n")
+        tool.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+        assert levels(capsys, Exit.DONE).get("logout") == expected
+
+
 def test_outside_of_a_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
     monkeypatch.chdir(tmp_path)
     assert levels(capsys, Exit.PARKED)["repository"] == "problem"
@@ -55,3 +71,4 @@ def test_how_it_looks(snapshot: SnapshotAssertion) -> None:
     found = [Found("ok", "git", "2.39.5"), Found("warning", "tmux", "not found", "Install it."),
              Found("problem", "identity", "git does not know who commits", "Tell it.")]  # fmt: skip
     assert "\n".join(as_lines(found)) == snapshot
+    assert list(as_lines(found[:1] * 2))[-1] == "0 problems, 0 warnings."
