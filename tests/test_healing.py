@@ -283,8 +283,8 @@ def check_words(play: Healing, story: Mapping[str, Any], said: str) -> None:
         assert text in (play.repo.path / name).read_text()
     if "notified" in story:
         lines = (play.near / "notified").read_text().splitlines()
-        told = [json.loads(line) for line in lines if line.strip()]
-        events = [one["event"] for letter in told for one in (*letter.get("earlier", ()), letter)]
+        letters = [json.loads(line) for line in lines if line.strip()]
+        events = [one["event"] for letter in letters for one in (*letter.get("earlier", ()), letter)]
         assert sorted(events) == sorted(story["notified"])  # several at once may come as one, or change places
 
 
