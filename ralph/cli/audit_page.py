@@ -144,7 +144,7 @@ def _since(tick: Tick) -> Iterator[str]:
 
 def _change(one: Changed) -> str:
     by = ", ".join(commit[:7] for commit in one.by[:SHOWN]) or "a merge"
-    more = f" and {len(one.by) - SHOWN} more" if len(one.by) > SHOWN else ""
+    more = f" and {one.commits - SHOWN} more" if one.commits > SHOWN else ""
     return f"{sentence(one.path)} {'gone with' if one.gone else 'changed by'} {by}{more}"
 
 

@@ -14,7 +14,10 @@ from ralph.cli.output import say
 from ralph.core import prd
 from ralph.core.over import Needed, is_saved, named_in, needed, of_ref, started
 from ralph.errors import Exit, RalphError
+from ralph.events import RunStarted
+from ralph.model import Task
 from ralph.system import clearing, journal, lock, undo, worktrees
+from ralph.system.control import safe_name
 from ralph.system.git import Git, GitError, Repo, discover
 from ralph.system.journal import BadLineError
 from ralph.text import clean as cleaned
@@ -90,7 +93,8 @@ def look(git: Git, before: float, *, everything: bool = False) -> Found:
             cure = "The next `ralph` there puts it aside; what it needs can't be told before."
             raise RalphError(f"a journal is damaged: {error}", cure, where=str(state / "journal.jsonl")) from error
         need |= needed(steps, lambda name, task: _waits(repo.root / name, task))
-        need |= Needed(attempts=frozenset(one for text in _reviews(state) for one in named_in(text)))
+        over = _ticked(repo, {event.prd for *_, event in steps if isinstance(event, RunStarted)})
+        need |= Needed(attempts=frozenset(one for text in _reviews(state, over) for one in named_in(text)))
     items = [*_refs(git, need, before, saved=everything), *_files(repo, need, before)]
     if need.runs:
         said.append(f"everything of {', '.join(sorted(need.runs))}, which did not end, and the worktrees")
@@ -111,18 +115,30 @@ def _states(repo: Repo) -> list[Path]:
 
 def _waits(path: Path, task: str) -> bool:
     """Whether it is still to be done; also where nobody can tell."""
+    found = _tasks(path)
+    return not found or any(one.id == task and not one.done for one in found)
+
+
+def _tasks(path: Path) -> tuple[Task, ...]:
+    """Those of a PRD; none where it can't be read."""
     try:
-        found = prd.parse(path.read_bytes(), str(path))
+        return prd.parse(path.read_bytes(), str(path)).tasks
     except (OSError, RalphError):
-        return True
-    return any(one.id == task and not one.done for one in found.tasks)
+        return ()
 
 
-def _reviews(state: Path) -> Iterator[str]:
-    """The review files: they go when their task is accepted."""
+def _ticked(repo: Repo, prds: set[str]) -> set[str]:
+    """The names of review files whose tasks are ticked by now, in every PRD that has them."""
+    tasks = [task for name in prds for task in _tasks(repo.root / name)]
+    return {safe_name(task.id) for task in tasks} - {safe_name(task.id) for task in tasks if not task.done}
+
+
+def _reviews(state: Path, over: set[str]) -> Iterator[str]:
+    """The review files, but for those of tasks that are ticked. ralph removes the ones of tasks that it records."""
     for path in clearing.entries(state / "review"):
         with suppress(OSError):
-            yield path.read_text(encoding="utf-8", errors="replace")
+            if path.stem not in over:
+                yield path.read_text(encoding="utf-8", errors="replace")
 
 
 def _refs(git: Git, need: Needed, before: float, *, saved: bool) -> Iterator[Item]:

@@ -10,6 +10,7 @@ from functools import cached_property
 
 from ralph.text import one_line
 
+MOST = 20  # commits that are named
 REVERTS = re.compile(r"^This reverts commit ([0-9a-f]{7,64})\b", re.MULTILINE)
 
 
@@ -36,11 +37,15 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """A file that is not as the proof's commit left it, and who changed it, the newest first (none: a merge)."""
+    """A file that is not as the proof's commit left it, and the newest of the commits that changed it since.
+
+    `commits` counts all of them; none: it was changed in a merge.
+    """
 
     path: str
     gone: bool
     by: tuple[str, ...]
+    commits: int = 0
 
 
 @dataclass(frozen=True)
@@ -52,18 +57,18 @@ class Since:
 
     def reverted(self, commit: str, subject: str) -> Later | None:
         """The commit that took it back and was not taken back itself."""
-        for one in self._after(commit, self.later):
-            if self._names(one, commit, subject) and self.reverted(one.commit, one.subject) is None:
-                return one
-        return None
+        named = [one for one in self._reverts if self._names(one, commit, subject)]
+        return next(
+            (one for one in self._after(commit, named) if self.reverted(one.commit, one.subject) is None), None
+        )
 
     def changed(self, commit: str, files: Sequence[File]) -> tuple[Changed, ...]:
         """Those of its files that are not as it left them."""
-        return tuple(
-            Changed(one.path, not one.now, tuple(by.commit for by in self._after(commit, self._touched[one.path])))
-            for one in files
-            if one.now != one.after
-        )
+        return tuple(self._changed(commit, one) for one in files if one.now != one.after)
+
+    def _changed(self, commit: str, file: File) -> Changed:
+        by = tuple(one.commit for one in self._after(commit, self._touched[file.path]))
+        return Changed(file.path, not file.now, by[:MOST], len(by))
 
     def _names(self, one: Later, commit: str, subject: str) -> bool:
         """Whether it says that it reverts this commit; by its subject where a rebase changed the id."""
@@ -74,8 +79,12 @@ class Since:
         return not known and one.subject in (f'Revert "{subject}"', f'Revert "{one_line(subject, 100)}"')
 
     def _after(self, commit: str, some: Sequence[Later]) -> Iterator[Later]:
-        """Those of them that the commit does not build on."""
-        return (one for one in some if one.commit != commit and one.commit not in self._before(commit))
+        """Those of them that the commit does not build on: those above it, and what was merged beside it."""
+        place = self._place.get(commit, len(self.later))
+        return (one for one in some if self._place[one.commit] < place or self._beside(one.commit, commit))
+
+    def _beside(self, one: str, commit: str) -> bool:
+        return self._has_merges and one != commit and one not in self._before(commit)
 
     def _before(self, commit: str) -> frozenset[str]:
         """What a commit builds on, as far as it is part of what is known here."""
@@ -88,6 +97,18 @@ class Since:
                 seen.update(parents)
             self.ancestors[commit] = frozenset(seen)
         return self.ancestors[commit]
+
+    @cached_property
+    def _place(self) -> Mapping[str, int]:
+        return {one.commit: number for number, one in enumerate(self.later)}
+
+    @cached_property
+    def _has_merges(self) -> bool:
+        return any(len(one.parents) > 1 for one in self.later)
+
+    @cached_property
+    def _reverts(self) -> list[Later]:
+        return [one for one in self.later if one.subject.startswith("Revert ") or REVERTS.search(one.body)]
 
     @cached_property
     def _by_id(self) -> Mapping[str, Later]:

@@ -334,8 +334,8 @@ def test_what_changed_since_is_told_and_no_failure(small: Repository, capsys: Ca
     by = small.commit({"T1.txt": "better\n"}, "fix: T1")
     small.git("rm", "-q", "T2.txt")
     gone = small.commit({}, "chore: tidy up")
-    assert tick(capsys, "T1")["changed"] == [{"path": "T1.txt", "gone": False, "by": [by]}]
-    assert tick(capsys, "T2")["changed"] == [{"path": "T2.txt", "gone": True, "by": [gone]}]
+    assert tick(capsys, "T1")["changed"] == [{"path": "T1.txt", "gone": False, "by": [by], "commits": 1}]
+    assert tick(capsys, "T2")["changed"] == [{"path": "T2.txt", "gone": True, "by": [gone], "commits": 1}]
     assert (tick(capsys, "T1")["undone"], tick(capsys, "T2")["undone"]) == (False, True)
     assert unproven(capsys) == {}
 
@@ -345,7 +345,7 @@ def test_work_beside_that_came_in_with_a_merge(small: Repository, capsys: Captur
     theirs = small.commit({"T1.txt": "theirs\n"}, "feat: beside")
     small.git("switch", "-q", "main")
     small.git("merge", "-q", "-X", "theirs", "--no-edit", "beside")
-    assert tick(capsys, "T1")["changed"] == [{"path": "T1.txt", "gone": False, "by": [theirs]}]
+    assert tick(capsys, "T1")["changed"] == [{"path": "T1.txt", "gone": False, "by": [theirs], "commits": 1}]
 
 
 # ---------------------------------------------------------------- the gates, now

@@ -91,9 +91,15 @@ def test_all_leaves_what_a_parked_task_needs(here: Repository, capsys: Capture) 
 
 def test_what_is_parked_no_more_is_over(here: Repository, capsys: Capture) -> None:
     here.write({"PRD.md": here.read("PRD.md").replace("[ ] T3", "[x] T3")})
-    (here.path / ".git/ralph/review/T3.md").unlink()
     cleaned(capsys, "--all")
     assert kept_refs(here) == set()
+
+
+def test_a_review_file_protects_what_it_names_where_the_journal_is_lost(here: Repository, capsys: Capture) -> None:
+    named = set(re.findall(r"refs/ralph/([^`\s]+)", here.read(".git/ralph/review/T3.md")))
+    (here.path / ".git/ralph/journal.jsonl").unlink()
+    cleaned(capsys, "--all")
+    assert kept_refs(here) == named
 
 
 def test_dry_run_lists_and_leaves(here: Repository, capsys: Capture, snapshot: SnapshotAssertion) -> None:

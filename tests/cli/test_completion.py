@@ -32,10 +32,12 @@ PRD = """\
 
 
 @pytest.fixture
-def here(repo: Repository, monkeypatch: pytest.MonkeyPatch) -> Repository:
-    repo.commit({"PRD.md": PRD, "plan.md": "- [ ] T8 other\n", "docs/x y.md": "", "note.txt": ""})
-    monkeypatch.chdir(repo.path)
-    return repo
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Repository:
+    """What looks like a repository: git is not asked."""
+    made = Repository(tmp_path / "repo")
+    made.write({"PRD.md": PRD, "plan.md": "- [ ] T8 other\n", "docs/x y.md": "", "note.txt": "", ".git/HEAD": ""})
+    monkeypatch.chdir(made.path)
+    return made
 
 
 def offered(capsys: Capture, *words: str, by: str = "zsh") -> tuple[str, list[str]]:
@@ -191,7 +193,7 @@ printf '%s\n' "${COMPREPLY[@]}"
 def test_bash(program: Path, here: Repository) -> None:
     assert bash("ralph st") == ["status", "stop", "start"]
     assert bash("ralph --agent=c") == ["claude", "codex"]
-    assert sorted(bash("ralph --prd=")) == ["PRD.md", "README.md", "docs", "plan.md"]
+    assert sorted(bash("ralph --prd=")) == ["PRD.md", "docs", "plan.md"]
     assert bash("ralph audit docs/") == ["docs/x y.md"]
     assert len(bash("ralph explain ")) == 5
     assert not (here.path / "hacked").exists()

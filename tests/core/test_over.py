@@ -56,6 +56,15 @@ def recorded(n: int, task: str, run: str = RUN) -> list[Step]:
     return [(4.0, run, one) for one in steps]
 
 
+def noted(n: int, task: str) -> list[Step]:
+    """An agent was asked for a hand-over note, and gave one."""
+    steps: list[Event] = [
+        Chosen(n, task, task, 1, "c0", "hand over"), WorkspaceReady(n, "c0"), AgentStarted(n, 1, 1.0),
+        AgentStopped(n, "exited", 0, ended=True), SetAside(n, task, "asked", counted=False),
+    ]  # fmt: skip
+    return [(2.0, RUN, one) for one in steps]
+
+
 REF = f"refs/ralph/{RUN}/1/work"
 CASES: dict[str, tuple[list[Step], set[str], set[tuple[str, int]]]] = {
     "over": ([begin(), *tried(1, "T1"), end()], set(), set()),
@@ -77,6 +86,11 @@ CASES: dict[str, tuple[list[Step], set[str], set[tuple[str, int]]]] = {
         [begin(), *tried(1, "T1", move="hand over", work=REF), end(), begin(OTHER, "b.md"), end(OTHER)],
         set(), {(RUN, 1)},
     ),
+    "handed over, its note written, and another PRD since": (
+        [begin(), *tried(1, "T1", move="hand over", work=REF), *noted(2, "T1"), end(), begin(OTHER, "b.md"),
+         end(OTHER)],
+        set(), {(RUN, 1)},
+    ),
     "tried again": ([begin(), *tried(1, "T1", move="retry", work=REF), end()], set(), set()),
 }  # fmt: skip
 
@@ -84,7 +98,7 @@ CASES: dict[str, tuple[list[Step], set[str], set[tuple[str, int]]]] = {
 @pytest.mark.parametrize(("steps", "runs", "attempts"), CASES.values(), ids=CASES.keys())
 def test_what_is_needed(steps: list[Step], runs: set[str], attempts: set[tuple[str, int]]) -> None:
     found = needed(steps, lambda prd, _: prd != "gone.md")
-    assert (found.runs, found.attempts) == (runs, attempts)
+    assert (set(found.runs), set(found.attempts)) == (runs, attempts)
 
 
 @pytest.mark.parametrize(
@@ -140,6 +154,6 @@ def test_nothing_goes_that_is_needed(acts: list[tuple[str, str]]) -> None:
             run = f"run-{n}"
     found = needed(steps, lambda *_: True)
     kept = {attempt for task in waiting for attempt in tries.get(task, ())}
-    assert (found.runs, found.attempts) == ({run}, kept)
+    assert (set(found.runs), set(found.attempts)) == ({run}, kept)
     assert not any(found.free(*attempt, before=1e12) for attempt in kept)
     assert not found.free(run, None, before=1e12)

@@ -47,7 +47,21 @@ def test_reverts(steps: list[tuple[str, str, str]], by: str) -> None:
 def test_only_what_is_built_on_it_or_came_beside_it_changed_it() -> None:
     since = line((D, "before", ""), FIRST, (B, "after", ""), (C, "after that", ""))
     files = (File("a", "0", "1", "2"), File("b", "0", "1", "1"), File("c", "", "1", ""))
-    assert since.changed(A, files) == (Changed("a", gone=False, by=(C, B)), Changed("c", gone=True, by=()))
+    assert since.changed(A, files) == (
+        Changed("a", gone=False, by=(C, B), commits=2), Changed("c", gone=True, by=()),
+    )  # fmt: skip
+
+
+def test_what_came_in_beside_it_is_no_part_of_it() -> None:
+    """D merges B, which was made beside A; both stand on C, which is of before."""
+    beside = (
+        Later(B, (C,), "beside", "", ("a",)),
+        Later(A, (C,), "feat: T1", "", ("a",)),
+        Later(C, (), "before", "", ("a",)),
+    )
+    for order in (beside, (beside[1], beside[0], beside[2])):
+        since = Since((Later(D, (A, B), "merge"), *order))
+        assert since.changed(A, [File("a", "0", "1", "2")]) == (Changed("a", gone=False, by=(B,), commits=1),)
 
 
 def test_undone_is_all_of_it() -> None:
