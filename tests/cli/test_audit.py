@@ -154,6 +154,7 @@ def test_the_wrong_box_ticked(small: Repository, capsys: Capture) -> None:
     assert unproven(capsys) == {"T2": "ticked by hand"}
 
 
+@pytest.mark.slow
 def test_equal_texts_are_kept_apart(small: Repository, capsys: Capture) -> None:
     lines = "- [ ] one\n  - [ ] tests\n- [ ] two\n  - [ ] tests\n"
     small.commit({"PRD.md": lines}, "start")
@@ -172,7 +173,9 @@ def test_reworded_moved_and_merged_it_is_still_proven(here: Repository, capsys: 
     assert unproven(capsys) == {}
 
 
-@pytest.mark.parametrize("width", [60, pytest.param(80, marks=pytest.mark.slow), 120])
+@pytest.mark.parametrize(
+    "width", [pytest.param(60, marks=pytest.mark.slow), 80, pytest.param(120, marks=pytest.mark.slow)]
+)
 def test_all_kinds_at_once(
     small: Repository, capsys: Capture, monkeypatch: pytest.MonkeyPatch, snapshot: SnapshotAssertion, width: int
 ) -> None:
@@ -206,12 +209,14 @@ def test_amended_is_said(small: Repository, capsys: Capture) -> None:
     assert (main(["audit"]), main(["audit", "--strict"])) == (Exit.DONE, Exit.PARKED)
 
 
+@pytest.mark.slow
 def test_only_the_message_amended_is_no_difference(small: Repository, capsys: Capture) -> None:
     message = small.git("log", "-1", "--format=%B").replace("feat: T1", "feat: the first")
     small.git("commit", "-q", "--amend", "-m", message)
     assert tick(capsys, "T1")["standing"] == "proven"
 
 
+@pytest.mark.slow
 def test_rebased(small: Repository, capsys: Capture) -> None:
     small.git("switch", "-q", "-c", "other", "HEAD~1")
     small.commit({"other.txt": "x"}, "other work")
@@ -312,6 +317,7 @@ def test_a_revert_that_was_reverted_is_none(small: Repository, capsys: Capture) 
     assert tick(capsys, "T1")["standing"] == "proven"
 
 
+@pytest.mark.slow
 def test_a_revert_is_known_after_a_rebase(small: Repository, capsys: Capture) -> None:
     revert_but_keep_the_tick(small, small.git("rev-parse", "HEAD"))
     small.git("switch", "-q", "-c", "other", "HEAD~2")
@@ -340,6 +346,7 @@ def test_what_changed_since_is_told_and_no_failure(small: Repository, capsys: Ca
     assert unproven(capsys) == {}
 
 
+@pytest.mark.slow
 def test_work_beside_that_came_in_with_a_merge(small: Repository, capsys: Capture) -> None:
     small.git("switch", "-q", "-c", "beside", "HEAD~1")
     theirs = small.commit({"T1.txt": "theirs\n"}, "feat: beside")
@@ -428,6 +435,7 @@ def test_before_the_first_commit(repo: Repository, capsys: Capture, monkeypatch:
     assert list(unproven(capsys).values()) == ["ticked by hand, in no commit yet"]
 
 
+@pytest.mark.slow
 def test_a_path_with_anything_in_it(small: Repository, capsys: Capture) -> None:
     name = "a 'b' \"c\" é*.md"
     small.git("mv", "PRD.md", name)
