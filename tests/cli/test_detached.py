@@ -214,6 +214,7 @@ def test_a_run_that_is_refused_says_so_at_once(place: Place, kind: list[str]) ->
     assert "no.md was not found" in said("tail")
     if not kind:
         assert (place.tmux.panes()["repo"].dead, place.tmux.panes()["repo"].code) == (True, 2)
+        until(lambda: place.tmux.panes()["repo"].code is not None)  # tmux sees the end of output before the exit
 
 
 @pytest.mark.parametrize("kind", KINDS)
