@@ -130,7 +130,7 @@ class Story:
 def story(seed: int) -> Story:
     """The story of a seed."""
     dice = random.Random(seed)
-    names = [f"T{number}" for number in range(1, dice.randint(4, 8) + 1)]
+    names = [f"T{number}" for number in range(1, dice.randint(3, 6) + 1)]
     grouped = dice.random() < 0.25
     jobs = tuple(_job(dice, names[:number], name, grouped=grouped) for number, name in enumerate(names))
     at_once = dice.choice((1, 2, 3, 4, 4))

@@ -84,7 +84,7 @@ def unkilled(tmp_path: Path) -> Outcome:
     return _WHOLE[0]
 
 
-@pytest.mark.parametrize(("where", "chunk"), spread(PLACES, daily=9, ci=2))
+@pytest.mark.parametrize(("where", "chunk"), spread(PLACES, daily=12, ci=4))
 def test_killed_anywhere_the_same_command_ends_the_same(tmp_path: Path, where: str, chunk: int) -> None:
     expected = unkilled(tmp_path)
     number = chunk + 1
@@ -99,7 +99,7 @@ def test_killed_anywhere_the_same_command_ends_the_same(tmp_path: Path, where: s
         number += CHUNKS
 
 
-@pytest.mark.parametrize("number", [7, 9, 12])
+@pytest.mark.parametrize("number", spread([9, 7, 12], daily=3))
 def test_killed_twice_at_the_same_place(tmp_path: Path, number: int) -> None:
     expected = unkilled(tmp_path)
     play = fresh(tmp_path, "killed")

@@ -12,6 +12,7 @@ import time
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -58,11 +59,7 @@ def _filled(text: str, out: str) -> str:
     return text.replace("$OUT", out).replace("$FIXTURES", str(FIXTURES)).replace("$PYTHON", sys.executable)
 
 
-def _marks(fault: dict[str, Any]) -> list[pytest.MarkDecorator]:
-    return [pytest.mark.xfail(reason=fault["pending"], strict=True)] if "pending" in fault else []
-
-
-@pytest.mark.parametrize("fault", [pytest.param(one, id=one["name"], marks=_marks(one)) for one in PLAYED])
+@pytest.mark.parametrize("fault", spread(PLAYED, daily=2, ids=itemgetter("name")))
 def test_fault(repo: Repository, fault: dict[str, Any]) -> None:
     scene = Scene(repo, fault)
     if "before" in fault:

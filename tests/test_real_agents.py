@@ -217,6 +217,7 @@ def test_a_refused_login_stops_at_once_with_the_cure(driving: Driving) -> None:
         drive.check_restored()
 
 
+@pytest.mark.slow
 def test_a_used_up_limit_is_waited_out_and_costs_no_try(driving: Driving, client: Client) -> None:
     script: Script = {"T1": [[limited(client, time.time() + 8)], work("T1")], "T2": [work("T2")]}
     with driving(script, subscription=True) as drive:
@@ -252,6 +253,7 @@ def test_a_stream_that_breaks_off_is_nobodys_fault(driving: Driving) -> None:
         assert drive.trailer("Ralph-Attempt") == ["1", "1"]
 
 
+@pytest.mark.slow
 def test_an_agent_that_hangs_is_ended_with_all_that_it_started(driving: Driving) -> None:
     hangs = [shell("setsid -f sleep 1000 </dev/null >/dev/null 2>&1"), hang()]
     with driving({"T1": [hangs, work("T1")], "T2": [work("T2")]}) as drive:
@@ -300,6 +302,7 @@ def test_a_task_that_is_too_large_is_split(driving: Driving) -> None:
         assert len(drive.trailer("Ralph-Task")) == 5
 
 
+@pytest.mark.slow
 def test_a_second_agent_looks_at_the_work(driving: Driving, client: Client) -> None:
     refuses, accepts = [text("VERDICT: REFUSE\n- T1.txt:1: it says nothing")], [text("VERDICT: ACCEPT")]
     script: Script = {
@@ -324,6 +327,7 @@ def test_a_tool_that_runs_for_long_is_no_silence(driving: Driving) -> None:
         assert drive.events("agent stopped")[0]["seconds"] > 5
 
 
+@pytest.mark.slow
 def test_a_token_limit_ends_an_agent_while_it_works(driving: Driving, client: Client) -> None:
     if client.name == "codex":
         pytest.skip("Codex tells its tokens only at the end of a turn")

@@ -8,11 +8,12 @@ import subprocess
 import sys
 import time
 import tomllib
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Repository
+from conftest import Repository, spread
 from syrupy.assertion import SnapshotAssertion
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
@@ -66,7 +67,7 @@ def _content(path: Path) -> tuple[int, bytes]:
 # ---------------------------------------------------------------- refusals
 
 
-@pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
+@pytest.mark.parametrize("case", spread(CASES, daily=2, ids=itemgetter("name")))
 def test_case(repo: Repository, case: dict[str, Any], snapshot: SnapshotAssertion) -> None:
     project = Project(repo, case.get("prd", PRD))
     project.setup(case.get("setup", "true"))

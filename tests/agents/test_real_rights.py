@@ -51,6 +51,7 @@ def test_who_is_only_asked_changes_nothing(rig: Rig) -> None:
     assert (ran.code, ran.one(Kind.ENDED).ok) == (0, True)
 
 
+@pytest.mark.slow
 def test_what_the_user_allows_elsewhere_does_not_let_it_write(claude: Rig) -> None:
     rules = claude.folder / "home" / ".claude" / "settings.json"
     rules.parent.mkdir(parents=True)
@@ -81,6 +82,7 @@ def test_only_the_allowed_commands_are_run(claude: Rig) -> None:
     assert ran.one(Kind.ENDED).text.startswith("It was not permitted to use Bash.")
 
 
+@pytest.mark.slow
 def test_it_can_not_allow_itself_more(claude: Rig) -> None:
     rules = write(".claude/settings.json", '{"permissions": {"allow": ["Bash"]}}')
     ran = claude.run(rules, shell("touch x"), text("done"), order=Order((), commands=("git add",)))
@@ -95,6 +97,7 @@ def test_only_the_allowed_tools_are_there(claude: Rig) -> None:
     assert [signal.ok for signal in ran.signals if signal.kind is Kind.TOOL_DONE] == [True, False]
 
 
+@pytest.mark.slow
 def test_tools_and_commands_hold_together(claude: Rig) -> None:
     order = Order((), tools=("Bash", "Read"), commands=("git add",))
     ran = claude.run(shell("git add -A"), shell("touch b.txt"), write("a.txt", "a"), text("done"), order=order)
@@ -102,6 +105,7 @@ def test_tools_and_commands_hold_together(claude: Rig) -> None:
     assert left(ran.folder) == []
 
 
+@pytest.mark.slow
 def test_it_ends_after_its_turns(claude: Rig) -> None:
     ran = claude.run(shell("true"), shell("true"), shell("true"), text("done"), order=Order((), turns=2))
     assert ran.kinds.count(Kind.TOOL) == 2

@@ -39,6 +39,7 @@ def test_work_is_seen_as_it_is_done(rig: Rig) -> None:
     assert (ran.folder / "a.py").read_text() == "x = 1\n"
 
 
+@pytest.mark.slow
 def test_every_run_is_a_conversation_of_its_own(client: Client, tmp_path: Path) -> None:
     script = {"T0": [[text("wrong")]], "T1": [[shell("true"), text("first")], [text("second")]]}
     with ModelServer(script) as server:
@@ -66,11 +67,13 @@ def test_claude_tells_how_full_its_context_is(rig: Rig) -> None:
     assert told[-1].split == (165_000 - 500 + 1_300, 1_000, 68)
 
 
+@pytest.mark.slow
 def test_the_result_of_a_tool_is_told(rig: Rig) -> None:
     ran = rig.run(shell("echo one; echo two"), text("done"))
     assert ran.one(Kind.TOOL_DONE).text.strip() == "one\ntwo"
 
 
+@pytest.mark.slow
 def test_a_tool_that_fails_is_no_failure_of_the_agent(rig: Rig) -> None:
     ran = rig.run(shell('echo "You\'ve hit your usage limit"; exit 3'), text("You've hit your usage limit."))
     assert ran.one(Kind.TOOL_DONE).ok is False
@@ -102,6 +105,7 @@ def test_a_used_up_limit_tells_when_it_ends(rig: Rig) -> None:
     assert (ran.code, ran.one(Kind.ENDED).ok) == (1, False)
 
 
+@pytest.mark.slow
 def test_a_busy_model_is_tried_again_and_then_told(rig: Rig) -> None:
     ran = rig.run(error(529))
     assert ran.one(Kind.RETRY).text.startswith("overloaded: ")
@@ -109,24 +113,28 @@ def test_a_busy_model_is_tried_again_and_then_told(rig: Rig) -> None:
     assert (ran.code, ran.one(Kind.ENDED).ok) == (1, False)
 
 
+@pytest.mark.slow
 def test_a_retry_that_helps_leaves_no_failure(rig: Rig) -> None:
     ran = rig.run(error(429, headers={"retry-after": "0"}, times=1), text("done"))
     assert [kind for kind in ran.kinds if kind is not Kind.USAGE][-3:] == [Kind.RETRY, Kind.TEXT, Kind.ENDED]
     assert (ran.code, ran.one(Kind.ENDED).ok) == (0, True)
 
 
+@pytest.mark.slow
 def test_a_stream_that_breaks_off(rig: Rig) -> None:
     ran = rig.run(drop())
     assert Kind.NETWORK in ran.kinds
     assert (ran.code, ran.one(Kind.ENDED).ok) == (1, False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("after", ["", "headers"])
 def test_a_model_that_never_answers_shows_no_end_and_no_progress(rig: Rig, after: str) -> None:
     ran = rig.run(hang(after), kill_at="hang")
     assert (set(ran.kinds) <= {Kind.USAGE}, ran.code) == (True, -9)  # Claude tells its model, hence its window
 
 
+@pytest.mark.slow
 def test_an_empty_prompt_is_told_without_json(rig: Rig) -> None:
     ran = rig.run(text("never asked"), prompt="")
     assert (ran.kinds, ran.code) == ([Kind.ERROR], 1)
