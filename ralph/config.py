@@ -105,6 +105,10 @@ class Settings:
     notify_urls: tuple[str, ...] = _set(
         (), Sort.SECRETS, "File", "who is told, as addresses of apprise; RALPH_NOTIFY_URLS adds to it", flag=False
     )
+    daily_notes: bool | None = _set(
+        None, Sort.SWITCH, "File", "list the run in memory/YYYY-MM-DD.md while it goes on (default: `ralph start`)",
+        flag=False,
+    )  # fmt: skip
     backoff: float = _set(30.0, Sort.DURATION, "File", "the first wait after a failure that passes", flag=False)
     circles: int = _set(3, Sort.COUNT, "File", "so often the same in a row is a circle", least=2, flag=False)
     similarity: float = _set(0.85, Sort.SHARE, "File", "what counts as the same", flag=False)
@@ -140,6 +144,8 @@ class Settings:
     )  # fmt: skip
 
     resume: str = ""  # `ralph resume`: "set-aside" or "keep"
+    session: str = ""  # under this name the daily note lists it ...
+    again: str = ""  # ... with this command, which starts it again; "": it is not listed
     given: frozenset[str] = frozenset()  # names that a flag or the file set; all others are defaults
 
     @property

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from ralph import healing, judging, notifying, paper, start, steering, waking
+from ralph import healing, judging, notifying, noting, paper, start, steering, waking
 from ralph.config import Settings
 from ralph.core import plan, recovery
 from ralph.core.life import CHECK, Attempt, State
@@ -30,7 +30,7 @@ def run(
 
     `tell` gets what happens; `beat` is called several times a second while the run waits for something.
     """
-    with start.open_run(settings, cwd, tell, beat) as this, notifying.ringing(this):
+    with start.open_run(settings, cwd, tell, beat) as this, noting.listed(this), notifying.ringing(this):
         try:
             ending = _how(this)(this)
         except RalphError as error:

@@ -136,7 +136,7 @@ def refuse_dirty(run: Run) -> None:
             )
         return
     staged = split(run.git.repo("diff-index", "--cached", "--name-only", "-z", "HEAD", "--"))
-    if dirty := sorted({*now.changed, *staged} - run.paths.both):
+    if dirty := sorted({*now.changed, *staged} - run.paths.both - run.git.unseen):
         raise RalphError(f"tracked files have uncommitted changes: {len(dirty)}{_listed(dirty)}",
                          "Commit them, or put them away with `git stash`, then start again.")  # fmt: skip
     if nested := [path for path in now.untracked if path.endswith("/")]:

@@ -15,7 +15,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from ralph import notifying, paper, questions
+from ralph import notifying, noting, paper, questions
 from ralph.branch import take_branch
 from ralph.config import Settings
 from ralph.core import notices, plan, prd, sensitive
@@ -51,6 +51,7 @@ def open_run(
         run = _assemble(settings, cwd, tell, git, path, stop)
         run.control.clear()
         stop.beat = partial(beat, run) if beat else None
+        noting.overlook(run)
         try:
             _wake(run)
             yield run

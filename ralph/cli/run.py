@@ -25,8 +25,10 @@ def run(flags: Mapping[str, Any], resume: str = "") -> int:
         say(dry_run(settings, here))
         return Exit.DONE
     from ralph import loop
+    from ralph.cli.noted import noted
     from ralph.cli.screen import Screen
 
+    settings = noted(settings, flags)
     with Screen(settings, repo.state) as screen:
         code = loop.run(settings, here, screen.tell, screen.beat)
     screen.end()

@@ -254,7 +254,8 @@ def _hidden(git: Git, before: Before, changes: tuple[Change, ...]) -> tuple[str,
     rules = (f"--exclude-from={git.own / name}" for name in ("info/exclude", "excludes"))
     everything = git.tree("ls-files", "-o", "-z", *rules)
     shown = set(git.tree("ls-files", "-o", "-z", "--exclude-standard").split(b"\0"))
-    unseen = [path for path in everything.split(b"\0") if path and path not in shown]
+    notes = {os.fsencode(path) for path in git.unseen}
+    unseen = [path for path in everything.split(b"\0") if path and path not in shown | notes]
     ignored = _ignored_before(git, before, unseen) if unseen else set()
     return tuple(os.fsdecode(path) for path in unseen if path not in ignored)
 

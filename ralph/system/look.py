@@ -40,7 +40,7 @@ class Looker:
         self._running, self._due = [], now + max(self._every, SHARE * (now - self._began))
         if any(code for _, _, code in answers):
             return None  # the agent is changing the very index, or the repository is gone: the examination tells
-        paths = [path for out, _, _ in answers for path in split(out)]
+        paths = [path for out, _, _ in answers for path in split(out) if path not in self._git.unseen]
         return dict.fromkeys(paths, GONE) | look(self._git.where.root, paths)
 
     def close(self) -> None:

@@ -123,6 +123,14 @@ def note_begin(path: Path) -> None:
     write(path.with_suffix(".pid"), {"pid": os.getpid(), "started": start_time(os.getpid())})
 
 
+def of_process(state: Path, pid: int) -> Sheet | None:
+    """The sheet of the run that this process is, if it is a detached one."""
+    for noted in (state / "sessions").glob("*.pid"):
+        if read(noted) == {"pid": pid, "started": start_time(pid)}:
+            return _sheet(read(noted.with_suffix(".json")))
+    return None
+
+
 def note_end(path: Path, code: int) -> None:
     """In the run: its exit code."""
     write(path.with_suffix(".code"), {"code": code, "time": time.time()})

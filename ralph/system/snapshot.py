@@ -53,7 +53,11 @@ def scan(git: Git) -> Scan:
     changed, untracked, refs = git.together(
         ("tree", ("diff-files", "--name-only", "-z")), ("tree", UNTRACKED), ("repo", REFS)
     )
-    return Scan(split(changed), split(untracked), git.shown(refs))
+    return Scan(_seen(git, changed), _seen(git, untracked), git.shown(refs))
+
+
+def _seen(git: Git, out: bytes) -> tuple[str, ...]:
+    return tuple(path for path in split(out) if path not in git.unseen)
 
 
 def split(out: bytes) -> tuple[str, ...]:

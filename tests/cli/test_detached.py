@@ -145,6 +145,7 @@ def test_start_ls_tail_stop(
     (one,) = listed()
     assert (one["state"], one["code"], one["pid"]) == ("ended", Exit.STOPPED, None)
     assert left(place.folder) == []
+    assert not (place.repo.path / "memory").exists()  # the daily note listed it while it went on
     over = ralph("stop", "repo")
     assert (over.returncode, "repo is over: ended (exit 3: stopped with work left)" in over.stderr) == (2, True)
 
@@ -213,8 +214,8 @@ def test_a_run_that_is_refused_says_so_at_once(place: Place, kind: list[str]) ->
     assert "the session repo has ended already, exit code 2" in done.stderr
     assert "no.md was not found" in said("tail")
     if not kind:
-        assert (place.tmux.panes()["repo"].dead, place.tmux.panes()["repo"].code) == (True, 2)
         until(lambda: place.tmux.panes()["repo"].code is not None)  # tmux sees the end of output before the exit
+        assert (place.tmux.panes()["repo"].dead, place.tmux.panes()["repo"].code) == (True, 2)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -228,10 +229,14 @@ def test_one_that_was_killed_is_dead_and_goes_on_with_the_same_command(place: Pl
     shown = said("ls")
     assert "repo  dead" in shown
     assert "&& ralph start repo" in shown
+    (note,) = (place.repo.path / "memory").iterdir()
+    (before,) = [line for line in note.read_text().splitlines() if line.startswith("- repo, since ")]
+    assert f"`{listed()[0]['again']}`" in before
     until(lambda: not left(place.folder))
     said("start", *kind, *place.flags)
     place.started()
     assert place.one().state == "alive"
+    assert note.read_text().count("- repo, since ") == 1
 
 
 # ---------------------------------------------------------------- refused
