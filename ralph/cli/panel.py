@@ -16,10 +16,11 @@ from ralph.cli.output import write
 from ralph.core.history import History
 from ralph.core.life import State
 from ralph.errors import RalphError
-from ralph.events import Event
+from ralph.events import AgentReported, Event
 from ralph.run import Run
 from ralph.show.lines import sentence
-from ralph.show.live import Facts, Hand, Live, Row, wide
+from ralph.show.live import Facts, Hand, Live
+from ralph.show.rows import Row, wide
 from ralph.text import clean, mask, one_line, secrets_of
 
 GLANCE = 0.1  # seconds between two looks at the keys
@@ -51,6 +52,8 @@ class Panel:
         """Take note of an event, and print what is told of it over the rows; as without them where none are."""
         try:
             self._live.see(event, time.time())
+            if not isinstance(event, AgentReported):
+                self._painted = 0.0  # what no event tells has changed, too
             if text and self._open and self._mine():
                 self._paint(text)
                 return
@@ -77,7 +80,7 @@ class Panel:
         for key in keys:
             self._press(run, key)
         if (keys or now - self._painted >= REST or self._size != self._now()) and self._may_write():
-            self._facts = facts(run)
+            self._facts, self._painted = facts(run), now
             self._paint()
 
     def close(self) -> None:
@@ -105,7 +108,7 @@ class Panel:
             self._answer = self._skip = ""
         hand = Hand(self._keyboard.there, self._answer, self._help)
         rows = self._live.rows(self._facts, time.time(), columns, height, hand)
-        away, self._painted = self._away(), time.monotonic()
+        away = self._away()
         # a row is never wrapped, whatever the terminal thinks of the width of a sign
         drawn = "\n".join(map(self._drawn, rows))
         whole = f"{away}{text}\x1b[?7l{drawn}\x1b[?7h"
@@ -201,12 +204,13 @@ def skippable(history: History) -> tuple[str, str]:
 
 def facts(run: Run) -> Facts:
     """What no event tells."""
-    leaves = [task for task in run.seen.tasks if task.leaf] if run.seen else []
-    done = sum(task.done for task in leaves)
-    parked = sum(not task.done and task.fields.parked is not None for task in leaves)
     history, settings = run.history, run.settings
+    leaves = [task for task in run.seen.tasks if task.leaf] if run.seen else []
+    open_ones = [task for task in leaves if not task.done]
+    parked = sum(task.fields.parked is not None for task in open_ones)
+    done = len(leaves) - len(open_ones)
     return Facts(
-        done, parked, len(leaves) - done - parked, run.seconds, settings.max_time,
+        done, parked, len(open_ones) - parked, run.seconds, settings.max_time,
         history.attempts, settings.max_iterations, history.tokens, run.max_tokens, history.cost, run.max_cost,
         pausing=run.control.paused() is not None, stopping=run.control.stop_asked() or "",
     )  # fmt: skip

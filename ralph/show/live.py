@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len
 
 from ralph import events
 from ralph.events import Event
 from ralph.show.lines import LABEL, count, duration
+from ralph.show.rows import Part, Row, bar, cut, label, narrow, shortened
 from ralph.show.running import Running
 from ralph.show.summary import Outcome
 from ralph.text import clean, mask, one_line
@@ -28,17 +29,6 @@ HELP = (
     ("^C", "end now; what runs is set aside and uses up no try"),
     ("^Z", "lay it aside, `fg` brings it back; `ralph logs` has all lines"),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A stretch of text in one style: "", dim, bold, green, yellow, red."""
-
-    text: str
-    style: str = ""
-
-
-Row = tuple[Part, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +122,7 @@ class Live:
         while len(head + tasks + still + left + below) + min(len(attempts), 2) > most and (head or left):
             (left or head).clear()
         room = most - len(head + tasks + still + left + below)
-        return [*head, *tasks, *_shortened(attempts, room, wide), *still, *left, *below][:most]
+        return [*head, *tasks, *shortened(attempts, room, wide), *still, *left, *below][:most]
 
     def _head(self, facts: Facts, wide: int) -> Row:
         """A line across, with who works where, and what the run took so far."""
@@ -144,7 +134,7 @@ class Live:
         who = cut(self._safe(who), max(0, wide - cell_len(took) - 6))
         fill = "─" * max(0, wide - 4 - cell_len(who) - cell_len(took))
         row = (Part("──", "dim"), Part(who), Part(fill, "dim"), Part(took), Part("──", "dim"))
-        return _narrow(row, wide)
+        return narrow(row, wide)
 
     def _spent(self, facts: Facts) -> tuple[int, float | None]:
         """With what the agents that still work have told so far."""
@@ -157,42 +147,42 @@ class Live:
         if not total:
             return []
         said = f"{facts.done} of {total} done" + (f", {facts.parked} parked" if facts.parked else "")
-        bar = min(BAR, wide - LABEL - len(said) - 2)
-        shown = _bar(bar, facts.done, facts.parked, total) if bar >= 8 else ()
-        return [_narrow((_label("tasks"), *shown, Part(said)), wide)]
+        room = min(BAR, wide - LABEL - len(said) - 2)
+        shown = bar(room, facts.done, facts.parked, total) if room >= 8 else ()
+        return [narrow((label("tasks"), *shown, Part(said)), wide)]
 
     def _attempts(self, now: float, wide: int) -> list[Row]:
         rows = [row for n, one in self._run.running.items() for row in self._attempt(n, one, now, wide)]
         own = self._checks.get(0)
         if own and own.now:
-            rows.append(_narrow((_label("gates"), Part(self._safe(own.sentence(now)))), wide))
+            rows.append(narrow((label("gates"), Part(self._safe(own.sentence(now)))), wide))
         return rows
 
     def _attempt(self, n: int, one: Running, now: float, wide: int) -> list[Row]:
         """The task, and what was spent on it; below it what goes on."""
         chosen, several = one.chosen, self._run.started is not None and self._run.started.at_once > 1
-        text, label = self._safe(chosen.text), "task"
+        text, name = self._safe(chosen.text), "task"
         if several:
-            label = cut(self._safe(chosen.task), LABEL - 1)
+            name = cut(self._safe(chosen.task), LABEL - 1)
             text = text.removeprefix(chosen.task).lstrip(" :.-") or text
         tried = ASKED.get(chosen.purpose, chosen.purpose) or f"try {chosen.attempt}"
         tokens = one.tokens if wide >= ROOMY or one.cost is None else 0
         numbers = f"  {tried}, {_spent(now - one.since, tokens, one.cost)}"
         text = cut(text, max(0, wide - LABEL - cell_len(numbers)))
         gap = " " * max(0, wide - LABEL - cell_len(text) - cell_len(numbers))
-        first = (_label(label, "bold"), Part(text, "bold"), Part(gap + numbers))
-        return [_narrow(first, wide), self._doing(n, one, now, wide)]
+        first = (label(name, "bold"), Part(text, "bold"), Part(gap + numbers))
+        return [narrow(first, wide), self._doing(n, one, now, wide)]
 
     def _doing(self, n: int, one: Running, now: float, wide: int) -> Row:
         """The agent's last action, and how long ago that was if it is long; or its gates."""
         checks = self._checks.get(n)
         if checks and (said := checks.sentence(now)):
             red = "RED" in checks.ended.values()
-            return _narrow((_label(), Part(f"gates: {self._safe(said)}", "red" if red else "")), wide)
+            return narrow((label(), Part(f"gates: {self._safe(said)}", "red" if red else "")), wide)
         seen = now - self._acted.get(n, now)
         age = f" ({_time(seen)} ago)" if n not in self._stopped and seen >= OLD else ""
         doing = cut(self._safe(one.doing), max(0, wide - LABEL - len(age)))
-        return _narrow((_label(), Part(doing), Part(age, "dim")), wide)
+        return narrow((label(), Part(doing), Part(age, "dim")), wide)
 
     def _still(self, facts: Facts, now: float, wide: int) -> list[Row]:
         """Why nothing starts, now or soon."""
@@ -208,7 +198,7 @@ class Live:
             said.append(("pauses", _when(len(self._run.running), several)))
         if facts.stopping:
             said.append(("stops", "now" if facts.stopping == "now" else _when(len(self._run.running), several)))
-        return [_narrow((_label(name, "yellow"), Part(self._safe(text), "yellow")), wide) for name, text in said]
+        return [narrow((label(name, "yellow"), Part(self._safe(text), "yellow")), wide) for name, text in said]
 
     def _left(self, facts: Facts, wide: int) -> Row:
         """What the limits of the run leave."""
@@ -230,19 +220,19 @@ class Live:
         for number, (text, share) in enumerate(left):
             parts += [Part(", ")] if number else []
             parts.append(Part(text, "yellow" if share < LOW else ""))
-        return _narrow((_label("left"), *parts), wide)
+        return narrow((label("left"), *parts), wide)
 
     def _below(self, facts: Facts, hand: Hand, wide: int) -> list[Row]:
         """What can be pressed, and what came of it."""
         if not hand.keys:
             return []
-        rows = [_narrow((_label(key, "bold"), Part(text)), wide) for key, text in HELP if hand.help]
+        rows = [narrow((label(key, "bold"), Part(text)), wide) for key, text in HELP if hand.help]
         if hand.answer:
-            return [*rows, _narrow((Part(self._safe(hand.answer), "yellow"),), wide)]
+            return [*rows, narrow((Part(self._safe(hand.answer), "yellow"),), wide)]
         pause = "go on" if facts.pausing or self._run.paused else "pause"
         words = (("p", pause), ("s", "skip"), ("q", "stop after this"), ("?", "close" if hand.help else "help"))
         parts = [part for key, word in words for part in (Part(f"   {key}", "bold"), Part(f" {word}", "dim"))]
-        return [*rows, _narrow((Part(parts[0].text.lstrip(), "bold"), *parts[1:]), wide)]
+        return [*rows, narrow((Part(parts[0].text.lstrip(), "bold"), *parts[1:]), wide)]
 
     def _safe(self, text: str) -> str:
         """Nothing of it acts on a terminal, and no secret is in it."""
@@ -274,56 +264,3 @@ def _clock(when: float, now: float) -> str:
     """A time of day; with its date where it is not today's."""
     then, today = (datetime.fromtimestamp(one).astimezone() for one in (when, now))
     return f"{then:%H:%M:%S}" if then.date() == today.date() else f"{then:%Y-%m-%d %H:%M}"
-
-
-# ---------------------------------------------------------------- columns
-
-
-def cut(text: str, width: int) -> str:
-    """At most so many columns of it, an ellipsis where it was cut; wide characters count as two."""
-    if cell_len(text) <= width:
-        return text
-    return set_cell_size(text, width - 1).rstrip() + "…" if width > 0 else ""
-
-
-def wide(row: Row) -> int:
-    """The columns that a row takes."""
-    return sum(cell_len(part.text) for part in row)
-
-
-def plain(row: Row) -> str:
-    """A row without its styles."""
-    return "".join(part.text for part in row)
-
-
-def _label(text: str = "", style: str = "dim") -> Part:
-    return Part(f"{text}{' ' * (LABEL - cell_len(text))}", style)
-
-
-def _narrow(row: Row, width: int) -> Row:
-    """Cut at the end."""
-    kept: list[Part] = []
-    for part in row:
-        text = cut(part.text, width)
-        width -= cell_len(text)
-        kept += [Part(text, part.style)] if text else []
-        if text != part.text:
-            break
-    return tuple(kept)
-
-
-def _bar(width: int, done: int, parked: int, total: int) -> Row:
-    """Full only when all is done; what is there shows, however little it is."""
-    first = min(width - (done < total), max(width * done // total, bool(done)))
-    second = min(width - first, max(width * parked // total, bool(parked)))
-    rest = width - first - second
-    return (Part("━" * first, "green"), Part("━" * second, "yellow"), Part("┄" * rest, "dim"), Part("  "))
-
-
-def _shortened(rows: list[Row], room: int, wide: int) -> list[Row]:
-    """The first attempts, and how many more there are."""
-    if len(rows) <= room:
-        return rows
-    kept = max(0, (room - 1) // 2 * 2)
-    more = (len(rows) - kept + 1) // 2
-    return [*rows[:kept], _narrow((_label(), Part(f"and {more} more", "dim")), wide)]

@@ -12,7 +12,8 @@ from syrupy.assertion import SnapshotAssertion
 
 from ralph import events
 from ralph.events import Event
-from ralph.show.live import Facts, Hand, Live, cut, plain, wide
+from ralph.show.live import Facts, Hand, Live
+from ralph.show.rows import cut, plain, wide
 
 NOW = 1_800_000_000.0
 START = events.RunStarted(
