@@ -76,6 +76,7 @@ def test_a_note_that_git_tracks_is_as_before_but_for_what_a_person_wrote(repo: R
     assert repo.read(note) == HAND + "by hand\nby hand\n"
 
 
+@pytest.mark.slow
 def test_what_attempts_leave_is_taken_back_and_the_note_stays(repo: Repository) -> None:
     note = today()
     made = Play(repo, {"prd": PRD, "agent": f"echo by hand >> {note}; echo x > T9.txt", "untracked": {note: HAND}})
@@ -85,6 +86,7 @@ def test_what_attempts_leave_is_taken_back_and_the_note_stays(repo: Repository) 
     assert not (repo.path / "T9.txt").exists()
 
 
+@pytest.mark.slow
 def test_a_note_that_becomes_ignored_is_not_hidden_work(repo: Repository) -> None:
     made = play(repo, agent="echo memory/ > .gitignore", prd="- [ ] T1 make one\n")
     done = made.ralph("--max-retries", "0")
