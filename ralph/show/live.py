@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,6 +20,7 @@ from ralph.text import clean, mask, one_line
 LEAST = 20  # columns: below that rows are cut all the same
 BAR = 40  # columns of the bar at most
 OLD = 10.0  # seconds after which an action is told with its age
+DEEP = re.compile(r"(?<!\S)/\S*/(?=[^/\s]+/[^/\s]+)")  # all of a path but its last two names
 ROOMY = 76  # columns from which on tokens stand beside the cost
 LOW = 0.1  # of a limit: what is left is shown as a warning
 ASKED = {"check": "its own checks", "hand over": "a hand-over note", "split": "smaller tasks"}
@@ -181,8 +183,10 @@ class Live:
             return narrow((label(), Part(f"gates: {self._safe(said)}", "red" if red else "")), wide)
         seen = now - self._acted.get(n, now)
         age = f" ({_time(seen)} ago)" if n not in self._stopped and seen >= OLD else ""
-        doing = cut(self._safe(one.doing), max(0, wide - LABEL - len(age)))
-        return narrow((label(), Part(doing), Part(age, "dim")), wide)
+        doing, room = self._safe(one.doing), max(0, wide - LABEL - len(age))
+        if cell_len(doing) > room:
+            doing = DEEP.sub("…/", doing)  # the end of a path tells more than its beginning
+        return narrow((label(), Part(cut(doing, room)), Part(age, "dim")), wide)
 
     def _still(self, facts: Facts, now: float, wide: int) -> list[Row]:
         """Why nothing starts, now or soon."""

@@ -23,6 +23,7 @@ ALONE = replace(START, at_once=0)
 COUNT = "T1 Count the books on each shelf and show the sum below it, also when the shelf is empty"
 FIND = "T2 Find by author"
 WIDE = "本の一覧を著者名と題名で並べ替える 🙂 also e\u0301crit"
+DEEP = "/home/ada/.cache/ralph/shelf-7caeaf57/2/shelf"
 FACTS = Facts(4, 1, 7, 723.4, 28800.0, 6, 50, 900_000, None, 1.1, 20.0)
 
 Story = tuple[tuple[float, Event], ...]  # seconds before now
@@ -54,7 +55,7 @@ SEVERAL: Story = (
     (150, events.Chosen(2, "T2", FIND, 2, "1a2b3c4")),
     (149, events.AgentStarted(2, 98, 1.0, "codex")),
     (100, events.Chosen(3, "0f9e8d7c6b5a", WIDE, 1, "1a2b3c4", "split")),
-    (5, events.AgentReported(1, "Edit list.js", 12_400, 0.21)),
+    (5, events.AgentReported(1, f"Edit {DEEP}/src/books/list.js", 12_400, 0.21)),
     (4, events.AgentReported(2, "Read " + WIDE, 900)),
     (3, events.AgentStopped(2, "exited", 0, 58.4, 1_000, 0.01, ended=True)),
 )
