@@ -17,7 +17,7 @@ from ralph.show.running import Running
 from ralph.show.summary import Outcome
 from ralph.text import clean, mask, one_line
 
-LEAST = 20  # columns: below that rows are cut all the same
+LEAST, MOST = 20, 120  # columns of a row
 BAR = 40  # columns of the bar at most
 OLD = 10.0  # seconds after which an action is told with its age
 DEEP = re.compile(r"(?<!\S)/\S*/(?=[^/\s]+/[^/\s]+)")  # all of a path but its last two names
@@ -116,7 +116,7 @@ class Live:
 
     def rows(self, facts: Facts, now: float, width: int, height: int, hand: Hand = Hand()) -> list[Row]:
         """At most half of the terminal's rows, each narrower than it. `now` in epoch seconds."""
-        wide, most = max(LEAST, width - 1), max(2, height // 2)
+        wide, most = max(LEAST, min(width - 1, MOST)), max(2, height // 2)
         head, tasks = [self._head(facts, wide)], self._tasks(facts, wide)
         still, left = self._still(facts, now, wide), [self._left(facts, wide)]
         below = self._below(facts, hand, wide)

@@ -95,6 +95,10 @@ def test_moments(width: int, snapshot: SnapshotAssertion) -> None:
     assert "\n".join(shown) == snapshot
 
 
+def test_on_a_wide_terminal_what_belongs_together_stays_together() -> None:
+    assert max(map(wide, live(SEVERAL).rows(FACTS, NOW, 300, 40))) == 120
+
+
 @pytest.mark.parametrize("height", [2, 4, 8, 12, 14, 20])
 def test_it_takes_half_of_the_terminal_at_most(height: int, snapshot: SnapshotAssertion) -> None:
     rows = live(WAITS).rows(FACTS, NOW, 80, height, Hand())
