@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from select import select
 from typing import Any
 
 import pytest
@@ -314,13 +315,22 @@ def test_attach_needs_a_terminal_and_shows_it_there(place: Place) -> None:
     seen = b""
     while b"T1 make one" not in seen:
         seen += os.read(terminal, 65536)
-    place.tmux._call("detach-client", "-s", "=repo")  # keys that come at once are pasted text to tmux
-    with suppress(OSError):  # EIO: it is gone
-        while os.read(terminal, 65536):
-            pass
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    until(lambda: left_by_keys(pid, terminal))
     os.close(terminal)
     assert place.one().state == "alive"
+    assert len(left(place.folder)) > 0
+
+
+def left_by_keys(pid: int, terminal: int) -> bool:
+    """Ctrl-b, then d; at once they would be pasted text to tmux. Whether it took them."""
+    with suppress(OSError):  # EIO: it is gone
+        for key in b"\x02d":
+            os.write(terminal, bytes([key]))
+            while select([terminal], [], [], 0.1)[0] and os.read(terminal, 65536):
+                pass
+    ended, status = os.waitpid(pid, os.WNOHANG)
+    assert not ended or os.waitstatus_to_exitcode(status) == 0
+    return bool(ended)
 
 
 def test_nothing_is_there(place: Place, capsys: Capture) -> None:
