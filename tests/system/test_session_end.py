@@ -110,7 +110,7 @@ def test_the_exit_ends_it_though_a_child_goes_on_printing(desk: Desk) -> None:
     end = desk.run(agent("chatty_child.sh"))
     assert (end.why, end.code) == (Why.EXITED, 0)
     assert "still here" in end.tail
-    assert keep.LINGER < end.seconds < 10, "it may finish its sentence"
+    assert 0.2 + keep.GAP < end.seconds < 10, "it may finish its sentence, and on a busy machine it pauses in it"
 
 
 @pytest.mark.parametrize(("seconds", "size"), [(0.03, 0), (0.5, 300_000)])
