@@ -28,6 +28,7 @@ from ralph.text import clean, mask, one_line
 from ralph.worker import Worker
 
 SIGN_OF_LIFE = 30.0  # seconds
+ORDERS = 0.05  # seconds between two looks for orders of other terminals
 SHOWN = 0.2  # seconds between two tool calls that are shown
 MOMENT = 0.3  # seconds between an agent's last usage and its end
 
@@ -169,7 +170,7 @@ class Follower:
         self._last = time.monotonic()
         self._watch = Watch(_limits(run, worker), self._last, worker.agent.window(worker.model))
         self._before = run.tally(task)
-        self._refused = False
+        self._refused, self._looked = False, 0.0
         self._over = 0.0  # since when a limit of the run is reached
         self._split = (0, 0, 0)
 
@@ -242,10 +243,15 @@ class Follower:
         return limit if limit and time.monotonic() - self._over > MOMENT else ""
 
     def _ordered(self) -> Why | None:
-        if self._run.hurried:
+        """What people want. Files with orders are not looked for after each of a hundred signals."""
+        if self._run.stop:
             return Why.INTERRUPTED
-        if self._task.id in self._run.control.skipped():
-            return Why.SKIPPED
+        if time.monotonic() - self._looked >= ORDERS:
+            self._looked = time.monotonic()
+            if self._run.hurried:
+                return Why.INTERRUPTED
+            if self._task.id in self._run.control.skipped():
+                return Why.SKIPPED
         return Why.REFUSED if self._refused else None  # it would ask again for minutes, in vain
 
     def answer(self) -> str | None:

@@ -27,7 +27,6 @@ __all__ = ["NONINTERACTIVE", "Tally", "run"]
 
 TAIL = 4000  # characters
 BUSY = 0.2  # of one core, on average: so much work is no hang
-ASK = 0.02  # seconds between two questions whether to stop, while signals come
 FIRST_LOOK = 0.1  # of the patience, after which CPU time begins to count
 
 Stop = Callable[[], tuple[Why, str] | Why | None]
@@ -65,7 +64,7 @@ def run(
     in the runner; without it the agent has no events, and output is what counts as progress.
 
     `started(pid, start time)` is called before anything runs, with the runner's. `tell` gets each signal, `stop` is
-    asked at least five times a second, soon after each: its answer, a reason and perhaps a sentence, ends the agent
+    asked after each and at least five times a second: its answer, a reason and perhaps a sentence, ends the agent
     within 1.5 s. Else `answer`, asked ten times a second while nothing is told, may give a text to type into the
     agent's terminal, with Enter.
 
@@ -105,7 +104,6 @@ class Session:
     def begin(self, pid: int) -> None:
         """The clock starts; the agent will be below this process."""
         self._began = self._progress = time.monotonic()
-        self._asked = 0.0
         self._effort = Effort(pid)
 
     def hear(self, message: Message) -> None:
@@ -119,7 +117,7 @@ class Session:
     def over(self, quiet: bool) -> bool:
         """Whether the agent has to end now. Silence is judged only when everything said was heard."""
         now = time.monotonic()
-        if (quiet or now - self._asked > ASK) and self._asked_to_stop():
+        if self._asked_to_stop():
             return True
         if now - self._began > self._wall:
             self._why = Why.OVERRAN
@@ -128,7 +126,6 @@ class Session:
         return self._why is not None
 
     def _asked_to_stop(self) -> bool:
-        self._asked = time.monotonic()
         if asked := self._stop():
             self._why, self._detail = (asked, "") if isinstance(asked, Why) else asked
         return bool(asked)
