@@ -379,7 +379,7 @@ MESSES: dict[str, Mess] = {
 
 
 @pytest.mark.parametrize("onto", ["the same", pytest.param("the next", marks=pytest.mark.slow)])
-@pytest.mark.parametrize("mess", MESSES)
+@pytest.mark.parametrize("mess", spread(MESSES, daily=3))
 def test_whatever_was_left_it_is_the_commit(
     repo: Repository, pool: Pool, first: str, second: str, tmp_path: Path, mess: str, onto: str
 ) -> None:
