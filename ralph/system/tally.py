@@ -27,7 +27,7 @@ class Tally:
         self.open_tools = 0  # tool calls without a result yet
         self.tokens = 0
         self.cost: float | None = None  # USD; None as long as the agent has not told any
-        self._counted = Usage()
+        self._priced, self._spent = 0, 0.0  # messages that told their cost, and its sum
         self._by_key: dict[str, Usage] = {}
         self._actions: deque[str] = deque(maxlen=ACTIONS)
         self._wrote: dict[str, None] = {}
@@ -65,21 +65,24 @@ class Tally:
 
     def _count(self, usage: Usage) -> None:
         """Add it up. The same key again replaces what was told before; the last word replaces all."""
-        told = usage.cost
         if usage.final:
-            self._counted, self._by_key = Usage(usage.tokens, self.cost if told is None else told), {}
-            self.tokens, self.cost = self._counted.tokens, self._counted.cost
+            self._begin_again(usage.tokens, self.cost if usage.cost is None else usage.cost)
             return
         before = self._by_key.get(usage.key, Usage()) if usage.key else Usage()
-        self.tokens += usage.tokens - before.tokens
         if usage.key:
             self._by_key[usage.key] = usage
-        else:
-            self._counted = Usage(self._counted.tokens + usage.tokens, _sum([self._counted.cost, told]))
-        if told is not None or before.cost is not None:
-            self.cost = _sum([self._counted.cost, *(one.cost for one in self._by_key.values())])
+        self.tokens += usage.tokens - before.tokens
+        self._priced += (usage.cost is not None) - (before.cost is not None)
+        self._spent += (usage.cost or 0.0) - (before.cost or 0.0)
+        self.cost = self._spent if self._priced else None
         if len(self._by_key) > KEYS:
-            self._counted, self._by_key = Usage(self.tokens, self.cost), {}
+            self._begin_again(self.tokens, self.cost)
+
+    def _begin_again(self, tokens: int, cost: float | None) -> None:
+        """So much was spent; of single messages nothing is known any more."""
+        self._by_key = {}
+        self.tokens, self.cost = tokens, cost
+        self._priced, self._spent = int(cost is not None), cost or 0.0
 
     def _fail(self, signal: Signal) -> None:
         """The last failure counts; a reset time that an earlier one of its kind told is kept."""
@@ -114,8 +117,3 @@ def _note(names: dict[str, None], new: tuple[str, ...]) -> None:
     names.update(dict.fromkeys(name for name in new if name in names or len(names) < NAMED))
     while len(names) > NAMED:
         names.popitem()
-
-
-def _sum(costs: list[float | None]) -> float | None:
-    known = [cost for cost in costs if cost is not None]
-    return sum(known) if known else None
