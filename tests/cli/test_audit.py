@@ -77,8 +77,13 @@ def shown(capsys: Capture, *words: str) -> str:
     capsys.readouterr()
     main(["audit", *words])
     said = re.sub(r"\b[0-9a-f]{7}\b", "COMMIT", capsys.readouterr().out)
-    said = re.sub(r"20\d\d-\d\d-\d\d", "DATE", said)
-    return re.sub(r"\S+ -m unittest", "python -m unittest", said)
+    return re.sub(r"20\d\d-\d\d-\d\d", "DATE", said)
+
+
+def shown_of_demo(capsys: Capture, *words: str) -> str:
+    """The same without the path of python in the demo's gate, on which also depends where its line breaks."""
+    joined = re.sub(r"\n {7}(?=\S)", " ", shown(capsys, *words))
+    return re.sub(r"\S+ -m unittest", "python -m unittest", joined)
 
 
 # ---------------------------------------------------------------- who ticked it
@@ -86,13 +91,13 @@ def shown(capsys: Capture, *words: str) -> str:
 
 def test_all_is_proven(here: Repository, capsys: Capture, snapshot: SnapshotAssertion) -> None:
     assert unproven(capsys, "PRD.md") == {}
-    assert shown(capsys, "PRD.md") == snapshot
+    assert shown_of_demo(capsys, "PRD.md") == snapshot
 
 
 def test_a_tick_by_hand_is_named(here: Repository, capsys: Capture, snapshot: SnapshotAssertion) -> None:
     here.commit({"PRD.md": here.read("PRD.md").replace("[ ] T3", "[x] T3")}, "docs: tick it")
     assert unproven(capsys) == {"T3": "ticked by hand"}
-    assert shown(capsys) == snapshot
+    assert shown_of_demo(capsys) == snapshot
 
 
 def test_a_tick_that_is_not_committed_is_named(here: Repository, capsys: Capture) -> None:
