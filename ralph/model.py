@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from pathlib import Path
 
 # ---------------------------------------------------------------- the PRD
 
@@ -385,15 +384,3 @@ class Move:
     reason: str
     when: float | None = None
     counted: bool = True  # it used up a try
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where things are: absolute paths, resolved once at the start."""
-
-    root: Path  # top of the work tree
-    here: Path  # where ralph was started: agents and gates run here
-    git_dir: Path
-    state: Path  # git's common folder + "ralph": journal, logs, locks
-    prd: Path
-    memory: Path | None

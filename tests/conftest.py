@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Callable, Iterable, Mapping
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from receivers import Mail, Web, mail, web
 
 DATE = "2026-01-02T03:04:05+00:00"
 KEPT = ("PATH", "PYTHONPATH", "LANG", "LC_ALL", "TMPDIR", "CI", "RALPH_E2E_CLAUDE", "RALPH_E2E_CODEX",
         "PYTEST_CURRENT_TEST", "PYTEST_XDIST_WORKER", "PYTEST_XDIST_TESTRUNUID", "VIRTUAL_ENV")  # fmt: skip
+HOLDER = """
+import sys
+from pathlib import Path
+from ralph.system import lock
+with lock.hold(Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
 
 
 def spread(cases: Iterable[Any], *, daily: int, ci: int = 1, ids: Callable[[Any], str] | None = None) -> list[Any]:
@@ -76,6 +87,15 @@ class Repository:
     def subjects(self, rev: str = "HEAD") -> list[str]:
         return self.git("log", "--format=%s", rev).splitlines()
 
+    @contextmanager
+    def held(self) -> Iterator[int]:
+        """While another process holds ralph's lock here. Its pid."""
+        argv = [sys.executable, "-c", HOLDER, str(self.path / ".git/ralph/lock")]
+        with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+            assert other.stdout is not None
+            other.stdout.readline()
+            yield other.pid
+
 
 @pytest.fixture
 def repo(tmp_path: Path) -> Repository:
@@ -86,6 +106,18 @@ def repo(tmp_path: Path) -> Repository:
     made.git("init", "-q")
     made.commit({"README.md": "# A project\n"}, "start")
     return made
+
+
+@pytest.fixture
+def server() -> Iterator[Web]:
+    with web() as box:
+        yield box
+
+
+@pytest.fixture
+def letters() -> Iterator[Mail]:
+    with mail() as box:
+        yield box
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:

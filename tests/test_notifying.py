@@ -8,12 +8,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from conftest import Repository
-from receivers import Mail, Web, dead, deaf, mail, mail_url, web
+from receivers import Mail, Web, dead, deaf, mail_url
 from test_stories import LIMIT, Play
 
 from ralph.cli.app import main
@@ -28,18 +27,6 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /pro
 HIDDEN = "s3cret-s3cret-9"
 LIES = "- [ ] T1 make one\n- [ ] T2 make two\n"
 WAYS = [pytest.param((), id="one"), pytest.param(("--parallel",), id="parallel", marks=pytest.mark.slow)]
-
-
-@pytest.fixture
-def server() -> Iterator[Web]:
-    with web() as box:
-        yield box
-
-
-@pytest.fixture
-def letters() -> Iterator[Mail]:
-    with mail() as box:
-        yield box
 
 
 def configure(play: Play, *lines: str) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -392,23 +390,10 @@ def test_gates_here_say_what_they_saw_beside_the_commit(small: Repository, capsy
     assert "changes that are not committed, too: T1.txt, new.txt." in capsys.readouterr().out
 
 
-HOLDER = """
-import sys
-from pathlib import Path
-from ralph.system import lock
-with lock.hold(Path(sys.argv[1])):
-    print("held", flush=True)
-    sys.stdin.read()
-"""
-
-
 def test_gates_do_not_run_beside_a_run(small: Repository, capsys: Capture) -> None:
-    argv = [sys.executable, "-c", HOLDER, str(small.path / ".git/ralph/lock")]
-    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
-        assert other.stdout is not None
-        other.stdout.readline()
+    with small.held() as pid:
         assert main(["audit", "--run-gates"]) == Exit.REFUSED
-        assert f"another ralph holds this checkout (pid {other.pid}" in capsys.readouterr().err
+        assert f"another ralph holds this checkout (pid {pid}" in capsys.readouterr().err
         assert main(["audit"]) == Exit.DONE
     assert lock.holder(small.path / ".git/ralph/lock") is None
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -164,24 +162,11 @@ def test_links_are_not_followed(here: Repository, capsys: Capture, tmp_path: Pat
     assert (mine / "file").read_text() == "mine"
 
 
-HOLDER = """
-import sys
-from pathlib import Path
-from ralph.system import lock
-with lock.hold(Path(sys.argv[1])):
-    print("held", flush=True)
-    sys.stdin.read()
-"""
-
-
 def test_not_while_a_run_goes_on(here: Repository, capsys: Capture) -> None:
     refs = kept_refs(here)
-    argv = [sys.executable, "-c", HOLDER, str(here.path / ".git/ralph/lock")]
-    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
-        assert other.stdout is not None
-        other.stdout.readline()
+    with here.held() as pid:
         assert main(["clean", "--all"]) == Exit.REFUSED
-        assert f"another ralph holds this checkout (pid {other.pid}" in capsys.readouterr().err
+        assert f"another ralph holds this checkout (pid {pid}" in capsys.readouterr().err
     assert kept_refs(here) == refs
 
 

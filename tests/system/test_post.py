@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from functools import partial
 
 import pytest
-from receivers import Mail, Web, dead, deaf, mail, mail_url, web
+from receivers import Mail, Web, dead, deaf, mail_url
 
 from ralph.core import notices
 from ralph.events import Parked
@@ -19,18 +18,6 @@ from ralph.told import Letter
 
 HELLO = Letter("ralph in shop: parked", "T3 rate limits: timed out", "", {"event": "parked"})
 ATTACK = "</p><script>alert(1)</script><img src=x onerror=alert(1)> \x1b]0;owned\x07\x1b[31m\u202e @everyone"
-
-
-@pytest.fixture
-def server() -> Iterator[Web]:
-    with web() as box:
-        yield box
-
-
-@pytest.fixture
-def letters() -> Iterator[Mail]:
-    with mail() as box:
-        yield box
 
 
 def send(address: str, letter: Letter = HELLO, patience: float = 60.0) -> str:
