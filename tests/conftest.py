@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 from receivers import Mail, Web, mail, web
 
 DATE = "2026-01-02T03:04:05+00:00"
@@ -25,6 +26,11 @@ with lock.hold(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()
 """
+
+# The same examples each time, and no clock: this machine is shared. Others: --hypothesis-profile=search
+settings.register_profile("search", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("daily", settings.get_profile("search"), derandomize=True, database=None)
+settings.load_profile("daily")
 
 
 def spread(cases: Iterable[Any], *, daily: int, ci: int = 1, ids: Callable[[Any], str] | None = None) -> list[Any]:

@@ -14,7 +14,7 @@ from ralph.core.changes import same_lines
 from ralph.errors import RalphError
 from ralph.model import Prd, Task
 
-law = settings(deadline=None, max_examples=120)  # the machine is shared: no deadline
+law = settings(max_examples=120)
 
 INDENTS = st.sampled_from(["", "", "", " ", "  ", "  ", "   ", "    ", "      ", "\t", "> ", ">"])
 MARKERS = st.sampled_from(["- ", "- ", "- ", "* ", "+ ", "1. ", "2) ", "-\t", "-  ", "-     ", "- - ", "-", ""])

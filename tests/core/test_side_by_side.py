@@ -180,7 +180,7 @@ def one_by_one(document: Prd) -> list[str]:
     return done
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(documents(), st.integers(1, 4))
 def test_wave_after_wave_does_what_one_by_one_does(document: Prd, at_once: int) -> None:
     found = waves(document, at_once=at_once)
@@ -191,7 +191,7 @@ def test_wave_after_wave_does_what_one_by_one_does(document: Prd, at_once: int) 
     assert all(reason for _, reason in found.never)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(documents(), st.data())
 def test_what_runs_together_may_run_together(document: Prd, data: st.DataObject) -> None:
     """Tasks begin and end at any moment; what runs at one moment never clashes, nor depends on one another."""

@@ -248,7 +248,7 @@ def test_memory_is_bounded() -> None:
 
 
 @given(st.integers(20, 120), st.integers(200, 6_000), st.integers(0, 50))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_a_loop_of_lines_is_a_circle_however_it_is_cut(period: int, piece: int, seconds: int) -> None:
     words = [f"{'abcdefghijklmnopqrst'[n % 20]}{'uvwxyz'[n // 20]} says step {n}, {{}} ms" for n in range(period)]
     output = "\n".join(words[n % period].format(n * 17 % 900) for n in range(piece * 700 // 20))

@@ -278,7 +278,7 @@ TREES = st.dictionaries(st.sampled_from(PATHS), st.tuples(MODES, TEXT), max_size
 
 
 @given(base=TREES, other=TREES)
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 def test_with_one_side_only_it_is_that_side(base: Files, other: Files) -> None:
     git = door()
     start, end = tree(git, base), tree(git, other)
@@ -288,7 +288,7 @@ def test_with_one_side_only_it_is_that_side(base: Files, other: Files) -> None:
 
 
 @given(base=TREES, work=TREES, tip=TREES)
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 def test_it_does_not_matter_much_who_was_first(base: Files, work: Files, tip: Files) -> None:
     """The tree is the same from both ends, or it is a clash from both."""
     git = door()
@@ -303,7 +303,7 @@ LINES = st.lists(st.text("abc", max_size=3), max_size=6)
 
 
 @given(texts=st.lists(st.tuples(LINES, LINES), min_size=1, max_size=5), mine=st.sets(st.integers(0, 4)))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 def test_edits_of_other_files_are_both_in(texts: list[tuple[list[str], list[str]]], mine: set[int]) -> None:
     def version(changed: set[int]) -> dict[str, str]:
         return {f"f{n}": "\n".join(after if n in changed else before) for n, (before, after) in enumerate(texts)}
@@ -315,7 +315,7 @@ def test_edits_of_other_files_are_both_in(texts: list[tuple[list[str], list[str]
 
 
 @given(base=TREES, work=TREES, tip=TREES)
-@settings(max_examples=20, deadline=None, derandomize=True)
+@settings(max_examples=20)
 def test_gits_own_merge_never_says_something_else(base: Files, work: Files, tip: Files) -> None:
     """Where git merges without a conflict, ours is the same tree, or asks."""
     git = door()
@@ -328,7 +328,7 @@ def test_gits_own_merge_never_says_something_else(base: Files, work: Files, tip:
 
 
 @given(lines=st.lists(st.sampled_from("abcde"), max_size=12), data=st.data())
-@settings(max_examples=25, deadline=None, derandomize=True)
+@settings(max_examples=25)
 def test_one_text_is_merged_as_git_does(lines: list[str], data: st.DataObject) -> None:
     """Edits line by line, so that many of them fit. Always the same ones: git's merge compares texts by another
     algorithm (histogram), and where lines repeat themselves the two might one day see an edit at another place."""
