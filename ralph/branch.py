@@ -10,6 +10,7 @@ from ralph.errors import RalphError
 from ralph.events import Noted
 from ralph.model import Prd
 from ralph.run import Run
+from ralph.system import beside
 from ralph.system.bring import bring
 from ralph.system.git import GitError
 from ralph.system.snapshot import lend_index
@@ -75,12 +76,13 @@ def _has_no_room(full: str, names: Mapping[str, str]) -> bool:
 
 
 def _elsewhere(run: Run) -> frozenset[str]:
-    """Branches that other worktrees stand on: moving one would pull it away under their files."""
+    """Branches that other worktrees stand on, or record on: moving one would pull it away under their files."""
     if not (run.git.where.common / "worktrees").is_dir():
         return frozenset()
     listed = run.git.repo("worktree", "list", "--porcelain").decode(errors="surrogateescape").split("\n\n")
     others = (block for block in listed if f"worktree {run.root}" not in block.splitlines())
-    return frozenset(line[7:] for block in others for line in block.splitlines() if line.startswith("branch "))
+    stood_on = (line[7:] for block in others for line in block.splitlines() if line.startswith("branch "))
+    return beside.branches(run.git.where).union(stood_on)
 
 
 def _continues(run: Run, tip: str, commit: str, now: Prd) -> bool:

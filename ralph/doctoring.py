@@ -16,7 +16,7 @@ from ralph.config import load
 from ralph.core import memory
 from ralph.errors import RalphError
 from ralph.start import find_memory
-from ralph.system import gates, sandbox
+from ralph.system import beside, gates, sandbox
 from ralph.system.git import Git, GitError, Repo, discover
 from ralph.system.logout import ends_at_logout
 from ralph.system.tmux import INSTALL
@@ -156,7 +156,7 @@ def _memory(repo: Repo, name: str) -> Iterator[Found]:
 
 def _leftovers(git: Git) -> Iterator[Found]:
     """What a killed run, or another tool of this name, left."""
-    wip = [name for name in git.refs() if name.startswith("refs/heads/ralph-wip/")]
+    wip = [name for name in git.refs() if name.startswith(beside.SCRATCH)]
     if wip:
         yield Found("warning", "leftovers", f"{len(wip)} scratch branches of ralph's (ralph-wip/)",
                     "The next `ralph` takes away those of a run that was cut off.")  # fmt: skip

@@ -14,7 +14,7 @@ from ralph.judging import run_gates
 from ralph.model import GateResult, Prd, Task
 from ralph.paper import untick_after_gates
 from ralph.run import Run
-from ralph.system import examine, sandbox, undo
+from ralph.system import beside, examine, sandbox, undo
 from ralph.system.snapshot import fill, refresh, scan, split, stage, write_tree
 from ralph.text import clean, one_line
 from ralph.worker import named
@@ -52,7 +52,7 @@ def refuse_states(run: Run) -> None:
             raise RalphError(f"{what} is in progress", f"Finish it, or give it up with `{abort}`.")
     if not branch:
         raise RalphError("HEAD is detached: commits would belong to no branch", "Run `git switch -c NAME` first.")
-    if branch.startswith("refs/heads/ralph-wip/"):
+    if branch.startswith(beside.SCRATCH):
         raise RalphError("HEAD is on ralph's scratch branch, and the journal that knows why is gone",
                          "Look at `git branch`, then e.g. `git symbolic-ref HEAD refs/heads/main`.")  # fmt: skip
     if (run.git.where.git_dir / "index.lock").exists():

@@ -24,7 +24,7 @@ from ralph.errors import Exit, RalphError
 from ralph.events import Event, Noted, RunStarted
 from ralph.model import Prd
 from ralph.run import Run, Stop
-from ralph.system import examine, gates, journal, lock, record, sandbox, undo
+from ralph.system import beside, examine, gates, journal, lock, record, sandbox, undo
 from ralph.system.control import Control
 from ralph.system.git import Git, GitError, discover
 from ralph.text import secrets_of
@@ -95,6 +95,7 @@ def _assemble(settings: Settings, cwd: Path, tell: Callable[[Event], None], git:
     git.freeze(again=cut_off is None, caches=sensitive.CACHES)
     kept.run = cut_off.run if cut_off else f"{time.strftime('%Y%m%d-%H%M%S')}-{random.token_hex(2)}"
     workers = ladder(settings)
+    git.hides = partial(beside.is_foreign, own={kept.run, *(entry.run for entry in entries)})
     run = Run(
         settings=settings, id=kept.run, git=git, here=cwd, papers=record.Papers(git), workers=workers,
         control=Control(git.where.state),

@@ -18,6 +18,7 @@ from ralph.events import AgentStopped, Moved, Publishing, Recorded, SetAside
 from ralph.model import Kind, Prd, Signal, Stopped, Task, Why
 from ralph.run import Run
 from ralph.system import proc, record, undo, workspace
+from ralph.system.beside import scratch
 from ralph.system.examine import Frozen, Watched, freeze, watch
 from ralph.system.snapshot import Before, Stat, fill, look, refresh, scan, split, stage, write_tree
 from ralph.system.workspace import Workspace
@@ -96,14 +97,14 @@ def clear_locks(run: Run, current: Attempt) -> None:
     """Locks that a killed git left: on the index, and on the refs that this attempt moves."""
     held = (f"refs/ralph/{current.run}/{current.n}/{name}" for name in ("before", "work", "gates"))
     branch = () if run.apart else (run.branch,)
-    undo.clear_locks(run.git, [*branch, f"refs/heads/ralph-wip/{current.n}", *held])
+    undo.clear_locks(run.git, [*branch, scratch(current.run, current.n), *held])
 
 
 def undo_choice(run: Run, current: Attempt) -> None:
     """Chosen or prepared, no agent started: only refs were made."""
     refs = run.git.refs()
     run.git.point_head(run.stands_on or run.tip)
-    ours = (f"refs/heads/ralph-wip/{current.n}", f"refs/ralph/{current.run}/{current.n}/before")
+    ours = (scratch(current.run, current.n), f"refs/ralph/{current.run}/{current.n}/before")
     run.git.update_refs(*(f"delete {name}" for name in ours if name in refs))
     run.note(SetAside(current.n, current.task, "interrupted before the agent started", counted=False))
 

@@ -12,6 +12,7 @@ from ralph.errors import Exit, RalphError
 from ralph.events import Event, GateStarted
 from ralph.model import Finding, Prd, Stopped
 from ralph.run import Run, Stop, nobody
+from ralph.system.beside import SCRATCH, scratch
 from ralph.system.children import Line
 from ralph.system.git import Git
 from ralph.system.journal import Entry
@@ -126,7 +127,7 @@ class Away(Run):
 
 def away(run: Run, git: Git, parent: Parent, n: int, start: Prd) -> Away:
     """The run in a worktree."""
-    git.hides = lambda name: hidden(name, run.branch, n)
+    git.hides = lambda name: hidden(name, run.branch, run.id, n)
     there = run.elsewhere(git)
     own = {field: getattr(there, field) for field in there.__dataclass_fields__}
     return Away(**{
@@ -137,8 +138,8 @@ def away(run: Run, git: Git, parent: Parent, n: int, start: Prd) -> Away:
     })  # fmt: skip
 
 
-def hidden(name: str, branch: str, n: int) -> bool:
+def hidden(name: str, branch: str, run: str, n: int) -> bool:
     """Refs that move while others work."""
-    if name.startswith("refs/heads/ralph-wip/"):
-        return name != f"refs/heads/ralph-wip/{n}"
+    if name.startswith(SCRATCH):
+        return name != scratch(run, n)
     return name == branch or (name.startswith("refs/ralph/") and not name.endswith(f"/{n}/before"))

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ralph.model import Change, Commit
+from ralph.system import beside
 from ralph.system.git import Git
 from ralph.system.plumbing import log, parse_log, parse_raw, staged_diff
 from ralph.system.snapshot import Before, Scan, fill, look, stage, unstage, write_tree
@@ -169,10 +170,10 @@ def _refs_changed(
 ) -> tuple[str, ...]:
     if now == then:
         return ()
-    said = []
-    for name in sorted({*then, *now}):
+    said, known = [], beside.branches(git.where).union(ours)
+    for name in sorted({*then, *now} - known):
         old, new = then.get(name, ""), now.get(name, "")
-        if old == new or name in ours or name.startswith("refs/ralph/"):
+        if old == new or name.startswith("refs/ralph/"):
             continue
         short = name.removeprefix("refs/heads/")
         if not old:

@@ -1,7 +1,7 @@
 """Where an attempt works: in the user's checkout or in a worktree, on a scratch branch of its own.
 
-Before the agent starts HEAD is pointed at `ralph-wip/<n>` (no file is touched): its commits land there and ralph's
-branch stays at the last proven commit. Afterwards HEAD and ralph's refs are put back; in a worktree HEAD is
+Before the agent starts HEAD is pointed at `ralph-wip/<run>-<n>` (no file is touched): its commits land there and
+ralph's branch stays at the last proven commit. Afterwards HEAD and ralph's refs are put back; in a worktree HEAD is
 detached, and ralph's branch is not the attempt's business.
 """
 
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from ralph.errors import Exit, RalphError
 from ralph.system import undo
+from ralph.system.beside import scratch
 from ralph.system.examine import Frozen, Papers, Watched, watch
 from ralph.system.git import Git
 from ralph.system.snapshot import Before, Scan, fill, lend_index, refresh, scan, take_before
@@ -29,7 +30,7 @@ class Workspace:
 
     @property
     def wip(self) -> str:
-        return f"refs/heads/ralph-wip/{self.n}"
+        return scratch(self.run, self.n)
 
     @property
     def ref(self) -> str:

@@ -41,7 +41,7 @@ def test_all_is_well(here: Repository, capsys: Capture) -> None:
 def test_what_keeps_a_run_from_working(here: Repository, capsys: Capture, sealed: Path) -> None:
     (sealed / ".gitconfig").write_text("[user]\n\tuseConfigOnly = true\n")
     here.write({"CLAUDE.md": "<<<<<<< a\nx\n=======\ny\n>>>>>>> b\n", "ralph.toml": 'agent-command = "no-such"\n'})
-    here.git("update-ref", "refs/heads/ralph-wip/1", "HEAD")
+    here.git("update-ref", "refs/heads/ralph-wip/r-1", "HEAD")
     here.write({".ralph/x": "of another tool"})
     found = levels(capsys, Exit.PARKED)
     assert [found[name] for name in ("identity", "memory", "agent")] == ["problem"] * 3

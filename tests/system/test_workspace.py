@@ -61,13 +61,13 @@ def changed(frozen: Frozen) -> dict[str, str]:
 
 def test_the_agent_stands_on_a_scratch_branch_and_ralphs_branch_stays(git: Git, repo: Repository) -> None:
     space = begin(git)
-    assert repo.git("symbolic-ref", "HEAD") == "refs/heads/ralph-wip/1"
+    assert repo.git("symbolic-ref", "HEAD") == "refs/heads/ralph-wip/r-1"
     repo.commit({"src/a.py": "a = 2\n"}, "work")
     assert repo.git("rev-parse", "main") == space.before.base
     frozen = end(git, space)
     assert repo.git("symbolic-ref", "HEAD") == BRANCH
     assert [commit.subject for commit in frozen.commits] == ["work"]
-    assert "refs/heads/ralph-wip/1" not in repo.refs()
+    assert "refs/heads/ralph-wip/r-1" not in repo.refs()
 
 
 @pytest.mark.parametrize("committed", [True, False])
@@ -190,7 +190,7 @@ def test_commits_elsewhere_are_told_and_not_undone(git: Git, repo: Repository) -
     space = begin(git)
     repo.git("checkout", "-qb", "elsewhere")
     repo.commit({"src/a.py": "a = 2\n"}, "there")
-    repo.git("checkout", "-q", "ralph-wip/1")
+    repo.git("checkout", "-q", "ralph-wip/r-1")
     frozen = end(git, space)
     assert frozen.changes == ()
     assert frozen.refs == ("elsewhere is new, at " + repo.git("rev-parse", "elsewhere")[:9],)
