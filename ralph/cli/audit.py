@@ -55,7 +55,7 @@ def audit_of(where: Where, repo: Repo, now: Prd, git: Git) -> Audit:
     ticks = [Tick(task, proofs[task.id]) for task in ticked]
     papers = {path, *_memory(repo)}
     known = _with_aftermath(git, ticks, papers) if head else ticks
-    return Audit(where.path.name, head, tuple(known), shallow=bool(past.cut(git)))
+    return Audit(path, head, tuple(known), shallow=bool(past.cut(git)))
 
 
 def _inside(path: Path, repo: Repo) -> str:

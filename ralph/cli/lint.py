@@ -9,7 +9,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from ralph.cli.output import say
-from ralph.cli.where import Where, look
+from ralph.cli.where import Where, inside, look
 from ralph.config import AGENTS, Settings, load
 from ralph.core import lint as rules
 from ralph.core import memory
@@ -88,9 +88,9 @@ def _facts(settings: Settings, where: Where, prd: Prd) -> Facts:
     refused, unknown = _agents(task.fields.agent for task in open_ if task.fields.agent)
     commands = settings.gate if settings.gate is not None else tuple(gate.command for gate in gates.find(here))
     return Facts(
-        name=_inside(where.path, repo) or where.path.name,
+        name=where.name,
         paths=_files(repo) if repo else None,
-        here=_inside(here, repo) if repo else "",
+        here=inside(here, repo.root) if repo else "",
         gates=commands,
         protected=(*settings.protected, *(_told_by_memory(settings, repo) if repo else ())),
         strict=settings.strict,
@@ -99,14 +99,6 @@ def _facts(settings: Settings, where: Where, prd: Prd) -> Facts:
         agents=refused,
         unknown=unknown,
     )
-
-
-def _inside(path: Path, repo: Repo | None) -> str:
-    """Its path in the repository; "" for the top, and for what is not inside."""
-    if repo is None or not path.resolve().is_relative_to(repo.root.resolve()):
-        return ""
-    found = path.resolve().relative_to(repo.root.resolve()).as_posix()
-    return "" if found == "." else found
 
 
 def _files(repo: Repo) -> tuple[str, ...]:

@@ -25,7 +25,7 @@ def status(asked: str | None, *, as_json: bool) -> int:
     if as_json:
         say(json.dumps(to_json(found, run, time.time())))
         return Exit.DONE
-    for line in as_lines(where.path.name, found, run, time.time()):
+    for line in as_lines(where.name, found, run, time.time()):
         say(line)
     if where.damaged:
         say(where.damaged, error=True)

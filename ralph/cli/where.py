@@ -25,12 +25,25 @@ class Where:
     damaged: str = ""  # why the journal can't be read
 
     @property
+    def name(self) -> str:
+        """The PRD's path in the repository; outside of one just its name."""
+        return (self.repo and inside(self.path, self.repo.root)) or self.path.name
+
+    @property
     def holder(self) -> int | None:
         """The pid of the ralph that works here now."""
         return lock.holder(self.repo.state / "lock") if self.repo else None
 
     def prd(self) -> Prd:
         return read_prd(self.path)
+
+
+def inside(path: Path, root: Path) -> str:
+    """Its path in there; "" for the top, and for what is not inside."""
+    if not path.resolve().is_relative_to(root.resolve()):
+        return ""
+    found = path.resolve().relative_to(root.resolve()).as_posix()
+    return "" if found == "." else found
 
 
 def look(asked: str | None, here: Path | None = None) -> Where:

@@ -200,3 +200,13 @@ def test_after_a_real_run(
         ["T1", "T2", "T4"],
         ["T3"],
     )
+
+
+def test_it_is_named_by_its_path_wherever_one_stands(
+    repo: Repository, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repo.commit({"docs/PRD.md": "- [ ] one\n"})
+    monkeypatch.chdir(repo.path / "docs")
+    for command in ("status", "audit"):
+        assert main([command, "PRD.md"]) == Exit.DONE
+        assert "docs/PRD.md" in capsys.readouterr().out, command
