@@ -296,6 +296,8 @@ def text_of(command: Command, texts: Sequence[str]) -> dict[str, str]:
     wanted = command.text
     if too_much := texts[1 if wanted else 0 :]:
         cure = "The command comes first, then its flags: `ralph --help`."
+        if _is_path(too_much[0]):
+            cure = f"To name the PRD: `--prd {too_much[0]}`."
         raise RalphError(f"`{' '.join(too_much)}` is too much", cure)
     if wanted and wanted.required and not texts:
         raise misused(f"missing argument '{wanted.name}'")
@@ -304,6 +306,10 @@ def text_of(command: Command, texts: Sequence[str]) -> dict[str, str]:
 
 def _unknown(word: str) -> RalphError:
     cure = f"{did_you_mean(word, (*COMMANDS, *LATER))}`ralph --help` shows them all."
-    if word.endswith(".md") or "/" in word:
+    if _is_path(word):
         cure = f"To work through that file: `ralph --prd {word}`."
     return RalphError(f"there is no command `{word}`", cure)
+
+
+def _is_path(word: str) -> bool:
+    return word.endswith(".md") or "/" in word

@@ -96,6 +96,7 @@ WRONG = {
     "no such command at all": "banana",
     "a file": "docs/PRD.md",
     "command behind flags": "--verbose status",
+    "a PRD without its flag": "status docs/PRD.md",
     "two agents": "--claude --agent-command x",
     "not built": "--format x",
     "agent that is not built": "--gemini",

@@ -208,5 +208,5 @@ def test_it_is_named_by_its_path_wherever_one_stands(
     repo.commit({"docs/PRD.md": "- [ ] one\n"})
     monkeypatch.chdir(repo.path / "docs")
     for command in ("status", "audit"):
-        assert main([command, "PRD.md"]) == Exit.DONE
+        assert main([command, "--prd", "PRD.md"]) == Exit.DONE
         assert "docs/PRD.md" in capsys.readouterr().out, command
