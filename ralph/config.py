@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from ralph.errors import RalphError
+from ralph.immutable import immutable
 from ralph.values import Option, Sort, checked
 
 AGENTS = ("claude", "codex", "opencode", "gemini", "qwen", "cursor", "copilot", "amp", "droid", "aider", "mini")
@@ -29,7 +30,7 @@ def _set(
     return field(default=default, metadata={"row": (sort, group, text, value, least, flag)})
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Settings:
     """Everything that a run is told. Durations are seconds, costs USD; None and "" mean: not said."""
 

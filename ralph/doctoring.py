@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -15,6 +14,7 @@ from ralph import agents
 from ralph.config import load
 from ralph.core import memory
 from ralph.errors import RalphError
+from ralph.immutable import immutable
 from ralph.start import find_memory
 from ralph.system import beside, gates, sandbox
 from ralph.system.git import Git, GitError, Repo, discover
@@ -27,7 +27,7 @@ LITTLE, HARDLY = 5_000_000_000, 500_000_000  # bytes of free space
 Level = Literal["ok", "warning", "problem"]
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Found:
     """One line: what was looked at, how it is, and the cure where it is not well."""
 

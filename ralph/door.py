@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from ralph.core import prd
 from ralph.errors import Exit, RalphError
 from ralph.events import Publishing, Recorded
+from ralph.immutable import immutable
 from ralph.model import Change, Prd, Task
 from ralph.paper import Placing
 from ralph.run import Run
@@ -16,7 +16,7 @@ from ralph.system.bring import bring
 from ralph.system.joining import merge_texts
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Built:
     """A commit that is ready to be published, and what goes with it."""
 

@@ -8,18 +8,20 @@ dropped, missing ones take their defaults, an unknown event is None.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, fields
 from typing import Any, ClassVar
 
+from ralph.immutable import immutable
 
-@dataclass(frozen=True, slots=True)
+
+@immutable
 class Event:
     """Something that happened. `NAME` is its word in the journal."""
 
     NAME: ClassVar[str] = ""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class RunStarted(Event):
     """The run is on its branch, and all questions are answered."""
 
@@ -37,7 +39,7 @@ class RunStarted(Event):
     at_once: int = 0  # so many agents at most, each in a worktree; 0: one, in the checkout
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class RunEnded(Event):
     """The last event of a run."""
 
@@ -49,7 +51,7 @@ class RunEnded(Event):
     cost: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Chosen(Event):
     """A task was chosen; attempt `n` counts all attempts of this checkout, `attempt` those of this task, from 1."""
 
@@ -62,7 +64,7 @@ class Chosen(Event):
     purpose: str = ""  # "": to do it; else what an agent is only asked for ("split", "hand over"): never recorded
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Sent(Event):
     """An attempt is done by a process of its own, in a worktree."""
 
@@ -73,7 +75,7 @@ class Sent(Event):
     place: int  # number of the worktree
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class WorkspaceReady(Event):
     """The attempt has its place, and what was there before is held."""
 
@@ -84,7 +86,7 @@ class WorkspaceReady(Event):
     carried: bool = False  # the unfinished work of an earlier attempt is brought back in
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class AgentStarted(Event):
     """The runner lives; the agent starts when this is written."""
 
@@ -95,7 +97,7 @@ class AgentStarted(Event):
     agent: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class AgentReported(Event):
     """A sign of life, at most every 30 s and at each tool call that is shown."""
 
@@ -106,7 +108,7 @@ class AgentReported(Event):
     cost: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class AgentStopped(Event):
     """How it ended, and all that is needed to judge it after a crash."""
 
@@ -129,7 +131,7 @@ class AgentStopped(Event):
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class GateStarted(Event):
     """A gate begins. Told to who watches, and kept nowhere: how it ended is what counts."""
 
@@ -138,7 +140,7 @@ class GateStarted(Event):
     command: str
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class GateRan(Event):
     """One of the project's own checks came to its end."""
 
@@ -152,7 +154,7 @@ class GateRan(Event):
     base_tests: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Judged(Event):
     """The verdict on an attempt, and what was found."""
 
@@ -163,7 +165,7 @@ class Judged(Event):
     findings: tuple[tuple[str, str, bool], ...] = ()  # (kind, sentence, rejects)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Placed(Event):
     """PRD and memory file are about to get, in the checkout, what the commit will hold; taken back on red."""
 
@@ -172,7 +174,7 @@ class Placed(Event):
     files: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Publishing(Event):
     """A finished commit is about to become the tip; written before the branch moves."""
 
@@ -183,7 +185,7 @@ class Publishing(Event):
     files: tuple[tuple[str, str, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Recorded(Event):
     """The attempt was accepted: its commit is the tip, its box is ticked."""
 
@@ -194,7 +196,7 @@ class Recorded(Event):
     also: tuple[str, ...] = ()  # parents ticked in the same commit
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class SetAside(Event):
     """The attempt was not accepted; its work is kept in a ref."""
 
@@ -210,7 +212,7 @@ class SetAside(Event):
     when: float | None = None  # epoch seconds from which on it is worth to try again
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Parked(Event):
     """The task is left to a human."""
 
@@ -221,7 +223,7 @@ class Parked(Event):
     commit: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Reopened(Event):
     """What was accepted is taken back, and its box is empty again; written before that is done."""
 
@@ -232,7 +234,7 @@ class Reopened(Event):
     commit: str  # that is reverted
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Split(Event):
     """A task was broken into smaller ones, which stand under it in the PRD now."""
 
@@ -244,7 +246,7 @@ class Split(Event):
     commit: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class AgentChanged(Event):
     """Another rung of the ladder does this task now."""
 
@@ -254,7 +256,7 @@ class AgentChanged(Event):
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Waiting(Event):
     """The run waits. It goes on at `until` (epoch seconds) also when it was killed meanwhile."""
 
@@ -264,7 +266,7 @@ class Waiting(Event):
     task: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Waited(Event):
     """A wait is over."""
 
@@ -273,7 +275,7 @@ class Waited(Event):
     why: str = ""  # what ended it early, if anything did
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Paused(Event):
     """Nothing starts until `ralph resume`: somebody paused it, or it is time for a look (a checkpoint)."""
 
@@ -283,7 +285,7 @@ class Paused(Event):
     until: float = 0.0  # epoch seconds at which the run ends instead
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Resumed(Event):
     """A pause is over."""
 
@@ -291,7 +293,7 @@ class Resumed(Event):
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Skipped(Event):
     """Not in this run; its box is untouched."""
 
@@ -300,7 +302,7 @@ class Skipped(Event):
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Reviewed(Event):
     """A second agent looked at the work. `ok` None: it gave no readable answer."""
 
@@ -314,7 +316,7 @@ class Reviewed(Event):
     cost: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Moved(Event):
     """A commit that is no task: an edit by hand, or ralph's own (put back, ticked again)."""
 
@@ -324,7 +326,7 @@ class Moved(Event):
     why: str = ""  # the task whose box was ticked again, where it was that
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Noted(Event):
     """A sentence for people; `loud` ones are warnings."""
 

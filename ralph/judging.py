@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from ralph.core import guarded, sensitive, verdict
 from ralph.core.life import CHECK
 from ralph.errors import Exit, RalphError
 from ralph.events import GateRan, GateStarted, Judged, Publishing
+from ralph.immutable import immutable
 from ralph.model import Criterion, Evidence, Finding, Gate, GateResult, Rules, Stopped, Task, Verdict, What
 from ralph.paper import Placing, Settled, place, take_out, untick_after_gates
 from ralph.run import Run
@@ -25,7 +26,7 @@ from ralph.text import clean, mask, one_line
 from ralph.working import protected
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Judgement:
     """The verdict; `placing` is set where it accepts: PRD and memory file are then in place."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from ralph import asking, judging, loop, paper, waking
 from ralph.core import prd, recovery
@@ -16,6 +16,7 @@ from ralph.core.life import CHECK, HAND_OVER, Attempt, State
 from ralph.core.reading import only_reads
 from ralph.door import Built
 from ralph.errors import NO_ROOM, RalphError
+from ralph.immutable import immutable
 from ralph.model import Prd, Stopped, Task, Verdict, Why
 from ralph.ontop import in_company, on_the_tip
 from ralph.paper import Settled
@@ -29,7 +30,7 @@ from ralph.wire import Away, Parent, WaitingEndedError, away, pack
 from ralph.working import brief, let_work, prepare, told, written
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Errand:
     """What a child is sent out for. `left`: an attempt that a crash left behind."""
 
@@ -141,7 +142,7 @@ def finish(
     return Delivery(run, parent, space, task, end, frozen, held, left, settled).examined()
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Delivery:
     """What an attempt left, frozen: on its way to a commit, or aside."""
 

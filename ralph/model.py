@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
+
+from ralph.immutable import immutable
 
 # ---------------------------------------------------------------- the PRD
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Fields:
     """What a task says about itself in nested `Key: value` bullets. Empty means: not said."""
 
@@ -26,7 +28,7 @@ class Fields:
     parked: str | None = None  # the reason; None: not parked
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Task:
     """One checkbox. `id` is the written id, or a hash of the text and its parents' texts."""
 
@@ -44,7 +46,7 @@ class Task:
     fields: Fields = field(default_factory=Fields)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class NearMiss:
     """A line that looks like a task and is none. Left alone and reported."""
 
@@ -53,7 +55,7 @@ class NearMiss:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Criterion:
     """A box under acceptance criteria or the like: not a task."""
 
@@ -65,7 +67,7 @@ class Criterion:
     asked: bool = True  # False: it stands under "Out of scope"
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Prd:
     """A parsed PRD: its bytes, and what was found in them."""
 
@@ -98,7 +100,7 @@ class Kind(StrEnum):
     ENDED = "ended"  # the terminal event; `ok` tells whether it claims success
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Usage:
     """Tokens and money. `key` names the message counted: a later report with the same key replaces it.
 
@@ -116,7 +118,7 @@ class Usage:
     split: tuple[int, int, int] = (0, 0, 0)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Signal:
     """One fact read from an agent's stream. `text` is capped by the reader (2,000 characters).
 
@@ -134,7 +136,7 @@ class Signal:
     ok: bool | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Order:
     """What an adapter needs to know to write a command line."""
 
@@ -149,7 +151,7 @@ class Order:
     read_only: bool = False  # it is asked something, and may change nothing
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Launch:
     """How to start an agent: argv, and what to add to the environment. The prompt is its standard input."""
 
@@ -178,7 +180,7 @@ class Why(StrEnum):
     UNSTARTED = "could not be started"
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Stopped:
     """How a session ended, and what its stream told. `failure` is the agent's last error of a known kind."""
 
@@ -206,7 +208,7 @@ class Stopped:
 # ---------------------------------------------------------------- evidence and verdict
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Change:
     """One path that differs between base and work. Modes are git's (`100644`), blobs full object ids."""
 
@@ -224,7 +226,7 @@ class Change:
         return Change(self.path, status, self.new_mode, self.old_mode, self.new_blob, self.old_blob)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Commit:
     """A commit that the agent made. `body` is its whole message."""
 
@@ -234,7 +236,7 @@ class Commit:
     parents: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Gate:
     """A command that must succeed. Run by `sh -c` in the folder where ralph was started."""
 
@@ -242,7 +244,7 @@ class Gate:
     source: str = "found"  # "--gate", "ralph.toml", "Check of T3", "package.json" ...
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class GateResult:
     """What a gate said. `none` means: there is nothing to run yet ("no tests"), which is neither green nor red."""
 
@@ -283,7 +285,7 @@ class What(StrEnum):
     REVIEW = "the reviewer refused it"
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Finding:
     """One thing that was found. `rejects`: the attempt can't be accepted; else it is only told."""
 
@@ -293,7 +295,7 @@ class Finding:
     rejects: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class PrdEdit:
     """How the PRD differs after an attempt, sorted by whose it is (never guessed: see the design)."""
 
@@ -303,7 +305,7 @@ class PrdEdit:
     diff: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Evidence:
     """Everything that an attempt is judged by. Paths are relative to the repository's root, with `/`."""
 
@@ -327,7 +329,7 @@ class Evidence:
     gate_wrote: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Rules:
     """What the verdict holds the evidence against, fixed before the attempt starts. Patterns as in gitignore,
     relative to the repository's root."""
@@ -345,7 +347,7 @@ class Rules:
     only_checked: bool = False  # no agent worked: all below is done, and its own checks alone shall prove it
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Verdict:
     """Accepted when no finding rejects."""
 
@@ -376,7 +378,7 @@ class MoveKind(StrEnum):
     STOP = "stop"
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Move:
     """The answer to a failed attempt. `reason` is a sentence for people; `when` an epoch time to start again."""
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from difflib import unified_diff
 
 from ralph.core import archive, memory, plan, prd
 from ralph.core.reading import only_reads
 from ralph.errors import Exit, RalphError
 from ralph.events import Moved, Placed, Publishing
+from ralph.immutable import immutable
 from ralph.model import Prd, PrdEdit, Stopped, Task
 from ralph.run import Run
 from ralph.system import record
@@ -26,7 +26,7 @@ from ralph.typed import Typed, typed_beside
 QUIET = 10.0  # seconds: a task that was not there before starts when nobody has typed for so long
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Settled:
     """The PRD after an attempt: what stays, and what the evidence says of the rest."""
 
@@ -306,7 +306,7 @@ def _diff(old: bytes, new: bytes, name: str) -> str:
 # ---------------------------------------------------------------- placing
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Placing:
     """PRD and memory file as the commit will hold them, and what to put back on red."""
 

@@ -19,6 +19,7 @@ from ralph.core.history import History, Tally, fold
 from ralph.core.spent import priced
 from ralph.errors import Exit
 from ralph.events import Event, Noted
+from ralph.immutable import immutable
 from ralph.model import Finding, Gate, Launch, Order, Prd, Stopped, Task
 from ralph.system import examine, gates, record
 from ralph.system.control import Control
@@ -281,7 +282,7 @@ class Run:
         return {**os.environ, "PWD": str(self.here)} if self.apart else dict(os.environ)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Ending:
     """How a run ends."""
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from ralph.events import GateRan, Reviewed
+from ralph.immutable import immutable
 from ralph.model import Finding, What
 
 
@@ -32,7 +32,7 @@ class Standing(StrEnum):
     OPEN = "open"
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Try:
     """One attempt. Times are epoch seconds, 0 where there is none."""
 
@@ -76,7 +76,7 @@ class Try:
         return self.claimed and self.result is Result.REJECTED and bool(against - {What.CLASH})
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Remark:
     """What happened to a task, or to the run (task ""), between attempts."""
 
@@ -90,7 +90,7 @@ class Remark:
     commit: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Ran:
     """One run."""
 
@@ -106,7 +106,7 @@ class Ran:
     why: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Row:
     """One task, summed up."""
 
@@ -125,7 +125,7 @@ class Row:
     mark: str = ""  # more about its standing: "put back since", "by hand"
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Told:
     """What the journal tells of some runs."""
 
@@ -135,7 +135,7 @@ class Told:
     latest: float = 0.0  # the last sign of life
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Report:
     """What a report shows; times are epoch seconds."""
 
@@ -162,7 +162,7 @@ class Report:
         return sum(not one.purpose for one in self.tries)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Story:
     """All that happened to one task in one run, in order."""
 
@@ -176,7 +176,7 @@ class Story:
     cost: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Letter:
     """One message to a human, for all receivers."""
 

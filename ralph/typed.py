@@ -7,17 +7,17 @@ by nothing: so only the agent's part is taken out, box by box or by a merge of t
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 
 from ralph.core import prd
 from ralph.errors import RalphError
+from ralph.immutable import immutable
 from ralph.model import Fields, Prd
 from ralph.run import Run
 from ralph.system.examine import Frozen
 from ralph.system.joining import merge_texts
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Typed:
     """Two readings of the PRD."""
 

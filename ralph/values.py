@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from ralph.errors import RalphError
+from ralph.immutable import immutable
 from ralph.text import MASK
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -31,7 +31,7 @@ class Sort(StrEnum):
     PRICES = "prices"  # text -> three numbers
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Option:
     """One row of the schema. `name` is the field's name; the flag and the key have dashes for underscores."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 import shutil
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -12,9 +11,10 @@ from ralph import agents
 from ralph.agents import Agent
 from ralph.config import Settings
 from ralph.errors import RalphError
+from ralph.immutable import immutable
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Worker:
     """An agent as it is started. An empty model is the agent's own choice."""
 

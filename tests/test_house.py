@@ -11,7 +11,7 @@ from ralph.core.life import table_as_text
 
 PACKAGE = Path(__file__).parents[1] / "ralph"
 ROOMS = ("core", "agents", "system", "show", "cli")
-LEAVES = {"model", "events", "errors", "text", "told"}
+LEAVES = {"model", "events", "errors", "text", "told", "immutable"}
 
 
 def imports(path: Path) -> set[str]:

@@ -6,7 +6,6 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from ralph import fitting
@@ -16,6 +15,7 @@ from ralph.config import Settings, load
 from ralph.core.history import History
 from ralph.errors import RalphError
 from ralph.events import Event, Noted
+from ralph.immutable import immutable
 from ralph.model import Gate, GateResult, Prd
 from ralph.run import Run, Stop
 from ralph.system import examine, gates, lock, record, undo
@@ -26,7 +26,7 @@ from ralph.system.snapshot import split
 from ralph.text import clean, one_line
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Gates:
     """What came of them. `changed`: files that were seen as they are here, not as in the commit."""
 

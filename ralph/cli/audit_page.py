@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from ralph.core.proof import Proof, Standing
 from ralph.core.since import Changed
+from ralph.immutable import immutable
 from ralph.model import Task
 from ralph.show.lines import duration, sentence
 from ralph.text import clean, mask, secrets_of
@@ -25,7 +26,7 @@ LOUD = {Standing.UNPROVEN: "NOT PROVEN", Standing.REVERTED: "REVERTED", Standing
 DEEPEN = "Get all of it: `git fetch --unshallow` (in a workflow: `fetch-depth: 0`)."
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Tick:
     """A ticked box, its proof, and what became of that. `files`: so many its commit changed, without the papers."""
 
@@ -37,7 +38,7 @@ class Tick:
     reverted: str = ""  # the commit that did it
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Audit:
     """All of it. `head` is "" before the first commit."""
 

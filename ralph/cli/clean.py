@@ -7,7 +7,6 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from ralph.cli.output import say
@@ -15,6 +14,7 @@ from ralph.core import prd
 from ralph.core.over import Needed, is_saved, named_in, needed, of_ref, started
 from ralph.errors import Exit, RalphError
 from ralph.events import RunStarted
+from ralph.immutable import immutable
 from ralph.model import Task
 from ralph.system import clearing, journal, lock, undo, worktrees
 from ralph.system.control import safe_name
@@ -32,7 +32,7 @@ KINDS = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Item:
     """One thing that may go: a ref (`path` None), or files of so many bytes."""
 
@@ -43,7 +43,7 @@ class Item:
     size: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Found:
     """What may go, and sentences about what stays."""
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from ralph.cli.flags import did_you_mean, misused
 from ralph.config import OPTIONS
 from ralph.errors import RalphError
+from ralph.immutable import immutable
 from ralph.values import Option, Sort
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Text:
     """The one text that a command may take beside its flags."""
 
@@ -21,7 +21,7 @@ class Text:
     required: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Command:
     """`start` gets by name what was typed, and nothing else; its docstring is the help."""
 

@@ -11,7 +11,6 @@ import json
 import os
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from ralph.cli.flags import apart, flag_names
 from ralph.cli.output import say
 from ralph.config import BUILT_AGENTS, NOT_BUILT, load
 from ralph.errors import Exit, RalphError
+from ralph.immutable import immutable
 from ralph.text import clean, one_line
 from ralph.values import Option, Sort
 
@@ -34,7 +34,7 @@ KINDS = {
 Row = tuple[str, str]  # a value, and what it is
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Box:
     """As much of a task as a completion needs."""
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from string import Template
 
 from ralph.cli.output import say
 from ralph.config import Settings, load
 from ralph.errors import Exit, RalphError
+from ralph.immutable import immutable
 from ralph.start import find_memory
 from ralph.system import gates
 from ralph.system.files import data, template
@@ -21,7 +21,7 @@ from ralph.worker import find_agent
 PROJECT = "pyproject.toml"
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class File:
     """One file of a start: its path in the repository, its text, and what it is for."""
 

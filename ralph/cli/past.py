@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice, takewhile
 
 from ralph.core.proof import Lost, Proof, Step
 from ralph.core.since import File, Later, Since
+from ralph.immutable import immutable
 from ralph.system.git import Git
 from ralph.system.plumbing import parse_raw
 
@@ -109,7 +110,7 @@ def older_ralph(git: Git, commit: str) -> bool:
 # ---------------------------------------------------------------- what came after
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Aftermath:
     """The commits since the first of some proofs, and what each proof's commit changed."""
 

@@ -6,7 +6,7 @@ import shlex
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from ralph.cli.where import Where, look
 from ralph.core import prd
 from ralph.errors import Exit, RalphError
 from ralph.events import Chosen
+from ralph.immutable import immutable
 from ralph.model import Prd, Task
 from ralph.show.lines import sentence
 from ralph.system.control import Control
@@ -27,7 +28,7 @@ BEGINNING = 5.0  # seconds in which a session that was just started takes the lo
 GLANCE = 0.05
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Going:
     """A run that is going on. `where` names the PRD that it works through."""
 

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from ralph.config import load
 from ralph.core import prd
 from ralph.errors import RalphError
 from ralph.events import RunStarted
+from ralph.immutable import immutable
 from ralph.model import Prd, Task
 from ralph.system import journal, lock
 from ralph.system.git import Repo, discover
 from ralph.system.journal import BadLineError, Entry
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Where:
     """`repo` is None outside of a git repository."""
 

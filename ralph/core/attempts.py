@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from ralph.events import (
     AgentStarted,
@@ -18,10 +18,11 @@ from ralph.events import (
     SetAside,
     Split,
 )
+from ralph.immutable import immutable
 from ralph.model import Finding, Kind, Signal, Stopped, What, Why
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class AttemptFacts:
     """What is known of one attempt. A finding without detail is one of which only the sentence was kept."""
 

@@ -16,6 +16,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from ralph.errors import RalphError
+from ralph.immutable import immutable
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
@@ -53,7 +54,7 @@ class Item:
         return self.offset >= 0
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Heading:
     """A top-level heading. Offsets are in bytes of the document, a byte order mark included."""
 
@@ -65,7 +66,7 @@ class Heading:
     end: int  # offset where its section ends: the next heading of this level or above, or the end
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Document:
     """A document that was read: its bytes, its lines, its blocks, its list items in document order."""
 

@@ -6,16 +6,16 @@ import re
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from ralph.core import criteria
+from ralph.immutable import immutable
 from ralph.model import Criterion, Prd, Task
 
 _EOL = re.compile(rb"\r\n|\r|\n")
 _SMALL = 300  # lines on each side of a gap that is compared line by line
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Difference:
     """How a PRD differs from an earlier reading. Ids are those of the later one, except of what vanished."""
 

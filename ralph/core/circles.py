@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 
 from ralph.core.screen import essences
+from ralph.immutable import immutable
 from ralph.model import Signal
 from ralph.text import one_line
 
@@ -28,7 +28,7 @@ WAITS = re.compile(r"(?:^|[^a-z])(?:sleep|wait|watch|poll)|(?:Bash|Task)Output",
 LOOKS = re.compile(r"(?:^|[_.]|Task)(?:get|check|status|state|list|monitor)", re.IGNORECASE)  # a look at a job
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Step:
     """A tool call and its result. `told`: the stream says enough to tell it from another call of the tool."""
 

@@ -13,16 +13,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
 from typing import TypeVar
+
+from ralph.immutable import immutable
 
 _One = TypeVar("_One")
 _Row = tuple[_One | None, ...]  # None: any run of names, or of characters
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class _Set:
     """One character: of these ranges, or of all others."""
 

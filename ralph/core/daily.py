@@ -7,19 +7,19 @@ taken out of the file as it is then: where nobody wrote meanwhile it is what it 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 
 from ralph.core import markdown
 from ralph.core.inserting import ends, headings, insert, line_end
 from ralph.errors import RalphError
+from ralph.immutable import immutable
 
 TITLE = "Active Long-Running Processes"
 MOST = 500_000  # bytes of a note that ralph still writes into
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Mine:
     """What ralph added to a note."""
 

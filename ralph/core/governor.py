@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
+
+from ralph.immutable import immutable
 
 QUIET = 300.0  # seconds without a limit after which one more may run
 SAME = 60.0  # seconds: limits so close together are one and the same
 SPREAD = 3.0  # seconds between two starts, while fewer run than were asked for
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Speed:
     """The pace of a run. Times are epoch seconds."""
 

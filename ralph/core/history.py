@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from ralph import events
 from ralph.core.life import CHECK, HAND_OVER, LAST, Attempt, State, advance
 from ralph.events import Event
+from ralph.immutable import immutable
 
 PASSING = ("rate limit", "overloaded", "network")  # failures after which the same is tried again
 OWED = ("wait", "hand over", "change the agent", "split", "skip", "park")  # more than the next attempt
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Tally:
     """How often a task was tried since it was last put into the queue."""
 
@@ -38,7 +39,7 @@ class Tally:
 _Known = tuple[dict[str, Tally], dict[str, events.SetAside], frozenset[str]]  # tallies, owing, split
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class History:
     """What the journal says, folded."""
 

@@ -5,11 +5,12 @@ It only moves forward; a retry is a new attempt. What an attempt knows of itself
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 
 from ralph import events
 from ralph.events import Event
+from ralph.immutable import immutable
 
 
 class State(StrEnum):
@@ -63,7 +64,7 @@ class WrongTurn(Exception):  # noqa: N818 - it is a bug of ralph's, never a user
     """An event that can't follow."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Attempt:
     """One attempt, as the journal tells it."""
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from ralph.core.sensitive import placed
+from ralph.immutable import immutable
 from ralph.model import Prd, Task
 
 ERROR, WARNING = "error", "warning"
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Remark:
     """One thing that is wrong (`error`: a run would refuse it) or risky (`warning`), and what to do about it."""
 
@@ -24,7 +25,7 @@ class Remark:
     task: str = ""  # id; "": it is about the document
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Facts:
     """What is known of the repository; paths are relative to its root. None: not known, nothing is said of it."""
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from ralph.errors import Exit
 from ralph.events import Event, Parked, Paused, RunEnded, Waiting, to_json
+from ralph.immutable import immutable
 from ralph.text import LEAST, clean, mask, one_line
 from ralph.told import Letter
 
@@ -33,7 +34,7 @@ ENDINGS = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Notice:
     """One thing that calls a human."""
 
@@ -93,7 +94,7 @@ def safe(value: Any, secrets: Sequence[str] = ()) -> Any:
 # ---------------------------------------------------------------- when
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Held:
     """What is not told yet, and when something was told last. Times are of any one clock."""
 

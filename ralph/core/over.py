@@ -6,11 +6,12 @@ import re
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from ralph import events
 from ralph.core.history import History, fold
 from ralph.events import Event
+from ralph.immutable import immutable
 
 Step = tuple[float, str, Event]  # when, in which run, what
 Attempt = tuple[str, int]  # a run, and a number in it
@@ -18,7 +19,7 @@ REF = re.compile(r"refs/ralph/([^/\s`'\"]+)/(\d+)/[^\s`'\"]+")
 STAMP = re.compile(r"\d{8}-\d{6}(?=-)")
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Needed:
     """What has to stay. `last`: when each run that a journal knows was last heard of."""
 

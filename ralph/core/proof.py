@@ -11,11 +11,12 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import StrEnum
 
 from ralph.core import prd
 from ralph.errors import RalphError
+from ralph.immutable import immutable
 from ralph.model import Prd
 
 Trailers = Mapping[str, tuple[str, ...]]
@@ -37,7 +38,7 @@ class Standing(StrEnum):
 GOOD = (Standing.PROVEN, Standing.ALTERED, Standing.SQUASHED)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Step:
     """One commit that changed the PRD: what it says, the PRD in it and in its parents (b"": there was none)."""
 
@@ -56,7 +57,7 @@ class Step:
         return self.trailers.get("Ralph-Task", ())
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Proof:
     """What is known of one tick. `commit` is the one that ticked it, "" where it is in no commit."""
 
@@ -210,7 +211,7 @@ def quoted(body: str) -> Iterator[dict[str, tuple[str, ...]]]:
 # ---------------------------------------------------------------- a proof that HEAD does not hold
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Lost:
     """A commit of ralph's on another branch or tag than HEAD's. `kept`: commits of HEAD that hold its very tree, or
     the tree of one that was built on it."""

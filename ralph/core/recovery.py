@@ -7,10 +7,10 @@ something stops the run.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 
 from ralph.core import words
+from ralph.immutable import immutable
 from ralph.model import Kind, Move, MoveKind, Stopped, Verdict, What, Why
 
 PATIENCE = 3  # endings in a row without delivery that count as one try
@@ -50,7 +50,7 @@ class Ending(StrEnum):
     LIMIT = "limit of the run"
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Counts:
     """What happened to this task before this attempt, and what could still be done. Times are seconds."""
 
@@ -77,7 +77,7 @@ class Counts:
         return self.allowed == 1
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Row:
     """A line of the table: where `fits`, `move` is what is done."""
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
+from ralph.immutable import immutable
 from ralph.text import clean, one_line
 
 VERDICT = re.compile(r"^\W*VERDICT\W+(ACCEPT|REFUSE)\w*\W*$", re.MULTILINE)
@@ -13,7 +13,7 @@ MET = re.compile(r"^[*_`]*CRITERIA:[*_` ]*(\d{1,4}(?:[ ,]+\d{1,4})*)[*_` .]*$", 
 MOST = 20  # problems
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Review:
     """`ok` None: there was no readable answer. `problems` are one line each."""
 

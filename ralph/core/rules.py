@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 
 from ralph.core import markdown
+from ralph.immutable import immutable
 from ralph.text import clean
 
 TITLES = {"queue": "Active Task Queue", "log": "Completed Tasks Log"}  # ralph's own
@@ -24,7 +24,7 @@ BLOCK = re.compile(
 COMMENT = re.compile(r"<!--(?:(?!<!--).)*?-->", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Told:
     """What a memory file tells: patterns that nobody may touch, and its sections as text."""
 

@@ -15,11 +15,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from ralph.core import plan
 from ralph.core.clash import common
 from ralph.core.lookup import Lookup
+from ralph.immutable import immutable
 from ralph.model import Prd, Task
 
 _MARKED = re.compile(r"(?:[A-Z]*[\d.X-]+\w*[.:)]?\s)?(?:\[[^\]]*\]\s?)*?\[P\](?:\s|$)")
@@ -28,7 +29,7 @@ _Patterns = tuple[str, ...]
 Wave = tuple[tuple[Task, str], ...]  # each with why it was in no earlier one; "" where it is in the first
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Choice:
     """What may start now, in document order, and each other open task that doesn't run, with one sentence why."""
 
@@ -36,7 +37,7 @@ class Choice:
     waiting: tuple[tuple[Task, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Waves:
     """What would run together if each task took as long as all others; each with why it was in no earlier wave.
 
@@ -47,7 +48,7 @@ class Waves:
     never: tuple[tuple[Task, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class _Step:
     row: str  # "group" or "phase"
     number: int

@@ -8,13 +8,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from ralph.immutable import immutable
 from ralph.text import one_line
 
 MOST = 20  # commits that are named
 REVERTS = re.compile(r"^This reverts commit ([0-9a-f]{7,64})\b", re.MULTILINE)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Later:
     """A commit of the history since the first proof. `paths` are the files that it changed."""
 
@@ -25,7 +26,7 @@ class Later:
     paths: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class File:
     """A file that a proof's commit changed: its blob before, in it, and at HEAD ("": there is none)."""
 
@@ -35,7 +36,7 @@ class File:
     now: str
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Changed:
     """A file that is not as the proof's commit left it, and the newest of the commits that changed it since.
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from ralph.core import prd, sensitive
 from ralph.core.lookup import WRITTEN_ID
+from ralph.immutable import immutable
 from ralph.model import Fields, Task
 from ralph.text import clean, one_line
 
@@ -21,7 +21,7 @@ FENCE = re.compile(r"^[ \t]*(?:`{3,}|~{3,}).*$", re.MULTILINE)
 COMMENT = re.compile(r"<!--.*?(?:-->|$)", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Part:
     """One of the smaller tasks."""
 
@@ -30,7 +30,7 @@ class Part:
     done_when: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Plan:
     """The smaller tasks, in order, and what each of them keeps of the large one."""
 
@@ -38,7 +38,7 @@ class Plan:
     kept: Fields
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Refused:
     """Why the answer can't be used: a sentence."""
 

@@ -7,7 +7,6 @@ nothing here but for being new or not.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from ralph.core import words
 from ralph.core.circles import Messages, Steps
@@ -15,6 +14,7 @@ from ralph.core.drift import Drift
 from ralph.core.prompts import Asking
 from ralph.core.screen import Screen
 from ralph.core.spent import Turns
+from ralph.immutable import immutable
 from ralph.model import Kind, Signal, Usage, Why
 from ralph.text import clean, one_line
 
@@ -23,7 +23,7 @@ NO_PROGRESS = TROUBLE | {Kind.AUTH, Kind.CREDIT, Kind.MODEL, Kind.USAGE}  # each
 SHARE = 4  # a terminal that shows nothing new for so large a part of the silence limit may be a circle
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Limits:
     """When an attempt is ended. Limits of the task are for all its attempts together; None: there is none."""
 
@@ -42,7 +42,7 @@ class Limits:
     answers: tuple[tuple[str, str], ...] = ()  # a text at the end of the terminal, what to type then
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Reason:
     """Why an attempt has to end. `detail` is one sentence for people: what was seen, with numbers; no advice."""
 

@@ -11,6 +11,7 @@ from rich.cells import cell_len
 
 from ralph import events
 from ralph.events import Event
+from ralph.immutable import immutable
 from ralph.show.lines import LABEL, count, duration
 from ralph.show.rows import Part, Row, bar, cut, label, narrow, shortened
 from ralph.show.running import Running
@@ -33,7 +34,7 @@ HELP = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Facts:
     """What no event tells: the PRD as ralph last read it, what is used up, the limits, what was ordered."""
 
@@ -52,13 +53,16 @@ class Facts:
     stopping: str = ""  # "after" the attempts, or "now"
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Hand:
     """What the person at the keyboard did. `answer` is what ralph says to it."""
 
     keys: bool = True  # somebody can press one
     answer: str = ""
     help: bool = False
+
+
+IDLE = Hand()
 
 
 @dataclass
@@ -114,7 +118,7 @@ class Live:
 
     # ------------------------------------------------------------ the rows
 
-    def rows(self, facts: Facts, now: float, width: int, height: int, hand: Hand = Hand()) -> list[Row]:
+    def rows(self, facts: Facts, now: float, width: int, height: int, hand: Hand = IDLE) -> list[Row]:
         """At most half of the terminal's rows, each narrower than it. `now` in epoch seconds."""
         wide, most = max(LEAST, min(width - 1, MOST)), max(2, height // 2)
         head, tasks = [self._head(facts, wide)], self._tasks(facts, wide)

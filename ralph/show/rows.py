@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from rich.cells import cell_len, set_cell_size
 
+from ralph.immutable import immutable
 from ralph.show.lines import LABEL
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Part:
     """A stretch of text in one style: "", dim, bold, green, yellow, red."""
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from ralph.events import RunStarted
+from ralph.immutable import immutable
 from ralph.model import Prd, Task
 from ralph.show.lines import duration, sentence
 from ralph.show.summary import Outcome
@@ -15,7 +15,7 @@ from ralph.show.summary import Outcome
 BOX = {"done": "[x]", "open": "[ ]", "parked": "[P]", "running": "[>]"}
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class LastRun:
     """The last run of the journal. `pid` is the process that works on it now, None where none does.
 

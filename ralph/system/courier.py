@@ -12,10 +12,10 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from select import POLLIN, poll
 from typing import Any, Protocol
 
+from ralph.immutable import immutable
 from ralph.system import runner, tree
 from ralph.system.children import Line
 from ralph.system.runner import END, TYPE, Link, Message, Runner
@@ -30,7 +30,7 @@ LARGEST = 65_535  # bytes of one line
 Deliver = Callable[[Letter, Link], str]
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Receiver:
     """Who is told: what may be said of it, and what a runner does to tell it."""
 
@@ -54,7 +54,7 @@ class Pile(Protocol):
 # ---------------------------------------------------------------- deliveries
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Delivery:
     """One that is under way."""
 

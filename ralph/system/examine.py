@@ -8,9 +8,9 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
+from ralph.immutable import immutable
 from ralph.model import Change, Commit
 from ralph.system import beside
 from ralph.system.git import Git
@@ -22,7 +22,7 @@ LARGEST = 1_000_000  # bytes of a changed file that is searched for conflict mar
 IGNORE_FILE = ".gitignore"
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Papers:
     """The two files that ralph itself writes: paths in the repository, "" where there is none."""
 
@@ -34,7 +34,7 @@ class Papers:
         return frozenset(path for path in (self.prd, self.memory) if path)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Watched:
     """What an agent may touch beside files: noted before and after."""
 
@@ -42,7 +42,7 @@ class Watched:
     files: Mapping[str, str]  # hooks, config, excludes: path -> what tells a change
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Frozen:
     """The attempt's work, held by commits."""
 

@@ -12,11 +12,11 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from ralph.errors import Exit, RalphError
+from ralph.immutable import immutable
 from ralph.model import Change
 from ralph.system import loose, refs
 from ralph.system.call import Started
@@ -51,7 +51,7 @@ class GitError(RalphError):
         super().__init__(f"`git {words}` failed: {first}", cure, code=Exit.STOPPED)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Repo:
     """Where a repository is: absolute paths."""
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
+from ralph.immutable import immutable
 from ralph.model import Change
 from ralph.system.git import Git
 from ralph.system.snapshot import join as lines
@@ -21,7 +21,7 @@ LABELS = ("the attempt", "where it began", "what came in meanwhile")
 Entry = tuple[str, str]  # mode and blob, as `tree_with` takes them
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Clash:
     """A path that both sides changed in ways that do not fit. `text` shows both, where it is a text."""
 
@@ -30,7 +30,7 @@ class Clash:
     text: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Joined:
     """The tree of both, or what stands against it."""
 

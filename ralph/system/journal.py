@@ -11,18 +11,18 @@ import os
 import time
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ralph.errors import Exit, RalphError
 from ralph.events import AgentStopped, Event, Publishing, RunEnded, SetAside, WorkspaceReady, from_json, to_json
+from ralph.immutable import immutable
 
 VERSION = 1
 SYNCED = (WorkspaceReady, AgentStopped, Publishing, SetAside, RunEnded)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Entry:
     """One line: its number, its time (epoch seconds), its run and its event (None: of a newer ralph)."""
 

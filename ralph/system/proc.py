@@ -10,9 +10,9 @@ import os
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+from ralph.immutable import immutable
 from ralph.system import runner
 from ralph.system.capped import Capped
 from ralph.system.keep import Keeper
@@ -36,7 +36,7 @@ CHUNK = 65536
 NOT_STARTED = 127  # as a shell says it
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Done:
     """How a command ended. `tail` is the end of its output, errors included, control characters left in, without
     secrets."""

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 from ralph.errors import Exit, RalphError
 from ralph.events import Publishing
+from ralph.immutable import immutable
 from ralph.model import Commit
 from ralph.system.bring import bring
 from ralph.system.exchange import edit_file, read
@@ -23,7 +23,7 @@ CO_AUTHOR = re.compile(r"^co-authored-by:\s*(\S.*<[^<>\n]+>)\s*$", re.IGNORECASE
 LONGEST_BODY = 8_000
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Message:
     """What a task's commit says. `trailers` are (key, value) in order; values are one line each."""
 

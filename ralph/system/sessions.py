@@ -13,12 +13,13 @@ import re
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
 
 from ralph.errors import RalphError
+from ralph.immutable import immutable
 from ralph.system.tmux import Pane
 from ralph.system.tree import alive, start_time
 
@@ -26,7 +27,7 @@ SAFE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,48}[A-Za-z0-9])?")
 MOST = 1_000_000  # bytes of a sheet that are read
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Sheet:
     """One detached run. Nothing secret of its environment stays here."""
 
@@ -39,7 +40,7 @@ class Sheet:
     shown: Literal["tmux", "log"]
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Standing:
     """How it is with one of them now."""
 

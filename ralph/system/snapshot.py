@@ -11,9 +11,10 @@ import os
 import shutil
 import stat
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
+from ralph.immutable import immutable
 from ralph.system.git import Git
 from ralph.system.plumbing import REFS
 
@@ -24,7 +25,7 @@ UNTRACKED = ("ls-files", "-o", "-z", "--exclude-standard")
 Stat = tuple[int, int, int, int]  # size, mtime in ns, inode, mode
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Scan:
     """How the work tree differs from the index, and where all refs stand. Nested repositories end in `/`."""
 
@@ -37,7 +38,7 @@ class Scan:
         return (*self.changed, *self.untracked)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Before:
     """The work tree as it was when an attempt began: `commit` holds every byte that is kept."""
 

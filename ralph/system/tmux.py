@@ -13,10 +13,10 @@ import shutil
 import stat
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from ralph.errors import RalphError
+from ralph.immutable import immutable
 
 DEADLINE = 10.0  # seconds of one call; it takes 4 ms
 LONGEST = 100  # bytes of a socket's path: the kernel takes 107, a Mac 103
@@ -34,7 +34,7 @@ OPTIONS = (
 KEPT = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "LC_CTYPE", "TERM", "TMPDIR", "TZ")
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Pane:
     """What tmux says of a session: of its one pane."""
 

@@ -6,10 +6,10 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from ralph.immutable import immutable
 from ralph.system.git import Git
 from ralph.system.pinned import read
 
@@ -25,7 +25,7 @@ CURES = {
 }  # name -> what helps where a worktree needs it
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Trap:
     """What is the matter, and what helps."""
 
@@ -33,7 +33,7 @@ class Trap:
     cure: str
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Editable:
     """A package that an environment takes from the checkout itself. `inside`: the environment's name there."""
 
@@ -43,7 +43,7 @@ class Editable:
     inside: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Seen:
     """What there is in a checkout and its environments."""
 

@@ -8,9 +8,9 @@ detached, and ralph's branch is not the attempt's business.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from ralph.errors import Exit, RalphError
+from ralph.immutable import immutable
 from ralph.system import undo
 from ralph.system.beside import scratch
 from ralph.system.examine import Frozen, Papers, Watched, watch
@@ -18,7 +18,7 @@ from ralph.system.git import Git
 from ralph.system.snapshot import Before, Scan, fill, lend_index, refresh, scan, take_before
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Workspace:
     """An attempt's place. `branch` ("" in a worktree) and `wip` are full ref names, `ref` the start of its refs."""
 
