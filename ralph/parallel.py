@@ -22,7 +22,7 @@ ASKING = {MoveKind.SPLIT: SPLIT, MoveKind.HAND_OVER: HAND_OVER}
 
 def work(run: Run) -> Ending:
     """Take tasks until there is nothing left to try, several at a time."""
-    import pexpect  # noqa: F401 - here, so that the children need not import it, each
+    import pexpect.fdpexpect  # noqa: F401 - here, so that the children need not import it, each
 
     run.git.beside = run.git.beside or run.tip
     with gathered(run) as crew:

@@ -7,7 +7,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable
-from select import POLLIN, poll
+from select import POLLHUP, POLLIN, poll
 from typing import Protocol
 
 from ralph.system import tree
@@ -77,19 +77,19 @@ class Keeper:
 
     def _take(self, patience: float) -> set[int]:
         """Wait for what comes next, and deal with it; the descriptors that had something."""
-        ready = {fd for fd, _ in self._poll.poll(patience * 1000)}
+        ready = dict(self._poll.poll(patience * 1000))
         if self._link.fd in ready:
             self._obey()
         if self._child.fd in ready:
-            self._read()
+            self._read(last=bool(ready[self._child.fd] & POLLHUP))
         if self._wake.fileno() in ready:
             self._wake.recv(4096)
             self._reap_strangers()
-        return ready
+        return set(ready)
 
-    def _read(self) -> None:
+    def _read(self, *, last: bool) -> None:
         gap = time.monotonic() - self._last[0]
-        if self._last[1] / FLOOD < gap < STREAM:
+        if self._last[1] / FLOOD < gap < STREAM and not last:
             time.sleep(BURST)
         try:
             data = self._child.read()

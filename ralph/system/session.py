@@ -76,7 +76,7 @@ def run(
     `secrets`, as they are and as JSON has them, and all that has the shape of a token are masked in the transcript
     and in what is told.
     """
-    import pexpect  # noqa: F401 - here, so that the runners need not import it, each
+    import pexpect.fdpexpect  # noqa: F401 - here, so that the runners need not import it, each
 
     log, file = transcript.absolute(), prompt.absolute()
     whole = {**env, **launch.env}

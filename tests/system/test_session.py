@@ -97,7 +97,8 @@ def test_the_agent_has_a_terminal_its_environment_and_normal_signals(desk: Desk)
     )  # fmt: skip
     lines = end.tail.splitlines()
     assert lines[:2] == ["50 200", f"b {desk.here}"]
-    assert all(line.split()[1].strip("0") == "" for line in lines[2:4]), "no signal is ignored or blocked"
+    libc = 0b11 << 31  # 32 and 33 are the C library's own: what it spawns begins with them ignored
+    assert all(int(line.split()[1], 16) & ~libc == 0 for line in lines[2:4]), "no signal is ignored or blocked"
     assert lines[4] == subprocess.run(["sh", "-c", "ulimit -n"], capture_output=True, text=True).stdout.strip()
     assert int(lines[5]) <= 4, "no descriptor of ralph's reaches the agent"
 
