@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import field
 from enum import StrEnum
+from typing import Any
 
 from ralph.immutable import immutable
 
@@ -386,3 +387,14 @@ class Move:
     reason: str
     when: float | None = None
     counted: bool = True  # it used up a try
+
+
+@immutable
+class Letter:
+    """One message to a human, for all receivers."""
+
+    title: str
+    body: str  # plain text
+    line: str  # both in one line
+    data: Mapping[str, Any]  # the newest event, for programs; older ones in "earlier"
+    mood: str = "warning"  # success, warning, failure

@@ -18,11 +18,11 @@ from ralph.core import notices
 from ralph.core.notices import Held, Notice
 from ralph.errors import Exit
 from ralph.events import Event, RunEnded
+from ralph.model import Letter
 from ralph.run import Run, nobody
 from ralph.system import hook, post
 from ralph.system.courier import Courier, Receiver
 from ralph.text import secrets_of
-from ralph.told import Letter
 
 VARIABLE = "RALPH_NOTIFY_URLS"
 CTRL_C = 2.0  # seconds that are left for the last message where somebody pressed Ctrl-C

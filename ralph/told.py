@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any
 
 from ralph.events import GateRan, Reviewed
 from ralph.immutable import immutable
@@ -174,14 +172,3 @@ class Story:
     seconds: float = 0.0
     tokens: int = 0
     cost: float | None = None
-
-
-@immutable
-class Letter:
-    """One message to a human, for all receivers."""
-
-    title: str
-    body: str  # plain text
-    line: str  # both in one line
-    data: Mapping[str, Any]  # the newest event, for programs; older ones in "earlier"
-    mood: str = "warning"  # success, warning, failure

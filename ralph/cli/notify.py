@@ -11,10 +11,10 @@ from ralph.cli.where import look
 from ralph.config import load
 from ralph.core import notices
 from ralph.errors import Exit, RalphError
+from ralph.model import Letter
 from ralph.notifying import everybody
 from ralph.system.courier import PATIENCE, deliver_now
 from ralph.text import clean
-from ralph.told import Letter
 
 NOBODY = 'Put `notify-urls = ["mailto://..."]` or `notify = "COMMAND"` into ralph.toml, or set RALPH_NOTIFY_URLS.'
 

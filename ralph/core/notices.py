@@ -14,8 +14,8 @@ from typing import Any
 from ralph.errors import Exit
 from ralph.events import Event, Parked, Paused, RunEnded, Waiting, to_json
 from ralph.immutable import immutable
+from ralph.model import Letter
 from ralph.text import LEAST, clean, mask, one_line
-from ralph.told import Letter
 
 GAP = 60.0  # seconds between two messages; the last one of a run does not wait
 LONG = 600.0  # seconds: a longer wait is worth a message

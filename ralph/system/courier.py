@@ -16,10 +16,10 @@ from select import POLLIN, poll
 from typing import Any, Protocol
 
 from ralph.immutable import immutable
+from ralph.model import Letter
 from ralph.system import runner, tree
 from ralph.system.children import Line
 from ralph.system.runner import END, TYPE, Link, Message, Runner
-from ralph.told import Letter
 
 PATIENCE = 10.0  # seconds that one delivery may take
 LAST = 5.0  # seconds that are left for all deliveries once ralph has nothing more to say

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryFile
 
+from ralph.model import Letter
 from ralph.system import proc
 from ralph.system.runner import Link
 from ralph.text import clean, mask, one_line
-from ralph.told import Letter
 
 TAIL = 400  # characters of its output that are looked at
 

@@ -15,8 +15,8 @@ import warnings
 from importlib.util import find_spec
 from io import StringIO
 
+from ralph.model import Letter
 from ralph.system.runner import Abandoned, Link
-from ralph.told import Letter
 
 MISSING = "apprise is not installed: `pip install 'ralph[notify]'`."
 STRANGE = "apprise can make nothing of this address: its documentation shows how each service is written."

@@ -16,10 +16,10 @@ import pytest
 from families import GENEROUS, open_files, survivors, wait_until
 from receivers import web
 
+from ralph.model import Letter
 from ralph.system import courier, tree
 from ralph.system.courier import Courier, Receiver
 from ralph.system.runner import Link
-from ralph.told import Letter
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 

@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 from families import agent, survivors
 
+from ralph.model import Letter
 from ralph.system import hook
 from ralph.system.courier import Receiver, deliver_now
 from ralph.text import secrets_of
-from ralph.told import Letter
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 PARKED = {"event": "parked", "task": "T3", "reason": "a gate failed", "commits": ("abc", "def"), "at": None}

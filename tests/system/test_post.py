@@ -12,9 +12,9 @@ from receivers import Mail, Web, dead, deaf, mail_url
 
 from ralph.core import notices
 from ralph.events import Parked
+from ralph.model import Letter
 from ralph.system import post
 from ralph.system.courier import Receiver, deliver_now
-from ralph.told import Letter
 
 HELLO = Letter("ralph in shop: parked", "T3 rate limits: timed out", "", {"event": "parked"})
 ATTACK = "</p><script>alert(1)</script><img src=x onerror=alert(1)> \x1b]0;owned\x07\x1b[31m\u202e @everyone"
