@@ -12,7 +12,7 @@ from ralph import door, fitting, paper
 from ralph.core import prd
 from ralph.errors import RalphError
 from ralph.events import Moved, Publishing, Reopened
-from ralph.judging import run_gates
+from ralph.gating import run_gates
 from ralph.model import Finding, GateResult, Prd, Stopped, Task, What, Why
 from ralph.parking import park
 from ralph.run import Run

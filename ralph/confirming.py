@@ -8,7 +8,7 @@ from dataclasses import replace
 from ralph.core import criteria, prd
 from ralph.errors import RalphError
 from ralph.model import Criterion, GateResult, Prd, Task
-from ralph.paper import Placing
+from ralph.placing import Placing
 from ralph.run import Run
 from ralph.system import record
 from ralph.text import clean, one_line

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
-from ralph import door, fitting, healing, loop, member, paper
+from ralph import door, fitting, healing, loop, member, settling
 from ralph.core import governor, recovery
 from ralph.core.history import Tally
 from ralph.core.life import SPLIT
@@ -98,7 +98,7 @@ class Crew:
             case "built":
                 self._built(n, unpack(message["data"]))
             case "meddled":
-                paper.take_back_ticks(self.run, self.out[n].prd, self.out[n].task)
+                settling.take_back_ticks(self.run, self.out[n].prd, self.out[n].task)
             case "answer":
                 self._answer(self.out[n], unpack(message["data"]))
                 self.done(n)

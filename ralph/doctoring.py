@@ -17,8 +17,9 @@ from ralph.errors import RalphError
 from ralph.immutable import immutable
 from ralph.start import find_memory
 from ralph.system import beside, gates, sandbox
-from ralph.system.git import Git, GitError, Repo, discover
+from ralph.system.git import Git, GitError
 from ralph.system.logout import ends_at_logout
+from ralph.system.repository import Repo, discover
 from ralph.system.tmux import INSTALL
 from ralph.text import clean, one_line
 from ralph.worker import find_agent

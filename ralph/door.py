@@ -9,7 +9,7 @@ from ralph.errors import Exit, RalphError
 from ralph.events import Publishing, Recorded
 from ralph.immutable import immutable
 from ralph.model import Change, Prd, Task
-from ralph.paper import Placing
+from ralph.placing import Placing
 from ralph.run import Run
 from ralph.system import record
 from ralph.system.bring import bring

@@ -7,12 +7,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from ralph import healing, judging, notifying, noting, paper, start, steering, waking
+from ralph import healing, judging, notifying, noting, paper, settling, start, steering, waking
 from ralph.config import Settings
 from ralph.core import plan, recovery
 from ralph.core.life import CHECK, Attempt, State
 from ralph.errors import NO_ROOM, Exit, RalphError
 from ralph.events import Event, Recorded, RunEnded, SetAside
+from ralph.gating import GatesInterruptedError
 from ralph.model import Move, MoveKind, Prd, Stopped, Task, Verdict, Why
 from ralph.run import Ending, Run
 from ralph.system import proc, record, undo, workspace
@@ -135,13 +136,13 @@ def finish(
         named=lambda path: judging.names(run, task, path), message=f"work of attempt {space.n}",
     )  # fmt: skip
     held = workspace.leave(run.git, space, frozen, now.refs, run.tip)
-    settled = paper.settle(run, prd, task, end, frozen)
+    settled = settling.settle(run, prd, task, end, frozen)
     changed = any(change.path != run.paths.prd for change in frozen.left)
     if recovery.ending(end, changed=changed) is not recovery.Ending.REJECTED:
         return set_aside(run, space, task, frozen, settled, end, None, held)
     try:
         judged = judging.judge(run, space, task, frozen, settled, end)
-    except judging.GatesInterruptedError:
+    except GatesInterruptedError:
         return set_aside(run, space, task, frozen, settled, replace(end, why=Why.INTERRUPTED), None, held)
     run.note(judging.event(space.n, frozen, judged.verdict))
     if judged.placing is None:
@@ -160,7 +161,7 @@ def finish(
 
 
 def set_aside(
-    run: Run, space: Workspace, task: Task, frozen: Frozen, settled: paper.Settled, end: Stopped,
+    run: Run, space: Workspace, task: Task, frozen: Frozen, settled: settling.Settled, end: Stopped,
     verdict: Verdict | None, held: str,
 ) -> Move:  # fmt: skip
     """Keep the work in its ref, make the tree as it was before, and decide what to do."""

@@ -10,17 +10,18 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from ralph import asking, judging, loop, paper, waking
+from ralph import asking, judging, loop, settling, waking
 from ralph.core import prd, recovery
 from ralph.core.life import CHECK, HAND_OVER, Attempt, State
 from ralph.core.reading import only_reads
 from ralph.door import Built
 from ralph.errors import NO_ROOM, RalphError
+from ralph.gating import GatesInterruptedError
 from ralph.immutable import immutable
 from ralph.model import Prd, Stopped, Task, Verdict, Why
 from ralph.ontop import in_company, on_the_tip
-from ralph.paper import Settled
 from ralph.run import Run
+from ralph.settling import Settled
 from ralph.system import proc, undo, workspace, worktrees
 from ralph.system.examine import Frozen, freeze
 from ralph.system.runner import Link, Message
@@ -54,7 +55,7 @@ def work(run: Run, pool: worktrees.Pool, errand: Errand, ready: Callable[[Run], 
         mine = away(run, git, parent, errand.n, errand.prd)
         try:
             return _done(mine, errand, parent, ready)
-        except (WaitingEndedError, judging.GatesInterruptedError):
+        except (WaitingEndedError, GatesInterruptedError):
             return {"kind": "later"}
         except RalphError as error:
             return {"kind": "refused", "data": pack((error.what, error.now))}
@@ -138,7 +139,7 @@ def finish(
     )  # fmt: skip
     held = workspace.leave(run.git, space, frozen, now.refs, run.tip)
     left = run.papers.read(run.paths.memory) if run.paths.memory else None
-    settled = paper.settle(run, start, task, end, frozen)
+    settled = settling.settle(run, start, task, end, frozen)
     return Delivery(run, parent, space, task, end, frozen, held, left, settled).examined()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ralph import paper
+from ralph import placing
 from ralph.model import Finding, Verdict, What
 from ralph.system import worktrees
 from ralph.system.examine import Frozen
@@ -41,7 +41,7 @@ def _both_memories(run: Away, then: bytes, now: bytes, left: bytes | None) -> by
     """What the agent may add to the memory file, beside what others added meanwhile."""
     if left is None or left == then:
         return now or None
-    mine = paper.merged(run, then or None, left)[0]
+    mine = placing.merged(run, then or None, left)[0]
     return merge_texts(run.git, mine or b"", then, now, union=True)[0] or None
 
 

@@ -10,10 +10,10 @@ from ralph.config import AGENTS
 from ralph.core import memory, plan, prd, sensitive
 from ralph.errors import RalphError
 from ralph.events import Noted
-from ralph.judging import run_gates
+from ralph.gating import run_gates
 from ralph.model import GateResult, Prd, Task
-from ralph.paper import untick_after_gates
 from ralph.run import Run
+from ralph.settling import untick_after_gates
 from ralph.system import beside, examine, sandbox, undo
 from ralph.system.snapshot import fill, refresh, scan, split, stage, write_tree
 from ralph.text import clean, one_line

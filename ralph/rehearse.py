@@ -15,7 +15,7 @@ from ralph.core.lint_remarks import Facts
 from ralph.model import Gate, Prd, Task
 from ralph.system import gates
 from ralph.system.files import templates
-from ralph.system.git import discover
+from ralph.system.repository import discover
 from ralph.text import clean, one_line, secrets_of
 from ralph.worker import find_agent
 from ralph.working import parents

@@ -11,6 +11,7 @@ from ralph.core import brief as briefing
 from ralph.core import review
 from ralph.core.review import Review
 from ralph.events import Reviewed
+from ralph.following import Follower
 from ralph.model import Criterion, Finding, GateResult, Stopped, Task, What
 from ralph.run import Run
 from ralph.system import session
@@ -19,7 +20,7 @@ from ralph.system.files import templates
 from ralph.system.workspace import Workspace
 from ralph.text import clean, mask, one_line
 from ralph.worker import Worker, named
-from ralph.working import Follower, sandboxed, written
+from ralph.working import sandboxed, written
 
 MOST_DIFF = 200_000  # characters of the diff that the reviewer gets
 

@@ -26,7 +26,8 @@ from ralph.model import Prd
 from ralph.run import Run, Stop
 from ralph.system import beside, examine, gates, journal, lock, record, sandbox, undo
 from ralph.system.control import Control
-from ralph.system.git import Git, GitError, discover
+from ralph.system.git import Git, GitError
+from ralph.system.repository import discover
 from ralph.text import secrets_of
 from ralph.worker import ladder
 

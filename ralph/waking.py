@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 
-from ralph import door, paper
+from ralph import door, settling
 from ralph.core import prd, recovery
 from ralph.core.history import Tally
 from ralph.core.life import Attempt
@@ -142,7 +142,7 @@ def back_to_work(run: Run, space: Workspace, start: Prd, placed: tuple[str, ...]
     ralph itself had `placed` is taken out.
     """
     if run.paths.prd in placed:
-        paper.untick(run, start)
+        settling.untick(run, start)
     work = run.git.sha(f"{space.ref}/work")
     if not work:
         return None if run.git.sha(space.wip) else []
@@ -210,7 +210,7 @@ def abandon(run: Run, space: Workspace, current: Attempt, start: Prd, task: Task
 
 def _settle_and_undo(run: Run, space: Workspace, frozen: Frozen, start: Prd, task: Task | None) -> None:
     if task is not None:
-        paper.settle(run, start, task, Stopped(Why.LOST), frozen)
+        settling.settle(run, start, task, Stopped(Why.LOST), frozen)
     workspace.roll_back(run.git, space, frozen, frozenset({run.paths.prd}))
 
 

@@ -17,8 +17,9 @@ from test_stories import LIMIT, Play
 
 from ralph.core import daily
 from ralph.errors import Exit
-from ralph.system.git import Git, discover
+from ralph.system.git import Git
 from ralph.system.look import looking
+from ralph.system.repository import discover
 
 PRD = "- [ ] T1 make one\n  - Files: `T1.txt`\n"
 HAND = f"# Today\n\nBought milk.\n\n## {daily.TITLE}\n\n- backup, by hand\n"

@@ -17,7 +17,8 @@ from ralph.core.proof import BY_HAND, Proof, Standing, found_elsewhere, prove
 from ralph.core.since import undone
 from ralph.errors import Exit, RalphError
 from ralph.model import Prd
-from ralph.system.git import Git, Repo
+from ralph.system.git import Git
+from ralph.system.repository import Repo
 
 if TYPE_CHECKING:
     from ralph.cli.audit_gates import Gates

@@ -28,7 +28,7 @@ def write_log(error: Exception, words: Sequence[str]) -> Path:
 
 
 def _state() -> Path | None:
-    from ralph.system.git import discover
+    from ralph.system.repository import discover
 
     try:
         return discover(Path.cwd()).state

@@ -18,8 +18,9 @@ from ralph.immutable import immutable
 from ralph.model import Task
 from ralph.system import clearing, journal, lock, undo, worktrees
 from ralph.system.control import safe_name
-from ralph.system.git import Git, GitError, Repo, discover
+from ralph.system.git import Git, GitError
 from ralph.system.journal import BadLineError
+from ralph.system.repository import Repo, discover
 from ralph.text import clean as cleaned
 from ralph.values import parse_duration
 

@@ -7,7 +7,7 @@ import shlex
 from pathlib import Path
 
 from ralph.errors import Exit, RalphError
-from ralph.system.git import discover
+from ralph.system.repository import discover
 from ralph.system.sessions import Sessions, Sheet, Standing, state_folder
 from ralph.system.tmux import Tmux
 from ralph.text import clean, mask, secrets_of, tail

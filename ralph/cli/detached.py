@@ -15,8 +15,8 @@ from ralph.cli.output import say
 from ralph.config import OPTIONS, load
 from ralph.errors import Exit, RalphError
 from ralph.system import lock
-from ralph.system.git import discover
 from ralph.system.logout import ends_at_logout
+from ralph.system.repository import discover
 from ralph.system.sessions import Sheet, name_for
 from ralph.system.tmux import INSTALL
 from ralph.text import clean

@@ -15,7 +15,8 @@ from ralph.immutable import immutable
 from ralph.start import find_memory
 from ralph.system import gates
 from ralph.system.files import data, template
-from ralph.system.git import Git, discover
+from ralph.system.git import Git
+from ralph.system.repository import discover
 from ralph.worker import find_agent
 
 PROJECT = "pyproject.toml"

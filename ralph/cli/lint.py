@@ -19,7 +19,8 @@ from ralph.errors import Exit, RalphError
 from ralph.model import Prd
 from ralph.start import find_memory, find_prd
 from ralph.system import exchange, gates
-from ralph.system.git import Git, Repo
+from ralph.system.git import Git
+from ralph.system.repository import Repo
 from ralph.text import clean
 from ralph.worker import named
 

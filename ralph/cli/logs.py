@@ -15,8 +15,8 @@ from ralph.errors import Exit, RalphError
 from ralph.events import AgentReported, AgentStarted, Chosen, Noted, Sent, WorkspaceReady
 from ralph.show.teller import Teller
 from ralph.system import journal
-from ralph.system.git import Repo
 from ralph.system.journal import BadLineError, Entry
+from ralph.system.repository import Repo
 from ralph.text import clean, mask, secrets_of
 
 BEFORE_ITS_END = (Chosen, Sent, WorkspaceReady, AgentStarted, AgentReported, Noted)  # of an agent

@@ -17,7 +17,8 @@ from ralph.core.report import report as fold
 from ralph.errors import Exit, RalphError
 from ralph.model import Task
 from ralph.show import report as show
-from ralph.system.git import Git, Repo
+from ralph.system.git import Git
+from ralph.system.repository import Repo
 from ralph.told import Report, Standing
 from ralph.values import parse_duration
 

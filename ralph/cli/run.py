@@ -14,7 +14,7 @@ from ralph.errors import Exit
 
 def run(flags: Mapping[str, Any], resume: str = "") -> int:
     """Work through the PRD, or with --dry-run say what would be done. Returns the exit code."""
-    from ralph.system.git import discover
+    from ralph.system.repository import discover
 
     here = Path.cwd()
     repo = discover(here)

@@ -21,7 +21,7 @@ from ralph.model import Prd, Task
 from ralph.show.lines import sentence
 from ralph.system.control import Control
 from ralph.system.exchange import edit_file
-from ralph.system.git import Repo
+from ralph.system.repository import Repo
 from ralph.text import clean, one_line
 
 BEGINNING = 5.0  # seconds in which a session that was just started takes the lock of its checkout

@@ -14,7 +14,8 @@ from ralph.cli.where import Where, diary, look
 from ralph.core.report import told
 from ralph.errors import RalphError
 from ralph.events import GateRan
-from ralph.system.git import Git, Repo
+from ralph.system.git import Git
+from ralph.system.repository import Repo
 from ralph.text import clean, mask, secrets_of, tail
 from ralph.told import Result, Told, Try
 

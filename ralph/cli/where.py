@@ -11,8 +11,8 @@ from ralph.events import RunStarted
 from ralph.immutable import immutable
 from ralph.model import Prd, Task
 from ralph.system import journal, lock
-from ralph.system.git import Repo, discover
 from ralph.system.journal import BadLineError, Entry
+from ralph.system.repository import Repo, discover
 
 
 @immutable

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ralph.events import RunEnded, RunStarted
 from ralph.system import journal
-from ralph.system.git import Repo
+from ralph.system.repository import Repo
 
 SCRATCH = "refs/heads/ralph-wip/"
 

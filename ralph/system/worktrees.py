@@ -18,8 +18,9 @@ from pathlib import Path
 
 from ralph.errors import RalphError
 from ralph.system.checkout import WORKERS, away, check_out
-from ralph.system.git import Git, Repo
+from ralph.system.git import Git
 from ralph.system.pinned import read
+from ralph.system.repository import Repo
 
 __all__ = ["WORKERS", "Pool", "bring_along", "cache_folder", "check_out"]
 

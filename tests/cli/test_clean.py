@@ -17,8 +17,9 @@ from syrupy.assertion import SnapshotAssertion
 from ralph.cli.app import main
 from ralph.errors import Exit
 from ralph.events import RunEnded, RunStarted
-from ralph.system.git import Git, discover
+from ralph.system.git import Git
 from ralph.system.journal import open_for
+from ralph.system.repository import discover
 from ralph.system.worktrees import Pool, cache_folder
 
 Capture = pytest.CaptureFixture[str]

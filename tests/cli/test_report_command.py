@@ -13,7 +13,7 @@ from ralph.cli.app import main
 from ralph.cli.telling import with_logs
 from ralph.errors import Exit
 from ralph.events import GateRan
-from ralph.system.git import discover
+from ralph.system.repository import discover
 from ralph.told import Try
 
 Capture = pytest.CaptureFixture[str]

@@ -8,7 +8,8 @@ import pytest
 from conftest import Repository
 
 from ralph.system import git as door
-from ralph.system.git import Git, GitError, discover
+from ralph.system.git import Git, GitError
+from ralph.system.repository import discover
 
 
 @pytest.fixture

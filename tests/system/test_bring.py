@@ -10,7 +10,8 @@ from conftest import Repository
 
 from ralph.system import snapshot
 from ralph.system.bring import bring
-from ralph.system.git import Git, discover
+from ralph.system.git import Git
+from ralph.system.repository import discover
 
 OLD, NEW = b"one\ntwo\n", b"one\ntwo\nthree\n"
 

@@ -14,8 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ralph.system.git import Git, discover
+from ralph.system.git import Git
 from ralph.system.joining import join, merge_texts
+from ralph.system.repository import discover
 from ralph.system.snapshot import tree_with
 
 LINK, PLAIN, PROGRAM = "120000", "100644", "100755"

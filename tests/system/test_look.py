@@ -8,8 +8,9 @@ import time
 import pytest
 from conftest import Repository
 
-from ralph.system.git import Git, discover
+from ralph.system.git import Git
 from ralph.system.look import GONE, Looker, looking
+from ralph.system.repository import discover
 from ralph.system.snapshot import Stat, fill, refresh
 
 LIMIT = 30.0  # seconds

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from conftest import Repository
 
-from ralph.system.git import Git, discover
+from ralph.system.git import Git
+from ralph.system.repository import discover
 
 NAME = "refs/heads/ralph-wip/7"
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from conftest import Repository
 
-from ralph.system.git import Git, discover
+from ralph.system.git import Git
+from ralph.system.repository import discover
 from ralph.system.traps import Editable, Seen, find, look, told
 
 PYTHON = f"lib/python3.{sys.version_info.minor}/site-packages"

@@ -9,7 +9,8 @@ import pytest
 from conftest import Repository
 
 from ralph.system import undo
-from ralph.system.git import Git, discover
+from ralph.system.git import Git
+from ralph.system.repository import discover
 
 
 @pytest.fixture

@@ -11,7 +11,8 @@ from conftest import Repository
 
 from ralph.errors import RalphError
 from ralph.system.examine import Frozen, Papers, freeze
-from ralph.system.git import Git, discover
+from ralph.system.git import Git
+from ralph.system.repository import discover
 from ralph.system.snapshot import fill, refresh, scan
 from ralph.system.workspace import Workspace, leave, prepare, roll_back
 

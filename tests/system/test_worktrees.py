@@ -17,7 +17,8 @@ from families import wait_until
 
 from ralph.errors import RalphError
 from ralph.system import tree
-from ralph.system.git import Git, discover
+from ralph.system.git import Git
+from ralph.system.repository import discover
 from ralph.system.snapshot import scan
 from ralph.system.worktrees import Pool, bring_along, cache_folder, check_out
 
@@ -458,7 +459,8 @@ SLOW = """
 import sys
 from pathlib import Path
 from ralph.system import tree
-from ralph.system.git import Git, discover
+from ralph.system.git import Git
+from ralph.system.repository import discover
 from ralph.system.worktrees import Pool, check_out
 main = Git(discover(Path(sys.argv[1])))
 main.freeze()
