@@ -1,4 +1,4 @@
-"""ralph with several agents, where somebody is killed with -9: `python crew_killer.py VICTIM OWNER PLACE N ARGS`.
+"""ralph with several agents, where somebody is killed with -9: `crew_killer VICTIM OWNER PLACE N ARGS`.
 
 VICTIM  parent, child (of the attempt OWNER), both, or all: every process that there is, as when the power fails
 OWNER   whose calls are counted: 0 is the parent, else the number of an attempt; -1: of each attempt
@@ -25,7 +25,7 @@ from typing import Any
 
 from killer import lock
 
-from ralph.__main__ import main
+from ralph.__main__ import main as ralph
 from ralph.system import children, runner, tree
 from ralph.system.git import Git
 from ralph.system.journal import Journal
@@ -129,7 +129,8 @@ def knowing(here: Here) -> Callable[..., Any]:
     return start
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Be ralph, for as long as it lasts."""
     plan = Plan(sys.argv[1], int(sys.argv[2]), sys.argv[3], int(sys.argv[4]))
     here = Here(os.getpid(), os.getpid())
     children.Children.start = knowing(here)  # type: ignore[method-assign]
@@ -143,4 +144,4 @@ if __name__ == "__main__":
         here, plan, "git", Git._start, lambda args, **_: verb(args)
     )
     sys.argv[1:] = sys.argv[5:]
-    sys.exit(main())
+    sys.exit(ralph())

@@ -1,4 +1,4 @@
-"""ralph, killed with -9 before its Nth journal line or in its Nth git call: `python killer.py journal|git N ARGS`.
+"""ralph, killed with -9 before its Nth journal line or in its Nth git call: `killer journal|git N ARGS`.
 
 The git that is killed with it has just taken its locks, and done nothing yet.
 """
@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ralph.__main__ import main
+from ralph.__main__ import main as ralph
 from ralph.system.git import Git
 from ralph.system.journal import Journal
 
@@ -53,9 +53,11 @@ def dying(real: Callable[..., Any], last: int) -> Callable[..., Any]:
 
 started = Git._start
 
-if __name__ == "__main__":
+
+def main() -> None:
+    """Be ralph, for as long as it lasts."""
     where, number = sys.argv[1], int(sys.argv[2])
     Journal.write = dying(Journal.write, number if where == "journal" else 0)  # type: ignore[method-assign]
     Git._start = dying(Git._start, number if where == "git" else 0)  # type: ignore[method-assign]
     sys.argv[1:] = sys.argv[3:]
-    sys.exit(main())
+    sys.exit(ralph())

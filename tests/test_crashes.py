@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import loaded
 import pytest
 from conftest import Repository, spread
 from test_stories import LIMIT, Play
 
-HERE = Path(__file__).parent
 STORY = {
     "prd": "# Plan\r\n\r\n- [ ] T1 all\r\n  - [ ] T2 one\r\n- [ ] T3 never\r\n",
     "files": {"gate.sh": "! grep -rqs broken *.txt\n"},
@@ -48,18 +46,11 @@ def outcome(play: Play, code: int) -> Outcome:
 
 
 def run(play: Play, where: str = "none", number: int = 0) -> int:
-    words = [
-        sys.executable,
-        str(HERE / "killer.py"),
-        where,
-        str(number),
-        "--agent-command",
-        f"sh {play.agent}",
-        *FLAGS,
-    ]
-    done = subprocess.run(words, cwd=play.repo.path, capture_output=True, text=True, timeout=LIMIT, check=False)
-    assert "Traceback" not in done.stderr, done.stderr
-    return done.returncode
+    words = [where, number, "--agent-command", f"sh {play.agent}", *FLAGS]
+    out = play.repo.path.parent / "said"
+    code = loaded.start("killer", words, cwd=play.repo.path, out=out, patience=LIMIT)
+    assert "Traceback" not in out.read_text(), out.read_text()
+    return code
 
 
 def fresh(tmp_path: Path, name: str) -> Play:

@@ -9,8 +9,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -18,12 +16,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import loaded
 import pytest
 from conftest import Repository, spread
 from test_parallel import GATE, Parallel
 from test_stories import _alive as alive
 
-KILLER = Path(__file__).parent / "crew_killer.py"
 PATIENCE = 120  # seconds for one run: generous, the machine is shared
 PRD = """# Plan
 
@@ -88,11 +86,13 @@ class Killed(Parallel):
     def kill(self, victim: str, owner: int, place: str, number: int, *, several: bool = True) -> int:
         """Run it until it ends, killed or not; its exit code."""
         own = [one for one in self.words()[3:] if several or one not in ("--parallel", "--max-parallel", "4")]
-        words = [sys.executable, str(KILLER), victim, str(owner), place, str(number), *own]
+        return self.deadly(victim, owner, place, number, *own)
+
+    def deadly(self, *words: object) -> int:
+        """The killer with these words; its exit code."""
         env = {**os.environ, "NEAR": str(self.near), "KILLER_MARK": str(self.mark)}
-        with (self.near / "said").open("ab") as out:
-            done = subprocess.run(words, cwd=self.repo.path, env=env, stdout=out, stderr=out, timeout=PATIENCE)
-        return done.returncode
+        said = self.near / "said"
+        return loaded.start("crew_killer", words, cwd=self.repo.path, out=said, patience=PATIENCE, env=env)
 
     def check_invariants(self) -> None:
         """Nobody works in a worktree either."""

@@ -13,7 +13,6 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-import sys
 from collections import Counter
 from dataclasses import replace
 from itertools import combinations
@@ -22,7 +21,7 @@ from pathlib import Path
 import pytest
 from conftest import Repository, spread
 from crew_stories import COSTS, RETRIES, WAYS, Story, story
-from test_parallel_crashes import KILLER, PATIENCE, Killed, new_repository
+from test_parallel_crashes import Killed, new_repository
 
 SEEDS = int(os.environ.get("LAWS", "100"))  # `LAWS=1000 pytest -m slow tests/test_parallel_laws.py` plays more
 AGENT = """cd $NEAR/plan; echo $RALPH_TASK_ID >> starts; n=$(grep -cx $RALPH_TASK_ID starts); cd - > /dev/null
@@ -65,11 +64,7 @@ class Lawful(Killed):
     def launch(self, at_once: int, *killer: object) -> int:
         own = ["--agent-command", f"sh {self.agent}", "--no-split", "--max-retries", str(RETRIES)]
         own += ["--gate", "sh gate.sh", *(["--parallel", "--max-parallel", str(at_once)] if at_once else [])]
-        words = [sys.executable, str(KILLER), *map(str, killer or ("none", 0, "journal", 0)), *own]
-        env = {**os.environ, "NEAR": str(self.near), "KILLER_MARK": str(self.mark)}
-        with (self.near / "said").open("ab") as out:
-            done = subprocess.run(words, cwd=self.repo.path, env=env, stdout=out, stderr=out, timeout=PATIENCE)
-        return done.returncode
+        return self.deadly(*(killer or ("none", 0, "journal", 0)), *own)
 
     def perform(self) -> int:
         """Its exit code, when it ends by itself; the kills come one after the other."""
