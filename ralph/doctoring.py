@@ -40,6 +40,7 @@ class Found:
 
 def examine(here: Path) -> Iterator[Found]:
     """All checks; those of the repository only where there is one."""
+    yield of_system(os.uname().sysname, os.uname().release)
     yield Found("ok", "python", sys.version.split()[0])
     yield from _tools()
     yield from _logout()
@@ -69,6 +70,15 @@ def examine(here: Path) -> Iterator[Found]:
 
 
 # ---------------------------------------------------------------- the machine
+
+
+def of_system(name: str, release: str) -> Found:
+    """What holds on this kind of machine, and what does not."""
+    if name == "Linux":
+        return Found("ok", "system", f"Linux {release}: what an agent starts ends with it")
+    kind = {"Darwin": "macOS"}.get(name, name)
+    lacks = "a daemon that leaves its parent may outlive its agent, agents have no /dev/tty and no sandbox"
+    return Found("warning", "system", f"{kind}, kernel {release}: {lacks}", "On Linux, or in WSL, all of it holds.")
 
 
 def _tools() -> Iterator[Found]:

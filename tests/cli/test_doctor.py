@@ -12,7 +12,7 @@ from syrupy.assertion import SnapshotAssertion
 
 from ralph.cli.app import main
 from ralph.cli.doctor import as_lines
-from ralph.doctoring import Found
+from ralph.doctoring import Found, of_system
 from ralph.errors import Exit
 from ralph.system import logout
 
@@ -34,7 +34,8 @@ def here(repo: Repository, monkeypatch: pytest.MonkeyPatch) -> Repository:
 
 def test_all_is_well(here: Repository, capsys: Capture) -> None:
     found = levels(capsys, Exit.DONE)
-    assert {found[name] for name in ("python", "git", "repository", "identity", "gates", "memory")} == {"ok"}
+    well = ("system", "python", "git", "repository", "identity", "gates", "memory")
+    assert {found[name] for name in well} == {"ok"}
     assert "leftovers" not in found
 
 
@@ -46,6 +47,12 @@ def test_what_keeps_a_run_from_working(here: Repository, capsys: Capture, sealed
     found = levels(capsys, Exit.PARKED)
     assert [found[name] for name in ("identity", "memory", "agent")] == ["problem"] * 3
     assert [found[name] for name in ("gates", "leftovers")] == ["warning"] * 2
+
+
+def test_what_does_not_hold_elsewhere_is_named() -> None:
+    found = of_system("Darwin", "24.1.0")
+    assert (found.level, found.said.split(":")[0]) == ("warning", "macOS, kernel 24.1.0")
+    assert all(word in found.said for word in ("daemon", "/dev/tty", "sandbox"))
 
 
 def test_a_login_that_takes_its_runs_along(
