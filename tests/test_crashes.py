@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,12 @@ STORY = {
 FLAGS = ("--gate", "sh gate.sh", "--max-retries", "0")
 CHUNKS = 12
 PLACES = [(where, chunk) for where in ("git", "journal") for chunk in range(CHUNKS)]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def forked() -> Iterator[None]:
+    with loaded.serving():
+        yield
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import re
 import signal
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -51,6 +51,12 @@ esac""".replace("EDIT", EDIT),
     "clean": False,
 }
 HAND = f"{'; '.join(f'echo {text.strip()} > {name}' for name, text in MINE.items())}; git add staged.txt"
+
+
+@pytest.fixture(autouse=True, scope="module")
+def forked() -> Iterator[None]:
+    with loaded.serving():
+        yield
 
 
 @dataclass(frozen=True)

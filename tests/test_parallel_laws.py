@@ -14,10 +14,12 @@ import os
 import re
 import subprocess
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 
+import loaded
 import pytest
 from conftest import Repository, spread
 from crew_stories import COSTS, RETRIES, WAYS, Story, story
@@ -44,6 +46,12 @@ daemons) work; (setsid sleep 317 &) ;;
 *) work ;;
 esac
 """  # noqa: E501
+
+
+@pytest.fixture(autouse=True, scope="module")
+def forked() -> Iterator[None]:
+    with loaded.serving():
+        yield
 
 
 class Lawful(Killed):
