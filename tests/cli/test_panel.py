@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
@@ -104,6 +105,15 @@ def works(terminal: Any) -> None:
     until(lambda: not termios.tcgetattr(terminal.child_fd)[3] & (termios.ICANON | termios.ECHO))
 
 
+def heard(terminal: Any) -> None:
+    """Wait until all that was typed is read: what is typed next does not come together with it."""
+    theirs = os.open(f"/proc/{terminal.pid}/fd/0", os.O_RDONLY | os.O_NOCTTY)
+    try:
+        until(lambda: fcntl.ioctl(theirs, termios.FIONREAD, bytes(4)) == bytes(4))
+    finally:
+        os.close(theirs)
+
+
 def test_keys(place: Place) -> None:
     terminal = place.ralph()
     works(terminal)
@@ -118,6 +128,7 @@ def test_keys(place: Place) -> None:
     terminal.send("p")
     until(lambda: "pause" not in place.orders())
     terminal.send("a quick paste\r")  # no key is meant, nor by an arrow
+    heard(terminal)
     terminal.send("s")
     terminal.expect("Skip “T1 make one”")
     assert place.orders() == []
