@@ -70,7 +70,12 @@ def _played(order: dict[str, Any]) -> int | None:
     pid = os.fork()
     if pid == 0:
         _be(order)
-    deadline = time.monotonic() + order["patience"]
+    return ended(pid, order["patience"])
+
+
+def ended(pid: int, patience: float) -> int | None:
+    """The exit code of a child, or minus its signal. None: it did not end in so many seconds, and was killed."""
+    deadline = time.monotonic() + patience
     while time.monotonic() < deadline:
         done, status = os.waitpid(pid, os.WNOHANG)
         if done:

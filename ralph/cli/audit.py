@@ -11,7 +11,7 @@ from ralph.cli import past
 from ralph.cli.audit_page import Audit, Tick, json_line, page
 from ralph.cli.output import say
 from ralph.cli.telling import width
-from ralph.cli.where import Where, look
+from ralph.cli.where import Where, inside, look
 from ralph.core import archive
 from ralph.core.proof import BY_HAND, Proof, Standing, found_elsewhere, prove
 from ralph.core.since import undone
@@ -60,11 +60,9 @@ def audit_of(where: Where, repo: Repo, now: Prd, git: Git) -> Audit:
 
 
 def _inside(path: Path, repo: Repo) -> str:
-    try:
-        return path.resolve().relative_to(repo.root.resolve()).as_posix()
-    except ValueError:
-        raise RalphError("it lies outside the repository", "Copy it in: its history is the proof.",
-                         where=str(path)) from None  # fmt: skip
+    if found := inside(path, repo.root):
+        return found
+    raise RalphError("it lies outside the repository", "Copy it in: its history is the proof.", where=str(path))
 
 
 def _memory(repo: Repo) -> set[str]:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from conftest import Repository
 from killer import dying
+from loaded import ended
 from stories import RETRIES, SILENCE, Story
 from test_stories import Play
 
@@ -120,15 +121,8 @@ class Stage:
         pid = os.fork()
         if pid == 0:
             self._be_ralph(kill, number)
-        deadline = time.monotonic() + LONGEST
-        while time.monotonic() < deadline:
-            done, status = os.waitpid(pid, os.WNOHANG)
-            if done:
-                return os.waitstatus_to_exitcode(status)
-            time.sleep(0.005)
-        os.kill(pid, 9)
-        os.waitpid(pid, 0)
-        return 999
+        code = ended(pid, LONGEST)
+        return 999 if code is None else code
 
     def _be_ralph(self, kill: tuple[str, int], number: int) -> None:
         """In the forked process. Never returns."""
