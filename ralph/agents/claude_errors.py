@@ -21,7 +21,8 @@ STATUS = {401: Kind.AUTH, 403: Kind.AUTH, 404: Kind.MODEL, 429: Kind.RATE_LIMIT,
 
 # where the error's own word says too little, its text decides: how the text of an error event begins
 TEXTS = (
-    (Kind.NETWORK, re.compile(r"API Error: (Unable to connect|Failed to parse JSON|API returned an empty)")),
+    (Kind.NETWORK, re.compile(r"API Error: (Unable to connect|Failed to parse JSON|API returned an empty"
+                              r"|The response could not be read)")),
     (Kind.CREDIT, re.compile(r"API Error: 400 You have reached your specified API usage limits"
                              r"|Credit balance is too low|You.re out of usage credits")),
     (Kind.RATE_LIMIT, re.compile(r"Claude AI usage limit reached|You.ve (hit|reached) your .*limit"
@@ -34,12 +35,22 @@ LINES = (
 )
 
 
+# `server_error` is an answer of the service (its text begins with a status, or says that the API is busy), or no
+# answer at all: 2.1.332 has a dozen sentences for a lost connection, 2.1.197 has `Unable to connect`
+NO_ANSWER = re.compile(
+    r"API Error: (?!(?:Repeated |API error \(status )?[45]\d\d\b|The API is |.*temporarily unavailable)"
+    r"|Request timed out"
+)
+
+
 def kind_of(error: str, text: str) -> Kind:
     """What the error's own word means, else its text."""
     if error in ERRORS:
         return ERRORS[error]
     by_text = next((kind for kind, pattern in TEXTS if pattern.match(text)), None)
-    return by_text or (Kind.OVERLOADED if error == "server_error" else Kind.ERROR)
+    if by_text or error != "server_error":
+        return by_text or Kind.ERROR
+    return Kind.NETWORK if NO_ANSWER.match(text) else Kind.OVERLOADED
 
 
 def failed(kind: Kind, text: str) -> Signal:

@@ -89,6 +89,32 @@ def test_an_old_claude_tells_its_limit_as_a_line() -> None:
     assert (signal.kind, signal.resets_at) == (Kind.RATE_LIMIT, 1750708800)
 
 
+NO_ANSWER = [
+    "API Error: No internet route — check your connection or VPN (ENETUNREACH)",
+    "API Error: Connection refused — a firewall or proxy may be blocking it (ECONNREFUSED)",
+    "API Error: Couldn't connect through your proxy (ERR_PROXY_TUNNEL) — the proxy refused the tunnel",
+    "API Error: Connection closed before the response finished",
+    "API Error: No response from API (waited 300s, then 500s on the retry)",
+    "API Error: Connection lost mid-response. The response above may be incomplete.",
+    "Request timed out",
+]
+BUSY = [
+    "API Error: 500 error. This is a server-side issue, usually temporary — try again in a moment.",
+    "API Error: API error (status 502). This is a server-side issue, usually temporary.",
+    "API Error: Repeated 529 Overloaded errors. The API is at capacity — this is usually temporary.",
+    "API Error: The API is temporarily unavailable",
+    "a sentence that is new",
+    "",
+]
+
+
+@pytest.mark.parametrize("text", [*NO_ANSWER, *BUSY])
+def test_an_error_of_the_server_with_no_answer_is_one_of_the_network(text: str) -> None:
+    told = {"type": "assistant", "error": "server_error", "message": {"content": [{"type": "text", "text": text}]}}
+    kind = Kind.NETWORK if text in NO_ANSWER else Kind.OVERLOADED
+    assert [signal.kind for signal in claude.read(json.dumps(told))] == [kind]
+
+
 def test_a_limit_that_paid_overage_steps_over_is_none() -> None:
     info = {"status": "rejected", "resetsAt": 1795177606, "isUsingOverage": True}
     assert claude.read(json.dumps({"type": "rate_limit_event", "rate_limit_info": info})) == ()
