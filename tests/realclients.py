@@ -28,6 +28,7 @@ from ralph.model import Kind, Order, Signal
 CACHE = Path(__file__).parent.parent / ".cache" / "agents" / "node_modules"
 BINARIES = {
     "claude": "@anthropic-ai/claude-code-*/claude",
+    "claude-previous": "claude-previous/claude",
     "codex": "@openai/codex-*/vendor/*/bin/codex",
 }
 
@@ -88,14 +89,16 @@ class Client:
 
 
 def require(name: str) -> Client:
-    """The client, from RALPH_E2E_<NAME> or `.ci/agents`; else the test is skipped, and in CI it fails."""
-    named = os.environ.get(f"RALPH_E2E_{name.upper()}")
+    """The client, from RALPH_E2E_<NAME> or `.ci/agents`; else the test is skipped, and in CI it fails.
+
+    `claude-previous` is the version of Claude Code before the newest.
+    """
+    variable, program = f"RALPH_E2E_{name.upper().replace('-', '_')}", name.partition("-")[0]
+    named = os.environ.get(variable)
     found = Path(named) if named else next(CACHE.glob(BINARIES[name]), None)
     if found and found.is_file():
-        return Client(name, found.resolve())
-    missing = (
-        f"{name} is not installed: run .ci/agents (needs npm), or set RALPH_E2E_{name.upper()}=/path/to/{name}"
-    )
+        return Client(program, found.resolve())
+    missing = f"{name} is not installed: run .ci/agents (needs npm), or set {variable}=/path/to/{program}"
     if os.environ.get("CI", "").lower() not in {"", "0", "false"}:
         pytest.fail(missing)
     pytest.skip(missing)

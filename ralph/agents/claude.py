@@ -1,4 +1,4 @@
-"""Claude Code, measured with 2.1.197.
+"""Claude Code, measured with 2.1.332 and 2.1.197.
 
 Its exit code and `subtype` lie (an API error ends as subtype "success", an interrupted wait as exit code 0): the
 `result` event's `is_error` decides. CLAUDE_CODE_MAX_RETRIES is left to the user: Claude's own ten retries (about

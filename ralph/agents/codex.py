@@ -1,4 +1,4 @@
-"""Codex CLI, measured with 0.169.0. Its login, limit and network errors are sentences inside error events."""
+"""Codex CLI, measured with 0.171.0. Its login, limit and network errors are sentences inside error events."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ import json
 import re
 
 import pytest
-from modelserver import Step, anthropic, asked, error, full, responses, shell, text
+from modelserver import Step, anthropic, asked, error, full, responses, shell, text, write
 from modelserver.dialect import Dialect
 from modelserver.play import Plays
 
@@ -51,6 +51,26 @@ def test_an_answer_says_how_full_the_context_is(dialect: Dialect) -> None:
     told = json.dumps(list(dialect.answer("", None, full(text(""))["context"])))
     sizes = re.findall(r'"(?:input_tokens|cache_\w+_input_tokens)": (\d+)', told)
     assert sum(map(int, sizes)) == 165_000
+
+
+ENVIRONMENT = {"type": "text", "text": "# Environment\n - Primary working directory: /repo\n - Platform: linux"}
+PROMPT = {"type": "text", "text": "Do T1; working directory: /wrong"}
+
+
+@pytest.mark.parametrize(
+    ("system", "messages"),
+    [
+        ([ENVIRONMENT], [{"role": "user", "content": [PROMPT]}]),
+        ([], [{"role": "user", "content": [PROMPT]}, {"role": "system", "content": [ENVIRONMENT]}]),
+        ([], [{"role": "user", "content": [PROMPT]}, {"role": "system", "content": ENVIRONMENT["text"]}]),
+        ([], [{"role": "system", "content": ENVIRONMENT["text"]}, {"role": "user", "content": [PROMPT]}]),
+        ([], [{"role": "user", "content": [ENVIRONMENT, PROMPT]}]),
+    ],
+)
+def test_claude_names_its_folder_in_any_of_its_instructions(system: list[Step], messages: list[Step]) -> None:
+    body = {"system": system, "messages": messages}
+    assert anthropic.call(write("a.py", ""), body).given["file_path"] == "/repo/a.py"
+    assert anthropic.prompt(body) == PROMPT["text"]
 
 
 def test_an_error_lasts_as_long_as_it_says() -> None:

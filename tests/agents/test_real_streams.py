@@ -121,9 +121,11 @@ def test_a_retry_that_helps_leaves_no_failure(rig: Rig) -> None:
 
 
 @pytest.mark.slow
-def test_a_stream_that_breaks_off(rig: Rig) -> None:
-    ran = rig.run(drop())
+@pytest.mark.parametrize("after", ["begin", "request"])
+def test_a_stream_that_breaks_off(rig: Rig, after: str) -> None:
+    ran = rig.run(drop(after))
     assert Kind.NETWORK in ran.kinds
+    assert Kind.OVERLOADED not in ran.kinds
     assert (ran.code, ran.one(Kind.ENDED).ok) == (1, False)
 
 

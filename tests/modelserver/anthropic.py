@@ -20,7 +20,7 @@ def conversation(_body: Json, headers: Mapping[str, str]) -> str:
 
 
 def prompt(body: Json) -> str:
-    return last_text(body["messages"][:1])
+    return last_text([one for one in body["messages"] if one["role"] == "user"][:1])
 
 
 def main(body: Json) -> bool:
@@ -35,11 +35,26 @@ def call(step: Step, body: Json) -> Call:
 
 
 def _folder(body: Json) -> Path:
-    """Write wants absolute paths; the system prompt tells where the agent runs."""
-    told = "\n".join(block["text"] for block in body["system"])
-    found = re.search(r"working directory: (.+)", told)
-    assert found, "Claude's system prompt names no working directory"
+    """Write wants absolute paths; the instructions name the folder that the agent runs in."""
+    found = re.search(r"working directory: (.+)", "\n".join(_instructions(body)))
+    assert found, "Claude's instructions name no working directory"
     return Path(found[1])
+
+
+def _instructions(body: Json) -> Iterator[str]:
+    """The texts of `system`; since 2.1.332 also of messages with that role, or, for models that know no such
+    message, of the reminders before the prompt.
+    """
+    messages = body["messages"]
+    yield from _texts(body["system"])
+    for one in messages:
+        if one["role"] == "system":
+            yield from _texts(one["content"])
+    yield from list(_texts(messages[0]["content"]))[:-1]
+
+
+def _texts(content: str | list[Json]) -> Iterator[str]:
+    yield from (content,) if isinstance(content, str) else (str(block.get("text", "")) for block in content)
 
 
 def error(status: int) -> Json:

@@ -68,6 +68,8 @@ class Handler(BaseHTTPRequestHandler):
                 if step["after"]:
                     self._stream(())
                 threading.Event().wait()
+            case "drop" if step["after"] == "request":
+                self.close_connection = True
             case "drop":
                 self._stream(list(dialect.answer("this is cut o", None))[:2])
             case "text":

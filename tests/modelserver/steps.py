@@ -56,9 +56,9 @@ def hang(after: str = "") -> Step:
     return {"op": "hang", "after": after}
 
 
-def drop() -> Step:
-    """The stream begins and the connection closes in mid-message.
+def drop(after: str = "begin") -> Step:
+    """The stream begins and the connection closes in mid-message; with `after="request"` there is no answer at all.
 
     Codex asks again and gets the next step; Claude gives up.
     """
-    return {"op": "drop"}
+    return {"op": "drop", "after": after}
