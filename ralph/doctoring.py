@@ -60,7 +60,7 @@ def examine(here: Path) -> Iterator[Found]:
     except RalphError as error:
         yield Found("problem", "agent", error.what, error.now)
         yield from _agents("")
-    yield _gates(here, settings.gate)
+    yield from _gates(here, settings.gate)
     try:
         yield from _memory(repo, find_memory(settings, repo.root))
     except RalphError as error:
@@ -144,11 +144,15 @@ def _identity(git: Git) -> Found:
     return Found("problem", "identity", "git does not know who commits", cure)
 
 
-def _gates(here: Path, configured: tuple[str, ...] | None) -> Found:
+def _gates(here: Path, configured: tuple[str, ...] | None) -> Iterator[Found]:
     commands = [gate.command for gate in gates.find(here)] if configured is None else list(configured)
+    missing = gates.missing(here) if configured is None else ()
+    for one in missing:
+        yield Found("problem", "gates", clean(one.what), clean(one.cure))
     if commands:
-        return Found("ok", "gates", one_line(clean(", ".join(commands))))
-    return Found("warning", "gates", "none found: only git is looked at", "Add tests, or name one with --gate.")
+        yield Found("ok", "gates", one_line(clean(", ".join(commands))))
+    elif not missing:
+        yield Found("warning", "gates", "none found: only git is looked at", "Add tests, or name one with --gate.")
 
 
 def _memory(repo: Repo, name: str) -> Iterator[Found]:

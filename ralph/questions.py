@@ -6,7 +6,7 @@ import stat
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from ralph.config import AGENTS
+from ralph.config import AGENTS, Settings
 from ralph.core import memory, plan, prd, sensitive
 from ralph.errors import RalphError
 from ralph.events import Noted
@@ -14,7 +14,7 @@ from ralph.gating import run_gates
 from ralph.model import GateResult, Prd, Task
 from ralph.run import Run
 from ralph.settling import untick_after_gates
-from ralph.system import beside, examine, sandbox, undo
+from ralph.system import beside, examine, gates, sandbox, undo
 from ralph.system.snapshot import fill, refresh, scan, split, stage, write_tree
 from ralph.text import clean, one_line
 from ralph.worker import named
@@ -192,6 +192,16 @@ def _both(run: Run, task: Task, always: tuple[str, ...], tracked: Iterable[str])
 # ---------------------------------------------------------------- the gates
 
 
+def refuse_missing(settings: Settings, here: Path) -> None:
+    """Refuse tests that can't run here, because a program is missing. Gates that the user set are the answer."""
+    if settings.gate is None and (missing := gates.missing(here)):
+        raise RalphError("; ".join(one.what for one in missing), " ".join(one.cure for one in missing))
+
+
+def refuse_missing_program(run: Run) -> None:
+    refuse_missing(run.settings, run.here)
+
+
 def ask_gates(run: Run, now: Prd) -> None:
     """Green before the first task, or the run is refused. "No tests yet" is neither."""
     run.gates = run.found_gates()
@@ -251,5 +261,5 @@ def _take_back_writes(run: Run) -> None:
 
 STEPS: tuple[Callable[[Run], None], ...] = (
     refuse_states, refuse_branch_name, refuse_agents, refuse_ignored, refuse_sparse, refuse_protected_scopes,
-    refuse_memory, refuse_sandbox, refuse_dirty,
+    refuse_memory, refuse_sandbox, refuse_dirty, refuse_missing_program,
 )  # fmt: skip

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
-from ralph import start
+from ralph import questions, start
 from ralph.config import Settings
 from ralph.core import brief as briefing
 from ralph.core import memory, plan, prd, side_by_side
@@ -28,6 +28,7 @@ def dry_run(settings: Settings, cwd: Path) -> str:
     now = prd.parse((root / path).read_bytes(), settings.prd)
     prd.check(now, settings.prd)
     agent, program = find_agent(settings)
+    questions.refuse_missing(settings, cwd)
     found = _gates(settings, cwd)
     lines = [f"{settings.prd} with {agent.NAME} ({' '.join(program)})", *_gate_lines(found), ""]
     only = prd.resolve(now, settings.only).id if settings.only else ""

@@ -97,6 +97,7 @@ class Run:
     gates: tuple[Gate, ...] = ()
     red: frozenset[str] = frozenset()  # commands that were red at the start (--baseline)
     nothing: set[str] = field(default_factory=set)  # commands that had nothing to run when they were last asked
+    reported: set[str] = field(default_factory=set)  # sentences on tests that can't run
     seen: Prd | None = None  # the PRD at the last reading
     known: frozenset[str] = frozenset()  # ids of tasks that may start
     wrote: bytes = b""  # the PRD as ralph knows it: read, or written by itself
@@ -245,8 +246,13 @@ class Run:
         return tuple(sensitive.placed(folder, one) for one in said)
 
     def look_for_gates(self) -> None:
-        """Look again, from the base: a young project grows its tests."""
+        """Look again, from the base: a young project grows its tests. Report tests that can't run, once."""
         self.gates = self.found_gates()
+        missing = gates.missing(self.here) if self.settings.gate is None else ()
+        for one in missing:
+            if one.what not in self.reported:
+                self.say(f"{one.what}. {one.cure}", loud=True)
+                self.reported.add(one.what)
 
     def found_gates(self) -> tuple[Gate, ...]:
         """The gates that the user set, else those of the tree as it is now."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import pytest
 from conftest import Repository
 from syrupy.assertion import SnapshotAssertion
@@ -59,3 +62,14 @@ def test_several_at_once(shop: Repository, capsys: Capture, snapshot: SnapshotAs
 def test_nothing_can_be_started(shop: Repository, capsys: Capture, snapshot: SnapshotAssertion) -> None:
     shop.commit({"docs/PRD.md": "- [ ] T1 Pay\n  - Parked: which provider?\n"})
     assert rehearsed(shop, capsys, "--parallel") == snapshot
+
+
+def test_tests_that_can_not_run_refuse_it(
+    shop: Repository, capsys: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("git", "true"):
+        (tmp_path / name).symlink_to(shutil.which(name) or "")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    shop.write({"package.json": '{"scripts": {"test": "node t.js"}}'})
+    assert main(["--dry-run", "--prd", "docs/PRD.md", "--agent-command", "true"]) == Exit.REFUSED
+    assert "package.json has a test script, but `npm` is not on PATH" in capsys.readouterr().err

@@ -17,6 +17,7 @@ from ralph.system import gates
 from ralph.system.files import data, template
 from ralph.system.git import Git
 from ralph.system.repository import discover
+from ralph.text import clean
 from ralph.worker import find_agent
 
 PROJECT = "pyproject.toml"
@@ -69,6 +70,7 @@ def _configuration(root: Path, settings: Settings) -> File:
     commands = [gate.command for gate in gates.find(root)]
     text = Template(_starter("ralph.toml")).substitute(agent=_agent_line(name), gate=_gate_lines(commands))
     proof = f"gates: {', '.join(commands)}" if commands else "no gates found: add what runs your tests"
+    proof += "".join(f"; {clean(one.what)}" for one in gates.missing(root))
     return File("ralph.toml", text, f"{f'agent {name}' if name else 'no agent found on PATH'}; {proof}")
 
 

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from ralph.model import Gate, GateResult
 from ralph.system import proc
+from ralph.system.missing import find as missing
 from ralph.system.toolchains import find, hooks_offered
 
-__all__ = ["find", "hooks_offered", "nothing_to_run", "run"]
+__all__ = ["find", "hooks_offered", "missing", "nothing_to_run", "run"]
 
 TAIL = 4000  # characters of its output that a result keeps
 

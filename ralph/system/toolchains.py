@@ -9,7 +9,7 @@ import json
 import re
 import subprocess
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import chain, islice
 from pathlib import Path
@@ -17,6 +17,8 @@ from shutil import which
 from typing import Any
 
 from ralph.model import Gate
+
+PATIENCE = 30.0  # seconds for asking an interpreter
 
 
 def find(here: Path) -> tuple[Gate, ...]:
@@ -41,8 +43,8 @@ def hooks_offered(root: Path) -> tuple[str, ...]:
 
 def _python(here: Path) -> Iterator[Gate]:
     tools = _table(_toml(here / "pyproject.toml"), "tool")
-    python = _interpreter(here)
-    if _configures_pytest(here, tools) or _python_tests(here):
+    python = interpreter(here)
+    if configures_pytest(here) or python_tests(here):
         yield from _tests_in_python(here, python)
     if ("ruff" in tools or _any(here, "ruff.toml", ".ruff.toml")) and (ruff := _tool(here, python, "ruff")):
         yield Gate(f"{ruff} check", "ruff's configuration")
@@ -51,9 +53,9 @@ def _python(here: Path) -> Iterator[Gate]:
 
 
 def _tests_in_python(here: Path, python: str) -> Iterator[Gate]:
-    if _can_import(here, python, "pytest"):
+    if can_import(here, python, "pytest"):
         yield Gate(f"{python} -m pytest -q", "tests in Python")
-    elif any("import unittest" in _text(test) for test in _python_tests(here)):
+    elif any("import unittest" in read_text(test) for test in python_tests(here)):
         yield Gate(f"{python} -m unittest discover{_start(here)}", "tests in Python")
 
 
@@ -66,30 +68,44 @@ def _start(here: Path) -> str:
     return f" -s {folder}{top}"
 
 
-def _interpreter(here: Path) -> str:
+PYTHON_LOCKS = (("uv.lock", "uv"), ("poetry.lock", "poetry"), ("pdm.lock", "pdm"))
+
+
+def interpreter(here: Path) -> str:
     """The project's own, else what its lock file asks for, else the one on PATH."""
     for venv in (".venv", "venv"):
         if (here / venv / "bin" / "python").exists():
             return f"{venv}/bin/python"
-    for lock, tool in (("uv.lock", "uv"), ("poetry.lock", "poetry"), ("pdm.lock", "pdm")):
+    for lock, tool in PYTHON_LOCKS:
         if (here / lock).exists() and which(tool):
             return f"{tool} run python"
     return "python" if which("python") else "python3"
 
 
-def _can_import(here: Path, python: str, module: str) -> bool:
-    if python.endswith("/bin/python"):
-        return any((here / python).parent.parent.glob(f"lib*/python*/site-packages/{module}"))
-    return True if " run " in python else _path_can_import(which(python) or "", module)
+def can_import(here: Path, python: str, module: str) -> bool:
+    """Return whether this interpreter, started in this folder, finds the module. `uv run` installs it."""
+    if " run " in python:
+        return True
+    installed = "/" in python and (here / python).parent.parent.glob(f"lib*/python*/site-packages/{module}")
+    if installed and any(installed):
+        return True
+    program = str(here / python) if "/" in python else which(python)
+    return bool(program) and _imports(program or "", module, here)
 
 
 @cache
-def _path_can_import(python: str, module: str) -> bool:
-    """Asked once in the life of ralph: it takes 20 ms and more."""
-    if not python:
-        return False
+def _imports(python: str, module: str, here: Path) -> bool:
+    """Ask the interpreter, once for each folder: it takes 20 ms and more, and pyenv chooses one by the folder."""
     code = f"import importlib.util as u, sys; sys.exit(u.find_spec({module!r}) is None)"
-    return subprocess.run([python, "-c", code], cwd="/", check=False, capture_output=True).returncode == 0
+    return succeeds([python, "-c", code], here)
+
+
+def succeeds(argv: Sequence[str], here: Path) -> bool:
+    """Return whether a short command ends with 0 in this folder, in time."""
+    try:
+        return subprocess.run(argv, cwd=here, check=False, capture_output=True, timeout=PATIENCE).returncode == 0
+    except (OSError, subprocess.TimeoutExpired):
+        return False
 
 
 def _tool(here: Path, python: str, name: str) -> str:
@@ -102,10 +118,16 @@ def _tool(here: Path, python: str, name: str) -> str:
     return name if which(name) else ""
 
 
-def _configures_pytest(here: Path, tools: Mapping[str, Any]) -> bool:
+PYTEST_FILES = ("pytest.ini", ".pytest.ini", "pytest.toml", ".pytest.toml",
+                "conftest.py", "tests/conftest.py", "test/conftest.py")  # fmt: skip
+
+
+def configures_pytest(here: Path) -> bool:
+    """Return whether one of the files that pytest reads is here."""
+    tools = _table(_toml(here / "pyproject.toml"), "tool")
     sections = {"setup.cfg": "[tool:pytest]", "tox.ini": "[pytest]"}
-    named = any(section in _text(here / name) for name, section in sections.items())
-    return "pytest" in tools or named or _any(here, "pytest.ini", ".pytest.ini")
+    named = any(section in read_text(here / name) for name, section in sections.items())
+    return "pytest" in tools or named or _any(here, *PYTEST_FILES)
 
 
 def _names_what_mypy_checks(here: Path, tools: Mapping[str, Any]) -> bool:
@@ -113,11 +135,11 @@ def _names_what_mypy_checks(here: Path, tools: Mapping[str, Any]) -> bool:
     own = tools.get("mypy")
     if isinstance(own, dict) and {"files", "packages", "modules"} & own.keys():
         return True
-    texts = (_text(here / name).partition("[mypy]")[2] for name in ("mypy.ini", ".mypy.ini", "setup.cfg"))
+    texts = (read_text(here / name).partition("[mypy]")[2] for name in ("mypy.ini", ".mypy.ini", "setup.cfg"))
     return any(re.search(r"^(files|packages|modules)\s*=", text, re.MULTILINE) for text in texts)
 
 
-def _python_tests(here: Path) -> list[Path]:
+def python_tests(here: Path) -> list[Path]:
     """Some test files; not all: it is asked before each attempt."""
     top = chain.from_iterable(here.glob(pattern) for pattern in ("test_*.py", "*_test.py", "tests.py"))
     below = chain.from_iterable((here / name).rglob("*.py") for name in ("tests", "test"))
@@ -137,27 +159,30 @@ LOCKS = {
 
 
 def _node(here: Path) -> Iterator[Gate]:
-    scripts = _table(_json(here / "package.json"), "scripts")
-    manager = _package_manager(here)
+    manager = package_manager(here)
     for name in ("test", "lint", "typecheck", "type-check", "check-types"):
-        script = scripts.get(name)
-        if manager and isinstance(script, str) and _is_gate(script):
+        if is_gate(script(here, name)) and which(manager):
             short = name == "test" and manager != "bun"
             yield Gate(f"{manager} {'' if short else 'run '}{name}", "package.json")
 
 
-def _is_gate(script: str) -> bool:
+def script(here: Path, name: str) -> str:
+    """Return this script of package.json; "" if there is none."""
+    command = _table(_json(here / "package.json"), "scripts").get(name)
+    return command if isinstance(command, str) else ""
+
+
+def is_gate(script: str) -> bool:
     """npm's default script tests nothing; one that watches never ends; one that fixes changes the work."""
     unfit = r"no test specified|--watch(All)?\b(?!=false)|--fix\b"
     return bool(script.strip()) and not re.search(unfit, script)
 
 
-def _package_manager(here: Path) -> str:
-    """The one that package.json names, else the one whose lock file is there; empty: it is not installed."""
+def package_manager(here: Path) -> str:
+    """Return the one that package.json names, else the one whose lock file is there, installed or not."""
     named = str(_json(here / "package.json").get("packageManager", "")).partition("@")[0]
     by_lock = (manager for lock, manager in LOCKS.items() if (here / lock).exists())
-    manager = named if named in LOCKS.values() else next(by_lock, "npm")
-    return manager if which(manager) else ""
+    return named if named in LOCKS.values() else next(by_lock, "npm")
 
 
 # ---------------------------------------------------------------- the others
@@ -179,7 +204,7 @@ OTHERS: tuple[tuple[str, tuple[str, ...]], ...] = (
 def _others(here: Path) -> Iterator[Gate]:
     for name, commands in OTHERS:
         if (here / name).is_file():
-            runnable = (command for command in commands if _is_there(here, command.split()[0]))
+            runnable = (command for command in commands if is_there(here, command.split()[0]))
             yield from (Gate(command, name) for command in list(runnable)[:1])
 
 
@@ -190,12 +215,17 @@ def _dotnet(here: Path) -> Iterator[Gate]:
 
 def _fallback(here: Path) -> Iterator[Gate]:
     """A Makefile often calls what was found already, so it is asked only where nothing was."""
+    targets = (one for one in test_targets(here) if which(one[0]))
+    yield from (Gate(f"{program} {target}", name) for program, target, name in islice(targets, 1))
+
+
+def test_targets(here: Path) -> Iterator[tuple[str, str, str]]:
+    """Yield program, target and file of each Makefile or justfile that has a target for tests."""
     for names, program in ((("GNUmakefile", "makefile", "Makefile"), "make"), (("justfile", "Justfile"), "just")):
-        text = next((_text(here / name) for name in names if (here / name).is_file()), "")
+        text = next((read_text(here / name) for name in names if (here / name).is_file()), "")
         target = next((one for one in ("test", "check") if re.search(rf"^{one}\s*:(?!=)", text, re.MULTILINE)), "")
-        if target and which(program):
-            yield Gate(f"{program} {target}", names[-1])
-            return
+        if target:
+            yield program, target, names[-1]
 
 
 LOOKS: tuple[Callable[[Path], Iterator[Gate]], ...] = (_python, _node, _others, _dotnet)
@@ -204,7 +234,7 @@ LOOKS: tuple[Callable[[Path], Iterator[Gate]], ...] = (_python, _node, _others, 
 # ---------------------------------------------------------------- reading, forgivingly
 
 
-def _is_there(here: Path, program: str) -> bool:
+def is_there(here: Path, program: str) -> bool:
     return (here / program).is_file() if "/" in program else bool(which(program))
 
 
@@ -212,7 +242,7 @@ def _any(here: Path, *names: str) -> bool:
     return any((here / name).is_file() for name in names)
 
 
-def _text(path: Path) -> str:
+def read_text(path: Path) -> str:
     try:
         return path.read_text("utf-8", "replace")
     except OSError:
@@ -221,14 +251,14 @@ def _text(path: Path) -> str:
 
 def _toml(path: Path) -> Mapping[str, Any]:
     try:
-        return tomllib.loads(_text(path))
+        return tomllib.loads(read_text(path))
     except ValueError:
         return {}
 
 
 def _json(path: Path) -> Mapping[str, Any]:
     try:
-        data = json.loads(_text(path))
+        data = json.loads(read_text(path))
     except (ValueError, RecursionError):
         return {}
     return data if isinstance(data, dict) else {}

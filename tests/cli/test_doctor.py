@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,19 @@ def test_what_keeps_a_run_from_working(here: Repository, capsys: Capture, sealed
     found = levels(capsys, Exit.PARKED)
     assert [found[name] for name in ("identity", "memory", "agent")] == ["problem"] * 3
     assert [found[name] for name in ("gates", "leftovers")] == ["warning"] * 2
+
+
+def test_tests_that_can_not_run(
+    here: Repository, capsys: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A problem, unless the gates are set."""
+    for name in ("git", "true"):
+        (tmp_path / name).symlink_to(shutil.which(name) or "")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    here.write({"package.json": '{"scripts": {"test": "node t.js"}}'})
+    assert levels(capsys, Exit.DONE)["gates"] == "ok"
+    here.write({"ralph.toml": 'agent-command = "true"\n'})
+    assert levels(capsys, Exit.PARKED)["gates"] == "problem"
 
 
 def test_what_does_not_hold_elsewhere_is_named() -> None:

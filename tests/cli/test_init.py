@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import tomllib
 from collections.abc import Iterator
@@ -166,6 +167,17 @@ def test_no_agent_and_no_gates(here: Repository, capsys: Capture) -> None:
     assert "no agent found on PATH; no gates found" in capsys.readouterr().out
     settings = load(here.path, {})
     assert (settings.agent, settings.gate, settings.given) == ("", None, frozenset())
+
+
+def test_tests_that_can_not_run_are_named(
+    here: Repository, programs: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (programs / "git").symlink_to(shutil.which("git") or "")
+    monkeypatch.setenv("PATH", str(programs))
+    here.write({"package.json": '{"scripts": {"test": "node t.js"}}'})
+    assert main(["init"]) == Exit.DONE
+    said = "no gates found: add what runs your tests; package.json has a test script, but `npm` is not on PATH"
+    assert said in capsys.readouterr().out
 
 
 def test_gates_with_odd_characters(here: Repository, programs: Path) -> None:
