@@ -5,7 +5,7 @@ An asking is an attempt with a purpose: the journal knows it, a crash is taken u
 
 from __future__ import annotations
 
-from ralph import paper, settling
+from ralph import paper, settling, stashes
 from ralph.core import brief as briefing
 from ralph.core.life import HAND_OVER
 from ralph.events import SetAside
@@ -38,6 +38,7 @@ def set_aside(run: Run, space: workspace.Workspace, prd: Prd, task: Task, end: S
         message=f"what attempt {space.n} left, which was only asked",
     )  # fmt: skip
     held = workspace.leave(run.git, space, frozen, now.refs, run.tip)
+    stashes.settle(run, space, task.id, frozen)
     settled = settling.settle(run, prd, task, end, frozen)
     workspace.roll_back(run.git, space, frozen, frozenset({run.paths.prd}))
     if settled.by_hand:

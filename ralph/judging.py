@@ -136,6 +136,7 @@ def gather(run: Run, space: Workspace, task: Task, frozen: Frozen, settled: Sett
         config=frozen.config,
         refs=frozen.refs,
         untracked=frozen.untracked,
+        stash=frozen.stash,
         texts={c.path: (run.git.blob(_id(c.old_blob)), run.git.blob(_id(c.new_blob))) for c in configs},
     )
 

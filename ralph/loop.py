@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from ralph import healing, judging, notifying, noting, paper, settling, start, steering, waking
+from ralph import healing, judging, notifying, noting, paper, settling, start, stashes, steering, waking
 from ralph.config import Settings
 from ralph.core import plan, recovery
 from ralph.core.life import CHECK, Attempt, State
@@ -136,8 +136,9 @@ def finish(
         named=lambda path: judging.names(run, task, path), message=f"work of attempt {space.n}",
     )  # fmt: skip
     held = workspace.leave(run.git, space, frozen, now.refs, run.tip)
+    frozen = stashes.settle(run, space, task.id, frozen)
     settled = settling.settle(run, prd, task, end, frozen)
-    changed = any(change.path != run.paths.prd for change in frozen.left)
+    changed = leaves_work(run, frozen)
     if recovery.ending(end, changed=changed) is not recovery.Ending.REJECTED:
         return set_aside(run, space, task, frozen, settled, end, None, held)
     try:
@@ -160,12 +161,18 @@ def finish(
     return None
 
 
+def leaves_work(run: Run, frozen: Frozen) -> bool:
+    """Whether the attempt changed more than the PRD, or put something into a stash."""
+    stashed = frozen.stash.new or frozen.stash.lost
+    return bool(stashed) or any(change.path != run.paths.prd for change in frozen.left)
+
+
 def set_aside(
     run: Run, space: Workspace, task: Task, frozen: Frozen, settled: settling.Settled, end: Stopped,
     verdict: Verdict | None, held: str,
 ) -> Move:  # fmt: skip
     """Keep the work in its ref, make the tree as it was before, and decide what to do."""
-    changed = any(change.path != run.paths.prd for change in frozen.left)
+    changed = leaves_work(run, frozen)
     same, tree = recovery.same(end, verdict, changed=changed), run.git.tree_of(frozen.work)
     counts = healing.counts(run, task, end, tree, same, verdict)
     cure = run.worker(task).agent.CURE

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from ralph import asking, judging, loop, settling, waking
+from ralph import asking, judging, loop, settling, stashes, waking
 from ralph.core import prd, recovery
 from ralph.core.life import CHECK, HAND_OVER, Attempt, State
 from ralph.core.reading import only_reads
@@ -138,6 +138,7 @@ def finish(
         named=lambda path: judging.names(run, task, path), message=f"work of attempt {space.n}",
     )  # fmt: skip
     held = workspace.leave(run.git, space, frozen, now.refs, run.tip)
+    frozen = stashes.settle(run, space, task.id, frozen)
     left = run.papers.read(run.paths.memory) if run.paths.memory else None
     settled = settling.settle(run, start, task, end, frozen)
     return Delivery(run, parent, space, task, end, frozen, held, left, settled).examined()
@@ -160,7 +161,7 @@ class Delivery:
     def examined(self) -> Message:
         """What needs no gates is decided here, before anybody waits at the door."""
         run, end, frozen = self.run, self.end, self.frozen
-        changed = any(change.path != run.paths.prd for change in frozen.left)
+        changed = loop.leaves_work(run, frozen)
         if recovery.ending(end, changed=changed) is not recovery.Ending.REJECTED:
             return self._aside(None)
         early = judging.early(run, self.space, self.task, frozen, self.settled, end)

@@ -258,6 +258,42 @@ class GateResult:
     none: bool = False
 
 
+@immutable
+class StashEntry:
+    """An entry of the stash list. `message` is what `git stash list` shows; `who` is name, mail and time as in a
+    reflog, "" where it is not known."""
+
+    sha: str
+    message: str = ""
+    who: str = ""
+
+    @property
+    def branch(self) -> str:
+        """The branch that it was made on, short; "" where the message does not name it."""
+        words = self.message.removeprefix("WIP on ").removeprefix("On ")
+        return words.partition(":")[0] if words != self.message and ":" in words else ""
+
+
+@immutable
+class StashMatch:
+    """A stash entry that the attempt did not make, and what of it the work holds. `whole`: each file, unchanged."""
+
+    entry: StashEntry
+    paths: tuple[str, ...]
+    whole: bool
+    gone: bool  # it vanished from the list during the attempt
+
+
+@immutable
+class StashChange:
+    """What became of the stash list during an attempt."""
+
+    new: tuple[StashEntry, ...] = ()  # entries that appeared: they stay
+    gone: tuple[StashEntry, ...] = ()  # entries that vanished and are put back
+    lost: tuple[StashEntry, ...] = ()  # made by the attempt, and in the list no more
+    matches: tuple[StashMatch, ...] = ()
+
+
 class What(StrEnum):
     """The kinds of findings. Their words stand in the journal, the prompts and on the screen."""
 
@@ -284,6 +320,7 @@ class What(StrEnum):
     GONE = "its task is gone from the PRD"
     CLASH = "clashes with work that came in meanwhile"
     REVIEW = "the reviewer refused it"
+    STASH = "holds the content of a stash"
 
 
 @immutable
@@ -328,6 +365,7 @@ class Evidence:
     gates: tuple[GateResult, ...] = ()
     base_tests: tuple[GateResult, ...] = ()  # the gates with the base versions of changed tests
     gate_wrote: tuple[str, ...] = ()
+    stash: StashChange = field(default_factory=StashChange)
 
 
 @immutable

@@ -138,7 +138,7 @@ def refuse_dirty(run: Run) -> None:
     staged = split(run.git.repo("diff-index", "--cached", "--name-only", "-z", "HEAD", "--"))
     if dirty := sorted({*now.changed, *staged} - run.paths.both - run.git.unseen):
         raise RalphError(f"tracked files have uncommitted changes: {len(dirty)}{_listed(dirty)}",
-                         "Commit them, or put them away with `git stash`, then start again.")  # fmt: skip
+                         "Commit them, unfinished work on a branch of its own. Then start again.")  # fmt: skip
     if nested := [path for path in now.untracked if path.endswith("/")]:
         raise RalphError(f"{nested[0]} is a git repository inside this one: git can't record what changes in it",
                          "Move it out, add it as a submodule, or put it into .gitignore.")  # fmt: skip

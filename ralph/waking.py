@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 
-from ralph import door, settling
+from ralph import door, settling, stashes
 from ralph.core import prd, recovery
 from ralph.core.history import Tally
 from ralph.core.life import Attempt
@@ -95,7 +95,7 @@ def finish_apart(run: Run, current: Attempt) -> None:
 
 def clear_locks(run: Run, current: Attempt) -> None:
     """Locks that a killed git left: on the index, and on the refs that this attempt moves."""
-    held = (f"refs/ralph/{current.run}/{current.n}/{name}" for name in ("before", "work", "gates"))
+    held = (f"refs/ralph/{current.run}/{current.n}/{name}" for name in ("before", "work", "gates", "stash"))
     branch = () if run.apart else (run.branch,)
     undo.clear_locks(run.git, [*branch, scratch(current.run, current.n), *held])
 
@@ -104,7 +104,8 @@ def undo_choice(run: Run, current: Attempt) -> None:
     """Chosen or prepared, no agent started: only refs were made."""
     refs = run.git.refs()
     run.git.point_head(run.stands_on or run.tip)
-    ours = (scratch(current.run, current.n), f"refs/ralph/{current.run}/{current.n}/before")
+    held = f"refs/ralph/{current.run}/{current.n}"
+    ours = (scratch(current.run, current.n), f"{held}/before", f"{held}/stash")
     run.git.update_refs(*(f"delete {name}" for name in ours if name in refs))
     run.note(SetAside(current.n, current.task, "interrupted before the agent started", counted=False))
 
@@ -117,7 +118,8 @@ def workspace_of(run: Run, current: Attempt) -> tuple[Workspace, Prd, Task | Non
     before = _before(run, current)
     own = {} if run.apart else {run.branch: current.base}
     watched = Watched({**refs, **own}, watch(run.git, refs).files)
-    return Workspace(current.n, current.run, run.stands_on, before, watched), start, task
+    space = Workspace(current.n, current.run, run.stands_on, before, watched)
+    return replace(space, stash=stashes.at_recovery(run, space.ref, space.wip)), start, task
 
 
 def _before(run: Run, current: Attempt) -> Before:
@@ -199,6 +201,7 @@ def abandon(run: Run, space: Workspace, current: Attempt, start: Prd, task: Task
     frozen = freeze(run.git, space.before, now, run.paths, ours=space.ours, watched=space.watched,
                     named=lambda _: False, message=f"work of attempt {current.n}, which was cut off")  # fmt: skip
     held = workspace.leave(run.git, space, frozen, now.refs, run.tip)
+    stashes.settle(run, space, current.task, frozen)
     if run.settings.resume == "keep":
         run.say(f"The files of attempt {current.n} stay as they are; they are also held by {held or 'no ref'}.")
     else:

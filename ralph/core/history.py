@@ -22,6 +22,7 @@ class Tally:
     tried: int = 0  # counted tries
     uncounted: int = 0  # endings that were no delivery, since the last counted try
     attempts: int = 0
+    numbers: tuple[int, ...] = ()  # of its attempts since it was last put into the queue
     waits: int = 0  # waits in a row
     rung: int = 0  # of the ladder of agents: 0 is the first agent
     tree: str = ""  # what the last try left
@@ -138,7 +139,9 @@ def _chosen(history: History, time: float, run: str, event: events.Chosen) -> Hi
     )
     tally = history.tallies.get(event.task, Tally())
     started = event.purpose != CHECK  # by which no agent is started
-    history = _with(history, event.task, replace(tally, attempts=tally.attempts + started))
+    history = _with(history, event.task, replace(
+        tally, attempts=tally.attempts + started, numbers=(*tally.numbers, *[event.n] * started)
+    ))  # fmt: skip
     history = history if event.purpose else _settled(history, event.task)
     return replace(_now(history, attempt), n=event.n, attempts=history.attempts + started)
 

@@ -5,11 +5,13 @@ A finding that rejects is a reason to set the attempt aside; every other one is 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 
 from ralph.core import guarded, named, sensitive, words
-from ralph.model import Evidence, Finding, GateResult, Rules, Verdict, What, Why
+from ralph.model import Evidence, Finding, GateResult, Rules, StashEntry, Verdict, What, Why
 
+STASH = re.compile(r"\bstash", re.IGNORECASE)
 Rule = Callable[[Evidence, Rules], Iterable[Finding]]
 
 
@@ -59,6 +61,8 @@ def nothing_changed(evidence: Evidence, rules: Rules) -> Iterator[Finding]:
         return  # why it was ended says more
     claim = " although the agent says that it is finished" if evidence.stopped.well else ""
     undone = "; its commits add up to no change" if evidence.commits else ""
+    if stashed := _stashed(evidence):
+        claim, undone = f": the work is only in a stash, {words.names(stashed)}", ""
     yield Finding(What.NOTHING, f"No file changed{claim}{undone}.", words.commits(evidence.commits))
 
 
@@ -165,6 +169,18 @@ def untracked_files_changed(evidence: Evidence, _: Rules) -> Iterator[Finding]:
         yield Finding(What.UNTRACKED, text, words.lines(evidence.untracked), rejects=False)
 
 
+def the_work_holds_a_stash(evidence: Evidence, rules: Rules) -> Iterator[Finding]:
+    """Work that shares some lines with an entry that is still there may do so by chance: reported only."""
+    asked = STASH.search(rules.text) is not None
+    for match in evidence.stash.matches:
+        rejects = (match.gone or match.whole) and not asked
+        how = "was popped into" if match.gone else "is in" if match.whole else "is partly in"
+        entry, paths = _entry(match.entry), words.names(match.paths)
+        text = f"The stash entry {entry}, which this attempt did not make, {how} the work: {paths}."
+        cure = " If the task is to use it, its text has to name the stash." if rejects else ""
+        yield Finding(What.STASH, text + cure, words.lines(match.paths), rejects=rejects)
+
+
 # ---------------------------------------------------------------- the gates
 
 
@@ -219,6 +235,7 @@ CHEAP: tuple[Rule, ...] = (
     hooks_or_config_changed,
     other_branches_or_tags_changed,
     untracked_files_changed,
+    the_work_holds_a_stash,
 )
 RULES: tuple[Rule, ...] = (
     *CHEAP,
@@ -233,8 +250,17 @@ RULES: tuple[Rule, ...] = (
 
 
 def _is_blank(evidence: Evidence) -> bool:
-    touched = evidence.changes or evidence.commits or evidence.prd.ticked or _paper(evidence)
+    touched = evidence.changes or evidence.commits or evidence.prd.ticked or _paper(evidence) or _stashed(evidence)
     return not touched and evidence.stopped.output == 0
+
+
+def _stashed(evidence: Evidence) -> list[str]:
+    """The entries that hold what the attempt did."""
+    return [_entry(entry) for entry in (*evidence.stash.new, *evidence.stash.lost)]
+
+
+def _entry(entry: StashEntry) -> str:
+    return f"{entry.sha[:9]} ({entry.message})"
 
 
 def _paper(evidence: Evidence) -> str:

@@ -8,10 +8,11 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import field
 from pathlib import Path
 
 from ralph.immutable import immutable
-from ralph.model import Change, Commit
+from ralph.model import Change, Commit, StashChange
 from ralph.system import beside
 from ralph.system.git import Git
 from ralph.system.plumbing import log, parse_log, parse_raw, staged_diff
@@ -58,6 +59,7 @@ class Frozen:
     rewritten: str = ""
     refs: tuple[str, ...] = ()
     config: tuple[str, ...] = ()
+    stash: StashChange = field(default_factory=StashChange)
 
     @property
     def empty(self) -> bool:

@@ -8,10 +8,11 @@ detached, and ralph's branch is not the attempt's business.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import field, replace
 
 from ralph.errors import Exit, RalphError
 from ralph.immutable import immutable
-from ralph.system import undo
+from ralph.system import stash, undo
 from ralph.system.beside import scratch
 from ralph.system.examine import Frozen, Papers, Watched, watch
 from ralph.system.git import Git
@@ -27,6 +28,7 @@ class Workspace:
     branch: str
     before: Before
     watched: Watched
+    stash: stash.Noted = field(default_factory=stash.Noted)  # the stash list as it was before the attempt
 
     @property
     def wip(self) -> str:
@@ -60,6 +62,7 @@ def prepare(
     space = Workspace(n, run, branch, before, watch(git, now.refs))
     if before.commit != base:
         git.make_ref(f"{space.ref}/before", before.commit)
+    space = replace(space, stash=stash.hold(git, space.ref, base))
     git.make_ref(space.wip, base)
     git.point_head(space.wip)
     return space

@@ -23,6 +23,9 @@ from ralph.model import (
     PrdEdit,
     Rules,
     Signal,
+    StashChange,
+    StashEntry,
+    StashMatch,
     Stopped,
     Verdict,
     What,
@@ -146,7 +149,19 @@ def evidence_of(case: dict[str, Any]) -> Evidence:
         gates=results(case, "gates"),
         base_tests=results(case, "base tests"),
         gate_wrote=tuple(case.get("gate_wrote", ())),
+        stash=stash_of(case),
     )
+
+
+def stash_of(case: dict[str, Any]) -> StashChange:
+    entry = StashEntry("d" * 40, "WIP on main: 1234567 base")
+    matches = {
+        "popped": StashMatch(entry, ("src/new.py",), whole=False, gone=True),
+        "applied": StashMatch(entry, ("src/new.py",), whole=True, gone=False),
+        "in part": StashMatch(entry, ("src/new.py",), whole=False, gone=False),
+    }
+    match = matches.get(case.get("stash", ""))
+    return StashChange(new=(entry,) if case.get("stashed") else (), matches=(match,) if match else ())
 
 
 def rules_of(case: dict[str, Any]) -> Rules:
