@@ -156,7 +156,7 @@ def test_work_that_is_only_in_a_stash_is_no_work(repo: Repository, leaves: str, 
     it = Play(repo, {"prd": TASK, "agent": f"echo work > w.txt; {leaves}"})
     done = it.ralph("--gate", "true", "--max-retries", "0", *flags)
     assert (it.boxes(), done.returncode) == ("p", 1), done.stdout
-    assert "is only in a stash" in done.stdout or "exit 1" in leaves
+    assert "the work is only in a stash" in done.stdout
     assert "New in the stash list since T1 started: stash@{0}" in done.stdout
     assert repo.git("show", "stash@{0}^3:w.txt" if "-u" in leaves else "stash@{0}:w.txt") == "work"
 
@@ -251,6 +251,23 @@ def test_agents_that_stash_and_pop_one_after_the_other_are_left_alone(repo: Repo
     assert (it.boxes(), code) == ("xx", 0), said
     assert "stash" not in said.replace(str(it.near), "")
     assert listed(repo) == before
+
+
+def test_the_entry_of_an_agent_that_goes_on_is_not_put_back_by_one_that_began_meanwhile(repo: Repository) -> None:
+    does = """
+    wait_for() { until [ -e $NEAR/$1 ]; do sleep 0.02; done; }
+    case $RALPH_TASK_ID in
+      T1) work; git stash -q -u; touch $NEAR/stashed; wait_for third; git stash pop -q; touch $NEAR/popped;;
+      T2) wait_for stashed; work;;
+      T3) touch $NEAR/third; wait_for popped; work;;
+    esac
+    """
+    prd = "- [ ] T1 a\n- [ ] T2 b\n- [ ] T3 c\n  - Depends: T2\n"
+    it = Parallel(repo, {"prd": prd, "agent": does})
+    code, said = it.run()
+    assert (it.boxes(), code) == ("xxx", 0), said
+    assert "stash" not in said.replace(str(it.near), "")
+    assert listed(repo) == []
 
 
 def test_attempts_that_end_at_the_same_time_put_each_entry_back_once(repo: Repository) -> None:
