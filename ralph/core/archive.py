@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from ralph.core.inserting import line_end
+from ralph.core.inserting import BLANK, line_end
 from ralph.core.memory import LOG, blocks
 
 KEPT = 30  # entries of the log that the memory file shows at most ...
@@ -32,12 +32,23 @@ def compact(data: bytes, most: int, archive: bytes | None) -> tuple[bytes, bytes
     Fewer stay where the file is larger than `most` bytes, but never less than 5. Nothing outside the log changes.
     """
     block = blocks(data).get(LOG)
-    entries = _entries(block[4]) if block else []
-    stay = _newest(entries, most - len(data) + sum(map(len, entries)))
-    if block is None or stay == len(entries):
+    if block is None:
         return data, archive
-    kept = data[: block.start(4)] + b"".join(entries[:stay]) + data[block.end(4) :]
+    above, log, below = _parts(block[4])
+    entries = _entries(log)
+    stay = _newest(entries, most - len(data) + len(log))
+    if stay == len(entries):
+        return data, archive
+    kept = data[: block.start(4)] + above + b"".join(entries[:stay]) + below + data[block.end(4) :]
     return kept, _added(archive, entries[stay:], line_end(data))
+
+
+def _parts(body: bytes) -> tuple[bytes, bytes, bytes]:
+    """The empty lines above the entries, the entries, and the empty lines below them."""
+    lines = body.splitlines(keepends=True)
+    full = [n for n, line in enumerate(lines) if line.strip()]
+    first, last = (full[0], full[-1] + 1) if full else (0, 0)
+    return b"".join(lines[:first]), b"".join(lines[first:last]), b"".join(lines[last:])
 
 
 def _entries(log: bytes) -> list[bytes]:
@@ -63,4 +74,7 @@ def _added(archive: bytes | None, moved: Sequence[bytes], eol: bytes) -> bytes:
     """The oldest first, so that the archive only ever grows at its end."""
     old = archive or HEADER.encode().replace(b"\n", eol)
     gap = b"" if old.endswith((b"\n", b"\r")) else line_end(old)
+    last = re.split(rb"(?:\r?\n|\r)[ \t]*(?:\r?\n|\r)", old.rstrip())[-1].splitlines()
+    if last and not any(map(ENTRY.match, last)) and not BLANK.search(old + gap):
+        gap += line_end(old)  # text that people wrote stands there
     return old + gap + b"".join(reversed(moved))

@@ -6,11 +6,11 @@ taken out of the file as it is then: where nobody wrote meanwhile it is what it 
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
 from hashlib import sha256
 
 from ralph.core import markdown
+from ralph.core.formatted import formatted
 from ralph.core.inserting import ends, headings, insert, line_end
 from ralph.errors import RalphError
 from ralph.immutable import immutable
@@ -38,16 +38,12 @@ def path(now: datetime) -> str:
 
 def entry(name: str, now: datetime, command: str) -> str:
     """What stands in it about a run."""
-    return f"{name}, since {now:%H:%M}. To start it again: {_code(command)}"
+    return f"{formatted(name)}, since {now:%H:%M}. To start it again: {_code(command)}"
 
 
 def _code(command: str) -> str:
-    """A code span that the command cannot close; where it has several lines it can't be one."""
-    if command.splitlines() != [command]:
-        return "`ralph ls` shows how"
-    ticks = "`" * (1 + max((len(run) for run in re.findall(r"`+", command)), default=0))
-    pad = " " if command.startswith("`") or command.endswith("`") else ""
-    return f"{ticks}{pad}{command}{pad}{ticks}"
+    """A code span. Of a command with several lines or with backticks none can be made that formatters keep."""
+    return "`ralph ls` shows how" if command.splitlines() != [command] or "`" in command else f"`{command}`"
 
 
 def added(data: bytes | None, note: str, text: str) -> tuple[bytes, Mine]:
@@ -103,4 +99,7 @@ def taken_out(data: bytes | None, mine: Mine) -> bytes | None:
     where = next((n for n, one in enumerate(lines) if one.rstrip(b"\r\n") == own), None)
     if where is None:
         return data  # somebody took it out, or made it theirs
+    if where and not (lines[where - 1] + b"".join(lines[where + 1 : where + 2])).strip():
+        where -= 1  # of two empty lines one goes
+        del lines[where]
     return b"".join(lines[:where] + lines[where + 1 :])

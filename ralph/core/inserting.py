@@ -7,14 +7,11 @@ from collections.abc import Sequence
 
 from ralph.core import markdown
 from ralph.core.blocks import BOM, Heading
+from ralph.core.formatted import formatted
 from ralph.errors import RalphError
 from ralph.text import clean, one_line
 
 BLANK = re.compile(rb"(?:\n|\r(?!\n))[ \t]*(?:\r\n|\n|\r)\Z")  # a blank line at the end
-STARTS_A_BLOCK = re.compile(  # where a backslash makes it text
-    r"\A(?:(\d{1,9})(?=[.)](?:\s|$))|(?=[-+*](?:\s|$)|#{1,6}(?:\s|$)|[><]|`{3}|~{3}"
-    r"|\[(?:.*\]:|[ xX]\])|(?:[-*_]\s*){3,}$))"
-)
 
 
 def bullet(text: str) -> bytes:
@@ -23,7 +20,8 @@ def bullet(text: str) -> bytes:
 
 
 def harmless(line: str) -> str:
-    return STARTS_A_BLOCK.sub(r"\g<1>\\", line.replace("<!--", "&lt;!--"))
+    """The line as text that begins no block and no comment, in the form that formatters keep."""
+    return formatted(line.replace("<!--", "&lt;!--"))
 
 
 def ends(data: bytes) -> tuple[int, ...]:

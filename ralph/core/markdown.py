@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from ralph.core.blocks import EOL, Document, Heading, Item, read
 from ralph.core.blocks import headings as all_headings
+from ralph.core.spacing import alone, first_bullet, last_bullet, separated, spaced
 from ralph.errors import RalphError
 
 if TYPE_CHECKING:
@@ -43,16 +44,20 @@ def add_line(before: Document, offset: int, text: str) -> Document:
     item = item_at(before, offset)
     prefix, marker = _inside(before, item)
     line = prefix + marker + b" " + text.encode()
-    tries = ((item.text_end, False), (item.end, False), (item.end, True))
-    return _first_proved(before, [(at, line, blank) for at, blank in tries], text, item)
+    child = first_bullet(before, item)
+    kept = (child.first, False, spaced(before, child)) if child else (item.text_end, spaced(before, item), False)
+    tries = (kept, (item.text_end, False, False), (item.end, False, False), (item.end, True, False))
+    return _first_proved(before, [(at, line, above, below) for at, above, below in tries], text, item)
 
 
 def remove_item(before: Document, gone: Item) -> Document:
-    """Take away a list item of one paragraph: its own lines and nothing else. RalphError when it holds more."""
+    """Take away a list item of one paragraph: its own lines, and the empty ones that set it apart. RalphError when
+    it holds more."""
     data = before.data
-    start, end = before.starts[gone.first], before.starts[gone.end]
+    first, last = alone(before, gone)
+    start, end = before.starts[first], before.starts[last]
     if end == len(data) and not data.endswith((b"\n", b"\r")):  # the last line has no end: take the one above
-        start -= len(_eol(before, gone.first))
+        start -= len(_eol(before, first))
     after = read(data[:start] + data[end:])
     if not _proved(after, before, start, end - start, gone.text):
         raise _unprovable(f"line {gone.first + 1}", "can't be taken away", "Remove it by hand")
@@ -68,7 +73,12 @@ def add_items(document: Document, offset: int, lines: Sequence[str]) -> Document
     indent, marker = _inside(document, item)
     at, eol = item.end, _eol(document, item.end)
     own = [marker + line.encode()[1:] if line.startswith("- ") else line.encode() for line in lines]
-    new = b"".join(indent + line + eol for line in own)
+    last = last_bullet(document, item)
+    if last and spaced(document, last):
+        own = [b"", *separated(own)]
+    elif not last and spaced(document, item):
+        own = [b"", *own]
+    new = b"".join((indent + line if line else b"") + eol for line in own)
     start = document.starts[at]
     if start == len(document.data) and not document.data.endswith((b"\n", b"\r")):
         new = eol + new.removesuffix(eol)
@@ -105,7 +115,9 @@ def append_under(data: bytes, title: str, entry: str) -> bytes:
     joins = bool(last) and last[-1].type == "bullet_list_open"
     prefix = _marker(before, last[-1]) if joins else b"- "
     line = prefix + entry.encode()
-    return _first_proved(before, [(end, line, not joins), (end, line, True)], entry, title).data
+    items = [one for one in before.items if one.parent is None and first <= one.first < end] if joins else []
+    above = not items or spaced(before, items[-1])
+    return _first_proved(before, [(end, line, above, False), (end, line, True, False)], entry, title).data
 
 
 def replace_between(data: bytes, start_marker: str, end_marker: str, text: str) -> bytes:
@@ -129,9 +141,12 @@ def replace_between(data: bytes, start_marker: str, end_marker: str, text: str) 
     return after
 
 
-def _first_proved(before: Document, tries: list[tuple[int, bytes, bool]], text: str, under: Item | str) -> Document:
-    for at, line, blank in tries:
-        data, start, size = _with_line(before, at, line, blank=blank)
+_Try = tuple[int, bytes, bool, bool]  # before which line, the new line, an empty one above it, one below it
+
+
+def _first_proved(before: Document, tries: list[_Try], text: str, under: Item | str) -> Document:
+    for at, line, above, below in tries:
+        data, start, size = _with_line(before, at, line, above=above, below=below)
         after = read(data)
         if _proved(before, after, start, size, text) and (isinstance(under, str) or _holds(after, under, text)):
             return after
@@ -147,13 +162,13 @@ def _unprovable(where: str, what: str, cure: str) -> RalphError:
     return RalphError(f"{where} {what} without changing something else of the document", f"{cure}, and try again.")
 
 
-def _with_line(document: Document, at: int, line: bytes, *, blank: bool) -> tuple[bytes, int, int]:
-    """The data with a line before line `at`, an empty one above it if `blank`; where that begins, and its size."""
+def _with_line(document: Document, at: int, line: bytes, *, above: bool, below: bool) -> tuple[bytes, int, int]:
+    """The data with a line before line `at`, and empty ones above and below it; where that begins, and its size."""
     data, start, eol = document.data, document.starts[at], _eol(document, at)
     if start == len(data) and not data.endswith((b"\n", b"\r")):
-        new = eol * (1 + blank) + line
+        new = eol * (1 + above) + line
     else:
-        new = eol * blank + line + eol
+        new = eol * above + line + eol * (1 + below)
     return data[:start] + new + data[start:], start, len(new)
 
 

@@ -1,7 +1,8 @@
 """The memory file (CLAUDE.md, AGENTS.md): what it tells, what ralph writes into it, what an agent may add.
 
-ralph's queue and log stand between comment markers, as plain bullets. Only such bullets are ever replaced, so all
-that people wrote stays byte for byte. The document is parsed only when the text around the bullets is new.
+ralph's queue and log stand between comment markers, as plain bullets with an empty line above and below. Only such
+bullets are ever replaced, so all that people wrote stays byte for byte. The document is parsed only when the text
+around the bullets is new.
 """
 
 from __future__ import annotations
@@ -41,9 +42,14 @@ def record(data: bytes | None, *, starter: str, entry: str, queue: Sequence[str]
     }
     for name in sorted(found, key=lambda name: -found[name].start()):  # from below: the offsets above stay true
         block = found[name]
-        body = b"".join(line + block[3] for line in lines[name])
+        body = b"".join(line + block[3] for line in set_apart(lines[name]))
         text = text[: block.start(4)] + body + text[block.end(4) :]
     return text
+
+
+def set_apart(lines: Sequence[bytes]) -> list[bytes]:
+    """The lines between two markers, with the empty ones that formatters put there."""
+    return [b"", *lines, b""] if lines else [b""]
 
 
 def unwritable(data: bytes | None) -> str:
@@ -103,7 +109,7 @@ def _real(data: bytes) -> dict[str, int]:
 def _with_markers(data: bytes, name: str) -> Iterator[bytes]:
     """Markers in the section of that name; else in a new one."""
     eol = line_end(data)
-    markers = [f"<!-- ralph:{name} -->".encode(), f"<!-- /ralph:{name} -->".encode()]
+    markers = [f"<!-- ralph:{name} -->".encode(), b"", f"<!-- /ralph:{name} -->".encode()]
     for one in headings(data):
         if plain(one.title) == TITLES[name].lower():
             yield insert(data, one.body, [*markers], eol)

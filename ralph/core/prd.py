@@ -12,6 +12,7 @@ from ralph.core import criteria, markdown
 from ralph.core.blocks import Document, Item, read, uncollected
 from ralph.core.changes import Difference, difference, find, new_ticks
 from ralph.core.fields import field_name, read_fields
+from ralph.core.formatted import formatted
 from ralph.core.lookup import WRITTEN_ID, parents_done_with, resolve
 from ralph.core.near_misses import near_misses
 from ralph.core.refusals import check
@@ -232,11 +233,12 @@ def confirm(prd: Prd, met: Sequence[Criterion], of: Prd) -> Prd:
 def park(prd: Prd, task_id: str, reason: str) -> Prd:
     """The PRD with a nested line `- Parked: reason` under that task (an older one replaced); its box stays.
 
-    The reason becomes one line of at most 200 characters. RalphError when the line can't be added safely.
+    The reason is cut to one line of 200 characters, in the form that formatters keep. RalphError when the
+    line can't be added safely.
     """
     prd = unpark(prd, task_id)
     at = _place(prd, task_id)
-    said = markdown.one_line(reason) or "needs a human"
+    said = formatted(markdown.one_line(reason), first=False) or "needs a human"
     with uncollected():
         parked = markdown.add_line(read(prd.data), prd.tasks[at].offset, f"Parked: {said}")
         return _same_but(prd, parked, at)

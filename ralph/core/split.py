@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 
 from ralph.core import prd, sensitive
+from ralph.core.formatted import formatted
 from ralph.core.lookup import WRITTEN_ID
 from ralph.immutable import immutable
 from ralph.model import Fields, Task
@@ -73,12 +74,14 @@ def lines(plan: Plan) -> tuple[str, ...]:
 
 def _lines(part: Part, kept: Fields) -> list[str]:
     files = part.files or kept.files
+    done_when = formatted("; ".join(part.done_when), first=False)
     fields = [
-        ("Files", _code(files)), ("Protected", _code(kept.protected)), ("Done when", "; ".join(part.done_when)),
+        ("Files", _code(files)), ("Protected", _code(kept.protected)), ("Done when", done_when),
         ("Agent", kept.agent), ("Model", kept.model), ("Group", kept.group),
         ("Timeout", f"{kept.timeout:g}s" if kept.timeout else ""),
     ]  # fmt: skip
-    return [f"- [ ] {part.text}", *(f"  - {name}: {value}" for name, value in fields if value)]
+    text = formatted(part.text, first=False)
+    return [f"- [ ] {text}", *(f"  - {name}: {value}" for name, value in fields if value)]
 
 
 def _code(patterns: Sequence[str]) -> str:

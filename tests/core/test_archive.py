@@ -20,7 +20,7 @@ LARGE = b"x" * 400 + b"\n"
 def filled(number: int, *, starter: str = STARTER) -> bytes:
     """A memory file whose log holds so many entries; the newest has the highest number."""
     lines = "".join(f"- done {n}\n" for n in reversed(range(number)))
-    return starter.replace("<!-- ralph:log -->\n", f"<!-- ralph:log -->\n{lines}").encode()
+    return starter.replace("<!-- ralph:log -->\n", f"<!-- ralph:log -->\n\n{lines}").encode()
 
 
 def done(data: bytes | None) -> list[int]:
@@ -70,7 +70,8 @@ def test_line_ends_are_those_of_the_file() -> None:
     kept, moved = archive.compact(data, ROOM, None)
     assert b"\n" not in kept.replace(b"\r\n", b"")
     assert b"\n" not in (moved or b"").replace(b"\r\n", b"")
-    assert archive.compact(data, ROOM, b"by hand")[1] == b"by hand\n- done 0\r\n"
+    assert archive.compact(data, ROOM, b"by hand")[1] == b"by hand\n\n- done 0\r\n"
+    assert archive.compact(data, ROOM, b"- a\n  b")[1] == b"- a\n  b\n- done 0\r\n"
 
 
 @pytest.mark.parametrize(

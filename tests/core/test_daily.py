@@ -45,14 +45,14 @@ def test_added_and_taken_out_again(name: str, snapshot: SnapshotAssertion) -> No
 
 @pytest.mark.parametrize("name", NOTES)
 def test_what_a_person_writes_meanwhile_stays(name: str) -> None:
-    """Above and below: only the one line goes."""
+    """Above and below: only the one line goes, and one of two empty lines that then meet."""
     after, mine = daily.added(as_bytes(name), NOTE, TEXT)
     edited = b"# Mine\n\n" + after + b"\nLater.\n"
     left = daily.taken_out(edited, mine)
     assert left is not None
-    assert left.splitlines(keepends=True) == [
-        line for line in edited.splitlines(keepends=True) if TEXT.encode() not in line
-    ]
+    kept = b"".join(line for line in edited.splitlines(keepends=True) if TEXT.encode() not in line)
+    assert left.split() == kept.split()
+    assert len(left.splitlines()) in {len(kept.splitlines()), len(kept.splitlines()) - 1}
 
 
 @pytest.mark.parametrize("now", [None, b"", b"all new\n", f"- {TEXT} (still?)\n".encode()])
@@ -107,7 +107,10 @@ def test_only_the_line_goes_whatever_was_written_around_it(
     own = mine.line.encode(errors="surrogateescape")
     assume(any(line.rstrip(b"\r\n") == own for line in lines))
     gone = next(n for n, line in enumerate(lines) if line.rstrip(b"\r\n") == own)
-    assert left == b"".join(lines[:gone] + lines[gone + 1 :])
+    rest = lines[:gone] + lines[gone + 1 :]
+    if gone and not (lines[gone - 1] + b"".join(lines[gone + 1 : gone + 2])).strip():
+        del rest[gone - 1]  # of two empty lines one goes
+    assert left == b"".join(rest)
 
 
 COMMANDS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=60)

@@ -110,7 +110,7 @@ def test_the_log_loses_nothing_and_the_queue_shows_the_next() -> None:
     assert [line for line in lines if "done" in line] == [f"- done {n}" for n in range(34, -1, -1)]
     assert [line for line in lines if "next" in line] == [f"- next {n}" for n in range(34, 40)]
     many = recorded(data, "x", tuple(f"next {n}" for n in range(11))).decode()
-    assert "- next 9\n- and 1 more\n<!--" in many
+    assert "- next 9\n- and 1 more\n\n<!--" in many
     assert "and " not in recorded(data, "x", tuple(f"n{n}" for n in range(10))).decode().split("<!--")[2]
 
 
@@ -118,18 +118,18 @@ def test_the_log_loses_nothing_and_the_queue_shows_the_next() -> None:
     ("entry", "line"),
     [
         ("a\nb \x1b[31mred", "- a b red"),
-        ("done <!-- hidden -->", "- done &lt;!-- hidden -->"),
-        ("<!-- /ralph:log -->", "- &lt;!-- /ralph:log -->"),
+        ("done <!-- hidden -->", "- done `&lt;!--` hidden -->"),
+        ("<!-- /ralph:log -->", "- `&lt;!--` /ralph:log -->"),
         ("# loud", "- \\# loud"),
-        ("[x] done", "- \\[x] done"),
-        ("[a]: /url", "- \\[a]: /url"),
+        ("[x] done", "- `[x]` done"),
+        ("[a]: /url", "- `[a]`: /url"),
         ("1. first", "- 1\\. first"),
-        ("```py", "- \\```py"),
+        ("```py", "- \\`\\`\\`py"),
         ("--verbose, `code`, 1.2 and [a link](b)", "- --verbose, `code`, 1.2 and [a link](b)"),
     ],
 )
 def test_an_entry_is_one_item_of_plain_text(entry: str, line: str) -> None:
-    assert f"<!-- ralph:log -->\n{line}\n<!-- /ralph:log -->\n" in recorded(None, entry).decode()
+    assert f"<!-- ralph:log -->\n\n{line}\n\n<!-- /ralph:log -->\n" in recorded(None, entry).decode()
 
 
 def test_what_ralph_wrote_into_a_new_file_is_told_to_nobody() -> None:

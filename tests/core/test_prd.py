@@ -101,8 +101,8 @@ def test_a_reason_is_one_safe_line() -> None:
     reason = "tests are red:\r\n\x1b[31m```\n- [ ] T9 x\n# y\u2028" + "z" * 300
     parked = prd.park(read(SHOP), "T1", reason)
     said = parked.tasks[0].fields.parked or ""
-    assert said.startswith("tests are red: [31m``` - [ ] T9 x # y zzz")
-    assert len(said) == 200
+    assert said.startswith("tests are red: `[31m` - [ ] T9 x # y zzz")
+    assert 195 < len(said) <= 200
     assert len(parked.data.splitlines()) == len(SHOP.splitlines()) + 1
     assert prd.unpark(parked, "T1").data == SHOP
 
