@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ralph import door, fitting, paper
+from ralph import door, fitting, linked, paper
 from ralph.core import prd
 from ralph.errors import RalphError
 from ralph.events import Moved, Publishing, Reopened
@@ -31,6 +31,8 @@ def prove(run: Run) -> bool:
     run.say("The gates once more, in a fresh checkout of all that was accepted.")
     try:
         with fitting.fresh(run) as place:
+            fitting.renew(place, run.tip)
+            linked.refuse(place, run.gates)
             red = _red(run, place, run.tip)
             culprit = _culprit(run, place, red) if red else ""
     except RalphError as error:

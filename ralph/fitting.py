@@ -12,12 +12,16 @@ from pathlib import Path
 from ralph.errors import RalphError
 from ralph.model import Gate
 from ralph.run import Run
-from ralph.system import gates, worktrees
+from ralph.system import gates, installed, worktrees
 from ralph.system.pinned import read
 from ralph.system.snapshot import UNTRACKED, join, split
 from ralph.text import clean, mask
 
 CLEAN = 99  # the number of the worktree that is fresh each time
+OWN_ENVIRONMENT = (
+    "Let it install inside the worktree: --setup 'python -m venv .venv && .venv/bin/pip install -e .' "
+    "--gate '.venv/bin/python -m pytest -q'."
+)
 LOCKS = (
     "package-lock.json", "npm-shrinkwrap.json", "yarn.lock", "pnpm-lock.yaml", "bun.lock", "bun.lockb", "uv.lock",
     "poetry.lock", "Pipfile.lock", "pdm.lock", "requirements.txt", "requirements-dev.txt", "Cargo.lock", "go.sum",
@@ -100,13 +104,28 @@ def _set_up(run: Run) -> None:
     log = run.folder / f"setup-{run.git.where.git_dir.name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     gate = Gate(run.settings.setup, "--setup")
+    before = installed.look(run.root, run.environment())
     done = gates.run(gate, cwd=run.here, env=run.environment(), timeout=run.settings.gate_timeout, log=log,
                      stop=lambda: run.hurried, secrets=run.secrets)  # fmt: skip
+    _refuse_install_elsewhere(run, before)
     if not done.ok:
         said = mask(clean(done.tail), run.secrets).strip()[-300:] or run.settings.setup
         what = f"--setup failed in a new worktree ({run.root}): {said}"
         raise RalphError(what, f"Its output is in {log}. It runs in a fresh checkout, with no ignored files.")
     mark.write_bytes(join([wanted, *split(run.git.tree(*UNTRACKED))]))
+
+
+def _refuse_install_elsewhere(run: Run, before: Sequence[installed.Packages]) -> None:
+    """Refuse a set-up that installed its worktree into an environment elsewhere, and restore the links there."""
+    for packages in before:
+        names = installed.changed(packages)
+        if not names:
+            continue
+        shown = ", ".join(names[:5])
+        if installed.take_back(packages, run.root, names):
+            what = f"--setup installed the worktree into {packages.folder}, which is outside of it ({shown})"
+            raise RalphError(f"{what}. ralph removed it there and restored the links", OWN_ENVIRONMENT)
+        run.say(f"--setup changed {packages.folder}, which all worktrees share: {shown}.", loud=True)
 
 
 def _stands(root: Path, mark: Sequence[str], wanted: str) -> bool:

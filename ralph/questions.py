@@ -212,16 +212,34 @@ def ask_gates(run: Run, now: Prd) -> None:
 
         with fitting.rehearsed(run) as place:
             results = run_gates(place, run.gates, 0)
+            _refuse_linked(place, results)
         run.nothing = place.nothing
     else:
         results = _run_here(run, now)
-    red = [result for result in results if not result.ok and not result.none]
+        if run.settings.gates_in == "clean":
+            from ralph import fitting
+
+            with fitting.rehearsed(run) as place:
+                _refuse_linked(place, results)
+    red = _red(results)
     run.gates = tuple(result.gate for result in results if not result.none)
     if red and not run.settings.baseline:
         names = "; ".join(result.gate.command for result in red)
         shown = f"\n\n{red[0].tail.strip()}\n" if red[0].tail.strip() else ""
         raise RalphError(f"gates are red before the first task: {names}{shown}", _cure_red(run))
     run.red = frozenset(result.gate.command for result in red)
+
+
+def _red(results: Iterable[GateResult]) -> list[GateResult]:
+    return [result for result in results if not result.ok and not result.none]
+
+
+def _refuse_linked(place: Run, results: Iterable[GateResult]) -> None:
+    """Refuse a place whose gates load another checkout. Red gates refuse by themselves."""
+    from ralph import linked
+
+    if place.settings.baseline or not _red(results):
+        linked.refuse(place, [result.gate for result in results if result.ok])
 
 
 def _cure_red(run: Run) -> str:

@@ -98,6 +98,7 @@ class Run:
     red: frozenset[str] = frozenset()  # commands that were red at the start (--baseline)
     nothing: set[str] = field(default_factory=set)  # commands that had nothing to run when they were last asked
     reported: set[str] = field(default_factory=set)  # sentences on tests that can't run
+    own_sources: set[tuple[str, ...]] = field(default_factory=set)  # links, and a gate that loads nothing by them
     seen: Prd | None = None  # the PRD at the last reading
     known: frozenset[str] = frozenset()  # ids of tasks that may start
     wrote: bytes = b""  # the PRD as ralph knows it: read, or written by itself

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from ralph import fitting
+from ralph import fitting, linked
 from ralph.cli.output import say
 from ralph.cli.where import Where
 from ralph.config import Settings, load
@@ -107,6 +107,8 @@ def _run(place: Run, checks: Sequence[Gate]) -> tuple[GateResult, ...]:
     if not wanted:
         cure = 'Name them in ralph.toml: gate = ["make test"].'
         raise RalphError("no gates were found here: nothing ran", cure)
+    if place.apart:
+        linked.refuse(place, tuple(wanted.values()))
     results = []
     for gate in wanted.values():
         say(f"running {one_line(clean(gate.command), 100)}", error=True)
