@@ -20,8 +20,8 @@ from ralph.values import Option, Sort, checked
 AGENTS = ("claude", "codex", "opencode", "gemini", "qwen", "cursor", "copilot", "amp", "droid", "aider", "mini")
 BUILT_AGENTS = ("claude", "codex")
 SANDBOXES = ("auto", "on", "off")
-MAX_COST = 20.0  # USD, where the agent reports its cost
-MAX_TOKENS = 20_000_000  # where it does not
+MAX_COST = 20.0  # USD, as reported or estimated
+MAX_TOKENS = 20_000_000  # where cost can't even be estimated
 
 
 def _set(
@@ -72,10 +72,10 @@ class Settings:
         21600.0, Sort.DURATION, "Limits", "longest wait for an agent's limit (default 6h)", "DUR"
     )
     max_cost: float | None = _set(
-        None, Sort.MONEY, "Limits", "money of this run (default 20, where the agent reports its cost)", "USD"
+        None, Sort.MONEY, "Limits", "money of this run (default 20), as reported or estimated", "USD"
     )
     max_tokens: int | None = _set(
-        None, Sort.COUNT, "Limits", "tokens of this run (default 20000000, where it does not)", "N"
+        None, Sort.COUNT, "Limits", "tokens of this run (default 20000000 where no price is known)", "N"
     )
     max_task_cost: float | None = _set(None, Sort.MONEY, "Limits", "money of one task, all its attempts", "USD")
     max_task_tokens: int | None = _set(None, Sort.COUNT, "Limits", "tokens of one task, all its attempts", "N")

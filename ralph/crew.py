@@ -10,13 +10,16 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import reduce
 
 from ralph import door, fitting, healing, loop, member, settling
 from ralph.core import governor, recovery
 from ralph.core.history import Tally
 from ralph.core.life import SPLIT
+from ralph.core.spent import Spent
+from ralph.counting import recount
 from ralph.door import Built
-from ralph.events import Event, GateStarted, Noted, Sent, SetAside, Waiting
+from ralph.events import AgentStopped, Event, GateStarted, Noted, Reviewed, Sent, SetAside, Waiting
 from ralph.member import Errand
 from ralph.model import Move, MoveKind, Prd, Stopped, Task
 from ralph.run import Ending, Run
@@ -39,7 +42,7 @@ class Crew:
     out: dict[int, Errand] = field(default_factory=dict)
     queue: list[int] = field(default_factory=list)  # who waits at the door
     inside: int = 0  # who is in it; 0: nobody
-    spent: dict[int, tuple[int, float | None]] = field(default_factory=dict)
+    spent: dict[int, Spent] = field(default_factory=dict)  # by agents at work, as last told
     answers: dict[str, Stopped] = field(default_factory=dict)  # task -> what was answered to the question about it
     lost: dict[int, int] = field(default_factory=dict)  # how often a child died, or could not go on
     ending: Ending | None = None  # decided; what runs may finish
@@ -56,6 +59,11 @@ class Crew:
         """The tasks that somebody is out for."""
         return frozenset(errand.task.id for errand in self.out.values())
 
+    @property
+    def going(self) -> Spent:
+        """What all agents at work have used up so far."""
+        return reduce(Spent.plus, self.spent.values(), Spent())
+
     def free_place(self) -> int:
         """The lowest number of a worktree that nobody is in."""
         taken = {errand.place for errand in self.out.values()}
@@ -64,6 +72,7 @@ class Crew:
     def send(self, errand: Errand) -> None:
         """Start a child. The journal knows its pid before it does anything."""
         run = self.run
+        run.beside = self.going
         self.out[errand.n] = errand
         child = self.children.start(errand.n, member.work(run, self.pool, errand, fitting.fit))
         run.note(Sent(errand.n, child.pid, child.started, errand.place))
@@ -90,7 +99,7 @@ class Crew:
             case "event":
                 self._event(n, unpack(message["data"]))
             case "spent":
-                self.spent[n] = (message["tokens"], message["cost"])
+                self.spent[n] = unpack(message["data"])
             case "failed":
                 self.run.failed[message["task"]] = unpack(message["data"])
             case "door":
@@ -132,6 +141,8 @@ class Crew:
         if isinstance(event, GateStarted):
             self.run.tell(event)  # kept nowhere
             return
+        if isinstance(event, AgentStopped | Reviewed | SetAside):
+            self.spent.pop(n, None)  # the journal tells it now
         self.run.note(replace(event, n=n) if isinstance(event, Noted) else event)
         if isinstance(event, SetAside):
             self._aside(event)
@@ -181,7 +192,11 @@ class Crew:
         """Set it aside without looking: it can't be looked at."""
         left = self.run.history.running[n]
         counted = self.run.history.tallies.get(left.task, Tally()).uncounted + 1 >= recovery.PATIENCE
-        self.run.note(SetAside(n, left.task, "its process died", counted=counted, same="lost"))
+        spent = recount(self.run, left)
+        self.run.note(SetAside(
+            n, left.task, "its process died", counted=counted, same="lost",
+            tokens=spent.tokens, cost=spent.cost, about=spent.about,
+        ))  # fmt: skip
 
     # ------------------------------------------------------------ the door
 
@@ -206,7 +221,7 @@ class Crew:
         """A limit of the run is reached: every child ends its agent, and what is finished is judged."""
         self.limited = reason
         for n in self.out:
-            self.children.say(n, f"limit {reason[0].upper()}{reason[1:]}."[:900])
+            self.children.say(n, f"limit {reason}"[:900])
 
 
 @contextmanager

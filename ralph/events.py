@@ -49,6 +49,7 @@ class RunEnded(Event):
     seconds: float = 0.0
     tokens: int = 0
     cost: float | None = None
+    about: bool = False  # an estimate, at least in part; as in all events that tell what was spent
 
 
 @immutable
@@ -106,6 +107,7 @@ class AgentReported(Event):
     action: str = ""
     tokens: int = 0
     cost: float | None = None
+    about: bool = False
 
 
 @immutable
@@ -129,6 +131,7 @@ class AgentStopped(Event):
     names: tuple[str, ...] = ()  # which of PRD and memory file its stream shows it writing or naming
     output: int = 0
     detail: str = ""
+    about: bool = False
 
 
 @immutable
@@ -210,6 +213,9 @@ class SetAside(Event):
     move: str = ""  # what follows: a MoveKind
     tree: str = ""  # of the work
     when: float | None = None  # epoch seconds from which on it is worth to try again
+    tokens: int = 0  # what it spent, where its agent's end is not in the journal: ralph was killed meanwhile
+    cost: float | None = None
+    about: bool = False
 
 
 @immutable
@@ -314,6 +320,18 @@ class Reviewed(Event):
     seconds: float = 0.0
     tokens: int = 0
     cost: float | None = None
+    about: bool = False
+
+
+@immutable
+class Learned(Event):
+    """An agent reported what holds for one of its models. 0, (): nothing new."""
+
+    NAME: ClassVar[str] = "learned"
+    agent: str
+    model: str
+    window: int = 0  # tokens
+    price: tuple[float, ...] = ()  # USD per million tokens: input, cached input, output
 
 
 @immutable
@@ -335,6 +353,7 @@ class Noted(Event):
     loud: bool = False
     detail: str = ""
     n: int = 0  # of the attempt that it is about, where several go on; 0: of none, or of the only one
+    once: bool = False  # noted once in a run, whoever finds it out
 
 
 EVENTS: dict[str, type[Event]] = {
@@ -342,7 +361,7 @@ EVENTS: dict[str, type[Event]] = {
     for kind in (
         RunStarted, RunEnded, Chosen, Sent, WorkspaceReady, AgentStarted, AgentReported, AgentStopped, GateRan,
         Judged, Placed, Publishing, Recorded, SetAside, Parked, Reopened, Split, AgentChanged, Waiting, Waited,
-        Paused, Resumed, Skipped, Reviewed, Moved, Noted,
+        Paused, Resumed, Skipped, Reviewed, Learned, Moved, Noted,
     )
 }  # fmt: skip
 

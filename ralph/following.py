@@ -10,7 +10,9 @@ from pathlib import Path
 
 from ralph.agents.limits import resets
 from ralph.core import sensitive
+from ralph.core.spent import Spent
 from ralph.core.watch import Limits, Watch
+from ralph.counting import Count
 from ralph.events import AgentReported, AgentStarted
 from ralph.model import Kind, Launch, Signal, Stopped, Task, Why
 from ralph.run import Run
@@ -46,11 +48,13 @@ class Follower:
         self._before = run.tally(task)
         self._refused, self._looked = False, 0.0
         self._over = 0.0  # since when a limit of the run is reached
-        self._split = (0, 0, 0)
+        self._window = worker.agent.window(worker.model)
+        self._count = Count(run, worker)
 
     def follow(self, launch: Launch, env: Mapping[str, str], prompt: Path, log: Path, wall: float) -> Stopped:
         """Start the agent, and stay with it to its end; `wall` seconds are the most it may take."""
         settings, agent = self._run.settings, self._worker.agent
+        self._count = Count(self._run, self._worker, prompt, log, {**env, **launch.env})
         end = session.run(
             launch,
             cwd=self._run.here,
@@ -76,14 +80,24 @@ class Follower:
     def tell(self, signal: Signal) -> bool:
         """One signal of the agent; whether it is progress."""
         self._tally.add(signal)
-        if signal.usage is not None:
-            self._split = signal.usage.split if any(signal.usage.split) else self._split
-            if self._run.spending is not None:
-                self._run.spending(self._tally.tokens, self._tally.cost)
+        self._count.add(signal)
+        signal = self._with_window(signal)
         self._refused |= signal.kind in (Kind.AUTH, Kind.CREDIT)
         if time.monotonic() - self._last >= (SHOWN if signal.kind is Kind.TOOL else SIGN_OF_LIFE):
             self._report(signal)
         return self._watch.hear(signal, time.monotonic())
+
+    def _with_window(self, signal: Signal) -> Signal:
+        """The size of the model's window, as its agent reported it once. An unknown size is named."""
+        usage = signal.usage
+        if usage is None:
+            return signal
+        if usage.model and not usage.key and not usage.final:
+            usage = replace(usage, window=self._run.window(self._worker, usage.model) or usage.window)
+        self._window = usage.window or self._window
+        if usage.context and not self._window:
+            self._run.say(unknown_window(self._count.model), loud=True, once=True)
+        return replace(signal, usage=usage)
 
     def _report(self, signal: Signal) -> None:
         self._last = time.monotonic()
@@ -94,7 +108,8 @@ class Follower:
             or signal.text.strip().rpartition("\n")[2]
         )
         shown = one_line(mask(clean(what), self._run.secrets), 120)
-        self._run.note(AgentReported(self._n, shown, self._tally.tokens, self._tally.cost))
+        spent = self._count.spent
+        self._run.note(AgentReported(self._n, shown, spent.tokens, _cents(spent.cost), spent.about))
 
     def stop(self) -> tuple[Why, str] | None:
         """Why it has to end now, if it has to, and what was seen."""
@@ -105,14 +120,14 @@ class Follower:
         if limit := self._limit():
             return Why.LIMIT, f"{limit[:1].upper()}{limit[1:]}."
         self._look()
-        before, tally = self._before, self._tally
-        cost = None if tally.cost is None and before.cost is None else (tally.cost or 0.0) + (before.cost or 0.0)
-        reason = self._watch.reason(time.monotonic(), before.tokens + tally.tokens, cost)
+        whole = Spent(self._before.tokens, self._before.cost).plus(self._count.spent)
+        reason = self._watch.reason(time.monotonic(), whole.tokens, whole.cost)
         return (reason.why, mask(clean(reason.detail), self._run.secrets)) if reason else None
 
     def _limit(self) -> str:
         """The limit of the run that is reached. Not in the moment of the last report: what is done is judged."""
-        limit = "" if self._tally.ended is not None else self._run.limit(self._tally.tokens, self._tally.cost)
+        self._count.look()
+        limit = "" if self._tally.ended is not None else self._run.limit(self._count.spent)
         self._over = (self._over or time.monotonic()) if limit else 0.0
         return limit if limit and time.monotonic() - self._over > MOMENT else ""
 
@@ -153,10 +168,24 @@ class Follower:
         return outside or sensitive.matches(self._protected, path)
 
     def finished(self, end: Stopped) -> Stopped:
-        """How it ended, with an estimate where the agent told no cost."""
+        """How it ended, and what it spent: as reported, else estimated."""
         if self._run.settings.sandbox != "off":
             end = replace(end, code=sandbox.exit_code(end.code))
-        return end if end.cost is not None else replace(end, cost=self._run.estimate(self._worker, self._split))
+        spent = self._count.finished(end.output)
+        return replace(end, tokens=spent.tokens, cost=_cents(spent.cost), about=spent.about)
+
+
+def _cents(cost: float | None) -> float | None:
+    """USD without the noise of sums, for the journal."""
+    return None if cost is None else round(cost, 6)
+
+
+def unknown_window(model: str) -> str:
+    """What a run says once about a model."""
+    return (
+        f"The size of the context window of {one_line(clean(model), 60) or 'the model'} is not known. Until the "
+        "agent reports it at the end of an attempt, ralph does not hand over a context that is nearly full."
+    )
 
 
 def _limits(run: Run, worker: Worker) -> Limits:

@@ -40,7 +40,10 @@ def run(
             if error.errno not in NO_ROOM:
                 raise
             ending = no_room(str(error.strerror))
-        ended = RunEnded(ending.code, ending.why, round(this.seconds, 1), this.history.tokens, this.history.cost)
+        spent = this.spent
+        ended = RunEnded(
+            ending.code, ending.why, round(this.seconds, 1), spent.tokens, spent.cost, spent.about
+        )  # fmt: skip
         if not this.history.running:
             this.note(ended)
         else:
@@ -266,5 +269,6 @@ def _take_up(run: Run, current: Attempt) -> None:
         waking.abandon(run, space, current, prd, task)
         return
     run.look_for_gates()
+    waking.count_review(run, current)
     tips = waking.back_to_work(run, space, prd, current.placed)
     finish(run, space, task, prd, waking.stopped_of(current.stopped), tips)

@@ -117,6 +117,7 @@ def take_up(run: Away, current: Attempt, parent: Parent) -> Message:
         waking.abandon(run, space, current, start, task)
         return {"kind": "aside"}
     run.look_for_gates()
+    waking.count_review(run, current)
     tips = waking.as_frozen(run, space)
     return finish(run, space, task, start, waking.stopped_of(current.stopped), parent, tips)
 

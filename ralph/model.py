@@ -102,12 +102,25 @@ class Kind(StrEnum):
 
 
 @immutable
+class ModelUse:
+    """What an agent reports of one of its models at its end. `split`, `written`: as in Usage. 0, None: not told."""
+
+    model: str
+    split: tuple[int, int, int] = (0, 0, 0)
+    written: int = 0
+    cost: float | None = None
+    window: int = 0
+
+
+@immutable
 class Usage:
     """Tokens and money. `key` names the message counted: a later report with the same key replaces it.
 
     `final` replaces everything before it. `cost` is in USD, None where the agent does not tell. `context` is what
     the model's window holds at this moment, `window` its size, both in tokens; 0: the agent does not tell.
-    `split` are the tokens as they are priced: (fresh input, cached input, output).
+    `split` are the tokens as they are priced: (fresh input, cached input, output); `written` of the fresh ones
+    were put into the cache, which costs more. `wrote` are output tokens of this event alone, estimated from its
+    text: they add up, where the stream holds a placeholder. `models` is what a final report tells of each model.
     """
 
     tokens: int = 0
@@ -117,6 +130,10 @@ class Usage:
     context: int = 0
     window: int = 0
     split: tuple[int, int, int] = (0, 0, 0)
+    written: int = 0
+    wrote: int = 0
+    model: str = ""
+    models: tuple[ModelUse, ...] = ()
 
 
 @immutable
@@ -135,6 +152,7 @@ class Signal:
     usage: Usage | None = None
     resets_at: float | None = None  # epoch seconds
     ok: bool | None = None
+    session: str = ""  # the agent's own name for this session, where it keeps a file about it
 
 
 @immutable
@@ -199,6 +217,7 @@ class Stopped:
     commands: tuple[str, ...] = ()  # shell commands that its stream shows (at most 500)
     output: int = 0  # bytes that it printed
     detail: str = ""  # what the watch saw when it ended the attempt: one sentence
+    about: bool = False  # tokens and cost are, at least in part, an estimate
 
     @property
     def well(self) -> bool:

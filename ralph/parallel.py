@@ -52,9 +52,7 @@ def _take_up(crew: Crew) -> None:
 
 def _limit(crew: Crew) -> str:
     """The limit of the run that all of them reach together."""
-    tokens = sum(spent[0] for spent in crew.spent.values())
-    known = [spent[1] for spent in crew.spent.values() if spent[1] is not None]
-    return crew.run.limit(tokens, sum(known) if known else None)
+    return crew.run.limit(crew.going)
 
 
 def _step(crew: Crew) -> Ending | None:

@@ -35,7 +35,9 @@ def look(
     end = _asked(run, space, task, worker, _question(run, task, frozen, results, criteria))
     answer = review.read_answer(end.said) if end.well else Review(None)
     text = one_line(mask(clean(" ".join(answer.problems)), run.secrets), 400)
-    run.note(Reviewed(space.n, worker.name, answer.ok, text, round(end.seconds, 3), end.tokens, end.cost))
+    run.note(Reviewed(
+        space.n, worker.name, answer.ok, text, round(end.seconds, 3), end.tokens, end.cost, end.about
+    ))  # fmt: skip
     if answer.ok is None:
         run.say(f"The reviewer {worker.name} gave no readable answer: the gates alone decide.", loud=True)
     if answer.ok is not False:

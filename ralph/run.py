@@ -16,7 +16,8 @@ from ralph.config import BUILT_AGENTS, MAX_COST, MAX_TOKENS, Settings
 from ralph.core import sensitive
 from ralph.core.attempts import found, stopped_of
 from ralph.core.history import History, Tally, fold
-from ralph.core.spent import priced
+from ralph.core.prices import Prices
+from ralph.core.spent import Spent
 from ralph.errors import Exit
 from ralph.events import Event, Noted
 from ralph.immutable import immutable
@@ -26,7 +27,7 @@ from ralph.system.control import Control
 from ralph.system.git import Git
 from ralph.system.journal import Entry
 from ralph.system.snapshot import Before, Scan
-from ralph.text import clean, one_line, secrets_of
+from ralph.text import clean, money, one_line, secrets_of
 from ralph.worker import Worker, named
 
 FRESH = 1.0  # seconds
@@ -114,13 +115,16 @@ class Run:
     ring: Callable[[Event], Sequence[str]] = nobody  # who is told when a human is needed; what went wrong with it
     checkout: Git | None = None  # the user's, where `git` is a worktree's
     proven: str = ""  # the tip that was last proven in a fresh checkout
-    spending: Callable[[int, float | None], None] | None = None  # who wants to know what an attempt uses up
+    spending: Callable[[Spent], None] | None = None  # who wants to know what an attempt uses up
+    beside: Spent = field(default_factory=Spent)  # what attempts that go on now have used up so far
     accepted: int = 0
     looked: float = field(default_factory=time.monotonic)  # when a person last looked at the work
     clock: float = field(default_factory=time.monotonic)
 
     def note(self, event: Event) -> None:
         """Into the journal, then into the history, onto the screen, and to whoever is called by it."""
+        if isinstance(event, Noted) and event.once and event.text in self.history.noted:
+            return
         entry = self.journal.write(event)
         self.history = fold(self.history, entry.time, self.id, event)
         self.tell(event)
@@ -132,8 +136,8 @@ class Run:
         """What is going on has to end now."""
         return bool(self.stop) or self.control.stop_asked() == "now"
 
-    def say(self, text: str, *, loud: bool = False, detail: str = "") -> None:
-        self.note(Noted(text, loud, detail))
+    def say(self, text: str, *, loud: bool = False, detail: str = "", once: bool = False) -> None:
+        self.note(Noted(text, loud, detail, once=once))
 
     @property
     def root(self) -> Path:
@@ -170,12 +174,13 @@ class Run:
         before = max(0.0, time.time() - self.history.started) if self.history.started else 0.0
         return max(before, time.monotonic() - self.clock)
 
-    def limit(self, tokens: int = 0, cost: float | None = None) -> str:
-        """The limit that is reached, as a sentence; "" while there is none. Adds a running attempt's spending."""
-        history = self.history
-        spent, used = (history.cost or 0.0) + (cost or 0.0), history.tokens + tokens
-        if self.max_cost is not None and spent >= self.max_cost:
-            return f"the money limit is reached: ${spent:.2f} of ${self.max_cost:.2f} (--max-cost)"
+    def limit(self, going: Spent | None = None) -> str:
+        """The limit that is reached, as a sentence; "" while there is none. `going`: by attempts that still run."""
+        whole = self.spent.plus(going or Spent())
+        if self.max_cost is not None and (whole.cost or 0.0) >= self.max_cost:
+            spent = money(whole.cost or 0.0, whole.about)
+            return f"the money limit is reached: {spent} of ${self.max_cost:.2f} (--max-cost)"
+        used = whole.tokens if self.settings.max_tokens else whole.unpriced  # the default is for these alone
         if self.max_tokens is not None and used >= self.max_tokens:
             return f"the token limit is reached: {used:,} of {self.max_tokens:,} (--max-tokens)"
         if self.seconds >= self.settings.max_time:
@@ -183,15 +188,38 @@ class Run:
         return ""
 
     @property
+    def spent(self) -> Spent:
+        """What the attempts of this run have used up, those aside that still run."""
+        history = self.history
+        return Spent(history.tokens, history.cost, history.about, history.unpriced)
+
+    @property
     def max_cost(self) -> float | None:
-        """USD; by default only where an agent tells what it costs."""
-        tells = any(worker.agent.REPORTS_COST for worker in self.workers)
-        return self.settings.max_cost or (MAX_COST if tells else None)
+        """USD; by default only where the cost of an agent can at least be estimated."""
+        known = any(self.can_price(worker) for worker in self.workers)
+        return self.settings.max_cost or (MAX_COST if known else None)
 
     @property
     def max_tokens(self) -> int | None:
-        tell = all(worker.agent.REPORTS_COST for worker in self.workers)
-        return self.settings.max_tokens or (None if tell else MAX_TOKENS)
+        """Tokens; by default only where the cost of an agent can't even be estimated."""
+        known = all(self.can_price(worker) for worker in self.workers)
+        return self.settings.max_tokens or (None if known else MAX_TOKENS)
+
+    def can_price(self, worker: Worker) -> bool:
+        """Whether this worker reports its cost, or its tokens have a price."""
+        agent = worker.agent
+        return agent.REPORTS_COST or bool(agent.PRICES) or self.prices(worker).of(worker.model) is not None
+
+    def prices(self, worker: Worker) -> Prices:
+        """What is known of the prices of this worker's agent."""
+        learned = {model: one.price for (name, model), one in self.history.models.items()
+                   if name == worker.agent.NAME and one.price}  # fmt: skip
+        return Prices(worker.agent.PRICES, learned, dict(self.settings.prices))
+
+    def window(self, worker: Worker, model: str) -> int:
+        """How many tokens the model's window holds: as this worker's agent reported it once, else by its name."""
+        learned = self.history.models.get((worker.agent.NAME, model))
+        return (learned.window if learned else 0) or worker.agent.window(model)
 
     def tally(self, task: Task) -> Tally:
         """What happened to this task so far."""
@@ -215,11 +243,6 @@ class Run:
         first = named(task.fields.agent) if known else self.workers[0]
         return replace(first, model=task.fields.model) if task.fields.model else first
 
-    def estimate(self, worker: Worker, split: tuple[int, int, int]) -> float | None:
-        """USD for tokens of an agent that tells no cost, by the list prices that are known for its model."""
-        prices = {**worker.agent.PRICES, **dict(self.settings.prices)}
-        return priced(split, prices.get(worker.model, ()))
-
     @property
     def left_out(self) -> frozenset[str]:
         """Tasks that are not tried in this run."""
@@ -229,7 +252,8 @@ class Run:
         """How this worker is started."""
         settings = self.settings
         own = settings.agent_arg if worker.agent is self.workers[0].agent and not read_only else ()
-        left = None if self.max_cost is None else max(0.01, self.max_cost - (self.history.cost or 0.0))
+        spent = self.spent.plus(self.beside).cost or 0.0
+        left = None if self.max_cost is None else max(0.01, self.max_cost - spent)
         return worker.agent.launch(Order(
             worker.program, worker.model, own,
             os.geteuid() == 0, left, settings.max_turns, settings.allow_tools, settings.allow_commands, read_only,

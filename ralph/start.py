@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from ralph.branch import take_branch
 from ralph.config import Settings
 from ralph.core import notices, plan, prd, sensitive
 from ralph.core.history import replay
+from ralph.core.prices import is_old
 from ralph.errors import Exit, RalphError
 from ralph.events import Event, Noted, RunStarted
 from ralph.model import Prd
@@ -203,6 +205,7 @@ def said(run: Run, now: Prd) -> list[str]:
     tokens = f"{run.max_tokens:,} tokens" if run.max_tokens is not None else ""
     limits = [money, tokens, f"{settings.max_time / 3600:g} h", f"{settings.max_iterations} attempts"]
     lines = [f"Limits: {', '.join(part for part in limits if part)}; {_retries(settings.max_retries)}."]
+    lines += _about_money(run)
     lines.append(APART if settings.at_once else HERE)
     if not run.gates:
         lines.append(
@@ -222,6 +225,25 @@ def said(run: Run, now: Prd) -> list[str]:
         if agent.login(os.environ, lambda name: (Path.home() / name).exists()) is False:
             lines.append(f"{agent.NAME} may not be logged in. {agent.CURE}")
     lines += [f"Hooks are not run by ralph's commits; as a gate: {one}" for one in gates.hooks_offered(run.root)]
+    return lines
+
+
+def _about_money(run: Run) -> list[str]:
+    """What does not hold of the money limit, and prices that are old."""
+    agents = {worker.agent.NAME: worker for worker in run.workers}
+    lines = []
+    if run.settings.max_cost and (unknown := [name for name, one in agents.items() if not run.can_price(one)]):
+        lines.append(
+            f"--max-cost can't be kept for {' and '.join(unknown)}: no price is known, so the token limit holds. "
+            "Name the model with --model, and set its price in [prices] of ralph.toml."
+        )
+    today = datetime.now().astimezone().date()
+    for name, one in agents.items():
+        if is_old(one.agent.PRICED, today):
+            lines.append(
+                f"The list prices of {name} that ralph knows are of {one.agent.PRICED}. They are used where {name} "
+                "itself reports no cost; newer ones can be set in [prices] of ralph.toml."
+            )
     return lines
 
 

@@ -18,6 +18,7 @@ CONTROLS = re.compile(
 )
 MASK = "[masked]"
 LEAST = 8  # characters of a value that is worth masking
+TOKEN = 4  # bytes
 
 SECRET_NAME = re.compile(
     r"KEY|TOKEN|SECRET|PASSW|PASSPHRASE|(?:_|\b)(?:PASS|PWD)\b|CREDENTIAL|AUTH(?!OR(?!I))|COOKIE|PRIVATE|WEBHOOK|NOTIFY_URL",
@@ -40,6 +41,16 @@ TOKENS = re.compile(
     r"|(?<=hooks\.slack\.com/services/)[A-Za-z0-9/]{20,}+"
     r"|(?<=://)[^\s/:@]{0,100}+:[^\s/@]{3,200}+(?=@(?!127\.)[\w-]{1,60}\.)"  # user:password@host.domain
 )
+
+
+def tokens_in(size: int) -> int:
+    """About how many tokens so many bytes of prose and code are, for agents that do not count them."""
+    return -(-size // TOKEN)
+
+
+def money(cost: float | None, about: bool = False) -> str:
+    """`$0.21`, and `about $0.21` where that is an estimate; nothing where no cost is known."""
+    return "" if cost is None else f"{'about ' if about else ''}${cost:.2f}"
 
 
 def clean(text: str) -> str:

@@ -54,6 +54,7 @@ class Try:
     seconds: float = 0.0  # that its agent worked
     tokens: int = 0
     cost: float | None = None
+    about: bool = False  # tokens and cost are an estimate, at least in part; as below
     base: str = ""  # the commit that it started from
     work: str = ""  # the ref that keeps its work
     commit: str = ""  # of an accepted one
@@ -116,6 +117,7 @@ class Row:
     seconds: float = 0.0
     tokens: int = 0
     cost: float | None = None
+    about: bool = False
     commit: str = ""
     reason: str = ""  # why it is parked, or open
     findings: tuple[Finding, ...] = ()  # of its last try, where that was not accepted
@@ -150,6 +152,7 @@ class Report:
     cost: float | None
     false_claims: int
     alive: bool = False  # a run is going on
+    about: bool = False
 
     def standing(self, *which: Standing) -> tuple[Row, ...]:
         return tuple(row for row in self.rows if row.standing in which)
@@ -172,3 +175,4 @@ class Story:
     seconds: float = 0.0
     tokens: int = 0
     cost: float | None = None
+    about: bool = False

@@ -13,8 +13,9 @@ from ralph import door, settling, stashes
 from ralph.core import prd, recovery
 from ralph.core.history import Tally
 from ralph.core.life import Attempt
+from ralph.counting import recount, recount_review
 from ralph.errors import Exit, RalphError
-from ralph.events import AgentStopped, Moved, Publishing, Recorded, SetAside
+from ralph.events import AgentStopped, Moved, Publishing, Recorded, Reviewed, SetAside
 from ralph.model import Kind, Prd, Signal, Stopped, Task, Why
 from ralph.run import Run
 from ralph.system import proc, record, undo, workspace
@@ -208,7 +209,20 @@ def abandon(run: Run, space: Workspace, current: Attempt, start: Prd, task: Task
         _settle_and_undo(run, space, frozen, start, task)
     tally = run.history.tallies.get(current.task, Tally())
     counted = tally.uncounted + 1 >= recovery.PATIENCE
-    run.note(SetAside(current.n, current.task, "interrupted", counted=counted, work=held))
+    spent = recount(run, current)
+    run.note(SetAside(
+        current.n, current.task, "interrupted", counted=counted, work=held,
+        tokens=spent.tokens, cost=spent.cost, about=spent.about,
+    ))  # fmt: skip
+
+
+def count_review(run: Run, current: Attempt) -> None:
+    """What a review has spent whose end ralph did not see. It is asked again."""
+    spent = recount_review(run, current)
+    if spent.tokens:
+        run.note(Reviewed(
+            current.n, run.settings.review_with, None, "It was cut off.", 0.0, spent.tokens, spent.cost, spent.about
+        ))  # fmt: skip
 
 
 def _settle_and_undo(run: Run, space: Workspace, frozen: Frozen, start: Prd, task: Task | None) -> None:
@@ -225,4 +239,5 @@ def stopped_of(event: AgentStopped) -> Stopped:
     return replace(
         Stopped(Why(event.why), event.code, event.seconds, event.ended, failure, event.tokens, event.cost),
         said=event.said, tail=event.tail, actions=event.actions, wrote=event.names, output=event.output,
+        about=event.about,
     )  # fmt: skip

@@ -8,8 +8,9 @@ import time
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ralph.core.spent import Spent
 from ralph.errors import Exit, RalphError
-from ralph.events import Event, GateStarted
+from ralph.events import AgentStopped, Event, GateStarted, Reviewed, SetAside
 from ralph.model import Finding, Prd, Stopped
 from ralph.run import Run, Stop, nobody
 from ralph.system.beside import SCRATCH, scratch
@@ -19,7 +20,7 @@ from ralph.system.journal import Entry
 from ralph.system.runner import Link
 
 TICK = 0.2  # seconds between two looks at what the parent says
-REPORTS = 1.0  # seconds between two reports of what is used up
+REPORTS = 0.2  # seconds between two reports of what is used up
 
 
 def pack(value: object) -> str:
@@ -37,12 +38,14 @@ class Parent:
     def __init__(self, link: Link, run: str) -> None:
         self._line, self._run = Line(link), run
         self._reported = 0.0
-        self._spent: tuple[int, float | None] | None = None  # not told yet
+        self._spent: Spent | None = None  # not told yet
         self._tip = ""
         self.limit = ""
 
     def write(self, event: Event) -> Entry:
-        """Every event is the parent's to keep."""
+        """Every event is the parent's to keep. No older report follows an end, which tells what was spent."""
+        if isinstance(event, AgentStopped | Reviewed | SetAside):
+            self._spent = None
         self._line.tell(kind="event", data=pack(event))
         return Entry(0, time.time(), self._run, event)
 
@@ -70,15 +73,15 @@ class Parent:
                 self._tip = rest
             patience = 0.0
 
-    def spending(self, tokens: int, cost: float | None) -> None:
-        """Tell what the attempt used up so far, once a second."""
-        self._spent = (tokens, cost)
+    def spending(self, spent: Spent) -> None:
+        """Tell what the agent at work used up so far, a few times a second."""
+        self._spent = spent
         self._report()
 
     def _report(self) -> None:
         if self._spent is not None and time.monotonic() - self._reported >= REPORTS:
-            (tokens, cost), self._spent, self._reported = self._spent, None, time.monotonic()
-            self._line.tell(kind="spent", tokens=tokens, cost=cost)
+            spent, self._spent, self._reported = self._spent, None, time.monotonic()
+            self._line.tell(kind="spent", data=pack(spent))
 
     def failed(self, task: str, failure: tuple[tuple[Finding, ...], Stopped]) -> None:
         """What the next prompt is to quote."""
@@ -119,9 +122,9 @@ class Away(Run):
 
     parent: Parent | None = None
 
-    def limit(self, tokens: int = 0, cost: float | None = None) -> str:
+    def limit(self, going: Spent | None = None) -> str:
         """The parent knows what all of them use up together."""
-        del tokens, cost
+        del going
         return self.parent.limit if self.parent else ""
 
 

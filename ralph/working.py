@@ -152,7 +152,7 @@ def told(run: Run, n: int, end: Stopped) -> AgentStopped:
     }
     shown = {name: _masked(value, run.secrets) for name, value in kept.items()}
     return AgentStopped(n, end.why.value, end.code, round(end.seconds, 3), end.tokens, end.cost, end.ended, kind,
-                        mask(message, run.secrets), resets, **shown)  # fmt: skip
+                        mask(message, run.secrets), resets, **shown, about=end.about)  # fmt: skip
 
 
 def _masked(value: Any, secrets: tuple[str, ...]) -> Any:

@@ -170,7 +170,20 @@ def test_what_it_spent_is_in_the_journal(driving: Driving) -> None:
         name = drive.client.name
         for event in (*drive.events("agent stopped"), *drive.events("run ended")):
             assert event["tokens"] == 3 * TOKENS[name]
-            assert (0 < event["cost"] < 1) if get(name).REPORTS_COST else event["cost"] is None
+            assert 0 < event["cost"] < 1
+            assert event["about"] is not get(name).REPORTS_COST
+
+
+def test_what_an_ended_attempt_spent_is_estimated_while_it_works(driving: Driving) -> None:
+    """Its last call never comes back: no report of the client's tells what it spent."""
+    with driving({"T1": [[shell("true", "I begin."), shell("true"), hang()]]}) as drive:
+        done = drive.run("--silence", "8s", "--max-retries", "0", "--max-tasks", "1", "--only", "T1")
+        [event] = drive.events("agent stopped")
+        least = 2 * (TOKENS[drive.client.name] - 34)  # Claude's stream holds no count of what it wrote
+        assert (event["about"], event["why"]) == (True, "silent")
+        assert least <= event["tokens"] <= 2 * TOKENS[drive.client.name]
+        assert 0.003 <= event["cost"] < 0.05
+        assert f"about ${event['cost']:.2f}" in done.shown
 
 
 def test_an_agent_that_ticks_boxes_is_found_out_and_its_work_accepted(driving: Driving) -> None:

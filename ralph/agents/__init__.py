@@ -11,7 +11,7 @@ from ralph.model import Launch, Order, Signal
 
 
 class Agent(Protocol):
-    """One agent CLI, in four pure functions and eight facts: a module. `command.py` is the tutorial."""
+    """One agent CLI, in five pure functions and ten facts: a module. `command.py` is the tutorial."""
 
     NAME: str  # as in --agent NAME and the trailer Ralph-Agent
     PROGRAM: str  # looked up on PATH; empty: the user gives it
@@ -21,12 +21,18 @@ class Agent(Protocol):
     INSTALL: str  # what to type to get it
     HOME: tuple[str, ...]  # its own files, which a sandbox lets it write: below the home folder, or `$NAME`
     PRICES: Mapping[str, tuple[float, float, float]]  # model -> USD per million tokens: input, cached input, output
+    PRICED: str  # the day on which these prices were looked up: 2026-11-30
 
     def launch(self, order: Order) -> Launch:
         """How to start one attempt that asks nobody anything. The prompt will be its standard input.
 
         What the order asks and this agent can't do is a sentence in `said`; nothing is left out in silence.
         """
+
+    SESSIONS: tuple[str, ...]  # where it keeps files about its sessions, by day: as in HOME, the first that is set
+
+    def read_session(self, line: str) -> tuple[Signal, ...]:
+        """What a line of such a file tells of usage: sums of the session so far. As `read`, without any text."""
 
     def window(self, model: str) -> int:
         """How many tokens the window of that model holds; 0: not known."""

@@ -27,8 +27,9 @@ REPORTS_COST = True
 CURE = "Start `claude` and type `/login`."
 INSTALL = "npm install -g @anthropic-ai/claude-code"
 HOME: tuple[str, ...] = (".claude", ".claude.json", ".config/claude", "$CLAUDE_CONFIG_DIR")
-PRICES: Mapping[str, tuple[float, float, float]] = {}  # it tells its cost itself
+PRICES, PRICED = claude_models.PRICES, claude_models.PRICED  # for attempts that end before it reports its cost
 window = claude_models.window
+SESSIONS: tuple[str, ...] = ()  # its stream tells all
 
 QUIET = {"CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1", "DISABLE_AUTOUPDATER": "1", "DISABLE_TELEMETRY": "1"}
 KEYS = (
@@ -100,3 +101,8 @@ def read(line: str) -> tuple[Signal, ...]:
         return tuple(plain(line))
     reader = READERS.get(words(found.get("type")))
     return tuple(reader(found)) if reader else ()
+
+
+def read_session(line: str) -> tuple[Signal, ...]:  # noqa: ARG001
+    """It keeps no file that ralph reads."""
+    return ()

@@ -7,8 +7,22 @@ from typing import Any
 
 from ralph.agents.claude_errors import STATUS, failed, kind_of
 from ralph.agents.claude_models import window
-from ralph.agents.stream import ASKED, COMMAND_CAP, arguments, at, command, count, digest, each, ends, number, words
-from ralph.model import Kind, Signal, Usage
+from ralph.agents.stream import (
+    ASKED,
+    COMMAND_CAP,
+    arguments,
+    at,
+    command,
+    count,
+    digest,
+    each,
+    ends,
+    number,
+    of_bytes,
+    words,
+)
+from ralph.model import Kind, ModelUse, Signal, Usage
+from ralph.text import tokens_in
 
 
 def _assistant(found: dict[str, Any]) -> Iterator[Signal]:
@@ -20,7 +34,7 @@ def _assistant(found: dict[str, Any]) -> Iterator[Signal]:
         return
     for block in blocks:
         yield _block(block, own=not found.get("parent_tool_use_id"))
-    yield from _message_usage(found)
+    yield from _message_usage(found, sum(_wrote(block) for block in blocks))
 
 
 def _block(block: dict[str, Any], *, own: bool) -> Signal:
@@ -51,7 +65,14 @@ def _tool(name: str, given: object) -> Signal:
     return Signal(Kind.TOOL, text, name, (path,) if writes else (), asked)
 
 
-def _message_usage(found: dict[str, Any]) -> Iterator[Signal]:
+def _wrote(block: dict[str, Any]) -> int:
+    """About how many tokens a block is. Of thoughts, whose text may be left out, events of their own tell it."""
+    if block.get("type") == "tool_use":
+        return tokens_in(of_bytes(block.get("input")))
+    return tokens_in(of_bytes(block.get("text")))
+
+
+def _message_usage(found: dict[str, Any], wrote: int) -> Iterator[Signal]:
     """Repeated with each block of a message, hence the key; its output tokens are a placeholder until `result`.
 
     All its input is in the window now. A sub-agent has a window of its own.
@@ -60,7 +81,10 @@ def _message_usage(found: dict[str, Any]) -> Iterator[Signal]:
     split = _split(usage, MESSAGE)
     if tokens := sum(split):
         context = 0 if found.get("parent_tool_use_id") else tokens - split[2]
-        yield Signal(Kind.USAGE, usage=Usage(tokens, key=key, context=context, split=split))
+        written, model = count(at(usage, MESSAGE[1])), words(at(found, "message", "model"), NAME)
+        yield Signal(Kind.USAGE, usage=Usage(
+            tokens, key=key, context=context, split=split, written=written, wrote=wrote, model=model
+        ))  # fmt: skip
 
 
 def _user(found: dict[str, Any]) -> Iterator[Signal]:
@@ -83,14 +107,16 @@ def _system(found: dict[str, Any]) -> Iterator[Signal]:
             yield from _begun(words(found.get("model")))
         case "api_retry":
             yield _retry(found)
-        case "thinking_tokens" | "task_started" | "task_progress" | "task_notification":
+        case "thinking_tokens":
+            yield Signal(Kind.ALIVE, usage=Usage(wrote=count(found.get("estimated_tokens_delta"))))
+        case "task_started" | "task_progress" | "task_notification":
             yield Signal(Kind.ALIVE)
 
 
 def _begun(model: str) -> Iterator[Signal]:
     """The model of the run, the only place with its `[1m]`: messages name it without."""
-    if size := window(model):
-        yield Signal(Kind.USAGE, usage=Usage(window=size))
+    if model:
+        yield Signal(Kind.USAGE, usage=Usage(window=window(model), model=model[:NAME]))
 
 
 def _retry(found: dict[str, Any]) -> Signal:
@@ -131,18 +157,32 @@ def _result(found: dict[str, Any]) -> Iterator[Signal]:
 def _total(found: dict[str, Any]) -> Usage:
     """`modelUsage` counts sub-agents too, and is right where `usage` is all 0 (a budget was reached)."""
     told = at(found, "modelUsage")
-    models = list(told.values()) if isinstance(told, dict) else []
-    by_model = [_split(one, MODEL) for one in models]
-    split = sum(a for a, _, _ in by_model), sum(b for _, b, _ in by_model), sum(c for _, _, c in by_model)
+    models = tuple(_use(name, one) for name, one in told.items()) if isinstance(told, dict) else ()
+    split = tuple(sum(one.split[place] for one in models) for place in range(3))
+    written = sum(one.written for one in models)
     if not sum(split):
-        split = _split(found.get("usage"), MESSAGE)
-    size = max((count(at(one, "contextWindow")) for one in models), default=0)
+        split, written = _split(found.get("usage"), MESSAGE), count(at(found, "usage", MESSAGE[1]))
+    largest = max((one.window for one in models), default=0)
     cost = number(found.get("total_cost_usd"))
-    return Usage(sum(split), cost, final=True, window=size, split=split)
+    return Usage(
+        sum(split), cost, final=True, window=largest, split=(split[0], split[1], split[2]), written=written,
+        models=models,
+    )  # fmt: skip
+
+
+def _use(name: str, told: object) -> ModelUse:
+    """What it reports of one model. A search of the web has a price of its own, which is none of its tokens."""
+    cost = number(at(told, "costUSD"))
+    if cost is not None:
+        cost = max(0.0, cost - SEARCH * count(at(told, "webSearchRequests")))
+    written, size = count(at(told, MODEL[1])), count(at(told, "contextWindow"))
+    return ModelUse(name[:NAME], _split(told, MODEL), written, cost, size)
 
 
 # the names of: fresh input, input written to the cache, input read from it, output
 MESSAGE = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens", "output_tokens")
+SEARCH = 0.01  # USD for one search of the web
+NAME = 200  # characters of a model's name
 MODEL = ("inputTokens", "cacheCreationInputTokens", "cacheReadInputTokens", "outputTokens")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 
 from ralph.agents.stream import (
     ASKED,
@@ -29,9 +30,11 @@ REPORTS_COST = False
 CURE = "Run `codex login`."
 INSTALL = "npm install -g @openai/codex"
 HOME: tuple[str, ...] = (".codex", "$CODEX_HOME")
+SESSIONS: tuple[str, ...] = ("$CODEX_HOME/sessions", ".codex/sessions")
 
-# OpenAI's list prices in November 2026, for requests of up to 272,000 tokens; a plan of ChatGPT is not billed so.
-# A model that is not here has no price: nothing is derived from a name.
+# OpenAI's list prices (developers.openai.com/api/docs/pricing), for requests of up to 272,000 tokens; a plan of
+# ChatGPT is not billed so. Nothing is derived from a name.
+PRICED = "2026-11-21"
 PRICES: Mapping[str, tuple[float, float, float]] = {
     "gpt-5": (1.25, 0.125, 10.0),
     "gpt-5-codex": (1.25, 0.125, 10.0),
@@ -104,6 +107,8 @@ def read(line: str) -> tuple[Signal, ...]:
     if found is None:
         return tuple(_plain(line))
     match found.get("type"):
+        case "thread.started":
+            return (Signal(Kind.USAGE, session=words(found.get("thread_id"))),)
         case "item.started":
             return tuple(_started(found.get("item")))
         case "item.completed":
@@ -191,8 +196,31 @@ def _usage(usage: object) -> Usage:
 
     A sum over all requests of the turn: what the window holds is not told.
     """
+    return replace(_sum(usage), final=True)
+
+
+def _sum(usage: object) -> Usage:
     given, cached, output = (count(at(usage, f"{name}_tokens")) for name in ("input", "cached_input", "output"))
-    return Usage(given + output, final=True, split=(max(0, given - cached), min(cached, given), output))
+    written = count(at(usage, "cache_write_input_tokens"))
+    split = (max(0, given - cached), min(cached, given), output)
+    return Usage(given + output, split=split, written=min(written, split[0]))
+
+
+def read_session(line: str) -> tuple[Signal, ...]:
+    """Its rollout file, which has the sums that its stream tells only at the end: after each model call, and again
+    when the tools of that call are done. The model stands in `turn_context`."""
+    if not any(name in line[:200] for name in ('"token_', '"turn_context"')):
+        return ()
+    found = event(line)
+    payload = at(found, "payload")
+    match at(found, "type"), at(payload, "type"):
+        case "turn_context", _:
+            return (Signal(Kind.USAGE, usage=Usage(model=words(at(payload, "model"), 200))),)
+        case "token_usage_record", _:
+            return (Signal(Kind.USAGE, usage=_sum(at(payload, "thread_token_usage"))),)
+        case "event_msg", "token_count":
+            return (Signal(Kind.USAGE, usage=_sum(at(payload, "info", "total_token_usage"))),)
+    return ()
 
 
 # ---------------------------------------------------------------- errors

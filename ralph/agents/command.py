@@ -20,6 +20,8 @@ CURE = "Log in the way that your --agent-command wants it."
 INSTALL = "check the path in --agent-command"
 HOME: tuple[str, ...] = ()
 PRICES: Mapping[str, tuple[float, float, float]] = {}
+PRICED = ""
+SESSIONS: tuple[str, ...] = ()
 
 
 def launch(order: Order) -> Launch:
@@ -47,3 +49,8 @@ def read(line: str) -> tuple[Signal, ...]:  # noqa: ARG001
 def login(env: Mapping[str, str], files: Callable[[str], bool]) -> bool | None:  # noqa: ARG001
     """Nobody can tell."""
     return None
+
+
+def read_session(line: str) -> tuple[Signal, ...]:  # noqa: ARG001
+    """It keeps no file that ralph reads."""
+    return ()

@@ -88,6 +88,16 @@ def arguments(given: object, *without: str) -> str:
     return text if len(text) <= ASKED else f"{text[:ASKED]}… {digest(text)}"
 
 
+def of_bytes(value: object) -> int:
+    """How many bytes a value takes in JSON, and a text by itself; 0 where nothing is told."""
+    if isinstance(value, str):
+        return len(value.encode(errors="replace"))
+    try:
+        return len(json.dumps(value, ensure_ascii=False).encode(errors="replace")) if value else 0
+    except RecursionError:
+        return 0
+
+
 def digest(text: str) -> str:
     """A short word that tells this text from others."""
     return sha256(text.encode(errors="surrogatepass")).hexdigest()[:12] if text else ""

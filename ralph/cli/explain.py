@@ -51,7 +51,7 @@ def _task(where: Where, found: Told, called: str, prd: str) -> str:
 def _json(about: Story) -> dict[str, Any]:
     return {
         "task": about.task, "text": about.text, "run": about.run, "state": about.standing.value,
-        "seconds": about.seconds, "tokens": about.tokens, "cost": about.cost,
+        "seconds": about.seconds, "tokens": about.tokens, "cost": about.cost, "about": about.about,
         "steps": [_attempt(one) if isinstance(one, Try) else _remark(one) for one in about.steps],
     }  # fmt: skip
 

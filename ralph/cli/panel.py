@@ -212,5 +212,5 @@ def facts(run: Run) -> Facts:
     return Facts(
         done, parked, len(open_ones) - parked, run.seconds, settings.max_time,
         history.attempts, settings.max_iterations, history.tokens, run.max_tokens, history.cost, run.max_cost,
-        pausing=run.control.paused() is not None, stopping=run.control.stop_asked() or "",
+        about=history.about, pausing=run.control.paused() is not None, stopping=run.control.stop_asked() or "",
     )  # fmt: skip

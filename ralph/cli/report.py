@@ -74,13 +74,15 @@ def to_json(made: Report) -> dict[str, Any]:
     """The report for programs."""
     count = {standing.value: len(made.standing(standing)) for standing in Standing}
     rows = [{"task": row.task, "text": row.text, "prd": row.prd, "state": row.standing.value, "tries": row.tries,
-             "seconds": row.seconds, "tokens": row.tokens, "cost": row.cost, "commit": row.commit or None,
+             "seconds": row.seconds, "tokens": row.tokens, "cost": row.cost, "about": row.about,
+             "commit": row.commit or None,
              "reason": row.reason or None, "work": row.work or None, "mark": row.mark or None,
              "findings": [{"kind": one.what.value, "text": one.text} for one in row.findings if one.rejects]}
             for row in made.rows]  # fmt: skip
     return {
         "begun": made.begun, "ended": made.ended, "running": made.alive, "tasks": count, "attempts": made.attempts,
         "seconds": made.seconds, "worked": made.worked, "tokens": made.tokens, "cost": made.cost,
+        "about": made.about,
         "false_claims": made.false_claims, "failures": dict(made.failures),
         "runs": [asdict(one) for one in made.runs], "rows": rows,
         "attempts_in_order": [facts(one) for one in made.tries],

@@ -123,7 +123,8 @@ def facts(one: Try) -> dict[str, Any]:
                      for found in one.findings],
         "gates": [{"command": gate.command, "ok": gate.ok, "seconds": gate.seconds, "none": gate.none,
                    "timed_out": gate.timed_out, "base_tests": gate.base_tests} for gate in one.gates],
-        "seconds": one.seconds, "tokens": one.tokens, "cost": one.cost, "base": one.base or None,
+        "seconds": one.seconds, "tokens": one.tokens, "cost": one.cost, "about": one.about,
+        "base": one.base or None,
         "work": one.work or None, "commit": one.commit or None, "reason": one.reason or None,
         "move": one.move or None, "counted": one.counted if one.result is not Result.ACCEPTED else None,
     }  # fmt: skip

@@ -94,4 +94,4 @@ def stopped_of(event: AgentStopped) -> Stopped:
     why = Why(event.why) if event.why in set(Why) else Why.LOST
     stopped = Stopped(why, event.code, event.seconds, event.ended, failure, event.tokens, event.cost)
     return replace(stopped, said=event.said, tail=event.tail, actions=event.actions, output=event.output,
-                   detail=event.detail)  # fmt: skip
+                   detail=event.detail, about=event.about)  # fmt: skip

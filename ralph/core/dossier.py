@@ -12,7 +12,7 @@ from ralph.core import words
 from ralph.core.attempts import AttemptFacts
 from ralph.events import GateRan
 from ralph.model import Finding, Stopped, Task, What
-from ralph.text import clean, fence, mask, one_line, tail
+from ralph.text import clean, fence, mask, money, one_line, tail
 
 MOST_ATTEMPTS = 10  # the newest
 MOST_DETAIL = 3000  # characters that show one finding
@@ -106,8 +106,9 @@ def _spent(stopped: Stopped | None) -> str:
     if stopped is None:
         return ""
     minutes, seconds = divmod(round(stopped.seconds), 60)
-    tokens = f", {stopped.tokens:,} tokens" if stopped.tokens else ""
-    cost = "" if stopped.cost is None else f", ${stopped.cost:.2f}"
+    about = "about " if stopped.about and stopped.cost is None else ""
+    tokens = f", {about}{stopped.tokens:,} tokens" if stopped.tokens else ""
+    cost = "" if stopped.cost is None else f", {money(stopped.cost, stopped.about)}"
     return f", {f'{minutes} min ' if minutes else ''}{seconds} s{tokens}{cost}"
 
 

@@ -33,6 +33,7 @@ class Tally:
     checked: bool = False  # a parent's own checks were tried without an agent
     tokens: int = 0
     cost: float | None = None
+    about: bool = False  # that is an estimate, at least in part
     stopped: events.AgentStopped | None = None  # how the last try ended, and what was found
     judged: events.Judged | None = None
 
@@ -53,7 +54,9 @@ class History:
     ticked: frozenset[str] = frozenset()  # tasks recorded in this run
     attempts: int = 0  # in this run
     tokens: int = 0
+    unpriced: int = 0  # tokens of those without any cost
     cost: float | None = None
+    about: bool = False
     alike: tuple[str, ...] = ()  # that, of the last tasks that failed for good, since one was accepted
     again: frozenset[str] = frozenset()  # boxes that were ticked again once in this run
     owing: dict[str, events.SetAside] = field(default_factory=dict)  # task -> what was decided, and is not done yet
@@ -63,6 +66,10 @@ class History:
     skipped: frozenset[str] = frozenset()  # tasks that somebody wants left out of this run
     reopened: frozenset[str] = frozenset()  # tasks that were accepted in this run and taken back
     since_look: int = 0  # tasks accepted since a person last had a look
+    noted: frozenset[str] = frozenset()  # sentences of this run that are noted once
+    models: dict[tuple[str, str], events.Learned] = field(
+        default_factory=dict
+    )  # (agent, model) -> what it reported
     prd: str = ""  # that these tasks are of
     others: dict[str, _Known] = field(default_factory=dict)  # PRD -> what is known of its tasks
 
@@ -99,8 +106,9 @@ def _run_started(history: History, time: float, event: events.RunStarted) -> His
     if event.resumed and history.run is not None:
         return replace(history, run=event)
     history, none = _turned_to(history, event.prd), frozenset[str]()
-    return replace(history, run=event, started=time, ticked=none, attempts=0, tokens=0, cost=None, alike=(),
-                   again=none, skipped=none, reopened=none, waited=0.0, since_look=0)  # fmt: skip
+    return replace(history, run=event, started=time, ticked=none, attempts=0, tokens=0, unpriced=0, cost=None,
+                   about=False, alike=(), again=none, skipped=none, reopened=none, waited=0.0, since_look=0,
+                   noted=none)  # fmt: skip
 
 
 def _turned_to(history: History, prd: str) -> History:
@@ -123,13 +131,13 @@ def _attempt(history: History, time: float, run: str, event: Event) -> History:
     current = advance(current, time, event)
     history = _now(history, current)
     if isinstance(event, events.AgentStopped | events.Reviewed):
-        return _spent(history, current.task, event.tokens, event.cost)
+        return _spent(history, current.task, event)
     if isinstance(event, events.Recorded):
         recorded = history.ticked | {event.task, *event.also}
         return replace(_forget(history, event.task), ticked=recorded, alike=(), waited=0.0,
                        since_look=history.since_look + 1)  # fmt: skip
     if isinstance(event, events.SetAside):
-        return _set_aside(history, event, current)
+        return _set_aside(_spent(history, current.task, event), event, current)
     return history
 
 
@@ -157,10 +165,17 @@ def _settled(history: History, task: str) -> History:
     return replace(history, owing={name: owed for name, owed in history.owing.items() if name != task})
 
 
-def _spent(history: History, task: str, tokens: int, cost: float | None) -> History:
+def _spent(history: History, task: str, event: events.AgentStopped | events.Reviewed | events.SetAside) -> History:
+    tokens, cost = event.tokens, event.cost
+    if not tokens and cost is None:
+        return history
     tally = history.tallies.get(task, Tally())
-    history = _with(history, task, replace(tally, tokens=tally.tokens + tokens, cost=_sum(tally.cost, cost)))
-    return replace(history, tokens=history.tokens + tokens, cost=_sum(history.cost, cost))
+    tally = replace(
+        tally, tokens=tally.tokens + tokens, cost=_sum(tally.cost, cost), about=tally.about or event.about
+    )
+    return replace(_with(history, task, tally), tokens=history.tokens + tokens, cost=_sum(history.cost, cost),
+                   unpriced=history.unpriced + (tokens if cost is None else 0),
+                   about=history.about or event.about)  # fmt: skip
 
 
 def _sum(one: float | None, other: float | None) -> float | None:
@@ -260,6 +275,18 @@ def _resumed(history: History, _: events.Resumed) -> History:
     return replace(history, since_look=0)
 
 
+def _noted(history: History, event: events.Noted) -> History:
+    return replace(history, noted=history.noted | {event.text}) if event.once else history
+
+
+def _learned(history: History, event: events.Learned) -> History:
+    """The newest report counts; what it does not tell stays."""
+    key = event.agent, event.model
+    known = history.models.get(key, event)
+    now = replace(event, window=event.window or known.window, price=event.price or known.price)
+    return replace(history, models={**history.models, key: now})
+
+
 def _unchanged(history: History, _: Event) -> History:
     return history
 
@@ -268,5 +295,6 @@ STEPS: dict[type[Event], Callable[[History, Any], History]] = {
     events.RunEnded: _ended, events.Moved: _moved, events.Parked: _parked, events.Split: _split,
     events.Reopened: _reopened,
     events.AgentChanged: _changed_agent, events.Waiting: _waiting, events.Waited: _waited,
-    events.Skipped: _skipped, events.Paused: _unchanged, events.Resumed: _resumed, events.Noted: _unchanged,
+    events.Skipped: _skipped, events.Paused: _unchanged, events.Resumed: _resumed, events.Noted: _noted,
+    events.Learned: _learned,
 }  # fmt: skip

@@ -88,6 +88,9 @@ class Attempt:
     carried: bool = False  # the work of an earlier attempt was brought back in
     place: int = 0  # the worktree that it works in; 0: the checkout
     child: tuple[int, float] = (0, 0.0)  # the process that does it, where that is one of its own: pid, start time
+    agent: str = ""
+    reported: events.AgentReported | None = None  # its last sign of life
+    reviewed: bool = False  # since its agent ended
 
 
 def advance(attempt: Attempt, time: float, event: Event) -> Attempt:
@@ -104,9 +107,13 @@ def _learn(attempt: Attempt, event: Event) -> Attempt:
     if isinstance(event, events.WorkspaceReady):
         return replace(attempt, before=event.before, unsaved=event.unsaved, carried=event.carried)
     if isinstance(event, events.AgentStarted):
-        return replace(attempt, pid=event.pid, started=event.started)
+        return replace(attempt, pid=event.pid, started=event.started, agent=event.agent)
+    if isinstance(event, events.AgentReported):
+        return replace(attempt, reported=event)
     if isinstance(event, events.AgentStopped):
         return replace(attempt, stopped=event)
+    if isinstance(event, events.Reviewed):
+        return replace(attempt, reviewed=True)
     if isinstance(event, events.Placed):
         return replace(attempt, placed=event.files)
     if isinstance(event, events.Judged):

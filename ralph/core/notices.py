@@ -15,7 +15,7 @@ from ralph.errors import Exit
 from ralph.events import Event, Parked, Paused, RunEnded, Waiting, to_json
 from ralph.immutable import immutable
 from ralph.model import Letter
-from ralph.text import LEAST, clean, mask, one_line
+from ralph.text import LEAST, clean, mask, money, one_line
 
 GAP = 60.0  # seconds between two messages; the last one of a run does not wait
 LONG = 600.0  # seconds: a longer wait is worth a message
@@ -64,7 +64,7 @@ def _told(event: Event, now: float) -> tuple[str, str, str] | None:
     if isinstance(event, RunEnded):
         what, mood = next((one for code, one in ENDINGS.items() if code == event.code), ("ended", "warning"))
         spent = [_duration(event.seconds)] if event.seconds >= 60 else []
-        spent += [f"${event.cost:.2f}"] if event.cost else []
+        spent += [money(event.cost, event.about)] if event.cost else []
         return what, event.why + (f" ({', '.join(spent)})" if spent else ""), mood
     return None
 

@@ -85,13 +85,14 @@ def _learn(one: Try, time: float, event: Event) -> Try:
     if isinstance(event, events.AgentStarted):
         return replace(one, agent=event.agent)
     if isinstance(event, events.AgentReported):
-        return replace(one, tokens=event.tokens, cost=event.cost)
+        return replace(one, tokens=event.tokens, cost=event.cost, about=event.about)
     if isinstance(event, events.AgentStopped):
         return _stopped(one, event)
     if isinstance(event, events.GateRan):
         return replace(one, gates=(*one.gates, event))
     if isinstance(event, events.Reviewed):
-        return replace(one, reviewer=event, tokens=one.tokens + event.tokens, cost=_sum(one.cost, event.cost))
+        return replace(one, reviewer=event, tokens=one.tokens + event.tokens, cost=_sum(one.cost, event.cost),
+                       about=one.about or event.about)  # fmt: skip
     if isinstance(event, events.Judged):
         result = Result.WORKING if event.accepted else Result.REJECTED
         return replace(one, findings=found(event), result=result)
@@ -109,7 +110,7 @@ def _stopped(one: Try, event: events.AgentStopped) -> Try:
     return replace(one, how="" if never else words.how_it_ended(stopped) if not stopped.well else SAID_DONE,
                    claimed=stopped.well and not never and not one.purpose, failure=failure,
                    seconds=event.seconds, tokens=event.tokens, cost=event.cost, said=event.said,
-                   tail=event.tail)  # fmt: skip
+                   tail=event.tail, about=event.about)  # fmt: skip
 
 
 SAID_DONE = "The agent said that it was done."
@@ -118,6 +119,8 @@ SAID_DONE = "The agent said that it was done."
 def _aside(one: Try, time: float, event: events.SetAside) -> Try:
     result = one.result if one.result is Result.REJECTED else Result.BROKE_OFF
     asked = one.purpose not in ("", "check")
+    if event.tokens:  # it was killed: no end of its agent told it
+        one = replace(one, tokens=event.tokens, cost=event.cost, about=event.about)
     return replace(one, ended=time, result=Result.ASKED if asked else result, reason=event.reason, work=event.work,
                    move=event.move, counted=event.counted, when=event.when or 0.0)  # fmt: skip
 
@@ -173,6 +176,7 @@ def report(
         cost=costs(tries),
         false_claims=sum(one.false_claim for one in tries),
         alive=alive,
+        about=any(one.about for one in tries),
     )  # fmt: skip
 
 
@@ -234,6 +238,7 @@ def _row(key: Key, what: Told, tries: Sequence[Try], task: Task | None, text: st
         seconds=sum((one.ended or what.latest) - one.begun for one in own),
         tokens=sum(one.tokens for one in own),
         cost=costs(own),
+        about=any(one.about for one in own),
         commit=commit, reason="" if standing is Standing.DONE else reason, findings=failed,
         work=kept[-1] if kept else "", mark=mark,
     )  # fmt: skip

@@ -43,7 +43,8 @@ def story(what: Told, task: str, prd: str = "") -> Story | None:
     texts = [one.text for one in tries] + [one.name for one in own if isinstance(one, Remark)]
     steps = tuple(sorted(own, key=_when))
     return Story(task, next(filter(None, texts), ""), run, steps, _standing(what, task, own[0].prd, run),
-                 sum(one.seconds for one in tries), sum(one.tokens for one in tries), costs(tries))  # fmt: skip
+                 sum(one.seconds for one in tries), sum(one.tokens for one in tries), costs(tries),
+                 any(one.about for one in tries))  # fmt: skip
 
 
 def _when(one: Try | Remark) -> float:

@@ -9,7 +9,7 @@ from typing import TextIO
 
 from ralph import events
 from ralph.events import Event
-from ralph.text import clean, one_line
+from ralph.text import clean, money, one_line
 
 LABEL = 9  # columns of the first word
 LONGEST = 300  # characters of one sentence; the whole of it stands in the journal
@@ -57,10 +57,15 @@ def count(tokens: int) -> str:
     return str(tokens)
 
 
-def spent(seconds: float, tokens: int, cost: float | None) -> str:
-    """`58s, 12.4k tokens, $0.21`: what is known of it."""
-    known = [duration(seconds), f"{count(tokens)} tokens" if tokens else "", "" if cost is None else f"${cost:.2f}"]
-    return ", ".join(part for part in known if part)
+def spent(seconds: float, tokens: int, cost: float | None, about: bool = False) -> str:
+    """`58s, 12.4k tokens, $0.21`: what is known of it. An estimate is called one: `about $0.21`."""
+    return ", ".join(filter(None, (duration(seconds), *used(tokens, cost, about))))
+
+
+def used(tokens: int, cost: float | None, about: bool = False) -> tuple[str, str]:
+    """Tokens and money; where no price is known, `about` stands before the tokens."""
+    guessed = "about " if about and cost is None else ""
+    return f"{guessed}{count(tokens)} tokens" if tokens else "", money(cost, about)
 
 
 def named(task: str, text: str) -> str:
@@ -116,7 +121,7 @@ def _where(at_once: int) -> list[str]:
 
 
 def _run_ended(event: events.RunEnded, _: bool) -> list[str]:
-    return labelled("end", f"{event.why} ({spent(event.seconds, event.tokens, event.cost)})")
+    return labelled("end", f"{event.why} ({spent(event.seconds, event.tokens, event.cost, event.about)})")
 
 
 def _chosen(event: events.Chosen, _: bool) -> list[str]:
@@ -139,7 +144,7 @@ def _stopped(event: events.AgentStopped, _: bool) -> list[str]:
     code = f" with {event.code}" if event.why == "exited" and event.code is not None else ""
     trouble = [f"{event.failure}: {event.message}".rstrip(": ")] if event.failure else []
     seen = [event.detail] if event.detail else []
-    took = spent(event.seconds, event.tokens, event.cost)
+    took = spent(event.seconds, event.tokens, event.cost, event.about)
     return labelled("agent", f"{event.why}{code} after {took}", *seen, *trouble)
 
 
@@ -169,6 +174,8 @@ def _set_aside(event: events.SetAside, _: bool) -> list[str]:
     kept = [f"its work is kept: git show {event.work}"] if event.work else []
     told = event.counted or event.move not in ("", "retry", "stop")  # as rejected, or by the line that follows
     why = [] if told else [f"{event.reason} (no try is used up)"]
+    cost = ", ".join(filter(None, used(event.tokens, event.cost, event.about)))
+    why += [f"until then it had spent {cost}"] if cost else []
     return labelled("aside", *why, *kept) if why or kept else []
 
 
@@ -212,7 +219,15 @@ def _skipped(event: events.Skipped, _: bool) -> list[str]:
 def _reviewed(event: events.Reviewed, _: bool) -> list[str]:
     answer = {True: "accepts it", False: "refuses it", None: "gave no readable answer"}[event.ok]
     said = [event.text] if event.text else []
-    return labelled("review", f"{event.agent} {answer} ({spent(event.seconds, event.tokens, event.cost)})", *said)
+    took = spent(event.seconds, event.tokens, event.cost, event.about)
+    return labelled("review", f"{event.agent} {answer} ({took})", *said)
+
+
+def _learned(event: events.Learned, verbose: bool) -> list[str]:
+    window = f"its context window holds {event.window:,} tokens" if event.window else ""
+    price = f"a million tokens cost {', '.join(f'${one:g}' for one in event.price)} (input, cached, output)"
+    what = "; ".join(filter(None, (window, price if event.price else "")))
+    return labelled("note", f"{event.agent} reports of {event.model}: {what}") if verbose else []
 
 
 def _moved(event: events.Moved, verbose: bool) -> list[str]:
@@ -240,4 +255,5 @@ _TABLE: dict[type[Event], Callable[..., list[str]]] = {
     events.Parked: _parked, events.Reopened: _reopened, events.Moved: _moved, events.Noted: _noted,
     events.Waiting: _waiting, events.Waited: _waited, events.Split: _split, events.AgentChanged: _changed,
     events.Paused: _paused, events.Resumed: _resumed, events.Skipped: _skipped, events.Reviewed: _reviewed,
+    events.Learned: _learned,
 }  # fmt: skip

@@ -12,11 +12,11 @@ from rich.cells import cell_len
 from ralph import events
 from ralph.events import Event
 from ralph.immutable import immutable
-from ralph.show.lines import LABEL, count, duration
+from ralph.show.lines import LABEL, count, duration, used
 from ralph.show.rows import Part, Row, bar, cut, label, narrow, shortened
 from ralph.show.running import Running
 from ralph.show.summary import Outcome
-from ralph.text import clean, mask, one_line
+from ralph.text import clean, mask, money, one_line
 
 LEAST, MOST = 20, 120  # columns of a row
 BAR = 40  # columns of the bar at most
@@ -49,6 +49,7 @@ class Facts:
     max_tokens: int | None = None
     cost: float | None = None
     max_cost: float | None = None
+    about: bool = False  # tokens and cost are an estimate, at least in part
     pausing: bool = False
     stopping: str = ""  # "after" the attempts, or "now"
 
@@ -135,18 +136,18 @@ class Live:
         start = self._run.started
         agent = "your command" if start and start.agent == "command" else start.agent if start else ""
         who = f" {start.branch} with {agent} " if start else " before the first task "
-        tokens, cost = self._spent(facts)
-        took = f" {_spent(facts.seconds, tokens, cost)} " if facts.seconds >= 1 else ""
+        took = f" {_spent(facts.seconds, *self._spent(facts))} " if facts.seconds >= 1 else ""
         who = cut(self._safe(who), max(0, wide - cell_len(took) - 6))
         fill = "─" * max(0, wide - 4 - cell_len(who) - cell_len(took))
         row = (Part("──", "dim"), Part(who), Part(fill, "dim"), Part(took), Part("──", "dim"))
         return narrow(row, wide)
 
-    def _spent(self, facts: Facts) -> tuple[int, float | None]:
+    def _spent(self, facts: Facts) -> tuple[int, float | None, bool]:
         """With what the agents that still work have told so far."""
         going = [one for n, one in self._run.running.items() if n not in self._stopped]
         costs = [one for one in (facts.cost, *(each.cost for each in going)) if one is not None]
-        return facts.tokens + sum(one.tokens for one in going), sum(costs) if costs else None
+        about = facts.about or any(one.about for one in going)
+        return facts.tokens + sum(one.tokens for one in going), sum(costs) if costs else None, about
 
     def _tasks(self, facts: Facts, wide: int) -> list[Row]:
         total = facts.done + facts.parked + facts.open
@@ -173,7 +174,7 @@ class Live:
             text = text.removeprefix(chosen.task).lstrip(" :.-") or text
         tried = ASKED.get(chosen.purpose, chosen.purpose) or f"try {chosen.attempt}"
         tokens = one.tokens if wide >= ROOMY or one.cost is None else 0
-        numbers = f"  {tried}, {_spent(now - one.since, tokens, one.cost)}"
+        numbers = f"  {tried}, {_spent(now - one.since, tokens, one.cost, one.about)}"
         text = cut(text, max(0, wide - LABEL - cell_len(numbers)))
         gap = " " * max(0, wide - LABEL - cell_len(text) - cell_len(numbers))
         first = (label(name, "bold"), Part(text, "bold"), Part(gap + numbers))
@@ -210,11 +211,11 @@ class Live:
 
     def _left(self, facts: Facts, wide: int) -> Row:
         """What the limits of the run leave."""
-        tokens, cost = self._spent(facts)
+        tokens, cost, about = self._spent(facts)
         left = []
         if facts.max_cost is not None:
             rest = facts.max_cost - (cost or 0.0)
-            left.append((f"${max(0.0, rest):.2f}", rest / facts.max_cost))
+            left.append((money(max(0.0, rest), about), rest / facts.max_cost))
         if facts.max_tokens is not None:
             rest = facts.max_tokens - tokens
             left.append((f"{count(max(0, rest))} tokens", rest / facts.max_tokens))
@@ -263,9 +264,8 @@ def _time(seconds: float) -> str:
     return f"{whole}s" if whole < 60 else duration(whole)
 
 
-def _spent(seconds: float, tokens: int, cost: float | None) -> str:
-    known = [_time(seconds), f"{count(tokens)} tokens" if tokens else "", "" if cost is None else f"${cost:.2f}"]
-    return ", ".join(part for part in known if part)
+def _spent(seconds: float, tokens: int, cost: float | None, about: bool) -> str:
+    return ", ".join(filter(None, (_time(seconds), *used(tokens, cost, about))))
 
 
 def _clock(when: float, now: float) -> str:

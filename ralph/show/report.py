@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from textwrap import wrap
 
-from ralph.show.lines import clock, count, duration, named, sentence, spent
-from ralph.text import clean, one_line
+from ralph.show.lines import clock, duration, named, sentence, spent, used
+from ralph.text import clean, money, one_line
 from ralph.told import Ran, Report, Row, Standing, Try
 
 LEAST, MOST = 40, 120  # columns
@@ -72,10 +72,6 @@ def several(number: int, word: str, words: str = "") -> str:
     return f"{number} {word if number == 1 else words or word + 's'}"
 
 
-def money(cost: float | None) -> str:
-    return "" if cost is None else f"${cost:.2f}"
-
-
 def name(row: Row | Try) -> str:
     """A task for people, on one line."""
     return one_line(sentence(named(row.task, row.text)) or sentence(row.task), 160)
@@ -92,7 +88,7 @@ def headline(report: Report) -> tuple[tuple[str, str], ...]:
     tasks = f"{standing[Standing.DONE]} done, {standing[Standing.PARKED]} parked, {still} open"
     if standing[Standing.SPLIT]:
         tasks += f", {standing[Standing.SPLIT]} split"
-    what = [f"{count(report.tokens)} tokens" if report.tokens else "", money(report.cost)]
+    what = used(report.tokens, report.cost, report.about)
     lies = f"{several(report.false_claims, 'time', 'times')} an agent said that it was done, and was not"
     return (
         ("tasks", tasks),
@@ -136,19 +132,26 @@ def _tasks(report: Report, width: int) -> list[str]:
         return []
     if width < NARROW:
         return ["Tasks", *(line for row in report.rows for line in _two_lines(row, width))]
-    head = f"  {'':<8} {'tries':>5} {'cost':>8} {'time':>8}  {'commit':<7}  task"
-    return ["Tasks", head, *(_one_line(row, width) for row in report.rows)]
+    wide = max(8, *(len(money(row.cost, row.about)) for row in report.rows))
+    head = f"  {'':<8} {'tries':>5} {'cost':>{wide}} {'time':>8}  {'commit':<7}  task"
+    return ["Tasks", head, *(_one_line(row, width, wide) for row in report.rows)]
 
 
 def _two_lines(row: Row, width: int) -> list[str]:
-    facts = [several(row.tries, "try", "tries"), spent(row.seconds, row.tokens, row.cost), row.commit[:7], row.mark]
+    facts = [
+        several(row.tries, "try", "tries"),
+        spent(row.seconds, row.tokens, row.cost, row.about),
+        row.commit[:7],
+        row.mark,
+    ]
     first = f"  {row.standing.value:<8} {name(row)}"
     return [one_line_keep(first, width), *([f"{'':<11}{', '.join(filter(None, facts))}"] if row.tries else [])]
 
 
-def _one_line(row: Row, width: int) -> str:
+def _one_line(row: Row, width: int, wide: int) -> str:
     tries, time = (str(row.tries), duration(row.seconds)) if row.tries else ("", "")
-    left = f"  {row.standing.value:<8} {tries:>5} {money(row.cost):>8} {time:>8}  {sentence(row.commit)[:7]:<7}  "
+    cost = f"{money(row.cost, row.about):>{wide}}"
+    left = f"  {row.standing.value:<8} {tries:>5} {cost} {time:>8}  {sentence(row.commit)[:7]:<7}  "
     mark = f" ({row.mark})" if row.mark else ""
     return left + one_line(name(row), max(width - len(left) - len(mark), 10)) + mark
 
@@ -256,7 +259,7 @@ def md(text: str) -> str:
 def _md_row(row: Row) -> str:
     tries, time = (str(row.tries), duration(row.seconds)) if row.tries else ("", "")
     commit = f"`{md(row.commit)[:7]}`" if row.commit else ""
-    return f"| {verdict(row)} | {md(name(row))} | {tries} | {md(money(row.cost))} | {time} | {commit} |"
+    return f"| {verdict(row)} | {md(name(row))} | {tries} | {md(money(row.cost, row.about))} | {time} | {commit} |"
 
 
 def _md_parked(row: Row) -> str:

@@ -13,14 +13,13 @@ from ralph.show.report import (
     found,
     label,
     lanes,
-    money,
     name,
     next_step,
     period,
     several,
     title,
 )
-from ralph.text import clean, one_line
+from ralph.text import clean, money, one_line
 from ralph.told import Report, Result, Row, Standing, Try
 
 TONES = {
@@ -82,7 +81,7 @@ def _numbers(report: Report) -> str:
             str(report.attempts),
             f"in {duration(report.seconds)}; agents worked {duration(report.worked)}",
         ),
-        ("Cost", money(report.cost) or "not known", tokens),
+        ("Cost", money(report.cost, report.about) or "not known", tokens),
         ("Found out", str(report.false_claims), lies if report.false_claims else "no false claim"),
     )
     return "".join(f"<div><dt>{head}</dt><dd>{text(value)}<small>{text(more)}</small></dd></div>"
@@ -103,7 +102,7 @@ NUMBERS = ("Tries", "Cost", "Time")
 
 def _row(row: Row) -> str:
     mark = f' <small class="soft">{text(row.mark)}</small>' if row.mark else ""
-    numbers = (str(row.tries), money(row.cost), duration(row.seconds)) if row.tries else ("", "", "")
+    numbers = (str(row.tries), money(row.cost, row.about), duration(row.seconds)) if row.tries else ("", "", "")
     cells = "".join(f'<td class="number" data-name="{head.lower()}">{text(value)}</td>'
                     for head, value in zip(NUMBERS, numbers, strict=True))  # fmt: skip
     commit = f"<code>{text(row.commit)[:7]}</code>" if row.commit else ""
@@ -186,7 +185,7 @@ def _tries(report: Report) -> str:
 
 
 def _attempt(one: Try) -> str:
-    cost = spent(one.seconds, one.tokens, one.cost)
+    cost = spent(one.seconds, one.tokens, one.cost, one.about)
     head = (f"{_tag(one.result.value, RESULTS[one.result])}<span>{text(name(one))}</span>"
             f"<span class=soft>{text(label(one))}, {text(agent_name(one.agent))}, {text(cost)}</span>")  # fmt: skip
     inside = "".join((_sentences(one), _folded("What it changed", one.stat), _folded("Its last words", one.said),

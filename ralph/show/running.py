@@ -22,6 +22,7 @@ class Running:
     doing: str = "gets ready"
     tokens: int = 0
     cost: float | None = None
+    about: bool = False
 
     def see(self, event: Event, when: float) -> None:
         self.seen = when
@@ -30,7 +31,7 @@ class Running:
         elif isinstance(event, events.AgentStarted):
             self.agent, self.doing = event.agent, "the agent works"
         elif isinstance(event, events.AgentReported | events.AgentStopped):
-            self.tokens, self.cost = event.tokens, event.cost
+            self.tokens, self.cost, self.about = event.tokens, event.cost, event.about
             if isinstance(event, events.AgentStopped):
                 self.doing = "its work is examined, or waits for its turn"
             elif event.action:
@@ -43,14 +44,14 @@ class Running:
             "task": self.chosen.task, "attempt": self.chosen.attempt, "n": self.chosen.n,
             "purpose": self.chosen.purpose or None, "agent": self.agent or None, "worktree": self.place or None,
             "since": self.since, "seconds": round(max(0.0, now - self.since), 1), "seen": self.seen,
-            "doing": self.doing, "tokens": self.tokens, "cost": self.cost,
+            "doing": self.doing, "tokens": self.tokens, "cost": self.cost, "about": self.about,
         }  # fmt: skip
 
     def as_lines(self, now: float) -> list[str]:
         """Which task, how long and what it cost so far; below it what it does, and when that was seen."""
         asked = f" ({self.chosen.purpose})" if self.chosen.purpose else ""
         where = f", in worktree {self.place}" if self.place else ""
-        so_far = spent(max(0.0, now - self.since), self.tokens, self.cost)
+        so_far = spent(max(0.0, now - self.since), self.tokens, self.cost, self.about)
         ago = duration(max(0.0, now - self.seen))
         return [
             f"  {sentence(self.chosen.text)}, attempt {self.chosen.attempt}{asked}: {so_far}{where}",

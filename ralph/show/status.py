@@ -74,7 +74,7 @@ def _run_json(run: LastRun, now: float) -> dict[str, Any]:
         "attempt": seen.current.attempt if seen.current else None,
         "running": [one.to_json(now) for one in seen.running.values()] if run.state == "running" else [],
         "at_once": start.at_once,
-        "done": seen.done, "parked": seen.parked, "tokens": seen.tokens, "cost": seen.cost,
+        "done": seen.done, "parked": seen.parked, "tokens": seen.tokens, "cost": seen.cost, "about": seen.about,
         "code": seen.ended.code if seen.ended else None, "why": seen.ended.why if seen.ended else None,
         "waiting": {"why": seen.waiting.reason, "until": seen.waiting.until} if seen.waiting else None,
         "paused": {"why": seen.paused.reason, "until": seen.paused.until or None} if seen.paused else None,

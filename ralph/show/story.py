@@ -20,7 +20,7 @@ MOST_WORDS = 600
 def page(story: Story, width: int, what_next: Callable[[Try], str]) -> list[str]:
     """The story as lines of at most `width` columns; `what_next` tells what followed an attempt."""
     tries = [one for one in story.steps if isinstance(one, Try) and not one.purpose]
-    cost = spent(story.seconds, story.tokens, story.cost)
+    cost = spent(story.seconds, story.tokens, story.cost, story.about)
     head = f"{story.standing.value} after {several(len(tries), 'attempt')}, {cost} (run {sentence(story.run)})"
     lines = [sentence(story.text) or sentence(story.task), head]
     for one in story.steps:
@@ -70,7 +70,7 @@ def _title(one: Try) -> str:
         ASKED.get(one.purpose, f"Asked for: {sentence(one.purpose)}") if one.purpose else f"Attempt {one.attempt}"
     )
     agent = f" by {agent_name(one.agent)}" if one.agent else ""
-    cost = spent(one.seconds, one.tokens, one.cost) if one.how else "no agent was started"
+    cost = spent(one.seconds, one.tokens, one.cost, one.about) if one.how else "no agent was started"
     return f"{what}{agent}, {clock(one.begun)}, {cost}: {one.result.value}"
 
 

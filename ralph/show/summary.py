@@ -38,6 +38,7 @@ class Outcome:
     paused: events.Paused | None = None
     tokens: int = 0
     cost: float | None = None
+    about: bool = False  # an estimate, at least in part
 
     @property
     def current(self) -> events.Chosen | None:
@@ -56,14 +57,19 @@ class Outcome:
         elif isinstance(event, events.Chosen):
             self._choose(event, when)
         elif isinstance(event, events.AgentStopped | events.Reviewed):
-            self.tokens += event.tokens
-            self.cost = self.cost if event.cost is None else (self.cost or 0.0) + event.cost
+            self._add(event)
         elif isinstance(event, events.Waiting | events.Waited):
             self.waiting = event if isinstance(event, events.Waiting) else None
         elif isinstance(event, events.Paused | events.Resumed):
             self.paused = event if isinstance(event, events.Paused) else None
         else:
             self._see_verdict(event)
+
+    def _add(self, event: events.AgentStopped | events.Reviewed | events.SetAside) -> None:
+        """What was spent; by an attempt that was killed, what was counted afterwards."""
+        self.tokens += event.tokens
+        self.cost = self.cost if event.cost is None else (self.cost or 0.0) + event.cost
+        self.about = self.about or event.about
 
     def _choose(self, event: events.Chosen, when: float) -> None:
         self.attempts += event.purpose != "check"
@@ -78,6 +84,7 @@ class Outcome:
             self.aside.pop(event.task, None)
             self.running.pop(event.n, None)
         elif isinstance(event, events.SetAside):
+            self._add(event)
             over = self.running.pop(event.n, None)
             if over is None or not over.chosen.purpose:
                 self.aside[event.task] = event.reason
@@ -110,7 +117,7 @@ def summary(run: Outcome, logs: str) -> list[str]:
     """
     if run.started is None or run.ended is None:
         return []
-    how_long = spent(run.ended.seconds, run.ended.tokens, run.ended.cost)
+    how_long = spent(run.ended.seconds, run.ended.tokens, run.ended.cost, run.ended.about)
     shown = ["", f"Summary: {sentence(run.ended.why)}", ""]
     shown += _row("attempted", [f"{_many(len(run.texts), 'task')} in {_many(run.attempts, 'attempt')}, {how_long}"])
     shown += _row("done", [f"{commit[:7]}  {_name(run, task)}" for task, commit in run.done.items()])

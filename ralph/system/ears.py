@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
-from ralph.model import Kind, Signal, Usage
+from ralph.model import Kind, ModelUse, Signal, Usage
 from ralph.system.capped import plain
 from ralph.system.masked import Masker
 from ralph.system.runner import Link
@@ -19,6 +19,8 @@ from ralph.system.runner import Link
 LINE = 1_000_000  # bytes of one line; what is beyond is cut
 TEXT = 4000  # characters of a text on its way to the parent
 PATHS = 500
+NAME = 200  # characters of a name
+MODELS = 20
 BEAT = 0.25  # seconds between two tellings of what was printed
 STILL = 0.3  # seconds until a line without an end is no half of an event
 LINES = 100  # of the screen of an agent with events
@@ -185,19 +187,31 @@ class Beats:
 
 def pack(one: Signal) -> dict[str, object]:
     """A signal on its way to the parent: bounded, and plain enough for JSON."""
-    usage = one.usage and {**{name: getattr(one.usage, name) for name in USAGE}, "key": one.usage.key[:TEXT]}
+    usage = one.usage and {
+        **{name: getattr(one.usage, name) for name in USAGE}, "key": one.usage.key[:TEXT],
+        "model": one.usage.model[:NAME], "models": [_packed(use) for use in one.usage.models[:MODELS]],
+    }  # fmt: skip
     return {
         "kind": one.kind.value, "text": one.text[:TEXT], "tool": one.tool[:TEXT], "command": one.command[:TEXT],
         "paths": [path[:TEXT] for path in one.paths[:PATHS]], "usage": usage,
-        "resets_at": one.resets_at, "ok": one.ok,
+        "resets_at": one.resets_at, "ok": one.ok, "session": one.session[:NAME],
     }  # fmt: skip
+
+
+def _packed(use: ModelUse) -> list[object]:
+    return [use.model[:NAME], use.split, use.written, use.cost, use.window]
 
 
 def unpack(sent: Mapping[str, Any]) -> Signal:
     """The signal that was packed."""
-    usage = Usage(**{**sent["usage"], "split": tuple(sent["usage"]["split"])}) if sent["usage"] else None
+    usage = _usage(sent["usage"]) if sent["usage"] else None
     given = {**sent, "kind": Kind(sent["kind"]), "paths": tuple(sent["paths"]), "usage": usage}
     return Signal(**given)
+
+
+def _usage(sent: Mapping[str, Any]) -> Usage:
+    models = tuple(ModelUse(model, tuple(split), *rest) for model, split, *rest in sent["models"])
+    return Usage(**{**sent, "split": tuple(sent["split"]), "models": models})
 
 
 def _is_noise(line: str) -> bool:

@@ -40,6 +40,7 @@ def shown(signal: Signal) -> str:
         f"resets at {signal.resets_at:.0f}" if signal.resets_at is not None else "",
         {True: "ok", False: "not ok", None: ""}[signal.ok],
         counted(signal.usage) if signal.usage else "",
+        f"session {signal.session}" if signal.session else "",
     ]
     told = ", ".join(fact for fact in facts if fact)
     text = "" if signal.kind is Kind.TOOL else signal.text
@@ -55,5 +56,12 @@ def counted(usage: Usage) -> str:
         f"{usage.cost:.6f} USD" if usage.cost is not None else "",
         f"{usage.context} in the window" if usage.context else "",
         f"window of {usage.window}" if usage.window else "",
+        f"{usage.written} put into the cache" if usage.written else "",
+        f"about {usage.wrote} written" if usage.wrote else "",
+        f"by {usage.model}" if usage.model else "",
+        *(
+            f"{use.model} {sum(use.split)} tokens {use.cost or 0:.6f} USD window {use.window}"
+            for use in usage.models
+        ),
     ]
     return ", ".join(one for one in told if one)

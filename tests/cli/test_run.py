@@ -35,6 +35,7 @@ def ralph(project: Repository, *flags: str, cwd: Path | None = None) -> subproce
 def steady(text: str, project: Repository) -> str:
     text = re.sub(r"\d\d:\d\d:\d\d ", "", text).replace(str(project.path), "REPO")
     text = re.sub(r"\d+\.\d+s|\b\d+s\b", "TIME", text)
+    text = re.sub(r"about [\d.]+k? tokens", "about N tokens", text)
     text = re.sub(r"\d{8}-\d{6}-[0-9a-f]{4}", "RUN", text)
     return re.sub(r"\b[0-9a-f]{7}\b", "COMMIT", text)
 

@@ -16,6 +16,7 @@ from ralph.events import (
     Chosen,
     Event,
     Judged,
+    Learned,
     Parked,
     Publishing,
     Recorded,
@@ -217,3 +218,22 @@ def test_what_can_not_follow_is_a_bug() -> None:
     current = after(Chosen(1, "T1", "T1", 1, "b")).current
     assert current is not None
     assert current.state is State.CHOSEN
+
+
+RUN = RunStarted("r", "ralph/PRD", "main", "base", "PRD.md", "claude")
+
+
+def test_what_a_killed_attempt_spent_counts_once() -> None:
+    begun = (RUN, Chosen(1, "T1", "one", 1, "base"))
+    killed = SetAside(1, "T1", "interrupted", counted=False, tokens=700, cost=0.7, about=True)
+    history = after(*begun, killed)
+    assert (history.tokens, history.cost, history.about, history.unpriced) == (700, 0.7, True, 0)
+    assert (history.tallies["T1"].tokens, history.tallies["T1"].cost) == (700, 0.7)
+    again = after(*begun, replace(killed, cost=None))
+    assert (again.cost, again.unpriced) == (None, 700)
+
+
+def test_what_agents_report_of_their_models_outlasts_the_run() -> None:
+    first, later = Learned("claude", "m", 200_000, (1.0, 0.1, 5.0)), Learned("claude", "m", 0, (2.0, 0.2, 10.0))
+    known = after(RUN, first, later, RUN).models["claude", "m"]
+    assert (known.window, known.price) == (200_000, (2.0, 0.2, 10.0))

@@ -14,7 +14,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ralph.agents import claude, codex
-from ralph.core.spent import priced
 from ralph.core.watch import Limits, Reason, Watch
 from ralph.model import Kind, Signal, Usage, Why
 
@@ -270,16 +269,3 @@ def test_noise_around_events_is_never_a_circle() -> None:
         watch.hear(Signal(Kind.SCREEN, "\n".join([*noise[at:], *noise[:at]])), now)
         assert watch.reason(now) is None
     assert watch.silent(605)
-
-
-@given(st.tuples(*[st.integers(0, 10**7)] * 3))
-def test_price(split: tuple[int, int, int]) -> None:
-    fresh, cached, output = split
-    cost = priced(split, (1.25, 0.125, 10.0))
-    assert (
-        cost == pytest.approx((fresh * 1.25 + cached * 0.125 + output * 10) / 1e6) if sum(split) else cost is None
-    )
-
-
-def test_no_price_is_unknown() -> None:
-    assert priced((1, 2, 3), ()) is None

@@ -38,6 +38,10 @@ NIGHT: tuple[Event, ...] = (
     events.Recorded(1, "T1", "feedbeefcafe", ("T0",)),
     events.Chosen(2, "0f9e8d7c", "Find by author", 2, "feedbee"),
     events.AgentStopped(2, "silent", None, 601.0, 3_100_000, None),
+    events.AgentStopped(2, "silent", None, 601.0, 3_100_000, 1.2, about=True),
+    events.AgentStopped(2, "silent", None, 601.0, 400, None, about=True),
+    events.SetAside(2, "T2", "interrupted", False, tokens=600_000, cost=3.0, about=True),
+    events.Learned("claude", "claude-opus-5-5", 1_000_000, (4.0, 0.2, 20.0)),
     events.GateRan(2, "npm test", ok=False, seconds=2.0, base_tests=True),
     events.GateRan(2, "npm run lint", ok=False, seconds=900.0, timed_out=True),
     events.Judged(

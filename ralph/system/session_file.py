@@ -1,0 +1,146 @@
+"""What an agent writes about its session into files of its own: followed while it works, and read bounded.
+
+The file of a session has its id in its name. Files of its sub-agents name the session at their beginning.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from pathlib import Path
+
+from ralph.model import Signal
+
+PIECE = 4_000_000  # bytes of one file that are read at a look
+ROUNDS = 100  # looks at the end of a session
+LINE = 1_000_000  # bytes of a line; a longer one tells nothing
+HEAD = 4_000  # bytes of a file in which it names its session
+FILES = 50  # of one session
+LOOKED = 500  # files that are looked into in all
+ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]{7,63}")
+
+Read = Callable[[str], Sequence[Signal]]
+
+
+@dataclass
+class File:
+    """One file, and how far it was read."""
+
+    path: Path
+    at: int = 0
+    rest: bytes = b""
+    model: str = ""
+
+    def lines(self) -> Iterator[str]:
+        """The lines that are complete by now, at most PIECE bytes of them."""
+        try:
+            with self.path.open("rb") as file:
+                file.seek(self.at)
+                data = file.read(PIECE)
+        except OSError:
+            return
+        self.at += len(data)
+        *whole, rest = (self.rest + data).split(b"\n")
+        self.rest = rest[: LINE + 1]
+        for line in whole:
+            if len(line) <= LINE:
+                yield line.decode("utf-8", "replace")
+
+
+class SessionFiles:
+    """The files of one session below `folder`, where each day has a folder of its own (2026/11/30)."""
+
+    def __init__(self, folder: Path, read: Read, since: float | None = None) -> None:
+        self._folder, self._read = folder, read
+        self._since = time.time() if since is None else since
+        self._id = ""
+        self._files: dict[Path, File] = {}
+        self._strange: set[Path] = set()  # files of other sessions
+
+    def begin(self, session: str) -> None:
+        """The agent has told its session's id."""
+        self._id = self._id or (session if ID.fullmatch(session) else "")
+
+    def look(self) -> list[Signal]:
+        """What was written since the last look. The files of two agents never share a key."""
+        if not self._id:
+            return []
+        self._find()
+        return [
+            self._of(file, signal)
+            for file in self._files.values() for line in file.lines() for signal in self._signals(line)
+        ]  # fmt: skip
+
+    def whole(self) -> list[Signal]:
+        """All that is left to read; for a session that is over."""
+        found: list[Signal] = []
+        for _ in range(ROUNDS):
+            before = sum(file.at for file in self._files.values())
+            found += self.look()
+            if before == sum(file.at for file in self._files.values()):
+                break
+        return found
+
+    def _signals(self, line: str) -> Sequence[Signal]:
+        try:
+            return self._read(line)
+        except Exception:
+            return ()
+
+    def _of(self, file: File, signal: Signal) -> Signal:
+        """The signal, told apart from those of other files; with the model that its file named last."""
+        usage = signal.usage
+        if usage is None:
+            return signal
+        file.model = usage.model or file.model
+        own = self._id in file.path.name
+        key = file.path.name if usage.tokens or not own else ""
+        return replace(signal, usage=replace(usage, key=key, model=file.model))
+
+    def _find(self) -> None:
+        for day in _days(self._since):
+            for path in _files(self._folder / f"{day:%Y/%m/%d}"):
+                if path in self._files or path in self._strange or len(self._files) >= FILES:
+                    continue
+                if len(self._strange) < LOOKED and self._is_own(path):
+                    self._files[path] = File(path)
+                else:
+                    self._strange.add(path)
+
+    def _is_own(self, path: Path) -> bool:
+        if self._id in path.name:
+            return True
+        try:
+            if path.stat().st_mtime < self._since - 1:
+                return False
+            with path.open("rb") as file:
+                return self._id.encode() in file.read(HEAD)
+        except OSError:
+            return False
+
+
+def _days(since: float) -> list[date]:
+    """From the day before the start to tomorrow: the agent may count by another clock. At most a week."""
+    first, last = date.fromtimestamp(since), date.fromtimestamp(time.time())  # noqa: DTZ012 - as its folders are named
+    span = min((last - first).days, 5)
+    return [first + timedelta(days=number) for number in range(-1, span + 2)]
+
+
+def _files(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.glob("*.jsonl"), key=lambda path: path.name, reverse=True)
+    except OSError:
+        return []
+
+
+def place(agent_folder: str, env: Mapping[str, str], here: Path) -> Path | None:
+    """The folder that an adapter names: `$NAME/...` or relative to the home folder; None where there is none."""
+    first, _, rest = agent_folder.partition("/")
+    if not agent_folder:
+        return None
+    if first.startswith("$"):
+        return here / env[first[1:]] / rest if env.get(first[1:]) else None
+    return Path(env["HOME"]) / agent_folder if env.get("HOME") else None
