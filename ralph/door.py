@@ -24,6 +24,7 @@ class Built:
     held: str  # the ref of the work, which goes
     placing: Placing
     nothing: frozenset[str]  # commands that had nothing to run
+    proved: bool = True  # a gate or a Check passed
 
 
 def hold_tip(run: Run) -> None:
@@ -51,7 +52,7 @@ def publish(run: Run, n: int, task: Task, built: Built) -> None:
     bring_here(run, old, built.commit, lambda fresh: prd.with_boxes(fresh, ticked, done=True))
     run.accepted += 1
     run.failed.pop(task.id, None)
-    run.note(Recorded(n, task.id, built.commit, ticked[1:]))
+    run.note(Recorded(n, task.id, built.commit, ticked[1:], built.proved))
     run.control.forget(task.id)
 
 

@@ -11,7 +11,7 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE) 
 class Exit(IntEnum):
     """The exit codes that scripts rely on."""
 
-    DONE = 0  # every task seen in this run is verified
+    DONE = 0  # every task is done; the last sentence names the ticks that have no proof
     PARKED = 1  # finished, but something waits for a human
     REFUSED = 2  # wrong usage or a failed pre-flight: nothing was changed
     STOPPED = 3  # stopped with work left

@@ -197,6 +197,7 @@ class Recorded(Event):
     task: str
     commit: str
     also: tuple[str, ...] = ()  # parents ticked in the same commit
+    proved: bool = True  # a gate or a Check passed
 
 
 @immutable

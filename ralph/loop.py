@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from ralph import healing, judging, notifying, noting, paper, settling, start, stashes, steering, waking
+from ralph import healing, judging, notifying, noting, paper, settling, start, stashes, steering, ticks, waking
 from ralph.config import Settings
 from ralph.core import plan, recovery
 from ralph.core.life import CHECK, Attempt, State
@@ -159,7 +159,8 @@ def finish(
         recorded = frozenset(change.path for change in frozen.changes) | judged.placing.new.keys()
         run.saw(now, at, new=recorded, gone=(space.wip, held))
     run.failed.pop(task.id, None)
-    run.note(Recorded(space.n, task.id, commit, tuple(one.id for one in judged.placing.also)))
+    also = tuple(one.id for one in judged.placing.also)
+    run.note(Recorded(space.n, task.id, commit, also, any(one.ok for one in judged.evidence.gates)))
     run.control.forget(task.id)
     return None
 
@@ -230,8 +231,7 @@ def finished(run: Run, prd: Prd) -> Ending:
         return Ending(Exit.PARKED, f"Finished; parked for a human: {len(parked)}{rest}.")
     if waiting:
         return Ending(Exit.STOPPED, "; ".join(f"{task.id}: {why}" for task, why in waiting[:5]))
-    only = run.settings.only
-    return Ending(Exit.DONE, f"{only} is verified." if only else "Every task is verified.")
+    return Ending(Exit.DONE, ticks.sentence(run, prd))
 
 
 # ---------------------------------------------------------------- taking up a run that was killed

@@ -184,7 +184,18 @@ class Delivery:
             return self._aside(in_company(run, judged.verdict, self.space.before.base))
         run.note(judging.event(space.n, self.frozen, judged.verdict))
         commit = judging.build_commit(run, self.task, frozen, judged, judged.placing, run.tip)
-        return {"kind": "built", "data": pack(Built(commit, self.held, judged.placing, frozenset(run.nothing)))}
+        return {
+            "kind": "built",
+            "data": pack(
+                Built(
+                    commit,
+                    self.held,
+                    judged.placing,
+                    frozenset(run.nothing),
+                    any(one.ok for one in judged.evidence.gates),
+                )
+            ),
+        }
 
     def _aside(self, verdict: Verdict | None) -> Message:
         run, task = self.run, self.task

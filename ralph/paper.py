@@ -71,7 +71,7 @@ def tell_ticked_again(run: Run, tasks: list[Task]) -> None:
     for task in tasks:
         run.note(Moved(f"ticked again: {one_line(clean(task.text), 60)}", "", why=task.id))
     run.say(
-        "A box that was verified in this run was empty again, as when an editor saves an old buffer: "
+        "A box that ralph ticked in this run was empty again, as when an editor saves an old buffer: "
         "it is ticked again. Empty it once more to have the task done again."
     )
 

@@ -158,8 +158,6 @@ def _nothing_to_try(run: Run, now: Prd) -> None:
     """No branch, no commit: what is edited in the PRD stays the user's to commit."""
     run.branch, run.tip = run.git.head()
     run.seen, run.wrote, run.known = now, now.data, frozenset(task.id for task in now.tasks)
-    if all(task.done for task in now.tasks if task.leaf):
-        run.tell(Noted(f"Nothing to do: every task of {run.settings.prd} is ticked."))
 
 
 def _ask(run: Run, now: Prd, *, again: bool) -> None:

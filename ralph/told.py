@@ -58,6 +58,7 @@ class Try:
     base: str = ""  # the commit that it started from
     work: str = ""  # the ref that keeps its work
     commit: str = ""  # of an accepted one
+    proved: bool = True  # a gate or a Check passed
     reason: str = ""  # why it was set aside
     move: str = ""  # what was decided then: a MoveKind
     counted: bool = True  # it used up a try

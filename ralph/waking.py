@@ -13,6 +13,7 @@ from ralph import door, settling, stashes
 from ralph.core import prd, recovery
 from ralph.core.history import Tally
 from ralph.core.life import Attempt
+from ralph.core.proof import passed
 from ralph.counting import recount, recount_review
 from ralph.errors import Exit, RalphError
 from ralph.events import AgentStopped, Moved, Publishing, Recorded, Reviewed, SetAside
@@ -55,8 +56,14 @@ def finish_recording(run: Run, current: Attempt) -> bool:
     run.git.update_refs(*(f"delete {name}" for name in run.git.refs() if name.startswith(held)))
     _forget_index(run)
     tasks = run.git.trailers(event.commit, "Ralph-Task")
-    run.note(Recorded(current.n, current.task, event.commit, tuple(one for one in tasks if one != current.task)))
+    _note_recorded(run, current, event.commit, tasks)
     return True
+
+
+def _note_recorded(run: Run, current: Attempt, commit: str, tasks: tuple[str, ...]) -> None:
+    also = tuple(one for one in tasks if one != current.task)
+    proved = passed("; ".join(run.git.trailers(commit, "Ralph-Gates")))
+    run.note(Recorded(current.n, current.task, commit, also, proved))
 
 
 def _published(run: Run, event: Publishing) -> bool:
@@ -91,7 +98,7 @@ def finish_apart(run: Run, current: Attempt) -> None:
     door.bring_here(run, event.parent, event.commit, again, cut_off=True)
     held = f"refs/ralph/{current.run}/{current.n}/work"
     run.git.update_refs(*([f"delete {held}"] if held in run.git.refs() else []))
-    run.note(Recorded(current.n, current.task, event.commit, tuple(one for one in tasks if one != current.task)))
+    _note_recorded(run, current, event.commit, tasks)
 
 
 def clear_locks(run: Run, current: Attempt) -> None:

@@ -116,8 +116,7 @@ def _lines(tick: Tick) -> Iterator[str]:
         yield f"{INDENT}{LOUD[proof.standing]}, line {tick.task.line}: {said}"
     if proof.proven or tick.reverted:
         yield INDENT + _who(proof)
-        gates = "none, only git was looked at" if proof.gates == "none" else sentence(proof.gates)
-        yield f"{INDENT}gates, on tree {proof.saw[:7]}: {gates}"
+        yield f"{INDENT}gates, on tree {proof.saw[:7]}: {sentence(proof.gates)}"
     if proof.proven and proof.why:
         yield f"{INDENT}{sentence(proof.why)}"
     yield from _since(tick)

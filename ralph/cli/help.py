@@ -52,8 +52,8 @@ TAIL = """\
 An on/off flag has an opposite (--no-strict). A flag beats ralph.toml ([tool.ralph] in pyproject.toml), which has
 the same names without dashes in front and beats the default. Times: 90s, 10m, 8h.
 
-Exit codes: 0 every task is verified, 1 something is parked for a human, 2 refused and nothing changed,
-3 stopped with work left, 70 a bug of ralph's, 130 interrupted."""
+Exit codes: 0 every task is done (the last sentence names ticks without proof), 1 something is parked for a human,
+2 refused and nothing changed, 3 stopped with work left, 70 a bug of ralph's, 130 interrupted."""
 INDENT = 28
 
 

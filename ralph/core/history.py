@@ -52,6 +52,7 @@ class History:
     n: int = 0
     tallies: dict[str, Tally] = field(default_factory=dict)
     ticked: frozenset[str] = frozenset()  # tasks recorded in this run
+    ungated: frozenset[str] = frozenset()  # those of them that no gate and no Check proved
     attempts: int = 0  # in this run
     tokens: int = 0
     unpriced: int = 0  # tokens of those without any cost
@@ -106,9 +107,9 @@ def _run_started(history: History, time: float, event: events.RunStarted) -> His
     if event.resumed and history.run is not None:
         return replace(history, run=event)
     history, none = _turned_to(history, event.prd), frozenset[str]()
-    return replace(history, run=event, started=time, ticked=none, attempts=0, tokens=0, unpriced=0, cost=None,
-                   about=False, alike=(), again=none, skipped=none, reopened=none, waited=0.0, since_look=0,
-                   noted=none)  # fmt: skip
+    return replace(history, run=event, started=time, ticked=none, ungated=none, attempts=0, tokens=0, unpriced=0,
+                   cost=None, about=False, alike=(), again=none, skipped=none, reopened=none, waited=0.0,
+                   since_look=0, noted=none)  # fmt: skip
 
 
 def _turned_to(history: History, prd: str) -> History:
@@ -133,9 +134,10 @@ def _attempt(history: History, time: float, run: str, event: Event) -> History:
     if isinstance(event, events.AgentStopped | events.Reviewed):
         return _spent(history, current.task, event)
     if isinstance(event, events.Recorded):
-        recorded = history.ticked | {event.task, *event.also}
-        return replace(_forget(history, event.task), ticked=recorded, alike=(), waited=0.0,
-                       since_look=history.since_look + 1)  # fmt: skip
+        names = {event.task, *event.also}
+        ungated = history.ungated - names if event.proved else history.ungated | names
+        return replace(_forget(history, event.task), ticked=history.ticked | names, ungated=ungated, alike=(),
+                       waited=0.0, since_look=history.since_look + 1)  # fmt: skip
     if isinstance(event, events.SetAside):
         return _set_aside(_spent(history, current.task, event), event, current)
     return history

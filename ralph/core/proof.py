@@ -98,7 +98,7 @@ def prove(now: Prd, committed: bytes, steps: Iterable[Step], cut: frozenset[str]
         if not pending:
             break
         for task in pending & ticked_by(step, texts):
-            found[task] = _proof(task, step, cut)
+            found[task] = of_step(task, step, cut)
         pending -= set(found)
     none = Proof("", Standing.UNKNOWN, why=CUT_OFF) if cut else _unproven("", "no commit is known that ticked it")
     return found | {task: replace(none, task=task) for task in pending}
@@ -150,13 +150,16 @@ def _ticked_lines(before: bytes, after: bytes) -> list[str]:
 BY_HAND = "ticked by hand"
 CUT_OFF = "the history here is cut off (a shallow clone) before the commit that ticked it"
 SQUASHED = "squashed with others"
+NONE_GREEN = "no gate and no Check passed"
+UNGATED = f"done, nothing proved it: {NONE_GREEN}"
 
 
 def _unproven(task: str, why: str) -> Proof:
     return Proof(task, Standing.UNPROVEN, why=why)
 
 
-def _proof(task: str, step: Step, cut: frozenset[str]) -> Proof:
+def of_step(task: str, step: Step, cut: frozenset[str] = frozenset()) -> Proof:
+    """The proof of a box that this commit ticked."""
     proof = Proof(
         task, Standing.UNPROVEN, step.commit, step.subject, step.author, step.date, step.tree, why=BY_HAND
     )
@@ -180,9 +183,17 @@ def _from_trailers(proof: Proof, trailers: Trailers) -> Proof:
         proof, standing=Standing.PROVEN, gates=said("Ralph-Gates"), run=said("Ralph-Run"), saw=said("Ralph-Tree"),
         attempt=said("Ralph-Attempt"), agent=said("Ralph-Agent"), why="",
     )  # fmt: skip
+    if not passed(proof.gates):
+        return replace(proof, standing=Standing.UNPROVEN, why=UNGATED)
     if proof.same_tree:
         return proof
     return replace(proof, standing=Standing.ALTERED, why="rebased or amended since: the gates saw another tree")
+
+
+def passed(gates: str) -> bool:
+    """Whether a gate or Check passed, by a `Ralph-Gates:` trailer."""
+    first = gates.partition("; ")[0]
+    return bool(first) and first != "none" and not first.endswith(" (red before)")
 
 
 def _from_squash(proof: Proof, blocks: list[dict[str, tuple[str, ...]]]) -> Proof:

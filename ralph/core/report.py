@@ -97,7 +97,7 @@ def _learn(one: Try, time: float, event: Event) -> Try:
         result = Result.WORKING if event.accepted else Result.REJECTED
         return replace(one, findings=found(event), result=result)
     if isinstance(event, events.Recorded):
-        return replace(one, ended=time, result=Result.ACCEPTED, commit=event.commit)
+        return replace(one, ended=time, result=Result.ACCEPTED, commit=event.commit, proved=event.proved)
     if isinstance(event, events.SetAside):
         return _aside(one, time, event)
     return one
@@ -228,6 +228,8 @@ def _row(key: Key, what: Told, tries: Sequence[Try], task: Task | None, text: st
     real = [one for one in every if not one.purpose]
     standing, reason, commit = _stands(every, [one for one in what.remarks if (one.prd, one.task) == key])
     standing, mark = _as_it_is_now(standing, task)
+    if standing is Standing.DONE and not mark and any(one.commit == commit and not one.proved for one in every):
+        mark = "nothing proved it"
     if standing is Standing.PARKED and task is not None and task.fields.parked:
         reason = task.fields.parked
     failed = real[-1].findings if real and standing not in (Standing.DONE, Standing.SPLIT) else ()

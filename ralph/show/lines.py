@@ -167,7 +167,8 @@ def _judged(event: events.Judged, _: bool) -> list[str]:
 
 def _recorded(event: events.Recorded, _: bool) -> list[str]:
     also = f", and with it {', '.join(event.also)}" if event.also else ""
-    return labelled("done", f"{event.task} is commit {event.commit[:7]}{also}")
+    how = "" if event.proved else ": done, nothing proved it (no gate and no Check passed)"
+    return labelled("done", f"{event.task} is commit {event.commit[:7]}{also}{how}")
 
 
 def _set_aside(event: events.SetAside, _: bool) -> list[str]:

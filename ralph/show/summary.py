@@ -13,7 +13,7 @@ from ralph.show.lines import named, sentence, spent
 from ralph.show.running import Running
 
 MEANING = {
-    Exit.DONE: "every task is verified",
+    Exit.DONE: "every task is done",
     Exit.PARKED: "finished, but something is parked for a human",
     Exit.REFUSED: "refused, nothing was changed",
     Exit.STOPPED: "stopped with work left: the same command continues",
@@ -30,6 +30,7 @@ class Outcome:
     attempts: int = 0
     texts: dict[str, str] = field(default_factory=dict)  # tasks attempted: id -> text
     done: dict[str, str] = field(default_factory=dict)  # id -> commit
+    ungated: set[str] = field(default_factory=set)  # those that no gate and no Check proved
     parked: dict[str, str] = field(default_factory=dict)  # id -> reason
     split: dict[str, str] = field(default_factory=dict)  # id -> into how many
     aside: dict[str, str] = field(default_factory=dict)  # id -> why its last attempt was set aside
@@ -81,6 +82,8 @@ class Outcome:
     def _see_verdict(self, event: Event) -> None:
         if isinstance(event, events.Recorded):
             self.done |= dict.fromkeys((event.task, *event.also), event.commit)
+            self.ungated -= {event.task, *event.also}
+            self.ungated |= set() if event.proved else {event.task, *event.also}
             self.aside.pop(event.task, None)
             self.running.pop(event.n, None)
         elif isinstance(event, events.SetAside):
@@ -120,7 +123,7 @@ def summary(run: Outcome, logs: str) -> list[str]:
     how_long = spent(run.ended.seconds, run.ended.tokens, run.ended.cost, run.ended.about)
     shown = ["", f"Summary: {sentence(run.ended.why)}", ""]
     shown += _row("attempted", [f"{_many(len(run.texts), 'task')} in {_many(run.attempts, 'attempt')}, {how_long}"])
-    shown += _row("done", [f"{commit[:7]}  {_name(run, task)}" for task, commit in run.done.items()])
+    shown += _row("done", [_commit(run, task) for task in run.done])
     shown += _row("split", _reasons(run, run.split))
     shown += _row("parked", _reasons(run, run.parked))
     shown += _row("still open", _reasons(run, run.aside))
@@ -139,6 +142,11 @@ def _many(number: int, word: str) -> str:
 
 def _name(run: Outcome, task: str) -> str:
     return sentence(named(task, run.texts.get(task, ""))) or task
+
+
+def _commit(run: Outcome, task: str) -> str:
+    unproved = " (nothing proved it)" if task in run.ungated else ""
+    return f"{run.done[task][:7]}  {_name(run, task)}{unproved}"
 
 
 def _reasons(run: Outcome, tasks: dict[str, str]) -> list[str]:
