@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from conftest import Repository
+from conftest import Repository, spread
 
 PRD = "- [ ] T1 tidy up add\n"
 PRODUCT = "def add(a, b):\n    return a + b\n"
@@ -110,7 +110,7 @@ INSTALLS = {
 }
 
 
-@pytest.mark.parametrize("kind", INSTALLS)
+@pytest.mark.parametrize("kind", spread(INSTALLS, daily=4))
 def test_an_editable_install(repo: Repository, venv: Path, ralph: Ralph, kind: str) -> None:
     build, folder, words = INSTALLS[kind]
     project(repo, build, folder)
@@ -151,6 +151,20 @@ def test_a_fresh_audit_is_no_proof(repo: Repository, venv: Path, ralph: Ralph) -
     assert "loads the sources in" in done.stderr
     here = subprocess.run(argv, cwd=repo.path, capture_output=True, text=True, check=False)
     assert "loads the sources in" not in here.stderr
+
+
+def test_a_link_that_came_while_the_run_went_on(repo: Repository, venv: Path, ralph: Ralph) -> None:
+    """The fresh checkout at the end is no proof then."""
+    project(repo)
+    pip(venv, ".", cwd=repo.path)
+    (packages,) = venv.glob("lib/python*/site-packages")
+    link = f"rm -r {packages}/demo; echo {repo.path}/src > {packages}/demo.pth"
+    try:
+        done = ralph(*gate(venv), "--agent-command", f"sh -c '{link}; echo new > new.txt; echo did it'")
+    finally:
+        (packages / "demo.pth").unlink()
+    assert "It could not be tried: in a second checkout, " in done.stdout
+    assert "loads the sources in" in done.stdout
 
 
 # ---------------------------------------------------------------- honest cases
@@ -296,6 +310,13 @@ def test_a_linked_package_of_a_workspace(repo: Repository, ralph: Ralph) -> None
 def test_a_gate_that_does_not_load_the_link(repo: Repository, ralph: Ralph, command: str) -> None:
     workspace(repo)
     started(ralph("--gate", command), 0)
+
+
+@needs_node
+def test_node_path(repo: Repository, ralph: Ralph) -> None:
+    workspace(repo)
+    repo.commit({"ralph.toml": "", "test.js": NODE_TEST.replace("@shop/sum", "demo")})
+    refused(repo, ralph("--gate", "node test.js", NODE_PATH=f"{repo.path}/packages"), "NODE_PATH")
 
 
 @needs_node

@@ -28,7 +28,8 @@ class Packages:
 
 def look(place: Path, env: Mapping[str, str]) -> tuple[Packages, ...]:
     """Return the package folders outside of the place into which a set-up there could install."""
-    paths = [Path(path) for python in outside(place, env) for path in imports_from(python, place, env)]
+    known = imports_from(outside(place, env), place, env)
+    paths = [Path(path) for several in known.values() for path in several]
     folders = dict.fromkeys(
         path for path in paths if path.name in ("site-packages", "dist-packages") and path.is_dir()
     )
