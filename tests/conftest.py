@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -41,6 +42,12 @@ def spread(cases: Iterable[Any], *, daily: int, ci: int = 1, ids: Callable[[Any]
         values = case if isinstance(case, tuple) else (case,)
         params.append(pytest.param(*values, id=ids(case) if ids else None, marks=[mark] if mark else []))
     return params
+
+
+def pytest_configure() -> None:
+    """A shell starts programs in the background with SIGINT ignored, and so would each program of a test be."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
