@@ -123,7 +123,7 @@ def test_without_apprise_the_run_says_so_and_the_command_is_told(
     assert main(["--agent-command", "true"]) == Exit.DONE
     assert json.loads(got.read_text())["event"] == "run ended"
     said = "".join(capsys.readouterr())
-    assert "pip install 'ralph[notify]'" in said
+    assert "pip install '.[notify]'" in said
     assert HIDDEN not in said
 
 

@@ -16,7 +16,7 @@ def data(name: str) -> Path:
     packed = PACKAGE / "data" / name
     path = packed if packed.exists() else PACKAGE.parent / CHECKOUT[name]
     if not path.exists():
-        cure = "Install ralph again: `pip install --force-reinstall` of the same version."
+        cure = "Install ralph again, in the folder with its source: `pip install --force-reinstall .`"
         raise RalphError("a part of ralph is missing", cure, where=str(path), code=Exit.BUG)
     return path
 

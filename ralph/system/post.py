@@ -18,7 +18,10 @@ from io import StringIO
 from ralph.model import Letter
 from ralph.system.runner import Abandoned, Link
 
-MISSING = "apprise is not installed: `pip install 'ralph[notify]'`."
+MISSING = (
+    "apprise is not installed. In the folder with ralph's source: `pip install '.[notify]'`, or "
+    "`uv tool install --force '.[notify]'`. With pipx: `pipx inject ralph apprise`."
+)
 STRANGE = "apprise can make nothing of this address: its documentation shows how each service is written."
 FAULTS = (
     (r"error=(\d{3})", "its server answered with HTTP status {}."),

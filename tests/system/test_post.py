@@ -94,7 +94,8 @@ def test_sentences(log: str, sentence: str) -> None:
 def test_without_apprise_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(post, "installed", lambda: False)
     assert send("json://127.0.0.1") == post.MISSING
-    assert "pip install 'ralph[notify]'" in post.MISSING
+    assert "pip install '.[notify]'" in post.MISSING
+    assert "pipx inject ralph apprise" in post.MISSING
 
 
 def test_apprise_is_loaded_only_to_send() -> None:
