@@ -49,6 +49,8 @@ class Count:
 
     def add(self, signal: Signal) -> None:
         """One signal of the agent."""
+        if not self._worker.agent.EVENTS:
+            return  # what stands on its terminal is told again and again: `look` knows how much it printed
         before = self.spent
         self._spending.add(signal)
         if signal.session and self._files is not None:

@@ -44,11 +44,11 @@ class Follower:
         self._scope, self._protected = run.patterns(task.fields.files), protected
         self._tally = session.Tally()
         self._last = time.monotonic()
-        self._watch = Watch(_limits(run, worker), self._last, worker.agent.window(worker.model))
+        self._watch = Watch(_limits(run, worker), self._last, run.window(worker, worker.model))
         self._before = run.tally(task)
         self._refused, self._looked = False, 0.0
         self._over = 0.0  # since when a limit of the run is reached
-        self._window = worker.agent.window(worker.model)
+        self._window = run.window(worker, worker.model)
         self._count = Count(run, worker)
 
     def follow(self, launch: Launch, env: Mapping[str, str], prompt: Path, log: Path, wall: float) -> Stopped:

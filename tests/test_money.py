@@ -15,11 +15,17 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from conftest import Repository
+from test_start import Project
+
+from ralph.run import Run
+from ralph.start import _about_money
 
 ROOT = Path(__file__).parents[1]
 PATIENCE = 90.0  # seconds for one run: the machine is shared
@@ -257,3 +263,49 @@ def test_each_attempt_gets_what_is_left(repo: Repository, environment: dict[str,
     money.run("--max-cost", "5", "--silence", "2s")
     budgets = [float(re.findall(r"--max-budget-usd (\S+)", line)[0]) for line in money.starts]
     assert budgets == pytest.approx([5.0, 2.0], abs=0.01)
+
+
+# ---------------------------------------------------------------- what a run says at its start
+
+
+LIMITS = [
+    ("", (), "Limits: 20,000,000 tokens, 8 h"),
+    ("", ("--max-cost", "5"), "Limits: $5, 20,000,000 tokens, 8 h"),
+    ("", ("--max-tokens", "1000000"), "Limits: 1,000,000 tokens, 8 h"),
+    ("[prices]\nmine = [1.0, 0.1, 5.0]\n", ("--model", "mine"), "Limits: $20, 8 h"),
+    (
+        "[prices]\nmine = [1.0, 0.1, 5.0]\n",
+        ("--model", "mine", "--max-tokens", "900"),
+        "Limits: $20, 900 tokens, 8 h",
+    ),
+]
+
+
+@pytest.mark.parametrize(("settings", "flags", "line"), LIMITS)
+def test_the_limits_of_a_program_without_events(
+    repo: Repository, settings: str, flags: tuple[str, ...], line: str
+) -> None:
+    project = Project(repo)
+    repo.commit({"ralph.toml": settings})
+    out = project.ralph("--gate", "true", *flags).stdout
+    assert line in out
+    unkept = "--max-cost can't be kept for command: no price is known" in " ".join(out.split())
+    assert unkept == ("--max-cost" in flags)
+    assert re.search(r"about \$0\.00\)" if "mine" in flags else r"about \d+ tokens\)", out), out
+
+
+@pytest.mark.parametrize("agent", ["claude", "codex"])
+def test_the_limits_of_an_agent_with_prices(repo: Repository, environment: dict[str, str], agent: str) -> None:
+    money = Money(repo, agent, environment)
+    (money.near / "how").write_text("works")
+    money.run()
+    assert "Limits: $20, 8 h" in money.out
+
+
+def test_old_prices_are_named() -> None:
+    old = SimpleNamespace(NAME="claude", PRICED="2020-01-01", PRICES={"m": (1.0, 0.1, 5.0)}, REPORTS_COST=True)
+    run = SimpleNamespace(workers=(SimpleNamespace(agent=old, model=""),), settings=SimpleNamespace(max_cost=None))
+    [line] = _about_money(cast("Run", run))
+    assert "list prices of claude that ralph knows are of 2020-01-01" in line
+    run.workers[0].agent.PRICED = f"{date.today():%Y-%m-%d}"  # noqa: DTZ011
+    assert _about_money(cast("Run", run)) == []
