@@ -27,6 +27,7 @@ def steady(text: str) -> str:
     """Without what differs from run to run: times, commits, places."""
     text = re.sub(r"\d\d:\d\d:\d\d ", "", text).replace(sys.executable, "python")
     text = re.sub(r"\d+\.\d+s|\d+s", "TIME", text)
+    text = re.sub(r"about [\d.]+k? tokens", "about N tokens", text)
     text = re.sub(r"\d{8}-\d{6}-[0-9a-f]{4}", "RUN", text)
     return re.sub(r"/\S*kept", "PLACE", re.sub(r"\b[0-9a-f]{7}\b", "COMMIT", text))
 
