@@ -47,6 +47,9 @@ def open_run(
     """
     repo = discover(cwd)
     path = find_prd(settings, cwd, repo.root)
+    journal.refuse_newer(
+        repo.state / "journal.jsonl"
+    )  # the lock tells the newer ralph that its last run was killed
     with lock.hold(repo.state / "lock") as killed, Stop().listening() as stop:
         git = Git(repo)
         if killed:

@@ -59,6 +59,7 @@ def clean(*, older_than: str, everything: bool, dry_run: bool, as_json: bool) ->
     git = Git(repo)
     if not repo.state.is_dir():
         raise RalphError("ralph never worked here", "There is nothing to clean up.")
+    journal.refuse_newer(repo.state / "journal.jsonl")
     with lock.hold(repo.state / "lock") as killed:
         if killed:
             undo.clear_locks(git)

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
+from ralph.errors import RalphError
 from ralph.events import RunEnded, RunStarted
 from ralph.system import journal
 from ralph.system.repository import Repo
@@ -46,8 +47,8 @@ def _branch(path: Path) -> str:
 
 
 def _entries(path: Path) -> Iterator[journal.Entry]:
-    """Up to a damaged line: its own ralph will say so."""
+    """Up to a damaged line, none if a newer ralph wrote any: its own ralph will say so."""
     try:
         yield from journal.read(path)
-    except (journal.BadLineError, OSError):
+    except (journal.BadLineError, RalphError, OSError):
         return

@@ -1,13 +1,15 @@
 """The diary: one JSON line for each event, numbered and with a checksum, on disk before the next step is taken.
 
 A torn last line is forgiven (a kill or a full disk cut it: the event did not happen). A bad line in the middle is
-not: the file is moved aside, and what is done comes from git.
+not: the file is moved aside, and what is done comes from git. A line with a higher version than `VERSION` stops
+everything: what a newer ralph wrote may mean something else.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import time
 import zlib
 from collections.abc import Iterator
@@ -19,6 +21,7 @@ from ralph.events import AgentStopped, Event, Publishing, RunEnded, SetAside, Wo
 from ralph.immutable import immutable
 
 VERSION = 1
+VERSIONS = re.compile(rb'^\{"v":(\d+)', re.MULTILINE)
 SYNCED = (WorkspaceReady, AgentStopped, Publishing, SetAside, RunEnded)
 
 
@@ -85,13 +88,13 @@ def decode(line: bytes) -> Entry:
 
 
 def read(path: Path) -> Iterator[Entry]:
-    """All entries that are whole; BadLineError where one in the middle is not. Needs no lock."""
-    try:
-        lines = path.read_bytes().split(b"\n")
-    except FileNotFoundError:
-        return
+    """All entries that are whole; BadLineError where one in the middle is not. Needs no lock.
+
+    Raise RalphError before the first of them if a newer ralph wrote any.
+    """
+    data = refuse_newer(path)
     expected = None
-    for line in lines[:-1]:  # what stands behind the last newline is torn
+    for line in data.split(b"\n")[:-1]:  # what stands behind the last newline is torn
         entry = decode(line)
         if expected is not None and entry.seq != expected:
             raise BadLineError(f"entry {entry.seq} where {expected} was due")
@@ -99,8 +102,28 @@ def read(path: Path) -> Iterator[Entry]:
         yield entry
 
 
+def refuse_newer(path: Path) -> bytes:
+    """Return what the journal holds; b"" if there is none. Raise RalphError if a newer ralph wrote a line of it.
+
+    The version stands at the beginning of a line in each version. The checksum may change, so it is not asked.
+    """
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return b""
+    newest = max(map(int, VERSIONS.findall(data)), default=VERSION)
+    if newest > VERSION:
+        what = f"the journal was written by a newer ralph (format {newest}; this ralph reads up to {VERSION})"
+        cure = "Update ralph here, then run the same command again. Nothing was changed."
+        raise RalphError(what, cure, where=str(path))
+    return data
+
+
 def open_for(path: Path, run: str) -> tuple[Journal, tuple[Entry, ...], str]:
-    """(the journal to write, what it holds, a sentence when it had to be moved aside)."""
+    """(the journal to write, what it holds, a sentence when it had to be moved aside).
+
+    Raise RalphError if a newer ralph wrote in it.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     said = ""
     try:

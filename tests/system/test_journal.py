@@ -107,12 +107,25 @@ def signed(**body: Any) -> bytes:
 
 
 def test_events_and_fields_of_a_newer_version(path: Path) -> None:
-    newer = signed(seq=4, event="dreamt", of="sheep") + signed(seq=5, event="noted", text="hm", mood="fine", v=9)
+    newer = signed(seq=4, event="dreamt", of="sheep") + signed(seq=5, event="noted", text="hm", mood="fine")
     path.write_bytes(path.read_bytes() + newer)
     assert [entry.event for entry in read(path)][3:] == [None, Noted("hm")]
     again, entries, said = open_for(path, "r2")
     again.close()
     assert (len(entries), said) == (5, "")
+
+
+def test_a_line_of_a_newer_format_is_refused_and_stays(path: Path) -> None:
+    """Also where its checksum is made in another way."""
+    for newer in (signed(seq=4, event="noted", text="hm", v=2), b'{"v":10,"seq":4,"sum":"x"}\n'):
+        written = b"".join(lines(path)[:3]) + newer
+        path.write_bytes(written)
+        for reading in (lambda: list(read(path)), lambda: open_for(path, "r2")):
+            with pytest.raises(RalphError, match="written by a newer ralph") as error:
+                reading()
+            assert (error.value.code, error.value.where) == (Exit.REFUSED, str(path))
+        assert path.read_bytes() == written
+        assert [one.name for one in path.parent.iterdir()] == [path.name]
 
 
 def test_a_missing_field_of_an_older_version_takes_its_default(path: Path) -> None:

@@ -80,7 +80,7 @@ def _relocate(path: Path, pairs: list[tuple[bytes, bytes]], pid: int) -> None:
 def signed(line: bytes) -> bytes:
     """A line of a journal with the checksum that it should have."""
     head, mark, _ = line.rpartition(b',"crc":')
-    return b'%s%s%d}\n' % (head, mark, zlib.crc32(head + b"}")) if mark else line
+    return b"%s%s%d}\n" % (head, mark, zlib.crc32(head + b"}")) if mark else line
 
 
 def _places(root: Path) -> list[tuple[bytes, bytes]]:

@@ -1,16 +1,18 @@
 """Record repositories in which ralph was killed: `python tests/upgrade/record.py CHECKOUT NAME [CASE ...]`.
 
-CHECKOUT is a checkout of ralph at any commit (`git worktree add ../old COMMIT`), NAME the folder below `recordings/`
-that gets the archives: the first seven digits of that commit. CASE is a name as `serial-working`; without one all are
-recorded. Run it with a Python that has ralph's requirements (`.venv/bin/python`), on Linux.
+CHECKOUT is a checkout of ralph at any commit (`git worktree add ../old COMMIT`). NAME is the folder below
+`recordings/` that gets the archives: the first seven digits of that commit. CASE is a name such as
+`serial-working`; without one all cases are recorded. Run it on Linux, with a Python that has ralph's
+requirements (`.venv/bin/python`).
 
-Each case is a story (an agent and a PRD) and a place where everything, ralph and what it started, is killed with
-`kill -9`. The killing is done by `tests/crew_killer.py` of CHECKOUT. In parallel mode a second agent works on T3
-at that time. A recording is kept only if the journal ends where the case wants it; otherwise it is made again.
+Each case is a story (an agent and a PRD) and a place where everything, ralph and what it started, is killed
+with `kill -9`. The killing is done by `tests/crew_killer.py` of CHECKOUT. In parallel mode a second agent works
+on T3 at that time. A recording is kept only if the journal ends where the case wants it; otherwise it is made
+again.
 
-`recording.json` in an archive says how ralph was started and what must be true in the end, so that a recording needs
-nothing else. `archives.py` describes the archives, `test_upgrade.py` plays them. Never record an old commit's cases
-again to make a test green: they are what users have on their disks.
+`recording.json` in an archive says how ralph was started and what must be true in the end, so that a recording
+needs nothing else. `archives.py` describes the archives, `test_upgrade.py` plays them. Do not record the cases
+of an old commit again to make a test green: they are what users have on their disks.
 """
 
 from __future__ import annotations
@@ -110,7 +112,12 @@ SPLIT_HANGS = f"case $turn in 1|2|3) lie;; 4) hang; finish {LISTED};; 5) finish 
 FULL_FIRST = "case $turn in 1) full;; 2) finish 'The parser is done.';; *) grep -q half half.txt && work;; esac"
 FULL_AND_WORK = "case $turn in 1) full;; 2) finish 'The parser is done.';; *) work;; esac"
 FALLBACK = 'fallback = ["claude:opus"]\n'
-WAITS = {"agent": "[ $turn = 1 ] && limited; work", "starts": 2, "settings": 'backoff = "0.3s"\n', "claude": True}
+WAITS: dict[str, Any] = {
+    "agent": "[ $turn = 1 ] && limited; work",
+    "starts": 2,
+    "settings": 'backoff = "0.3s"\n',
+    "claude": True,
+}
 ONCE: dict[str, Any] = {"agent": "lie", "boxes": "p.", "code": 1, "flags": ("--no-split", "--max-retries", "0")}
 LOCAL: dict[str, Any] = {
     "agent": "touch local.cfg; [ $turn = 1 ] && touch needs.txt; work", "starts": 2, "modes": ("isolate",),
@@ -133,7 +140,8 @@ CASES = {
     "owed-retry": Case("set aside", "chosen", 2, agent=LIES_FIRST, starts=2, beside=1),
     "owed-split": Case("set aside", "chosen", 4, SPLITS, 4, "xxxxx", flags=(), beside=1),
     "asked-split": Case("agent started", agent=SPLIT_HANGS, starts=5, boxes="xxxxx", flags=()),
-    "answered-split": Case("set aside", "split", agent=SPLITS_TWICE, starts=5, boxes="xxxxx", flags=()),
+    "answered-split": Case("set aside", "publishing", agent=SPLITS_TWICE, starts=5, boxes="xxxxx", flags=()),
+    "split-published": Case("set aside", "split", agent=SPLITS, starts=4, boxes="xxxxx", flags=(), moved=True),
     "owed-park": Case("set aside", "publishing", **ONCE),
     "park-noted": Case("set aside", "update-ref", moved=False, **ONCE),
     "park-published": Case("set aside", "parked", moved=True, **ONCE),
@@ -155,7 +163,9 @@ def main() -> int:
     failed = []
     for full, mode, case in cases():
         if not asked or full in asked:
-            done = any(record(Path(checkout).resolve(), mode, case, folder / f"{full}.tar.xz") for _ in range(ROUNDS))
+            done = any(
+                record(Path(checkout).resolve(), mode, case, folder / f"{full}.tar.xz") for _ in range(ROUNDS)
+            )
             failed += [] if done else [full]
     print("could not be recorded:", failed) if failed else None
     return bool(failed)
@@ -199,8 +209,8 @@ class Stage:
         self.repo, home = root / "repo", root / "home"
         self.env = {
             "PATH": f"{root}/bin:{os.environ['PATH']}", "HOME": str(home), "GIT_CONFIG_NOSYSTEM": "1", "TZ": "UTC",
-            "TERM": "dumb", "COLUMNS": "100", "GIT_AUTHOR_DATE": DATE, "GIT_COMMITTER_DATE": DATE, "NEAR": str(root),
-            "ANTHROPIC_API_KEY": "none-is-needed", "PYTHONDONTWRITEBYTECODE": "1",
+            "TERM": "dumb", "COLUMNS": "100", "GIT_AUTHOR_DATE": DATE, "GIT_COMMITTER_DATE": DATE,
+            "NEAR": str(root), "ANTHROPIC_API_KEY": "none-is-needed", "PYTHONDONTWRITEBYTECODE": "1",
             "PYTHONPATH": f"{checkout}:{checkout / 'tests'}", "KILLER_MARK": str(root / "killed"),
         }  # fmt: skip
         write(home / ".gitconfig", "[user]\n\tname = Ada Test\n\temail = ada@example.org\n"
@@ -234,7 +244,9 @@ class Stage:
             self.git("add", "staged.txt")
 
     def git(self, *words: str) -> str:
-        done = subprocess.run(["git", *words], cwd=self.repo, env=self.env, capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            ["git", *words], cwd=self.repo, env=self.env, capture_output=True, text=True, check=True
+        )
         return done.stdout.strip()
 
     @property
@@ -270,7 +282,9 @@ class Stage:
             (self.root / "go").touch()
         argv = [sys.executable, "-c", KILLER, "all", "0", at, str(number), *self.words]
         with (self.root / "said").open("ab") as out:
-            return subprocess.Popen(argv, cwd=self.repo, env=self.env, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+            return subprocess.Popen(
+                argv, cwd=self.repo, env=self.env, stdin=subprocess.DEVNULL, stdout=out, stderr=out
+            )
 
     def update_refs_before(self, publishing: int) -> int:
         """How often refs are moved before that Publishing: found out on another stage of the same."""
@@ -306,14 +320,13 @@ class Stage:
         told = [line["event"] for line in journal if about(line, "T1", journal)]
         if told[-1:] != [case.state] or any(line["event"] == "run ended" for line in journal):
             return False
-        if self.mode == "parallel" and case.at and "here-T3" not in os.listdir(self.root) and case.state not in (
-            "chosen", "sent", "workspace ready"
-        ):  # fmt: skip
+        early = not case.at or case.state in ("chosen", "sent", "workspace ready")
+        if self.mode == "parallel" and not early and not (self.root / "here-T3").exists():
             return False
         if case.moved is None:
             return True
         last = [line for line in journal if line["event"] == "publishing"][-1]
-        return self.git("rev-parse", "ralph/PRD") == last["commit" if case.moved else "parent"]
+        return self.git("rev-parse", "ralph/PRD") == str(last["commit" if case.moved else "parent"])
 
     def note(self) -> None:
         """Write down what must come of it."""
@@ -345,7 +358,7 @@ def at_work(root: Path) -> list[int]:
     found = []
     for one in Path("/proc").glob("[0-9]*"):
         try:
-            if Path(os.readlink(one / "cwd")).is_relative_to(root):
+            if (one / "cwd").readlink().is_relative_to(root):
                 found.append(int(one.name))
         except OSError:
             continue
