@@ -1,12 +1,14 @@
-"""Locks that dead processes left go; one that a living git may hold stays."""
+"""Locks that dead processes left go; one that a living git may hold stays. A rollback leaves no empty folder."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
 import pytest
 from conftest import Repository
+from test_stories import Play
 
 from ralph.system import undo
 from ralph.system.git import Git
@@ -41,3 +43,18 @@ def test_a_git_that_runs_here_keeps_its_locks(
         undo.clear_locks(Git(discover(repo.path)))
         assert git.poll() is None
         assert [name for name, lock in locks.items() if lock.exists()] == ["index", "ref"]
+
+
+@pytest.mark.parametrize("apart", [(), ("--isolate",)], ids=["in the checkout", "in a worktree"])
+def test_a_rollback_leaves_no_empty_folder(repo: Repository, apart: tuple[str, ...]) -> None:
+    """The folders of files that an attempt added go with them; one that holds something else stays."""
+    agent = "mkdir -p new/deep kept; echo x > new/deep/one; echo x > kept/two; rm -r gone; echo broken; exit 1"
+    files = {"gone/deep/three": "3\n", "kept/four": "4\n"}
+    play = Play(repo, {"prd": "- [ ] T1 make one\n", "files": files, "agent": agent})
+    play.apart = apart
+    play.ralph("--max-retries", "0")
+    assert play.boxes() == "p"
+    cache = Path(os.environ["HOME"]) / ".cache"
+    for root in (repo.path, *(place / "repo" for place in cache.glob("ralph/repo-*/1"))):
+        found = {path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_dir()}
+        assert {name for name in found if not name.startswith(".git")} == {"gone", "gone/deep", "kept"}, root
