@@ -7,7 +7,7 @@ import sys
 
 def main() -> int:
     """One command line to one exit code."""
-    from ralph.cli.app import main
+    from ralph.cli.main import main
 
     return main()
 

@@ -13,9 +13,9 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from ralph.config_values import Option, Sort, checked
 from ralph.errors import RalphError
 from ralph.immutable import immutable
-from ralph.values import Option, Sort, checked
 
 AGENTS = ("claude", "codex", "opencode", "gemini", "qwen", "cursor", "copilot", "amp", "droid", "aider", "mini")
 BUILT_AGENTS = ("claude", "codex")

@@ -26,9 +26,11 @@ from typing import Any
 from killer import lock
 
 from ralph.__main__ import main as ralph
-from ralph.system import children, runner, tree
-from ralph.system.git import Git
-from ralph.system.journal import Journal
+from ralph.git.client import Git
+from ralph.process import supervisor as runner
+from ralph.process import tree
+from ralph.process import workers as children
+from ralph.state.journal import Journal
 
 
 @dataclass

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from ralph.__main__ import main as ralph
-from ralph.system.git import Git
-from ralph.system.journal import Journal
+from ralph.git.client import Git
+from ralph.state.journal import Journal
 
 WRITES_INDEX = ("read-tree", "update-index", "checkout-index")
 

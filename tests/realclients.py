@@ -22,7 +22,7 @@ from pathlib import Path
 import pytest
 from modelserver import ModelServer, Step
 
-from ralph.agents import get
+from ralph.agents.registry import get
 from ralph.model import Kind, Order, Signal
 
 CACHE = Path(__file__).parent.parent / ".cache" / "agents" / "node_modules"

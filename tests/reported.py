@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ralph import events
-from ralph.core.report import Step
-from ralph.events import Event
+from ralph.state import events
+from ralph.state.events import Event
+from ralph.state.report import Step
 
 START = 1_795_200_000.0  # 2026-11-20 18:40 UTC
 ATTACK = (

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from syrupy.assertion import SnapshotAssertion
 
 from ralph.config import NOT_BUILT, OPTIONS, Settings, load
+from ralph.config_values import parse_duration
 from ralph.errors import RalphError
-from ralph.values import parse_duration
 
 EVERYTHING = """
 prd = "docs/PRD.md"

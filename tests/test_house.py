@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ralph.core.life import table_as_text
+from ralph.state.attempt import table_as_text
 
 PACKAGE = Path(__file__).parents[1] / "ralph"
 ROOMS = ("core", "agents", "system", "show", "cli")

@@ -24,8 +24,8 @@ import pytest
 from conftest import Repository
 from test_start import Project
 
-from ralph.run import Run
-from ralph.start import _about_money
+from ralph.engine.context import Run
+from ralph.engine.startup import _about_money
 
 ROOT = Path(__file__).parents[1]
 PATIENCE = 90.0  # seconds for one run: the machine is shared

@@ -15,13 +15,13 @@ from conftest import Repository
 from receivers import Mail, Web, dead, deaf, mail_url
 from test_stories import LIMIT, Play
 
-from ralph.cli.app import main
+from ralph.cli.main import main
 from ralph.config import Settings
-from ralph.core import notices
+from ralph.engine.notifications import Pile, packed, receivers
 from ralph.errors import Exit
-from ralph.events import Parked, RunEnded
-from ralph.notifying import Pile, packed, receivers
-from ralph.system.courier import Courier
+from ralph.notify import messages as notices
+from ralph.notify.courier import Courier
+from ralph.state.events import Parked, RunEnded
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 HIDDEN = "s3cret-s3cret-9"
@@ -105,7 +105,7 @@ def test_a_bug_of_ralphs_own_is_told(repo: Repository, server: Web, monkeypatch:
 
     repo.commit({"PRD.md": "- [ ] one\n", "ralph.toml": f'notify-urls = "{server.url()}"\n'})
     monkeypatch.chdir(repo.path)
-    monkeypatch.setattr("ralph.loop.choose", broken)
+    monkeypatch.setattr("ralph.engine.loop.choose", broken)
     assert main(["--agent-command", "true"]) == Exit.BUG
     assert [one["title"] for one in server.got] == ["ralph in repo: died"]
     assert "ZeroDivisionError" in server.got[0]["message"]
@@ -114,7 +114,7 @@ def test_a_bug_of_ralphs_own_is_told(repo: Repository, server: Web, monkeypatch:
 def test_without_apprise_the_run_says_so_and_the_command_is_told(
     repo: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("ralph.system.post.installed", lambda: False)
+    monkeypatch.setattr("ralph.notify.apprise.installed", lambda: False)
     got = tmp_path / "got"
     repo.commit(
         {"PRD.md": "- [x] one\n", "ralph.toml": f'notify-urls = "json://x/{HIDDEN}"\nnotify = "cat >{got}"\n'}

@@ -15,11 +15,11 @@ import pytest
 from conftest import Repository
 from test_stories import LIMIT, Play
 
-from ralph.core import daily
 from ralph.errors import Exit
-from ralph.system.git import Git
-from ralph.system.look import looking
-from ralph.system.repository import discover
+from ralph.git.client import Git
+from ralph.git.poll import looking
+from ralph.git.repository import discover
+from ralph.memory import daily_note as daily
 
 PRD = "- [ ] T1 make one\n  - Files: `T1.txt`\n"
 HAND = f"# Today\n\nBought milk.\n\n## {daily.TITLE}\n\n- backup, by hand\n"

@@ -20,7 +20,7 @@ from modelserver import ModelServer, Script, Step, asked, drop, error, full, han
 from realclients import Client, require
 from test_stories import LIMIT, Play
 
-from ralph.agents import get
+from ralph.agents.registry import get
 
 pytestmark = pytest.mark.real
 

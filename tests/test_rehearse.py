@@ -9,7 +9,7 @@ import pytest
 from conftest import Repository
 from syrupy.assertion import SnapshotAssertion
 
-from ralph.cli.app import main
+from ralph.cli.main import main
 from ralph.errors import Exit
 
 PRD = """# Shop

@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
-from ralph.agents.stream import (
+from ralph.agents.json_stream import (
     ASKED,
     COMMAND_CAP,
     arguments,

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from itertools import groupby
 from textwrap import fill
 
-from ralph.cli.commands import COMMANDS, Text
-from ralph.cli.flags import SHORT
+from ralph.cli.arguments import SHORT
+from ralph.cli.registry import COMMANDS, Text
 from ralph.config import BUILT_AGENTS, NOT_BUILT, OPTIONS
-from ralph.values import Option
+from ralph.config_values import Option
 
 HEAD = """\
 Usage: ralph [--prd PRD.md] [flags]     work through the PRD

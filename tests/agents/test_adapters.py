@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ralph.agents import AGENTS, KNOWN_LATER, Agent, claude, codex, command, get
-from ralph.agents.stream import COMMAND_CAP
+from ralph.agents import claude, codex, command
+from ralph.agents.json_stream import COMMAND_CAP
+from ralph.agents.registry import AGENTS, KNOWN_LATER, Agent, get
 from ralph.errors import RalphError
 from ralph.model import Kind, Signal
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
-from ralph.agents import AGENTS
+from ralph.agents.registry import AGENTS
 from ralph.model import Launch, Order
 
 PROGRAM = ("/opt/agent", "with space")

@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from ralph.agents import AGENTS
+from ralph.agents.registry import AGENTS
 
 WINDOWS = """
 claude   claude-opus-4-8[1m]          1000000

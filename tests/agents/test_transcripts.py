@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ralph.agents import AGENTS, get
+from ralph.agents.registry import AGENTS, get
 from ralph.model import Kind, Signal, Usage
 
 FOLDER = Path(__file__).parents[2] / "fixtures" / "transcripts"

@@ -13,9 +13,9 @@ import subprocess
 import sys
 import time
 
-from ralph.core import prd
-from ralph.core.side_by_side import ready
 from ralph.model import Prd
+from ralph.prd import document as prd
+from ralph.prd.parallel_schedule import ready
 
 TASKS, RUNNING, CHOICES = 5_000, 8, 20
 

@@ -23,9 +23,9 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
-from ralph.system.git import Git  # noqa: E402 - the path comes first
-from ralph.system.repository import discover  # noqa: E402 - the path comes first
-from ralph.system.worktrees import Pool, check_out  # noqa: E402
+from ralph.git.client import Git  # noqa: E402 - the path comes first
+from ralph.git.repository import discover  # noqa: E402 - the path comes first
+from ralph.git.worktrees import Pool, check_out  # noqa: E402
 
 RUNS = 7
 

@@ -11,8 +11,8 @@ import pytest
 from conftest import Repository
 from syrupy.assertion import SnapshotAssertion
 
-from ralph.cli.app import main
-from ralph.cli.commands import COMMANDS, LATER, named
+from ralph.cli.main import main
+from ralph.cli.registry import COMMANDS, LATER, named
 from ralph.config import NOT_BUILT, OPTIONS
 from ralph.errors import Exit
 
@@ -156,7 +156,7 @@ def test_a_bug_becomes_a_log_and_a_sentence(
 
     monkeypatch.chdir(repo.path)
     monkeypatch.setenv("MY_TOKEN", "hunter2-hunter2")
-    monkeypatch.setattr("ralph.cli.run.run", broken)
+    monkeypatch.setattr("ralph.cli.commands.run.run", broken)
     assert main(["--model", "hunter2-hunter2"]) == Exit.BUG
     said = capsys.readouterr().err
     assert said.startswith("ralph: a bug of ralph's own: ZeroDivisionError: oh no\n  ")
@@ -174,7 +174,7 @@ def test_a_bug_outside_of_a_repository(tmp_path: Path, capsys: Capture, monkeypa
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    monkeypatch.setattr("ralph.cli.status.status", broken)
+    monkeypatch.setattr("ralph.cli.commands.status.status", broken)
     assert main(["status"]) == Exit.BUG
     (log,) = tmp_path.glob("bug-*.log")
     assert str(log) in capsys.readouterr().err
@@ -184,7 +184,7 @@ def test_ctrl_c(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*_: object, **__: object) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("ralph.cli.status.status", interrupted)
+    monkeypatch.setattr("ralph.cli.commands.status.status", interrupted)
     assert main(["status"]) == Exit.INTERRUPTED
     assert capsys.readouterr().err == ""
 

@@ -13,11 +13,11 @@ from conftest import Repository
 from demorepo import worked
 from syrupy.assertion import SnapshotAssertion
 
-from ralph.cli import past
-from ralph.cli.app import main
-from ralph.core.prd import parse
+from ralph.cli.commands import audit_history as past
+from ralph.cli.main import main
 from ralph.errors import Exit
-from ralph.system import lock
+from ralph.prd.document import parse
+from ralph.state import lock
 
 Capture = pytest.CaptureFixture[str]
 BEFORE = "ticked before ralph recorded anything here"

@@ -14,13 +14,13 @@ from conftest import Repository
 from demorepo import worked
 from syrupy.assertion import SnapshotAssertion
 
-from ralph.cli.app import main
+from ralph.cli.main import main
 from ralph.errors import Exit
-from ralph.events import RunEnded, RunStarted
-from ralph.system.git import Git
-from ralph.system.journal import open_for
-from ralph.system.repository import discover
-from ralph.system.worktrees import Pool, cache_folder
+from ralph.git.client import Git
+from ralph.git.repository import discover
+from ralph.git.worktrees import Pool, cache_folder
+from ralph.state.events import RunEnded, RunStarted
+from ralph.state.journal import open_for
 
 Capture = pytest.CaptureFixture[str]
 OLD, GONE = "20250101-010101-aaaa", "20250102-010101-bbbb"

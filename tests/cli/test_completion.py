@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 from conftest import Repository
 
-from ralph.cli.app import main
-from ralph.cli.commands import COMMANDS
-from ralph.cli.completion import SCRIPTS
+from ralph.cli.completion.scripts import SCRIPTS
+from ralph.cli.main import main
+from ralph.cli.registry import COMMANDS
 from ralph.errors import Exit
 
 Capture = pytest.CaptureFixture[str]
@@ -145,8 +145,8 @@ def test_what_was_read_is_kept_until_the_prd_changes(here: Repository, capsys: C
 
 def test_nothing_is_loaded_that_takes_its_time(here: Repository) -> None:
     (here.path / ".git/ralph").mkdir()
-    program = "import sys\nfrom ralph.cli.app import main\nmain(sys.argv[1:])\nprint(*sys.modules)"
-    for heavy in ({"ralph.system.git", "ralph.loop"}, {"markdown_it", "ralph.core.prd", "subprocess"}):
+    program = "import sys\nfrom ralph.cli.main import main\nmain(sys.argv[1:])\nprint(*sys.modules)"
+    for heavy in ({"ralph.git.client", "ralph.engine.loop"}, {"markdown_it", "ralph.prd.document", "subprocess"}):
         argv = [sys.executable, "-c", program, "--complete", "bash", "explain", ""]
         done = subprocess.run(argv, capture_output=True, text=True, check=True)
         assert not heavy & set(done.stdout.split())  # the second time what was read is kept

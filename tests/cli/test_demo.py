@@ -15,10 +15,10 @@ import pytest
 from demorepo import demo_once, worked
 from syrupy.assertion import SnapshotAssertion
 
-from ralph.cli import demo
-from ralph.cli.app import main
+from ralph.cli.commands import demo
+from ralph.cli.main import main
 from ralph.errors import Exit, RalphError
-from ralph.events import Event, Judged, Parked, Recorded
+from ralph.state.events import Event, Judged, Parked, Recorded
 
 ROOT = Path(__file__).parents[2]
 

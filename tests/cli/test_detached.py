@@ -21,12 +21,12 @@ import pytest
 from conftest import Repository
 from syrupy.assertion import SnapshotAssertion
 
-from ralph.cli.app import main
-from ralph.cli.detached import words_of
-from ralph.cli.listing import as_lines
+from ralph.cli.commands.sessions import as_lines
+from ralph.cli.commands.start import words_of
+from ralph.cli.main import main
 from ralph.errors import Exit
-from ralph.system.sessions import Sessions, Sheet, Standing, state_folder
-from ralph.system.tmux import Tmux, socket_path
+from ralph.process.tmux import Tmux, socket_path
+from ralph.state.sessions import Sessions, Sheet, Standing, state_folder
 from ralph.text import clean
 
 Capture = pytest.CaptureFixture[str]

@@ -11,11 +11,11 @@ import pytest
 from conftest import Repository
 from syrupy.assertion import SnapshotAssertion
 
-from ralph.cli.app import main
-from ralph.cli.doctor import as_lines
-from ralph.doctoring import Found, of_system
+from ralph.cli.commands.doctor import as_lines
+from ralph.cli.main import main
+from ralph.engine.doctor import Found, of_system
 from ralph.errors import Exit
-from ralph.system import logout
+from ralph.process import logout
 
 Capture = pytest.CaptureFixture[str]
 

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ralph.cli.commands import COMMANDS
-from ralph.cli.flags import apart, read
+from ralph.cli.arguments import apart, read
+from ralph.cli.registry import COMMANDS
 from ralph.config import AGENTS, OPTIONS
+from ralph.config_values import Option, Sort
 from ralph.errors import RalphError
-from ralph.values import Option, Sort
 
 LOOP = COMMANDS["run"].options
 LOGS = COMMANDS["logs"].options

@@ -14,12 +14,12 @@ import pytest
 from conftest import Repository
 from syrupy.assertion import SnapshotAssertion
 
-from ralph.cli.app import main
+from ralph.cli.main import main
 from ralph.config import MAX_COST, MAX_TOKENS, OPTIONS, Settings, load
-from ralph.core import prd
+from ralph.config_values import checked
 from ralph.errors import Exit
 from ralph.model import Task
-from ralph.values import checked
+from ralph.prd import document as prd
 
 Capture = pytest.CaptureFixture[str]
 TEMPLATE = Path(__file__).parents[2] / "templates" / "starter" / "ralph.toml"

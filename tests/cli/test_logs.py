@@ -13,13 +13,13 @@ import pytest
 from conftest import Repository
 from demorepo import worked
 
-from ralph import events
-from ralph.cli.app import main
-from ralph.cli.logs import goes_on
-from ralph.cli.where import look
+from ralph.cli.commands.logs import goes_on
+from ralph.cli.locate import look
+from ralph.cli.main import main
 from ralph.errors import Exit
-from ralph.system.journal import Journal
-from ralph.system.lock import hold
+from ralph.state import events
+from ralph.state.journal import Journal
+from ralph.state.lock import hold
 
 Capture = pytest.CaptureFixture[str]
 

@@ -31,7 +31,7 @@ echo "$RALPH_TASK_ID" > "$RALPH_TASK_ID.txt"
 """
 GATE = 'until [ ! -e "$GO/hold" ]; do sleep 0.02; done'
 BROKEN = "import ralph.{room} as room\ndef broken(*_, **__): raise ValueError('bad luck')\nroom.{name} = broken\n"
-MAIN = "import sys\nfrom ralph.cli.app import main\nsys.exit(main(sys.argv[1:]))\n"
+MAIN = "import sys\nfrom ralph.cli.main import main\nsys.exit(main(sys.argv[1:]))\n"
 
 
 class Place:

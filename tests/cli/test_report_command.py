@@ -9,12 +9,12 @@ import pytest
 from conftest import Repository
 from demorepo import worked
 
-from ralph.cli.app import main
-from ralph.cli.telling import with_logs
+from ralph.cli.main import main
+from ralph.cli.report_data import with_logs
 from ralph.errors import Exit
-from ralph.events import GateRan
-from ralph.system.repository import discover
-from ralph.told import Try
+from ralph.git.repository import discover
+from ralph.state.events import GateRan
+from ralph.state.report_model import Try
 
 Capture = pytest.CaptureFixture[str]
 

@@ -10,11 +10,11 @@ from conftest import Repository
 from demorepo import worked
 from syrupy.assertion import SnapshotAssertion
 
-from ralph.cli.app import main
-from ralph.core import prd
-from ralph.core.dossier import dossier
+from ralph.cli.main import main
+from ralph.engine.review_file import dossier
 from ralph.errors import Exit
-from ralph.system.control import Control
+from ralph.prd import document as prd
+from ralph.state.control import Control
 
 Capture = pytest.CaptureFixture[str]
 PRD = """\

@@ -13,7 +13,7 @@ HEAVY = {"rich", "pexpect", "pathspec", "pydantic", "jinja2", "psutil", "asyncio
          "filelock", "unittest", "http", "ssl", "email", "typer", "click"}  # fmt: skip
 PROGRAM = """
 import json, sys
-from ralph.cli.app import main
+from ralph.cli.main import main
 code = main(sys.argv[1:])
 print(json.dumps([code, sorted(sys.modules)]))
 """
@@ -36,9 +36,16 @@ def test_small_commands_load_nothing_heavy(repo: Repository, words: list[str]) -
 
 
 def test_help_does_not_even_parse_markdown(repo: Repository) -> None:
-    assert not {"markdown_it", "ralph.core.prd", "ralph.loop", "ralph.system.git"} & loaded(repo, "--help")
+    assert not {"markdown_it", "ralph.prd.document", "ralph.engine.loop", "ralph.git.client"} & loaded(
+        repo, "--help"
+    )
 
 
 def test_status_does_not_load_the_loop(repo: Repository) -> None:
     repo.commit({"PRD.md": "- [ ] one\n"})
-    assert not {"ralph.loop", "ralph.start", "ralph.agents", "ralph.system.session"} & loaded(repo, "status")
+    assert not {
+        "ralph.engine.loop",
+        "ralph.engine.startup",
+        "ralph.agents.registry",
+        "ralph.agents.session.session",
+    } & loaded(repo, "status")

@@ -15,11 +15,11 @@ from conftest import Repository
 from demorepo import worked
 from syrupy.assertion import SnapshotAssertion
 
-from ralph import events
-from ralph.cli.app import main
+from ralph.cli.main import main
 from ralph.errors import Exit
-from ralph.system.control import Control
-from ralph.system.journal import Journal
+from ralph.state import events
+from ralph.state.control import Control
+from ralph.state.journal import Journal
 
 PRD = """\
 # Plan

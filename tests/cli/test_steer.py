@@ -16,12 +16,12 @@ import pytest
 from conftest import Repository
 from syrupy.assertion import SnapshotAssertion
 
-from ralph import events
-from ralph.cli.app import main
+from ralph.cli.main import main
 from ralph.errors import Exit
-from ralph.system.control import Control
-from ralph.system.journal import Journal
-from ralph.system.lock import hold
+from ralph.state import events
+from ralph.state.control import Control
+from ralph.state.journal import Journal
+from ralph.state.lock import hold
 
 Capture = pytest.CaptureFixture[str]
 PRD = "- [ ] T1 make one\n- [ ] T2 make two\n- [ ] T3 make three\n"

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ralph.core import archive, memory
-from ralph.core.rules import BLOCK
+from ralph.memory import archive
+from ralph.memory import file as memory
+from ralph.memory.sections import BLOCK
 
 STARTER = (Path(__file__).parents[2] / "templates" / "memory.md").read_text(encoding="utf-8")
 ROOM = 100_000

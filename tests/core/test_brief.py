@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from syrupy.assertion import SnapshotAssertion
 
-from ralph.core import brief as briefing
-from ralph.core import memory
-from ralph.core.memory import Told
+from ralph.engine.attempt import prompt as briefing
+from ralph.memory import file as memory
+from ralph.memory.file import Told
 from ralph.model import Fields, Finding, Gate, GateResult, Stopped, Task, What, Why
 
 FOLDER = Path(__file__).parents[2] / "templates"

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ralph.agents import claude, codex
-from ralph.agents.stream import CAP
-from ralph.core.circles import OPEN, Messages, Steps
+from ralph.agents.json_stream import CAP
+from ralph.agents.watchdog.repetition import OPEN, Messages, Steps
 from ralph.model import Kind, Signal
 
 REPORT = [f"test {name} passed" for name in "abcdefghijklmnopqrst"]

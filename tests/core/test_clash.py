@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ralph.core import sensitive
-from ralph.core.clash import _kind, clash, common
+from ralph import paths as sensitive
+from ralph.prd.scope_overlap import _kind, clash, common
 
 APART = """
 src/a/**            src/b/**

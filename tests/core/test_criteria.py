@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ralph.core import criteria, prd
 from ralph.model import Gate, GateResult, Prd
+from ralph.prd import criteria
+from ralph.prd import document as prd
 
 PLAN = """\
 # Plan

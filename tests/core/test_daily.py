@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from syrupy.assertion import SnapshotAssertion
 
-from ralph.core import daily
 from ralph.errors import RalphError
+from ralph.memory import daily_note as daily
 
 WHEN = datetime(2026, 11, 21, 21, 4)  # noqa: DTZ001 - the time of the wall
 NOTE = daily.path(WHEN)

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from syrupy.assertion import SnapshotAssertion
 
-from ralph.core.attempts import AttemptFacts, attempts_of
-from ralph.core.dossier import dossier, question_of
-from ralph.events import (
+from ralph.engine.review_file import dossier, question_of
+from ralph.model import Fields, Finding, Kind, Signal, Stopped, Task, What, Why
+from ralph.state.attempt_facts import AttemptFacts, attempts_of
+from ralph.state.events import (
     AgentReported,
     AgentStarted,
     AgentStopped,
@@ -26,7 +27,6 @@ from ralph.events import (
     SetAside,
     WorkspaceReady,
 )
-from ralph.model import Fields, Finding, Kind, Signal, Stopped, Task, What, Why
 
 REASON = "The gate `npm test` failed (exit code 1)."
 TASK = Task(

@@ -13,9 +13,13 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from ralph.core import archive, daily, memory, prd, split
-from ralph.core.formatted import formatted
 from ralph.errors import RalphError
+from ralph.memory import archive
+from ralph.memory import daily_note as daily
+from ralph.memory import file as memory
+from ralph.prd import document as prd
+from ralph.prd import subtasks as split
+from ralph.prd.markdown.formatted import formatted
 
 ROOT = Path(__file__).parents[2]
 STARTER = (ROOT / "templates" / "memory.md").read_text(encoding="utf-8")

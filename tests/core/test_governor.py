@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ralph.core.governor import QUIET, SAME, SPREAD, Speed
+from ralph.engine.parallel.throttle import QUIET, SAME, SPREAD, Speed
 
 
 def test_as_many_as_were_asked_for_while_nothing_happens() -> None:

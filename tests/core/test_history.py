@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from ralph.core.history import OWED, History, Tally, fold
-from ralph.core.life import State, WrongTurn
-from ralph.events import (
+from ralph.model import MoveKind
+from ralph.state.attempt import State, WrongTurn
+from ralph.state.events import (
     AgentChanged,
     AgentStarted,
     AgentStopped,
@@ -30,7 +30,7 @@ from ralph.events import (
     Waiting,
     WorkspaceReady,
 )
-from ralph.model import MoveKind
+from ralph.state.history import OWED, History, Tally, fold
 
 
 def after(*steps: Event, since: History | None = None) -> History:

@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ralph.core import lint, prd
-from ralph.core.lint import ERROR, Facts, Remark
-from ralph.core.lint_checks import first_word
 from ralph.errors import RalphError
 from ralph.model import Prd
+from ralph.prd import document as prd
+from ralph.prd.lint import rules as lint
+from ralph.prd.lint.checks import first_word
+from ralph.prd.lint.rules import ERROR, Facts, Remark
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "lint"
 Case = dict[str, str]
@@ -68,7 +69,7 @@ def test_says(case: Case) -> None:
 
 def test_each_rule_has_a_case() -> None:
     said = {line.split()[1].lstrip("!") for _, case in ALL for line in case["says"].splitlines() if line}
-    code = "".join(path.read_text(encoding="utf-8") for path in Path(lint.__file__).parent.glob("lint*.py"))
+    code = "".join(path.read_text(encoding="utf-8") for path in Path(lint.__file__).parent.glob("*.py"))
     call = r"(?:about|Remark|_remark)\(\s*[\w.\[\]]+(?: \+ \w+)?,(?:\s*task,)?\s*\"([a-z-]+)\","
     rules = set(re.findall(call, code))
     assert len(rules) > 15

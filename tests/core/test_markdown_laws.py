@@ -9,10 +9,12 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from mdit_py_plugins.front_matter import front_matter_plugin
 
-from ralph.core import blocks, markdown, prd
-from ralph.core.changes import same_lines
 from ralph.errors import RalphError
 from ralph.model import Prd, Task
+from ralph.prd import document as prd
+from ralph.prd.diff import same_lines
+from ralph.prd.markdown import blocks
+from ralph.prd.markdown import edit as markdown
 
 law = settings(max_examples=120)
 

@@ -11,9 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ralph.core import blocks, markdown, memory
-from ralph.core.rules import BLOCK
 from ralph.errors import RalphError
+from ralph.memory import file as memory
+from ralph.memory.sections import BLOCK
+from ralph.prd.markdown import blocks
+from ralph.prd.markdown import edit as markdown
 
 ROOT = Path(__file__).parents[2]
 FIXTURES = ROOT / "fixtures" / "memory"
@@ -295,6 +297,6 @@ def test_only_new_surroundings_are_parsed(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_importing_it_is_cheap() -> None:
-    code = "import sys, ralph.core.memory, ralph.core.brief; print({'markdown_it', 'difflib'} & set(sys.modules))"
+    code = "import sys, ralph.memory.file, ralph.engine.attempt.prompt; print({'markdown_it', 'difflib'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout.strip() == "set()"

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from syrupy.assertion import SnapshotAssertion
 
-from ralph.core import notices
-from ralph.core.notices import GAP, Held, Notice
-from ralph.events import Chosen, Event, Noted, Parked, Paused, RunEnded, Waiting
+from ralph.notify import messages as notices
+from ralph.notify.messages import GAP, Held, Notice
+from ralph.state.events import Chosen, Event, Noted, Parked, Paused, RunEnded, Waiting
 from ralph.text import secrets_of
 
 NOW = 1_000_000.0

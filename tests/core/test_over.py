@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ralph.core.over import Needed, Step, is_saved, named_in, needed, of_ref, started
-from ralph.events import (
+from ralph.state.events import (
     AgentStarted,
     AgentStopped,
     Chosen,
@@ -23,6 +22,7 @@ from ralph.events import (
     SetAside,
     WorkspaceReady,
 )
+from ralph.state.retention import Needed, Step, is_saved, named_in, needed, of_ref, started
 
 RUN, OTHER = "20260101-080000-aaaa", "20260102-080000-bbbb"
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ralph.core import plan, prd
+from ralph.prd import document as prd
+from ralph.prd import schedule as plan
 
 
 def chosen(text: str, skip: frozenset[str] = frozenset(), only: str = "") -> str | None:

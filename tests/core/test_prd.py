@@ -6,11 +6,12 @@ import re
 
 import pytest
 
-from ralph.core import blocks, prd
-from ralph.core.changes import same_lines
-from ralph.core.fields import duration
 from ralph.errors import RalphError
 from ralph.model import Prd, Task
+from ralph.prd import document as prd
+from ralph.prd.diff import same_lines
+from ralph.prd.fields import duration
+from ralph.prd.markdown import blocks
 
 SHOP = b"""# Shop
 

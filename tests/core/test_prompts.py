@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ralph.core.prompts import prompt
+from ralph.agents.watchdog.prompts import prompt
 
 PROMPTS = """
 Password:

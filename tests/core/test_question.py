@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ralph.core.question import asked
+from ralph.engine.attempt.agent_question import asked
 from ralph.model import Finding, Stopped, What, Why
 
 IDLE = (Finding(What.NOTHING, "No file changed."),)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ralph.core.reading import only_reads
+from ralph.agents.shell_commands import only_reads
 
 
 @pytest.mark.parametrize("command", [

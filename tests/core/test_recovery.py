@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
-from ralph.core import recovery
-from ralph.core.recovery import Counts
+from ralph.engine import recovery_policy as recovery
+from ralph.engine.recovery_policy import Counts
 from ralph.model import Finding, Kind, Move, MoveKind, Signal, Stopped, Verdict, What, Why
 
 WELL = Stopped(Why.EXITED, 0, ended=True)

@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from reported import BASE, HOSTILE, NIGHT, START, at, red, stopped
 
-from ralph import events
-from ralph.core import prd
-from ralph.core.report import Step, report, told
-from ralph.core.story import story
 from ralph.model import Task
-from ralph.told import Remark, Report, Result, Row, Standing, Try
+from ralph.prd import document as prd
+from ralph.state import events
+from ralph.state.report import Step, report, told
+from ralph.state.report_model import Remark, Report, Result, Row, Standing, Try
+from ralph.state.task_story import story
 
 
 def tasks(text: str) -> list[tuple[str, Task]]:

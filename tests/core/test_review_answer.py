@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ralph.core.review import Review, read_answer
+from ralph.verify.review_answer import Review, read_answer
 
 ANSWERS: dict[str, tuple[str, Review]] = {
     "accepted": ("VERDICT: ACCEPT", Review(ok=True)),

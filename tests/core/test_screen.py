@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ralph.core.screen import REMEMBERED, STRETCH, Screen, essence
+from ralph.agents.watchdog.screen import REMEMBERED, STRETCH, Screen, essence
 
 SAME = """
 ⠋ Waiting for the model...          ⠙ Waiting for the model.

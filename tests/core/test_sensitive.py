@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ralph.core import guarded, sensitive
+from ralph import paths as sensitive
+from ralph.verify import gate_config as guarded
 
 TESTS = """
 tests/a.py  test/fixtures/x.json  spec/models/user_spec.rb  a/specs/b.md  src/__tests__/app.js  pkg/testdata/in.txt

@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ralph.core import plan, prd
-from ralph.core.clash import clash
-from ralph.core.side_by_side import Choice, ready, waves
 from ralph.model import Prd, Task
+from ralph.prd import document as prd
+from ralph.prd import schedule as plan
+from ralph.prd.parallel_schedule import Choice, ready, waves
+from ralph.prd.scope_overlap import clash
 
 NONE: frozenset[str] = frozenset()
 SPEC_KIT = """# Tasks: sign in

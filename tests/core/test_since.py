@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ralph.core.proof import quoted
-from ralph.core.since import Changed, File, Later, Since, undone
+from ralph.verify.aftermath import Changed, File, Later, Since, undone
+from ralph.verify.proof import quoted
 
 A, B, C, D = (letter * 40 for letter in "abcd")
 REVERT = "This reverts commit {}."

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ralph.core import prd
-from ralph.core.split import Plan, Refused, lines, parse
 from ralph.errors import RalphError
 from ralph.model import Task
+from ralph.prd import document as prd
+from ralph.prd.subtasks import Plan, Refused, lines, parse
 
 PRD = b"""\
 # Plan

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ralph.core.stash import match
+from ralph.git.stash_match import match
 from ralph.model import Change, StashEntry
 
 ENTRY = StashEntry("e" * 40, "WIP on main: 1234567 base")

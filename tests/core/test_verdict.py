@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from syrupy.assertion import SnapshotAssertion
 
-from ralph.core import verdict
-from ralph.model import (
+from ralph.model import (  # fmt: skip
     Change,
     Commit,
     Evidence,
@@ -30,7 +29,8 @@ from ralph.model import (
     Verdict,
     What,
     Why,
-)  # fmt: skip
+)
+from ralph.verify import rules as verdict
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "verdicts" / "cases.toml"
 CASES: list[dict[str, Any]] = tomllib.loads(FIXTURES.read_text())["case"]

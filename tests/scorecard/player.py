@@ -127,8 +127,8 @@ class Stage:
     def _be_ralph(self, kill: tuple[str, int], number: int) -> None:
         """In the forked process. Never returns."""
         from ralph.__main__ import main
-        from ralph.system.git import Git
-        from ralph.system.journal import Journal
+        from ralph.git.client import Git
+        from ralph.state.journal import Journal
 
         code: object = 70
         try:

@@ -108,8 +108,9 @@ def _load() -> None:
     import pathspec
     import pexpect
 
-    from ralph import loop
-    from ralph.cli import app, run
+    from ralph.cli import main as app
+    from ralph.cli.commands import run
+    from ralph.engine import loop
 
     assert all((markdown_it, pathspec, pexpect, loop, app, run))
 

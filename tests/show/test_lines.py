@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from syrupy.assertion import SnapshotAssertion
 
-from ralph import events
-from ralph.events import EVENTS, Event
-from ralph.show.lines import count, duration, lines, printer, spent
+from ralph.cli.display.lines import count, duration, lines, printer, spent
+from ralph.state import events
+from ralph.state.events import EVENTS, Event
 
 NIGHT: tuple[Event, ...] = (
     events.Noted("Untracked files of more than 1 MB are not protected: dump.sql", loud=True),

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from syrupy.assertion import SnapshotAssertion
 
-from ralph import events
-from ralph.events import Event
-from ralph.show.live import Facts, Hand, Live
-from ralph.show.rows import cut, plain, wide
+from ralph.cli.display.columns import cut, plain, wide
+from ralph.cli.display.live_rows import Facts, Hand, Live
+from ralph.state import events
+from ralph.state.events import Event
 
 NOW = 1_800_000_000.0
 START = events.RunStarted(

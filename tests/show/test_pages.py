@@ -14,14 +14,14 @@ from markdown_it import MarkdownIt
 from reported import ATTACK, HOSTILE, NIGHT
 from syrupy.assertion import SnapshotAssertion
 
-from ralph.core import prd
-from ralph.core.report import Step, report, told
-from ralph.core.story import story, what_next
-from ralph.show import report as show
-from ralph.show import report_html
-from ralph.show import story as telling
+from ralph.cli.display import explain as telling
+from ralph.cli.display import report as show
+from ralph.cli.display import report_html
+from ralph.prd import document as prd
+from ralph.state.report import Step, report, told
+from ralph.state.report_model import Report, Try
+from ralph.state.task_story import story, what_next
 from ralph.text import CONTROLS
-from ralph.told import Report, Try
 
 TEMPLATE = (Path(__file__).parents[2] / "templates/report.html").read_text()
 PRD = b"- [x] T1 Count the books\n- [x] T2 Find by author\n- [ ] T5 Lend a book\n- [ ] T6 Never tried\n"

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
-from ralph import events
-from ralph.core import prd
-from ralph.events import Event
-from ralph.show.status import LastRun, as_lines, to_json
-from ralph.show.summary import Outcome
+from ralph.cli.display.status import LastRun, as_lines, to_json
+from ralph.cli.display.summary import Outcome
+from ralph.prd import document as prd
+from ralph.state import events
+from ralph.state.events import Event
 
 NOW = 1_800_000_000.0
 START = events.RunStarted("r1", "ralph/PRD", "main", "abc", "PRD.md", "claude")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from syrupy.assertion import SnapshotAssertion
 
-from ralph import events
-from ralph.events import Event
-from ralph.show.summary import outcome, summary
+from ralph.cli.display.summary import outcome, summary
+from ralph.state import events
+from ralph.state.events import Event
 
 START = events.RunStarted("r1", "ralph/my PRD", "main", "1a2b3c4", "PRD.md", "claude")
 GOOD: tuple[Event, ...] = (

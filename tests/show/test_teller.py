@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
-from ralph import events
-from ralph.events import Event
-from ralph.show.lines import lines, printer
-from ralph.show.teller import Teller
+from ralph.cli.display.line_prefix import Teller
+from ralph.cli.display.lines import lines, printer
+from ralph.state import events
+from ralph.state.events import Event
 
 START = events.RunStarted(
     "r1", "ralph/PRD", "main", "1a2b3c4d5e", "PRD.md", "claude", 7, ("npm test",), ("Limits: $20.",), at_once=3

@@ -7,9 +7,9 @@ import shutil
 import pytest
 from conftest import Repository
 
-from ralph.system import git as door
-from ralph.system.git import Git, GitError
-from ralph.system.repository import discover
+from ralph.git import client as door
+from ralph.git.client import Git, GitError
+from ralph.git.repository import discover
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from conftest import Repository
 
-from ralph.system import snapshot
-from ralph.system.bring import bring
-from ralph.system.git import Git
-from ralph.system.repository import discover
+from ralph.git import index as snapshot
+from ralph.git.client import Git
+from ralph.git.fast_forward import bring
+from ralph.git.repository import discover
 
 OLD, NEW = b"one\ntwo\n", b"one\ntwo\nthree\n"
 

@@ -15,9 +15,9 @@ import pytest
 from families import AGENTS, GENEROUS, Desk, agent, open_files, survivors, wait_until
 
 from ralph.model import Why
-from ralph.system import tree
-from ralph.system.children import Children, Line, several
-from ralph.system.runner import Link, Message, Work
+from ralph.process import tree
+from ralph.process.supervisor import Link, Message, Work
+from ralph.process.workers import Children, Line, several
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 
@@ -322,7 +322,7 @@ import sys
 from pathlib import Path
 from test_children import deaf, with_agent, with_grandchild, start
 from families import agent
-from ralph.system.children import several
+from ralph.process.workers import several
 here, word = Path(sys.argv[1]), sys.argv[2]
 with several() as children:
     family = with_agent(here / "a", agent("family.py", "hang", word))

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ralph.errors import RalphError
-from ralph.system.control import MOST_NOTE, Control, safe_name
+from ralph.state.control import MOST_NOTE, Control, safe_name
 
 IDS = st.text(st.characters(exclude_characters="\0\n\r"), min_size=1, max_size=400)
 

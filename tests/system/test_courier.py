@@ -17,9 +17,10 @@ from families import GENEROUS, open_files, survivors, wait_until
 from receivers import web
 
 from ralph.model import Letter
-from ralph.system import courier, tree
-from ralph.system.courier import Courier, Receiver
-from ralph.system.runner import Link
+from ralph.notify import courier
+from ralph.notify.courier import Courier, Receiver
+from ralph.process import tree
+from ralph.process.supervisor import Link
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 
@@ -159,7 +160,7 @@ sys.path[:0] = {paths}
 from functools import partial
 from test_courier import Stack
 from ralph.system import hook, post
-from ralph.system.courier import Courier, Receiver
+from ralph.notify.courier import Courier, Receiver
 
 command = "touch " + sys.argv[1] + "; setsid sleep 60 & exec sleep 61; : " + sys.argv[2]
 run = partial(hook.deliver, command=command, cwd="/", env=dict(os.environ), secrets=())

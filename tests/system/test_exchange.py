@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from ralph.errors import RalphError
-from ralph.system.exchange import edit_file
+from ralph.files import edit_file
 
 SAVES = 200
 START = b"theirs: 0\nours: 0\n"

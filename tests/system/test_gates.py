@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from ralph.model import Gate, GateResult
-from ralph.system import gates
 from ralph.text import MASK
+from ralph.verify import gates
 
 PYTHON = sys.executable
 

@@ -15,8 +15,8 @@ import pytest
 from families import agent, survivors
 
 from ralph.model import Letter
-from ralph.system import hook
-from ralph.system.courier import Receiver, deliver_now
+from ralph.notify import command as hook
+from ralph.notify.courier import Receiver, deliver_now
 from ralph.text import secrets_of
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")

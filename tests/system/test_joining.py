@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ralph.system.git import Git
-from ralph.system.joining import join, merge_texts
-from ralph.system.repository import discover
-from ralph.system.snapshot import tree_with
+from ralph.git.client import Git
+from ralph.git.index import tree_with
+from ralph.git.merge import join, merge_texts
+from ralph.git.repository import discover
 
 LINK, PLAIN, PROGRAM = "120000", "100644", "100755"
 Files = Mapping[str, "str | bytes | tuple[str, str | bytes]"]  # content, or mode and content

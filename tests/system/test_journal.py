@@ -17,8 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ralph.errors import Exit, RalphError
-from ralph.events import Event, Noted, Parked, RunStarted
-from ralph.system.journal import BadLineError, decode, encode, open_for, read
+from ralph.state.events import Event, Noted, Parked, RunStarted
+from ralph.state.journal import BadLineError, decode, encode, open_for, read
 
 STARTED = RunStarted("r1", "ralph/PRD", "main", "abc", "PRD.md", "command", gates=("make test",))
 EVENTS: tuple[Event, ...] = (STARTED, Noted("one \u2028 two\nthree\0", loud=True), Parked("T1", "é", "why"))
@@ -135,7 +135,7 @@ def test_a_missing_field_of_an_older_version_takes_its_default(path: Path) -> No
 
 @given(st.text(), st.booleans())
 def test_any_text_comes_back(text: str, loud: bool) -> None:
-    from ralph.system.journal import Entry
+    from ralph.state.journal import Entry
 
     text = text.encode("utf-8", "replace").decode()
     line = encode(Entry(7, 1.5, "r", None), Noted(text, loud))
@@ -179,8 +179,8 @@ FILL = """
 import sys
 from pathlib import Path
 from ralph.errors import RalphError
-from ralph.events import Noted
-from ralph.system.journal import open_for, read
+from ralph.state.events import Noted
+from ralph.state.journal import open_for, read
 journal, _, _ = open_for(Path(sys.argv[1]) / "journal.jsonl", "r")
 try:
     while True:

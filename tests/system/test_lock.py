@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 
 from ralph.errors import RalphError
-from ralph.system.lock import hold, holder
+from ralph.state.lock import hold, holder
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from ralph.system.lock import hold
+from ralph.state.lock import hold
 with hold(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(600)

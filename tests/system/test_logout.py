@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from ralph.system import logout
-from ralph.system.logout import KILLED, NO_LINGER, ends_at_logout
+from ralph.process import logout
+from ralph.process.logout import KILLED, NO_LINGER, ends_at_logout
 
 ME = getpass.getuser()
 SESSION = "0::/user.slice/user-1000.slice/session-2.scope\n"

@@ -8,10 +8,10 @@ import time
 import pytest
 from conftest import Repository
 
-from ralph.system.git import Git
-from ralph.system.look import GONE, Looker, looking
-from ralph.system.repository import discover
-from ralph.system.snapshot import Stat, fill, refresh
+from ralph.git.client import Git
+from ralph.git.index import Stat, fill, refresh
+from ralph.git.poll import GONE, Looker, looking
+from ralph.git.repository import discover
 
 LIMIT = 30.0  # seconds
 

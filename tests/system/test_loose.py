@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from conftest import Repository
 
-from ralph.system.git import DATES, Git
-from ralph.system.repository import discover
+from ralph.git.client import DATES, Git
+from ralph.git.repository import discover
 
 
 @pytest.mark.parametrize("objects", ["sha1", "sha256"])

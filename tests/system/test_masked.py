@@ -12,8 +12,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ralph.system.capped import Capped
-from ralph.system.masked import HOLD, Masked, Masker
+from ralph.process.masking import HOLD, Masked, Masker
+from ralph.process.transcript import Capped
 from ralph.text import MASK, mask
 
 LETTERS = "aB3dE5gH7jK9mN1pQ3sT5vW7yZ9bC1eF3hJ5"

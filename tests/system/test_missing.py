@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from ralph.system import missing, toolchains
+from ralph.verify import detect_gates as toolchains
+from ralph.verify import missing_runners as missing
 
 PLAIN = "def test_sum():\n    assert 1 + 1 == 2\n"
 CLASS = "import unittest\n\n\nclass SumTest(unittest.TestCase):\n    def test_sum(self): pass\n"

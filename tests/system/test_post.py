@@ -10,11 +10,11 @@ from functools import partial
 import pytest
 from receivers import Mail, Web, dead, deaf, mail_url
 
-from ralph.core import notices
-from ralph.events import Parked
 from ralph.model import Letter
-from ralph.system import post
-from ralph.system.courier import Receiver, deliver_now
+from ralph.notify import apprise as post
+from ralph.notify import messages as notices
+from ralph.notify.courier import Receiver, deliver_now
+from ralph.state.events import Parked
 
 HELLO = Letter("ralph in shop: parked", "T3 rate limits: timed out", "", {"event": "parked"})
 ATTACK = "</p><script>alert(1)</script><img src=x onerror=alert(1)> \x1b]0;owned\x07\x1b[31m\u202e @everyone"
@@ -99,6 +99,6 @@ def test_without_apprise_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_apprise_is_loaded_only_to_send() -> None:
-    program = "import sys; import ralph.loop, ralph.cli.notify; print('apprise' in sys.modules)"
+    program = "import sys; import ralph.engine.loop, ralph.cli.commands.notify; print('apprise' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=dict(os.environ))
     assert done.stdout == "False\n"

@@ -15,7 +15,9 @@ from pathlib import Path
 import pytest
 from families import GENEROUS, agent, open_files, survivors, wait_until
 
-from ralph.system import proc, runner, tree
+from ralph.process import command as proc
+from ralph.process import supervisor as runner
+from ralph.process import tree
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from conftest import Repository
 
-from ralph.system.git import Git
-from ralph.system.repository import discover
+from ralph.git.client import Git
+from ralph.git.repository import discover
 
 NAME = "refs/heads/ralph-wip/7"
 

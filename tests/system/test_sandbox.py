@@ -17,9 +17,10 @@ import pytest
 from conftest import Repository
 from families import AGENTS, GENEROUS, After, Desk, survivors, wait_until
 
+from ralph.agents import sandbox
 from ralph.errors import RalphError
 from ralph.model import Stopped, Why
-from ralph.system import sandbox, tree
+from ralph.process import tree
 
 WHY_NOT = sandbox.available()
 inside = pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT or "-")

@@ -14,9 +14,9 @@ from conftest import Repository
 from modelserver import ModelServer, shell, text, write
 from realclients import require
 
-from ralph.agents import get
+from ralph.agents import sandbox
+from ralph.agents.registry import get
 from ralph.model import Order
-from ralph.system import sandbox
 
 HOMES = {"claude": ("$CLAUDE_CONFIG_DIR", ".claude", ".claude.json"), "codex": ("$CODEX_HOME", ".codex")}
 LIMIT = 120  # seconds: generous, the machine is shared

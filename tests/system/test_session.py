@@ -14,8 +14,10 @@ from pathlib import Path
 import pytest
 from families import GENEROUS, Desk, agent, resident
 
+from ralph.agents.session import session
 from ralph.model import Kind, Launch, Signal, Why
-from ralph.system import capped, session, tree
+from ralph.process import transcript as capped
+from ralph.process import tree
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 

@@ -16,7 +16,8 @@ import pytest
 from families import AGENTS, After, Desk, agent, open_files, survivors, wait_until
 
 from ralph.model import Why
-from ralph.system import keep, tree
+from ralph.process import child as keep
+from ralph.process import tree
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 

@@ -13,7 +13,7 @@ import pytest
 from families import AGENTS, GENEROUS, Desk, agent, read_json
 
 from ralph.model import Kind, Usage, Why
-from ralph.system import tree
+from ralph.process import tree
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 
@@ -151,7 +151,7 @@ def test_answers_in_a_hurry_hold_up_nothing(desk: Desk) -> None:
 TYPES = """
 import os, sys
 from pathlib import Path
-from ralph.system.terminal import Terminal
+from ralph.agents.session.pty import Terminal
 terminal = Terminal(["sleep", "1000"], os.environ, Path(os.devnull))
 for _ in range(500):
     terminal.type(b"x" * 1000)

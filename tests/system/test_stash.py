@@ -10,10 +10,10 @@ import pytest
 from conftest import Repository
 
 from ralph.errors import RalphError
+from ralph.git import stash
+from ralph.git.client import Git
+from ralph.git.repository import discover
 from ralph.model import StashEntry
-from ralph.system import stash
-from ralph.system.git import Git
-from ralph.system.repository import discover
 
 MESSAGES = ("one", "with: a colon", "zweites Stück", "four")
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ralph.agents.session import usage as tally
+from ralph.agents.session.usage import Tally
 from ralph.model import Kind, Signal, Usage
-from ralph.system import tally
-from ralph.system.tally import Tally
 
 USAGES = st.builds(
     Usage,

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from conftest import Repository
 
-from ralph.system.git import Git
-from ralph.system.repository import discover
-from ralph.system.traps import Editable, Seen, find, look, told
+from ralph.git.client import Git
+from ralph.git.repository import discover
+from ralph.git.worktree_warnings import Editable, Seen, find, look, told
 
 PYTHON = f"lib/python3.{sys.version_info.minor}/site-packages"
 

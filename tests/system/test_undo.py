@@ -10,9 +10,9 @@ import pytest
 from conftest import Repository
 from test_stories import Play
 
-from ralph.system import undo
-from ralph.system.git import Git
-from ralph.system.repository import discover
+from ralph.git import restore as undo
+from ralph.git.client import Git
+from ralph.git.repository import discover
 
 
 @pytest.fixture

@@ -10,11 +10,11 @@ import pytest
 from conftest import Repository
 
 from ralph.errors import RalphError
-from ralph.system.examine import Frozen, Papers, freeze
-from ralph.system.git import Git
-from ralph.system.repository import discover
-from ralph.system.snapshot import fill, refresh, scan
-from ralph.system.workspace import Workspace, leave, prepare, roll_back
+from ralph.git.client import Git
+from ralph.git.freeze import Frozen, Papers, freeze
+from ralph.git.index import fill, refresh, scan
+from ralph.git.repository import discover
+from ralph.git.workspace import Workspace, leave, prepare, roll_back
 
 PAPERS = Papers("PRD.md", "CLAUDE.md")
 BRANCH = "refs/heads/main"

@@ -16,11 +16,11 @@ from conftest import Repository, spread
 from families import wait_until
 
 from ralph.errors import RalphError
-from ralph.system import tree
-from ralph.system.git import Git
-from ralph.system.repository import discover
-from ralph.system.snapshot import scan
-from ralph.system.worktrees import Pool, bring_along, cache_folder, check_out
+from ralph.git.client import Git
+from ralph.git.index import scan
+from ralph.git.repository import discover
+from ralph.git.worktrees import Pool, bring_along, cache_folder, check_out
+from ralph.process import tree
 
 FILES = {
     "src/a.py": "a = 1\n", "src/b.py": "b = 1\n", "src/deep/c.py": "c = 1\n", "docs/guide.md": "# Guide\n",
@@ -459,9 +459,9 @@ SLOW = """
 import sys
 from pathlib import Path
 from ralph.system import tree
-from ralph.system.git import Git
-from ralph.system.repository import discover
-from ralph.system.worktrees import Pool, check_out
+from ralph.git.client import Git
+from ralph.git.repository import discover
+from ralph.git.worktrees import Pool, check_out
 main = Git(discover(Path(sys.argv[1])))
 main.freeze()
 check_out(Pool(main, Path(sys.argv[2])).open(1, sys.argv[3]), sys.argv[3], 1)

@@ -1,0 +1,67 @@
+"""How Claude Code tells its errors: in error events, and in lines that it prints before it prints events."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from ralph.agents.json_stream import clean, words
+from ralph.agents.reset_times import epoch
+from ralph.model import Kind, Signal
+
+ERRORS = {
+    "authentication_failed": Kind.AUTH,
+    "oauth_org_not_allowed": Kind.AUTH,
+    "billing_error": Kind.CREDIT,
+    "rate_limit": Kind.RATE_LIMIT,
+    "overloaded": Kind.OVERLOADED,
+    "model_not_found": Kind.MODEL,
+}
+STATUS = {401: Kind.AUTH, 403: Kind.AUTH, 404: Kind.MODEL, 429: Kind.RATE_LIMIT, 529: Kind.OVERLOADED}
+
+# where the error's own word says too little, its text decides: how the text of an error event begins
+TEXTS = (
+    (Kind.NETWORK, re.compile(r"API Error: (Unable to connect|Failed to parse JSON|API returned an empty"
+                              r"|The response could not be read)")),
+    (Kind.CREDIT, re.compile(r"API Error: 400 You have reached your specified API usage limits"
+                             r"|Credit balance is too low|You.re out of usage credits")),
+    (Kind.RATE_LIMIT, re.compile(r"Claude AI usage limit reached|You.ve (hit|reached) your .*limit"
+                                 r"|[\w-]+ limit reached")),
+)  # fmt: skip
+LINES = (
+    (Kind.AUTH, re.compile(r"Not logged in|Invalid API key|Please run /login")),
+    (Kind.RATE_LIMIT, re.compile(r"Claude AI usage limit reached\|")),
+    (Kind.ERROR, re.compile(r"[Ee]rror: |--dangerously-skip-permissions cannot be used")),
+)
+
+
+# `server_error` is an answer of the service (its text begins with a status, or says that the API is busy), or no
+# answer at all: 2.1.332 has a dozen sentences for a lost connection, 2.1.197 has `Unable to connect`
+NO_ANSWER = re.compile(
+    r"API Error: (?!(?:Repeated |API error \(status )?[45]\d\d\b|The API is |.*temporarily unavailable)"
+    r"|Request timed out"
+)
+
+
+def kind_of(error: str, text: str) -> Kind:
+    """What the error's own word means, else its text."""
+    if error in ERRORS:
+        return ERRORS[error]
+    by_text = next((kind for kind, pattern in TEXTS if pattern.match(text)), None)
+    if by_text or error != "server_error":
+        return by_text or Kind.ERROR
+    return Kind.NETWORK if NO_ANSWER.match(text) else Kind.OVERLOADED
+
+
+def failed(kind: Kind, text: str) -> Signal:
+    """The signal of an error, with the reset time if it stands in the text as a number."""
+    return Signal(kind, words(text), resets_at=epoch(text) if kind is Kind.RATE_LIMIT else None)
+
+
+def plain(line: str) -> Iterator[Signal]:
+    """What it prints before it prints events. Its tools and its prose are always inside events."""
+    text = clean(line[:4_000]).strip()
+    for kind, pattern in LINES:
+        if pattern.match(text):
+            yield failed(kind, text)
+            return

@@ -1,0 +1,204 @@
+"""What the events of Claude Code's stream mean, one reader for each type."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from ralph.agents.claude.errors import STATUS, failed, kind_of
+from ralph.agents.claude.models import window
+from ralph.agents.json_stream import (
+    ASKED,
+    COMMAND_CAP,
+    arguments,
+    at,
+    command,
+    count,
+    digest,
+    each,
+    ends,
+    number,
+    of_bytes,
+    words,
+)
+from ralph.model import Kind, ModelUse, Signal, Usage
+from ralph.text import tokens_in
+
+
+def _assistant(found: dict[str, Any]) -> Iterator[Signal]:
+    """One content block of a message, or an error in the shape of one."""
+    blocks = each(at(found, "message", "content"))
+    if found.get("error"):
+        text = " ".join(words(block.get("text")) for block in blocks)
+        yield failed(kind_of(words(found["error"]), text), text)
+        return
+    for block in blocks:
+        yield _block(block, own=not found.get("parent_tool_use_id"))
+    yield from _message_usage(found, sum(_wrote(block) for block in blocks))
+
+
+def _block(block: dict[str, Any], *, own: bool) -> Signal:
+    """What a sub-agent says is no word of the agent; what it does is done."""
+    match block.get("type"):
+        case "text" if own:
+            return Signal(Kind.TEXT, words(block.get("text")))
+        case "tool_use":
+            return _tool(words(block.get("name")), block.get("input"))
+    return Signal(Kind.ALIVE)
+
+
+WRITES = frozenset({"Write", "Edit", "MultiEdit", "NotebookEdit"})
+
+
+def _tool(name: str, given: object) -> Signal:
+    """Its text tells it from other calls of the tool: the path, and the rest of its input; of an edit a digest.
+
+    A long path or command is in it once more: what tells it from another may stand where it is cut. The description
+    of a shell command is mere words.
+    """
+    key = "file_path" if at(given, "file_path") else "notebook_path"
+    path, asked = words(at(given, key)), command(at(given, "command"))
+    told = [one for one, value in ((key, path), ("command", asked)) if len(value) <= ASKED // 2]
+    rest = arguments(given, *told, *(["description"] if name == "Bash" else []))
+    writes = name in WRITES and path
+    text = " ".join(part for part in (path[: ASKED // 2], digest(rest) if writes else rest) if part)
+    return Signal(Kind.TOOL, text, name, (path,) if writes else (), asked)
+
+
+def _wrote(block: dict[str, Any]) -> int:
+    """About how many tokens a block is. Of thoughts, whose text may be left out, events of their own tell it."""
+    if block.get("type") == "tool_use":
+        return tokens_in(of_bytes(block.get("input")))
+    return tokens_in(of_bytes(block.get("text")))
+
+
+def _message_usage(found: dict[str, Any], wrote: int) -> Iterator[Signal]:
+    """Repeated with each block of a message, hence the key; its output tokens are a placeholder until `result`.
+
+    All its input is in the window now. A sub-agent has a window of its own.
+    """
+    usage, key = at(found, "message", "usage"), words(at(found, "message", "id"))
+    split = _split(usage, MESSAGE)
+    if tokens := sum(split):
+        context = 0 if found.get("parent_tool_use_id") else tokens - split[2]
+        written, model = count(at(usage, MESSAGE[1])), words(at(found, "message", "model"), NAME)
+        yield Signal(Kind.USAGE, usage=Usage(
+            tokens, key=key, context=context, split=split, written=written, wrote=wrote, model=model
+        ))  # fmt: skip
+
+
+def _user(found: dict[str, Any]) -> Iterator[Signal]:
+    for block in each(at(found, "message", "content")):
+        if block.get("type") == "tool_result":
+            yield Signal(Kind.TOOL_DONE, _output(block.get("content")), ok=block.get("is_error") is not True)
+
+
+def _output(content: object) -> str:
+    """What a tool answered: a text, or blocks of which some are texts."""
+    if isinstance(content, str):
+        return ends(content)
+    texts = (words(block.get("text"), COMMAND_CAP) for block in each(content))
+    return ends("\n".join(text for text in texts if text))
+
+
+def _system(found: dict[str, Any]) -> Iterator[Signal]:
+    match found.get("subtype"):
+        case "init":
+            yield from _begun(words(found.get("model")))
+        case "api_retry":
+            yield _retry(found)
+        case "thinking_tokens":
+            yield Signal(Kind.ALIVE, usage=Usage(wrote=count(found.get("estimated_tokens_delta"))))
+        case "task_started" | "task_progress" | "task_notification":
+            yield Signal(Kind.ALIVE)
+
+
+def _begun(model: str) -> Iterator[Signal]:
+    """The model of the run, the only place with its `[1m]`: messages name it without."""
+    if model:
+        yield Signal(Kind.USAGE, usage=Usage(window=window(model), model=model[:NAME]))
+
+
+def _retry(found: dict[str, Any]) -> Signal:
+    """Its text begins with the kind of what went wrong.
+
+    An expired token is refreshed and tried once more; a login that is refused three times is none.
+    """
+    error, attempt = words(found.get("error")), count(found.get("attempt"))
+    if error == "authentication_failed" and attempt >= 3:
+        return Signal(Kind.AUTH, f"The login was refused {attempt} times.")
+    status = count(found.get("error_status"))
+    kind = kind_of(error, "") if status else Kind.NETWORK
+    what = f"status {status}" if status else "no answer"
+    return Signal(Kind.RETRY, f"{kind.value}: {what}, try {attempt} of {count(found.get('max_retries'))}")
+
+
+def _rate_limit(found: dict[str, Any]) -> Iterator[Signal]:
+    """Told before each refusal of a subscription. A warning is none, and paid overage goes on."""
+    info = found.get("rate_limit_info")
+    if at(info, "status") == "rejected" and at(info, "isUsingOverage") is not True:
+        name = words(at(info, "rateLimitType")).replace("_", " ")
+        yield Signal(Kind.RATE_LIMIT, f"{name} limit reached", resets_at=number(at(info, "resetsAt")))
+
+
+def _result(found: dict[str, Any]) -> Iterator[Signal]:
+    """The terminal event."""
+    yield Signal(Kind.USAGE, usage=_total(found))
+    text = words(found.get("result")) or "; ".join(words(one) for one in _list(found.get("errors")))
+    if found.get("is_error") and (kind := STATUS.get(count(found.get("api_error_status")))):
+        yield failed(kind, text)
+    denied = ", ".join(sorted({words(one.get("tool_name")) for one in each(found.get("permission_denials"))}))
+    if denied:  # no failure: it was told at once, and could do it in another way
+        text = f"It was not permitted to use {denied}. {text}"
+    ok = found.get("subtype") == "success" and found.get("is_error") is False
+    yield Signal(Kind.ENDED, words(text), ok=ok)
+
+
+def _total(found: dict[str, Any]) -> Usage:
+    """`modelUsage` counts sub-agents too, and is right where `usage` is all 0 (a budget was reached)."""
+    told = at(found, "modelUsage")
+    models = tuple(_use(name, one) for name, one in told.items()) if isinstance(told, dict) else ()
+    split = tuple(sum(one.split[place] for one in models) for place in range(3))
+    written = sum(one.written for one in models)
+    if not sum(split):
+        split, written = _split(found.get("usage"), MESSAGE), count(at(found, "usage", MESSAGE[1]))
+    largest = max((one.window for one in models), default=0)
+    cost = number(found.get("total_cost_usd"))
+    return Usage(
+        sum(split), cost, final=True, window=largest, split=(split[0], split[1], split[2]), written=written,
+        models=models,
+    )  # fmt: skip
+
+
+def _use(name: str, told: object) -> ModelUse:
+    """What it reports of one model. A search of the web has a price of its own, which is none of its tokens."""
+    cost = number(at(told, "costUSD"))
+    if cost is not None:
+        cost = max(0.0, cost - SEARCH * count(at(told, "webSearchRequests")))
+    written, size = count(at(told, MODEL[1])), count(at(told, "contextWindow"))
+    return ModelUse(name[:NAME], _split(told, MODEL), written, cost, size)
+
+
+# the names of: fresh input, input written to the cache, input read from it, output
+MESSAGE = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens", "output_tokens")
+SEARCH = 0.01  # USD for one search of the web
+NAME = 200  # characters of a model's name
+MODEL = ("inputTokens", "cacheCreationInputTokens", "cacheReadInputTokens", "outputTokens")
+
+
+def _split(usage: object, names: tuple[str, str, str, str]) -> tuple[int, int, int]:
+    fresh, written, read, output = (count(at(usage, name)) for name in names)
+    return fresh + written, read, output
+
+
+def _list(value: object) -> list[object]:
+    return value if isinstance(value, list) else []
+
+
+READERS: dict[str, Callable[[dict[str, Any]], Iterator[Signal]]] = {
+    "assistant": _assistant,
+    "user": _user,
+    "system": _system,
+    "rate_limit_event": _rate_limit,
+    "result": _result,
+}

@@ -1,0 +1,219 @@
+"""What a runner hears of its agent: output split into lines, lines read into signals, signals told to the parent.
+
+Nothing leaves here with a secret in it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields
+from typing import Any
+
+from ralph.model import Kind, ModelUse, Signal, Usage
+from ralph.process.masking import Masker
+from ralph.process.supervisor import Link
+from ralph.process.transcript import plain
+
+LINE = 1_000_000  # bytes of one line; what is beyond is cut
+TEXT = 4000  # characters of a text on its way to the parent
+PATHS = 500
+NAME = 200  # characters of a name
+MODELS = 20
+BEAT = 0.25  # seconds between two tellings of what was printed
+STILL = 0.3  # seconds until a line without an end is no half of an event
+LINES = 100  # of the screen of an agent with events
+NEVER = float("inf")
+USAGE = tuple(one.name for one in fields(Usage))
+
+Read = Callable[[str], Sequence[Signal]]
+
+
+class Mouth:
+    """The runner's way to tell its parent something."""
+
+    def __init__(self, link: Link, secrets: Sequence[str] = ()) -> None:
+        self._link, self._masker = link, Masker(secrets)
+
+    def tell(self, one: Signal) -> None:
+        """Tell a signal."""
+        mask = self._masker.text
+        self._link.send(signal={**pack(one), "text": mask(one.text)[:TEXT], "command": mask(one.command)[:TEXT]})
+
+    def show(self, kind: Kind, text: str) -> None:
+        """Tell the end of a text that was just printed, and may go on in the middle of a secret."""
+        self._link.send(signal=pack(Signal(kind, self._masker.text(text, goes_on=True)[-TEXT:])))
+
+
+class Lines:
+    """Bytes in pieces -> lines. One line is never longer than LINE bytes; the rest of it is dropped."""
+
+    def __init__(self) -> None:
+        self._rest = bytearray()
+
+    def feed(self, data: bytes) -> Iterator[str]:
+        """The lines that became complete."""
+        *whole, rest = data.split(b"\n")
+        for part in whole:
+            yield from self._take(part)
+        self._add(rest)
+
+    def rest(self, part: slice) -> str:
+        """A part, in bytes, of the line that has no end yet."""
+        return self._rest[part].decode("utf-8", "replace")
+
+    def flush(self) -> Iterator[str]:
+        """What is left when nothing more comes."""
+        if self._rest:
+            yield from self._take(b"")
+
+    def _take(self, part: bytes) -> Iterator[str]:
+        self._add(part)
+        yield self._rest.removesuffix(b"\r").decode("utf-8", "replace")
+        self._rest.clear()
+
+    def _add(self, part: bytes) -> None:
+        self._rest += part[: LINE - len(self._rest)]
+
+
+class Screen:
+    """The last lines that an agent with events prints besides them, told at most four times a second.
+
+    A line without an end belongs to them once it stands still: somebody may be asked.
+    """
+
+    def __init__(self, mouth: Mouth) -> None:
+        self._mouth = mouth
+        self._lines: deque[str] = deque(maxlen=LINES)
+        self._untold = False
+        self._open, self._still_at = "", NEVER
+        self._next = 0.0
+
+    def line(self, text: str) -> None:
+        """A whole line was printed."""
+        self._lines.append(text[-TEXT:])
+        self._untold = True
+
+    def open(self, text: str) -> None:
+        """A line without an end stands there now; or none."""
+        self._open, self._still_at = text, time.monotonic() + STILL if text else NEVER
+
+    def pulse(self) -> float:
+        """Tell what is to be told if it is time; when to ask again, in seconds."""
+        now = time.monotonic()
+        due = max(self._next, 0.0 if self._untold else self._still_at)
+        if now < due:
+            return due - now
+        self._next = now + BEAT
+        self._show([*self._lines, self._open] if now >= self._still_at else self._lines)
+        self._still_at = NEVER if now >= self._still_at else self._still_at
+        return BEAT
+
+    def flush(self) -> None:
+        """Tell what was not told yet."""
+        if self._untold:
+            self._show(self._lines)
+
+    def _show(self, lines: Iterable[str]) -> None:
+        self._untold = False
+        if text := plain("\n".join(lines)[-2 * TEXT :].encode()).strip():
+            self._mouth.show(Kind.SCREEN, text)
+
+
+class Events:
+    """An agent with events: each line is read, each signal told; what is no event stands on the screen."""
+
+    def __init__(self, read: Read, mouth: Mouth) -> None:
+        self._read, self._mouth, self._lines, self._complained = read, mouth, Lines(), False
+        self._screen = Screen(mouth)
+        self.pulse = self._screen.pulse
+
+    def swallow(self, data: bytes) -> None:
+        """Read the lines that these bytes complete."""
+        for line in self._lines.feed(data):
+            self._hear(line)
+        noise = _is_noise(self._lines.rest(slice(80)))
+        self._screen.open(self._lines.rest(slice(-TEXT, None)) if noise else "")
+
+    def flush(self) -> None:
+        """Read a last line without an end, and tell what was not told yet."""
+        for line in self._lines.flush():
+            self._hear(line)
+        self._screen.flush()
+
+    def _hear(self, line: str) -> None:
+        signals = self._signals(line)
+        for one in signals:
+            self._mouth.tell(one)
+        if not signals and _is_noise(line):
+            self._screen.line(line)
+
+    def _signals(self, line: str) -> Sequence[Signal]:
+        try:
+            return self._read(line)
+        except Exception as error:  # a reader's bug must not cost the work of an hour; once is told
+            told, self._complained = self._complained, True
+            return [] if told else [Signal(Kind.TEXT, f"ralph could not read a line of the agent: {error!r}")]
+
+
+class Beats:
+    """An agent without events: a few signs of life a second, with the last lines. No work per line."""
+
+    def __init__(self, mouth: Mouth) -> None:
+        self._mouth, self._last, self._untold, self._next = mouth, bytearray(), False, 0.0
+
+    def swallow(self, data: bytes) -> None:
+        """Note that there was output."""
+        self._untold = True
+        self._last += data
+        if len(self._last) > 8 * TEXT:
+            del self._last[: -2 * TEXT]
+
+    def pulse(self) -> float:
+        """Tell the parent if there is something new and it is time; when to ask again, in seconds."""
+        now = time.monotonic()
+        if self._untold and now >= self._next:
+            self.flush()
+            self._next = now + BEAT
+        return max(0.001, self._next - now) if self._untold else BEAT
+
+    def flush(self) -> None:
+        """Tell the parent what was not told yet."""
+        if self._untold:
+            self._mouth.show(Kind.TEXT, plain(self._last[-2 * TEXT :]).strip())
+            self._untold = False
+
+
+def pack(one: Signal) -> dict[str, object]:
+    """A signal on its way to the parent: bounded, and plain enough for JSON."""
+    usage = one.usage and {
+        **{name: getattr(one.usage, name) for name in USAGE}, "key": one.usage.key[:TEXT],
+        "model": one.usage.model[:NAME], "models": [_packed(use) for use in one.usage.models[:MODELS]],
+    }  # fmt: skip
+    return {
+        "kind": one.kind.value, "text": one.text[:TEXT], "tool": one.tool[:TEXT], "command": one.command[:TEXT],
+        "paths": [path[:TEXT] for path in one.paths[:PATHS]], "usage": usage,
+        "resets_at": one.resets_at, "ok": one.ok, "session": one.session[:NAME],
+    }  # fmt: skip
+
+
+def _packed(use: ModelUse) -> list[object]:
+    return [use.model[:NAME], use.split, use.written, use.cost, use.window]
+
+
+def unpack(sent: Mapping[str, Any]) -> Signal:
+    """The signal that was packed."""
+    usage = _usage(sent["usage"]) if sent["usage"] else None
+    given = {**sent, "kind": Kind(sent["kind"]), "paths": tuple(sent["paths"]), "usage": usage}
+    return Signal(**given)
+
+
+def _usage(sent: Mapping[str, Any]) -> Usage:
+    models = tuple(ModelUse(model, tuple(split), *rest) for model, split, *rest in sent["models"])
+    return Usage(**{**sent, "split": tuple(sent["split"]), "models": models})
+
+
+def _is_noise(line: str) -> bool:
+    """It is no event, nor the beginning of one: events are JSON objects."""
+    return line.lstrip()[:1] not in ("", "{")

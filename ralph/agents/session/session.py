@@ -1,0 +1,258 @@
+"""Run one agent on a terminal of its own, with fresh context, until it stops or has to be stopped.
+
+One attempt = one process = one terminal. The parent, here, is free of threads and decides; a forked runner
+reads the agent (`terminal`, `keep`, `ears`) and ends everything that it started (`runner`, `tree`). Nothing of it
+survives on Linux, also when ralph or the runner is killed with -9. Times are those of the monotonic clock,
+so a laptop that sleeps is not silent.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from ralph.agents.session.pty import Terminal
+from ralph.agents.session.reader import Beats, Events, Mouth, unpack
+from ralph.agents.session.usage import Tally
+from ralph.model import Kind, Launch, Signal, Stopped, Why
+from ralph.process import supervisor as runner
+from ralph.process import tree
+from ralph.process.child import Keeper
+from ralph.process.supervisor import Link, Message
+from ralph.process.transcript import Capped, plain
+
+__all__ = ["NONINTERACTIVE", "Tally", "run"]
+
+TAIL = 4000  # characters
+BUSY = 0.2  # of one core, on average: so much work is no hang
+FIRST_LOOK = 0.1  # of the patience, after which CPU time begins to count
+
+Stop = Callable[[], tuple[Why, str] | Why | None]
+Tell = Callable[[Signal], bool | None]
+
+NONINTERACTIVE: Final[Mapping[str, str]] = {
+    "CI": "1",
+    "GIT_TERMINAL_PROMPT": "0", "GIT_EDITOR": "true", "GIT_SEQUENCE_EDITOR": "true", "GIT_MERGE_AUTOEDIT": "no",
+    "GIT_PAGER": "cat", "PAGER": "cat", "MANPAGER": "cat", "SYSTEMD_PAGER": "cat", "GH_PAGER": "cat",
+    "AWS_PAGER": "", "EDITOR": "true", "VISUAL": "true",
+    "GIT_SSH_COMMAND": "ssh -o BatchMode=yes -o ConnectTimeout=20",
+    "GIT_ASKPASS": "false", "SSH_ASKPASS": "false", "SSH_ASKPASS_REQUIRE": "never", "SUDO_ASKPASS": "false",
+    "GCM_INTERACTIVE": "never", "GH_PROMPT_DISABLED": "1",
+    "DEBIAN_FRONTEND": "noninteractive", "APT_LISTCHANGES_FRONTEND": "none", "NEEDRESTART_MODE": "a",
+    "NONINTERACTIVE": "1", "HOMEBREW_NO_AUTO_UPDATE": "1",
+    "npm_config_yes": "true", "npm_config_fund": "false", "npm_config_update_notifier": "false",
+    "COREPACK_ENABLE_DOWNLOAD_PROMPT": "0", "YARN_ENABLE_PROGRESS_BARS": "0",
+    "PIP_NO_INPUT": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1", "POETRY_NO_INTERACTION": "1",
+    "COMPOSER_NO_INTERACTION": "1", "TF_INPUT": "0", "TF_IN_AUTOMATION": "1",
+}  # fmt: skip
+"""What to add to an agent's environment so that nothing it runs waits for a person (R23)."""
+
+
+def run(
+    launch: Launch, *, cwd: Path, env: Mapping[str, str], prompt: Path, transcript: Path,
+    read: Callable[[str], Sequence[Signal]] | None,
+    silence: float, open_tool_silence: float, wall: float,
+    started: Callable[[int, float], None], tell: Tell, stop: Stop,
+    answer: Callable[[], str | None] | None = None, secrets: Sequence[str] = (),
+) -> Stopped:  # fmt: skip
+    """Run an agent to its end and say how it ended; everything that it started has ended then, too.
+
+    The agent's environment is `env` with the launch's additions; its standard input is the file `prompt`; all it
+    prints goes to `transcript` (0600, its beginning and end if it is long). `read` turns a line of it into signals,
+    in the runner; without it the agent has no events, and output is what counts as progress.
+
+    `started(pid, start time)` is called before anything runs, with the runner's. `tell` gets each signal, `stop` is
+    asked after each and at least five times a second: its answer, a reason and perhaps a sentence, ends the agent
+    within 1.5 s. Else `answer`, asked ten times a second while nothing is told, may give a text to type into the
+    agent's terminal, with Enter.
+
+    The agent is also ended after `wall` seconds, and after `silence` seconds without progress (while a tool call
+    is open: `open_tool_silence`, if that is longer); after twice as many if its processes work hard meanwhile.
+    A signal is progress unless `tell` says False; what stands on the screen besides events only if it says True;
+    a retry never.
+
+    `secrets`, as they are and as JSON has them, and all that has the shape of a token are masked in the transcript
+    and in what is told.
+    """
+    import pexpect.fdpexpect  # noqa: F401 - here, so that the runners need not import it, each
+
+    log, file = transcript.absolute(), prompt.absolute()
+    whole = {**env, **launch.env}
+    session = Session(read is not None, silence, max(silence, open_tool_silence), wall, tell, stop)
+    with runner.fork(lambda link: _work(link, launch.argv, cwd, whole, file, log, read, secrets)) as forked:
+        started(forked.pid, forked.started)
+        session.begin(forked.pid)
+        forked.go()
+        last = runner.follow(forked, session.hear, session.over, answer)
+    return session.stopped(last, log)
+
+
+class Session:
+    """The parent's side: what was heard so far, and whether it is time to end."""
+
+    def __init__(
+        self, events: bool, silence: float, patience: float, wall: float, tell: Tell, stop: Stop
+    ) -> None:  # fmt: skip
+        self._events, self._silence, self._patience, self._wall = events, silence, patience, wall
+        self._tell, self._stop = tell, stop
+        self._tally = Tally()
+        self._why: Why | None = None
+        self._detail = ""
+
+    def begin(self, pid: int) -> None:
+        """The clock starts; the agent will be below this process."""
+        self._began = self._progress = time.monotonic()
+        self._effort = Effort(pid)
+
+    def hear(self, message: Message) -> None:
+        """One signal of the agent."""
+        signal = unpack(message["signal"])
+        self._tally.add(signal)
+        if _is_progress(signal, self._tell(signal)):
+            self._progress = time.monotonic()
+            self._effort.forget()
+
+    def over(self, quiet: bool) -> bool:
+        """Whether the agent has to end now. Silence is judged only when everything said was heard."""
+        now = time.monotonic()
+        if self._asked_to_stop():
+            return True
+        if now - self._began > self._wall:
+            self._why = Why.OVERRAN
+        elif quiet and self._silent(now):
+            self._why, self._detail = Why.SILENT, self._effort.sentence(now - self._progress)
+        return self._why is not None
+
+    def _asked_to_stop(self) -> bool:
+        if asked := self._stop():
+            self._why, self._detail = (asked, "") if isinstance(asked, Why) else asked
+        return bool(asked)
+
+    def _silent(self, now: float) -> bool:
+        """No progress for too long. Whoever works hard meanwhile, a compiler say, gets twice the time."""
+        patience = self._patience if self._tally.open_tools else self._silence
+        silent = now - self._progress
+        if silent > patience * FIRST_LOOK:
+            self._effort.look(now, judge=silent > patience)
+        return silent > patience * (2 if self._effort.busy else 1)
+
+    def stopped(self, last: Message | None, transcript: Path) -> Stopped:
+        """The whole session as a value. `last` is the runner's last message; None: it died."""
+        if last and "unstarted" in last:
+            return _unstarted(last["unstarted"])
+        code = last["code"] if last else None
+        if self._why is None and not last and not self._asked_to_stop():
+            self._why = Why.LOST
+        why = self._why or Why.EXITED
+        tail, tally = last["tail"] if last else _tail(transcript), self._tally
+        tail = _besides_events(tail) if self._events else tail
+        return Stopped(
+            why, code, time.monotonic() - self._began, tally.ended if self._events else _ended(why, code),
+            tally.failure, tally.tokens, tally.cost, tally.said if self._events else tail, tail,
+            tally.actions, tally.wrote, tally.commands, last["output"] if last else _size(transcript),
+            self._detail,
+        )  # fmt: skip
+
+
+class Effort:
+    """A second opinion on silence: the CPU time that everything below a process uses meanwhile."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self.forget()
+
+    def forget(self) -> None:
+        """There was progress: what was seen counts no more."""
+        self._since: float | None = None
+        self._used = self._share = 0.0
+        self._judged = False
+
+    def look(self, now: float, judge: bool) -> None:
+        """The first look is what all is measured from; the first that shall judge, does."""
+        if self._since is None:
+            self._since, self._used = now, tree.cpu_seconds(self._pid)
+        elif judge and not self._judged:
+            self._judged = True
+            self._share = (tree.cpu_seconds(self._pid) - self._used) / (now - self._since)
+
+    @property
+    def busy(self) -> bool:
+        """It was judged to work."""
+        return self._share >= BUSY
+
+    def sentence(self, silent: float) -> str:
+        """What was seen; nothing if there is nothing to say."""
+        if not self.busy:
+            return ""
+        return (
+            f"The agent made no progress for {silent:.0f} s and was ended, "
+            f"though its processes used {self._share:.0%} of a core."
+        )
+
+
+def _is_progress(signal: Signal, said: bool | None) -> bool:
+    if signal.kind is Kind.RETRY:
+        return False
+    return said is True if signal.kind is Kind.SCREEN else said is not False
+
+
+def _work(
+    link: Link, argv: Sequence[str], cwd: Path, env: Mapping[str, str], prompt: Path, transcript: Path,
+    read: Callable[[str], Sequence[Signal]] | None, secrets: Sequence[str],
+) -> Message:  # fmt: skip
+    """In the runner: start the agent, keep it to its end, say how it ended."""
+    try:
+        os.chdir(cwd)
+        terminal = Terminal(argv, env, prompt)
+    except OSError as error:
+        return {"unstarted": str(error)}
+    mouth = Mouth(link, secrets)
+    ear = Events(read, mouth) if read else Beats(mouth)
+    with Capped(transcript, secrets=secrets) as log:
+
+        def swallow(data: bytes) -> None:
+            log.write(data)
+            ear.swallow(data)
+
+        code = Keeper(terminal, link, swallow, terminal.type).keep(ear.pulse)
+        ear.flush()
+    note = f"\n[ralph: the transcript is incomplete: {log.error}]" if log.error else ""
+    return {"code": code, "output": log.total, "tail": _text(log.tail(4 * TAIL)) + note}
+
+
+def _unstarted(error: str) -> Stopped:
+    return Stopped(Why.UNSTARTED, failure=Signal(Kind.ERROR, error[:2000]), tail=error[-TAIL:])
+
+
+def _ended(why: Why, code: int | None) -> bool | None:
+    """An agent without events has one terminal event: exit code 0."""
+    return True if why is Why.EXITED and code == 0 else None
+
+
+def _tail(transcript: Path) -> str:
+    try:
+        with transcript.open("rb") as file:
+            file.seek(max(0, _size(transcript) - 4 * TAIL))
+            return _text(file.read())
+    except OSError:
+        return ""
+
+
+def _text(output: bytes) -> str:
+    return plain(output).strip()[-TAIL:]
+
+
+def _besides_events(tail: str) -> str:
+    """What stands between the events, which are told by themselves. The first line may be the end of a cut one."""
+    cut = len(tail) >= TAIL
+    return "\n".join(line for line in tail.splitlines()[cut:] if not line.lstrip().startswith("{")).strip()
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0

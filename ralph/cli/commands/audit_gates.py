@@ -1,0 +1,131 @@
+"""`ralph audit --run-gates`: the gates once more, on HEAD as it is now; here, or in a fresh checkout."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from ralph.cli.locate import Where
+from ralph.cli.output import say
+from ralph.config import Settings, load
+from ralph.engine import commit as record
+from ralph.engine import linked_sources as linked
+from ralph.engine.context import Run, Stop
+from ralph.engine.parallel import worktree_setup as fitting
+from ralph.errors import RalphError
+from ralph.git import freeze as examine
+from ralph.git import restore as undo
+from ralph.git.client import Git
+from ralph.git.index import split
+from ralph.immutable import immutable
+from ralph.model import Gate, GateResult, Prd
+from ralph.state import lock
+from ralph.state.control import Control
+from ralph.state.events import Event, Noted
+from ralph.state.history import History
+from ralph.state.journal import Entry
+from ralph.text import clean, one_line
+from ralph.verify import gates
+
+
+@immutable
+class Gates:
+    """What came of them. `changed`: files that were seen as they are here, not as in the commit."""
+
+    commit: str
+    fresh: bool
+    results: tuple[GateResult, ...]
+    changed: tuple[str, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """None is red, and at least one is green."""
+        return any(one.ok for one in self.results) and all(one.ok or one.none for one in self.results)
+
+
+class Reader(Git):
+    """Nothing is committed here, so nobody has to tell git who they are."""
+
+    def _identify(self) -> None:
+        return
+
+
+class Unheard:
+    """No journal: an audit is no run."""
+
+    def write(self, event: Event) -> Entry:
+        return Entry(0, time.time(), "", event)
+
+    def close(self) -> None:
+        return
+
+
+def run(where: Where, git: Git, now: Prd, *, fresh: bool) -> Gates:
+    """Run the project's gates, and the checks of all that is ticked. Refused while ralph works here."""
+    commit = git.sha("HEAD")
+    if not commit:
+        raise RalphError("there is no commit yet", "The gates of an audit run on what is committed.")
+    settings = load(git.where.root, {})
+    checks = [Gate(one, f"Check of {task.id}") for task in now.tasks if task.done for one in task.fields.checks]
+    with lock.hold(git.where.state / "lock") as killed, Stop().listening() as stop:
+        if killed:
+            undo.clear_locks(git)
+        mine = _assembled(where, git, settings, commit, stop)
+        if fresh:
+            with _elsewhere(mine, commit) as place:
+                return Gates(commit, True, _run(place, checks))
+        return Gates(commit, False, _run(mine, checks), _changed(git))
+
+
+def _assembled(where: Where, git: Git, settings: Settings, commit: str, stop: Stop) -> Run:
+    """As much of a run as gates need."""
+    return Run(
+        settings=settings, id="audit", git=git, here=Path.cwd(), papers=record.Papers(git), workers=(),
+        control=Control(git.where.state / "audit"), paths=examine.Papers(where.path.name, ""), branch="",
+        journal=Unheard(), tell=_tell, history=History(), stop=stop, tip=commit,
+    )  # fmt: skip
+
+
+def _tell(event: Event) -> None:
+    if isinstance(event, Noted):
+        say(clean(event.text), error=True)
+
+
+@contextmanager
+def _elsewhere(mine: Run, commit: str) -> Iterator[Run]:
+    """A worktree with nothing in it but this commit, and what links, copies and the set-up bring."""
+    reader = Reader(mine.git.where)
+    reader.freeze(again=not (reader.own / "config").exists())
+    mine.git = reader
+    with fitting.fresh(mine) as place:
+        fitting.renew(place, commit)
+        if not place.here.is_dir():
+            raise RalphError(f"{mine.here} is in no commit", "Start the audit in a folder that is.")
+        yield place
+
+
+def _run(place: Run, checks: Sequence[Gate]) -> tuple[GateResult, ...]:
+    wanted = {gate.command: gate for gate in (*place.found_gates(), *checks)}
+    if not wanted:
+        cure = 'Name them in ralph.toml: gate = ["make test"].'
+        raise RalphError("no gates were found here: nothing ran", cure)
+    if place.apart:
+        linked.refuse(place, tuple(wanted.values()))
+    results = []
+    for gate in wanted.values():
+        say(f"running {one_line(clean(gate.command), 100)}", error=True)
+        results.append(gates.run(gate, cwd=place.here, env={**os.environ, "PWD": str(place.here)},
+                                 timeout=place.settings.gate_timeout, stop=lambda: bool(place.stop),
+                                 secrets=place.secrets))  # fmt: skip
+        if place.stop:
+            raise KeyboardInterrupt
+    return tuple(results)
+
+
+def _changed(git: Git) -> tuple[str, ...]:
+    """What in the checkout is not as in HEAD; ignored files left out."""
+    listed = split(git.repo("status", "--porcelain", "-z", "--no-renames"))
+    return tuple(entry[3:] for entry in listed)

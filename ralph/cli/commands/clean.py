@@ -1,0 +1,273 @@
+"""`ralph clean`: drop what runs that are over left in git's folder and in the caches. Nothing that is needed."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from ralph.cli.output import say
+from ralph.config_values import parse_duration
+from ralph.errors import Exit, RalphError
+from ralph.git import cleanup as clearing
+from ralph.git import restore as undo
+from ralph.git import worktrees
+from ralph.git.client import Git, GitError
+from ralph.git.repository import Repo, discover
+from ralph.immutable import immutable
+from ralph.model import Task
+from ralph.prd import document as prd
+from ralph.state import journal, lock
+from ralph.state.control import safe_name
+from ralph.state.events import RunStarted
+from ralph.state.journal import BadLineError
+from ralph.state.retention import Needed, is_saved, named_in, needed, of_ref, started
+from ralph.text import clean as cleaned
+
+OLD = "14d"
+DAY = 86_400.0
+SHOWN = 20  # of each kind, in a list
+KINDS = {
+    "ref": ("ref", "refs"), "log": ("folder or file of logs", "folders and files of logs"),
+    "trash": ("folder of trash", "folders of trash"), "worktree": ("worktree", "worktrees"),
+}  # fmt: skip
+
+
+@immutable
+class Item:
+    """One thing that may go: a ref (`path` None), or files of so many bytes."""
+
+    kind: str
+    name: str
+    seen: float  # when it was last of use, in epoch seconds; 0: not known
+    path: Path | None = None
+    size: int = 0
+
+
+@immutable
+class Found:
+    """What may go, and sentences about what stays."""
+
+    items: tuple[Item, ...]
+    kept: tuple[str, ...]
+
+
+def clean(*, older_than: str, everything: bool, dry_run: bool, as_json: bool) -> int:
+    """Remove it, or with dry_run list it. Refused while ralph works in this checkout."""
+    before = time.time() - (0.0 if everything else _age(older_than))
+    repo = discover(Path.cwd())
+    git = Git(repo)
+    if not repo.state.is_dir():
+        raise RalphError("ralph never worked here", "There is nothing to clean up.")
+    journal.refuse_newer(repo.state / "journal.jsonl")
+    with lock.hold(repo.state / "lock") as killed:
+        if killed:
+            undo.clear_locks(git)
+        found = look(git, before, everything=everything)
+        left = [] if dry_run else _remove(git, found.items)
+    gone = [item for item in found.items if item not in left]
+    if as_json:
+        say(json.dumps(_facts(found, left, dry_run=dry_run)))
+    else:
+        for line in page(found, gone, left, dry_run=dry_run):
+            say(cleaned(line))
+    return Exit.PARKED if left else Exit.DONE
+
+
+def _age(said: str) -> float:
+    try:
+        return parse_duration(said or OLD)
+    except ValueError:
+        cure = "Write it like 14d, 12h; --all takes everything of runs that are over."
+        raise RalphError(f"`--older-than {said}` is no time", cure) from None
+
+
+# ---------------------------------------------------------------- what may go
+
+
+def look(git: Git, before: float, *, everything: bool = False) -> Found:
+    """Everything that is older than that moment and that nobody needs."""
+    repo, need, said = git.where, Needed(), list[str]()
+    for state in _states(repo):  # refs are shared by all checkouts of a repository
+        try:
+            steps = [(one.time, one.run, one.event) for one in journal.read(state / "journal.jsonl") if one.event]
+        except BadLineError as error:
+            cure = "The next `ralph` there puts it aside; what it needs can't be told before."
+            raise RalphError(f"a journal is damaged: {error}", cure, where=str(state / "journal.jsonl")) from error
+        need |= needed(steps, lambda name, task: _waits(repo.root / name, task))
+        over = _ticked(repo, {event.prd for *_, event in steps if isinstance(event, RunStarted)})
+        need |= Needed(attempts=frozenset(one for text in _reviews(state, over) for one in named_in(text)))
+    items = [*_refs(git, need, before, saved=everything), *_files(repo, need, before)]
+    if need.runs:
+        said.append(f"everything of {', '.join(sorted(need.runs))}, which did not end, and the worktrees")
+    else:
+        items += _pool(git, before)
+    if need.attempts:
+        said.append(
+            f"{len(need.attempts)} attempts at tasks that wait for you (`ralph review`) or are gone on with"
+        )
+    return Found(tuple(items), tuple(said))
+
+
+def _states(repo: Repo) -> list[Path]:
+    """ralph's folders of all checkouts of this repository."""
+    ours = repo.common / "ralph"
+    return [folder for folder in (ours, *clearing.entries(ours / "worktrees")) if folder.is_dir()]
+
+
+def _waits(path: Path, task: str) -> bool:
+    """Whether it is still to be done; also where nobody can tell."""
+    found = _tasks(path)
+    return not found or any(one.id == task and not one.done for one in found)
+
+
+def _tasks(path: Path) -> tuple[Task, ...]:
+    """Those of a PRD; none where it can't be read."""
+    try:
+        return prd.parse(path.read_bytes(), str(path)).tasks
+    except (OSError, RalphError):
+        return ()
+
+
+def _ticked(repo: Repo, prds: set[str]) -> set[str]:
+    """The names of review files whose tasks are ticked by now, in every PRD that has them."""
+    tasks = [task for name in prds for task in _tasks(repo.root / name)]
+    return {safe_name(task.id) for task in tasks} - {safe_name(task.id) for task in tasks if not task.done}
+
+
+def _reviews(state: Path, over: set[str]) -> Iterator[str]:
+    """The review files, but for those of tasks that are ticked. ralph removes the ones of tasks that it records."""
+    for path in clearing.entries(state / "review"):
+        with suppress(OSError):
+            if path.stem not in over:
+                yield path.read_text(encoding="utf-8", errors="replace")
+
+
+def _refs(git: Git, need: Needed, before: float, *, saved: bool) -> Iterator[Item]:
+    """What agents deleted of other branches, and moved back, is `saved`: only --all takes it."""
+    for name in git.refs():
+        run, n = of_ref(name)
+        if name.startswith("refs/ralph/") and need.free(run, n, before) and (saved or not is_saved(name)):
+            yield Item("ref", name, need.last.get(run) or started(run))
+
+
+def _files(repo: Repo, need: Needed, before: float) -> Iterator[Item]:
+    state, attempts = repo.state, {n for _, n in need.attempts}
+    for run in clearing.entries(state / "runs"):
+        yield from _of_run(run, need, before)
+    for one in clearing.entries(state / "trash"):
+        if not (one.name.isdigit() and int(one.name) in attempts) and not need.runs:
+            yield from _old("trash", one, before)
+    for pattern in ("bug-*.log", "journal.bad-*.jsonl", "detached.log"):
+        for one in sorted(state.glob(pattern)):
+            if not (need.runs and one.name == "detached.log"):
+                yield from _old("log", one, before)
+
+
+def _of_run(run: Path, need: Needed, before: float) -> Iterator[Item]:
+    """The folder of a run; where attempts in it are needed, the files of the others."""
+    numbers = {n for name, n in need.attempts if name == run.name}
+    if not need.over(run.name, before, clearing.newest(run)):
+        return
+    if not numbers:
+        yield _item("log", run)
+        return
+    for one in clearing.entries(run):
+        number = one.name.partition(".")[0]
+        if not (number.isdigit() and int(number) in numbers):
+            yield _item("log", one)
+
+
+def _pool(git: Git, before: float) -> Iterator[Item]:
+    """Worktrees: each was last used when ralph last wrote the index that it has of it."""
+    pool = worktrees.Pool(git, worktrees.cache_folder(dict(os.environ)))
+    for place in clearing.entries(pool.folder):
+        index = pool.repo(int(place.name)).state / "git" / "index" if place.name.isdigit() else place
+        if max(clearing.changed(index), clearing.changed(place)) < before:
+            yield _item("worktree", place)
+
+
+def _old(kind: str, path: Path, before: float) -> Iterator[Item]:
+    if clearing.newest(path) < before:
+        yield _item(kind, path)
+
+
+def _item(kind: str, path: Path) -> Item:
+    return Item(kind, str(path), clearing.newest(path), path, clearing.size(path))
+
+
+# ---------------------------------------------------------------- away with it
+
+
+def _remove(git: Git, items: Sequence[Item]) -> list[Item]:
+    """Returns what could not be removed."""
+    left = [item for item in items if item.path is not None and not clearing.remove(item.path)]
+    refs = [item for item in items if item.path is None]
+    try:
+        if refs:
+            git.update_refs(*(f"delete {item.name}" for item in refs))
+    except GitError:
+        left += refs
+    if any(item.kind == "worktree" for item in items):
+        _forget_empty(worktrees.Pool(git, worktrees.cache_folder(dict(os.environ))))
+    return left
+
+
+def _forget_empty(pool: worktrees.Pool) -> None:
+    """Where no worktree is left, what is known of them goes, too."""
+    if not [one for one in clearing.entries(pool.folder) if one.name.isdigit()]:
+        pool.forget()
+
+
+# ---------------------------------------------------------------- telling
+
+
+def page(found: Found, gone: Sequence[Item], left: Sequence[Item], *, dry_run: bool) -> Iterator[str]:
+    """What went, or would go; what stays and why; what could not be removed."""
+    if dry_run:
+        for kind in KINDS:
+            yield from _listed([item for item in found.items if item.kind == kind])
+    for kind, (one, many) in KINDS.items():
+        if some := [item for item in gone if item.kind == kind]:
+            yield f"{len(some):>6} {one if len(some) == 1 else many}{_bytes(sum(item.size for item in some))}"
+    for sentence in found.kept:
+        yield f"  kept {sentence}"
+    for item in left:
+        yield f"  can't be removed: {item.name}"
+    freed = sum(item.size for item in gone)
+    if not gone:
+        yield "Nothing to clean up." if not left else "Look at the permissions."
+    elif dry_run:
+        yield f"{_told(freed)} would be freed. Nothing was removed."
+    else:
+        yield f"{_told(freed)} freed."
+    if any(item.kind == "ref" for item in gone) and not dry_run:
+        yield "What only the refs held goes with git's own `git gc`, two weeks after it was made."
+
+
+def _listed(items: Sequence[Item]) -> Iterator[str]:
+    now = time.time()
+    for item in items[:SHOWN]:
+        age = f"{(now - item.seen) / DAY:.0f}d" if item.seen else "?"
+        yield f"{age:>6} {item.name}{_bytes(item.size)}"
+    if len(items) > SHOWN:
+        yield f"       and {len(items) - SHOWN} more like this"
+
+
+def _bytes(size: int) -> str:
+    return f", {_told(size)}" if size else ""
+
+
+def _told(size: int) -> str:
+    return f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB"
+
+
+def _facts(found: Found, left: Sequence[Item], *, dry_run: bool) -> dict[str, object]:
+    """`{"dry_run", "freed", "items": [...], "kept": [...]}`."""
+    items = [{"kind": item.kind, "name": item.name, "bytes": item.size, "removed": not dry_run and item not in left}
+             for item in found.items]  # fmt: skip
+    freed = 0 if dry_run else sum(item.size for item in found.items if item not in left)
+    return {"dry_run": dry_run, "freed": freed, "items": items, "kept": list(found.kept)}

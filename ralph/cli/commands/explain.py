@@ -1,0 +1,66 @@
+"""`ralph explain`: the attempts at one task in order, why each was turned down, and what was tried next."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+from ralph.cli.display.explain import page
+from ralph.cli.locate import Where, find_task
+from ralph.cli.output import say
+from ralph.cli.report_data import facts, known, prd_of, safe, width, with_logs, with_stat
+from ralph.errors import Exit, RalphError
+from ralph.git.client import Git
+from ralph.state.report_model import Remark, Story, Told, Try
+from ralph.state.task_story import story, what_next
+
+
+def explain(called: str, asked: str | None, *, as_json: bool) -> int:
+    """Tell it. Refused where no run knows the task."""
+    where, repo, found = known(asked)
+    prd = prd_of(where, repo)
+    task = _task(where, found, called, prd)
+    about = story(found, task, prd)
+    if about is None:
+        raise RalphError(f"{task} was not tried yet", "`ralph status` shows where it stands.")
+    git = Git(repo)
+    steps = tuple(one if isinstance(one, Remark) else with_logs(repo, with_stat(git, one)) for one in about.steps)
+    about = safe(replace(about, steps=steps))
+    if as_json:
+        say(json.dumps(_json(about)))
+        return Exit.DONE
+    for line in page(about, width(), what_next):
+        if not say(line):
+            break
+    return Exit.DONE
+
+
+def _task(where: Where, found: Told, called: str, prd: str) -> str:
+    """The id of a task of the PRD; or of one that is gone from it, as the journal remembers it."""
+    try:
+        return find_task(where.prd(), called).id
+    except RalphError:
+        gone = {one.task for one in found.tries if one.prd == prd
+                and (one.task == called or one.text.lower().startswith(called.lower()))}  # fmt: skip
+        if len(gone) != 1:
+            raise
+        return gone.pop()
+
+
+def _json(about: Story) -> dict[str, Any]:
+    return {
+        "task": about.task, "text": about.text, "run": about.run, "state": about.standing.value,
+        "seconds": about.seconds, "tokens": about.tokens, "cost": about.cost, "about": about.about,
+        "steps": [_attempt(one) if isinstance(one, Try) else _remark(one) for one in about.steps],
+    }  # fmt: skip
+
+
+def _attempt(one: Try) -> dict[str, Any]:
+    logs = [{"command": command, "tail": text} for command, text in one.logs]
+    more = {"stat": one.stat, "next": what_next(one) or None, "logs": logs}
+    return {"step": "attempt", **facts(one), **more}
+
+
+def _remark(one: Remark) -> dict[str, Any]:
+    return {"step": one.kind, "time": one.time, "text": one.text, "commit": one.commit or None}

@@ -1,0 +1,134 @@
+"""`ralph lint`: what is wrong or risky in the PRD, each with its line and a cure."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from ralph import files as exchange
+from ralph.agents.selection import named
+from ralph.cli.locate import Where, inside, look
+from ralph.cli.output import say
+from ralph.config import AGENTS, Settings, load
+from ralph.engine.startup import find_memory, find_prd
+from ralph.errors import Exit, RalphError
+from ralph.git.client import Git
+from ralph.git.repository import Repo
+from ralph.memory import file as memory
+from ralph.model import Prd
+from ralph.prd.lint import rules
+from ralph.prd.lint.checks import first_word
+from ralph.prd.lint.rules import ERROR, Facts, Remark
+from ralph.text import clean
+from ralph.verify import gates
+
+BUILTIN = {  # what `sh` itself knows
+    ".", ":", "[", "alias", "break", "case", "cd", "command", "continue", "echo", "eval", "exec", "exit", "export",
+    "false", "for", "if", "kill", "printf", "pwd", "read", "return", "set", "shift", "test", "time", "trap", "true",
+    "type", "ulimit", "umask", "unset", "until", "wait", "while",
+}  # fmt: skip
+
+
+def lint(path: str | None, *, as_json: bool) -> int:
+    """Show all remarks. Exit code 1 where a run would refuse the PRD, 0 where it is clean or only risky."""
+    where = look(path)
+    now = where.prd()
+    settings = load(where.repo.root if where.repo else Path.cwd(), {"prd": path})
+    found = (*_place(settings, where), *rules.lint(now, _facts(settings, where, now)))
+    shown = _json(where, now, found) if as_json else "\n".join(page(where.path, Path.cwd(), now, found))
+    say(shown)
+    return Exit.PARKED if any(one.severity == ERROR for one in found) else Exit.DONE
+
+
+def page(path: Path, here: Path, prd: Prd, remarks: Sequence[Remark]) -> Iterator[str]:
+    """Two lines for each remark, then how many there are."""
+    name = path.relative_to(here) if path.is_relative_to(here) else path
+    for one in remarks:
+        yield clean(f"{name}:{one.line}: {one.severity}: {one.what}")
+        yield clean(f"    {one.cure}")
+    errors = sum(one.severity == ERROR for one in remarks)
+    left = sum(task.leaf and not task.done for task in prd.tasks)
+    counts = [
+        _count(number, word) for number, word in ((errors, "error"), (len(remarks) - errors, "warning")) if number
+    ]
+    said = " and ".join(counts) or "nothing to complain about"
+    yield f"{name}: {_count(left, 'task')} to do, {said}."
+
+
+def _json(where: Where, prd: Prd, remarks: Sequence[Remark]) -> str:
+    errors = sum(one.severity == ERROR for one in remarks)
+    told = {"prd": str(where.path), "tasks": len(prd.tasks), "errors": errors, "warnings": len(remarks) - errors}
+    return json.dumps({**told, "remarks": [asdict(one) for one in remarks]})
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}{'' if number == 1 else 's'}"
+
+
+# ---------------------------------------------------------------- what is known of the repository
+
+
+def _place(settings: Settings, where: Where) -> Iterator[Remark]:
+    """Where a PRD can't stand."""
+    if where.repo is None:
+        return
+    try:
+        path = find_prd(replace(settings, prd=str(where.path)), Path.cwd(), where.repo.root)
+    except RalphError as error:
+        yield Remark(1, "place", error.what, error.now, ERROR)
+        return
+    if Git(where.repo).ignored([path]):
+        yield Remark(1, "place", f"git ignores {path}", "Take it out of .gitignore: its ticks are history.", ERROR)
+
+
+def _facts(settings: Settings, where: Where, prd: Prd) -> Facts:
+    here, repo = Path.cwd(), where.repo
+    open_ = [task for task in prd.tasks if not task.done]
+    refused, unknown = _agents(task.fields.agent for task in open_ if task.fields.agent)
+    commands = settings.gate if settings.gate is not None else tuple(gate.command for gate in gates.find(here))
+    return Facts(
+        name=where.name,
+        paths=_files(repo) if repo else None,
+        here=inside(here, repo.root) if repo else "",
+        gates=commands,
+        protected=(*settings.protected, *(_told_by_memory(settings, repo) if repo else ())),
+        strict=settings.strict,
+        parallel=settings.parallel,
+        missing=_missing(command for task in open_ for command in task.fields.checks),
+        agents=refused,
+        unknown=unknown,
+    )
+
+
+def _files(repo: Repo) -> tuple[str, ...]:
+    listed = Git(repo).repo("ls-files", "-z", "--cached", "--others", "--exclude-standard")
+    return tuple(dict.fromkeys(path.decode(errors="replace") for path in listed.split(b"\0") if path))
+
+
+def _told_by_memory(settings: Settings, repo: Repo) -> tuple[str, ...]:
+    path = find_memory(settings, repo.root)
+    return memory.rules(exchange.read(repo.root / path)).protected if path else ()
+
+
+def _missing(commands: Iterable[str]) -> frozenset[str]:
+    """The programs that are not there. A path may name a script that the task is going to write."""
+    words = {first_word(command) for command in commands} - BUILTIN - {""}
+    return frozenset(word for word in words if "/" not in word and shutil.which(word) is None)
+
+
+def _agents(said: Iterable[str]) -> tuple[dict[str, tuple[str, str]], frozenset[str]]:
+    """Which agents that tasks name can't be used, and which are none at all."""
+    refused: dict[str, tuple[str, str]] = {}
+    unknown: set[str] = set()
+    for text in set(said):
+        if text.partition(":")[0].strip() not in AGENTS:
+            unknown.add(text)
+            continue
+        try:
+            named(text)
+        except RalphError as error:
+            refused[text] = (error.what.rstrip("."), error.now)
+    return refused, frozenset(unknown)

@@ -1,0 +1,114 @@
+"""`ralph report`: what a run, or the last hours, came to; for the terminal, as Markdown, as one HTML page."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from contextlib import suppress
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from ralph.cli.display import report as show
+from ralph.cli.locate import Where
+from ralph.cli.output import say
+from ralph.cli.report_data import facts, known, prd_of, safe, width, with_logs, with_stat
+from ralph.config_values import parse_duration
+from ralph.errors import Exit, RalphError
+from ralph.git.client import Git
+from ralph.git.repository import Repo
+from ralph.model import Task
+from ralph.state.report import report as fold
+from ralph.state.report_model import Report, Standing
+
+NEWEST = 300  # attempts whose prompts and logs are on the page
+
+
+def report(asked: str | None, *, html: str, markdown: bool, since: str, as_json: bool) -> int:
+    """Show the last run, or all of the time since then; write the page where one is asked for."""
+    if sum((bool(html), markdown, as_json)) > 1:
+        raise RalphError("--html, --markdown and --json are different reports", "Keep the one that you want.")
+    where, repo, found = known(asked)
+    start = time.time() - _duration(since) if since else 0.0
+    if not since:
+        last = found.runs[-1].run
+        found = replace(found, runs=found.runs[-1:], tries=tuple(one for one in found.tries if one.run == last),
+                        remarks=tuple(one for one in found.remarks if one.run == last))  # fmt: skip
+    alive = where.holder is not None and not found.runs[-1].ended
+    made = fold(found, _tasks(where, repo, {one.prd for one in found.runs}), since=start, alive=alive)
+    if html:
+        return _write(Path(html), repo, made)
+    return _show(safe(made), markdown=markdown, as_json=as_json)
+
+
+def _duration(since: str) -> float:
+    try:
+        return parse_duration(since)
+    except ValueError as error:
+        raise RalphError(f"`--since {since}` is no time", "Write it like 90s, 30m, 12h.") from error
+
+
+def _show(made: Report, *, markdown: bool, as_json: bool) -> int:
+    if as_json:
+        say(json.dumps(to_json(made)))
+    elif markdown:
+        say(show.markdown(made).rstrip("\n"))
+    else:
+        for line in show.page(made, width()):
+            if not say(line):
+                break
+    return Exit.DONE
+
+
+def _tasks(where: Where, repo: Repo, prds: set[str]) -> list[tuple[str, Task]]:
+    """The tasks of the PRD as they stand now, where the runs were about it."""
+    prd = prd_of(where, repo)
+    if prd in prds:
+        with suppress(RalphError):
+            return [(prd, task) for task in where.prd().tasks]
+    return []
+
+
+def to_json(made: Report) -> dict[str, Any]:
+    """The report for programs."""
+    count = {standing.value: len(made.standing(standing)) for standing in Standing}
+    rows = [{"task": row.task, "text": row.text, "prd": row.prd, "state": row.standing.value, "tries": row.tries,
+             "seconds": row.seconds, "tokens": row.tokens, "cost": row.cost, "about": row.about,
+             "commit": row.commit or None,
+             "reason": row.reason or None, "work": row.work or None, "mark": row.mark or None,
+             "findings": [{"kind": one.what.value, "text": one.text} for one in row.findings if one.rejects]}
+            for row in made.rows]  # fmt: skip
+    return {
+        "begun": made.begun, "ended": made.ended, "running": made.alive, "tasks": count, "attempts": made.attempts,
+        "seconds": made.seconds, "worked": made.worked, "tokens": made.tokens, "cost": made.cost,
+        "about": made.about,
+        "false_claims": made.false_claims, "failures": dict(made.failures),
+        "runs": [asdict(one) for one in made.runs], "rows": rows,
+        "attempts_in_order": [facts(one) for one in made.tries],
+    }  # fmt: skip
+
+
+# ---------------------------------------------------------------- the page
+
+
+def _write(path: Path, repo: Repo, made: Report) -> int:
+    """Write the page, readable by its owner only: it holds prompts and output."""
+    from ralph.cli.display.report_html import page
+    from ralph.package_data import template
+
+    git = Git(repo)
+    older, newer = made.tries[:-NEWEST], made.tries[-NEWEST:]
+    made = replace(made, tries=(*older, *(with_logs(repo, with_stat(git, one)) for one in newer)))
+    text = page(safe(made), template("report"))
+    new = path.with_name(f".{path.name}.{os.getpid()}.new")
+    try:
+        new.touch(0o600)
+        new.write_text(text, encoding="utf-8", errors="replace")
+        new.replace(path)
+    except OSError as error:
+        new.unlink(missing_ok=True)
+        raise RalphError(f"it can't be written: {error.strerror}", "Name a file in a folder that is yours.",
+                         where=str(path)) from error  # fmt: skip
+    say(f"Written: {path}. It holds prompts and output: look before you send it to somebody.")
+    return Exit.DONE

@@ -1,0 +1,119 @@
+"""The detached runs of this user: which there are, how it is with each, and what can be done about it."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from pathlib import Path
+
+from ralph.errors import Exit, RalphError
+from ralph.git.repository import discover
+from ralph.process.tmux import Tmux
+from ralph.state.sessions import Sessions, Sheet, Standing, state_folder
+from ralph.text import clean, mask, secrets_of, tail
+
+MEANS = {
+    Exit.DONE: "all done", Exit.PARKED: "something is parked", Exit.REFUSED: "refused",
+    Exit.STOPPED: "stopped with work left", Exit.BUG: "a bug of ralph's", Exit.INTERRUPTED: "interrupted",
+}  # fmt: skip
+
+
+class Desk:
+    """The sheets of this user's detached runs, and the tmux that shows them."""
+
+    def __init__(self) -> None:
+        state = state_folder(os.environ)
+        self.sessions = Sessions(state)
+        self.tmux = Tmux(state, os.environ)
+
+    def all(self) -> list[Standing]:
+        """Every run that was started here, and how it is with it; the newest last."""
+        panes = self.tmux.panes()
+        return [self.sessions.standing(one, panes.get(one.name)) for one in self.sessions.all()]
+
+    def find(self, name: str) -> Standing:
+        """The one of that name, else the newest of this checkout, else the only one that is alive."""
+        known = self.all()
+        if name:
+            found = [one for one in known if one.sheet.name == name]
+        else:
+            found = _of_here(known) or [one for one in known if one.state == "alive"]
+            found = found[-1:] if _of_here(known) else found
+        if len(found) == 1:
+            return found[0]
+        what = f"no session is called `{clean(name)}`" if name else "no session belongs to this checkout"
+        raise RalphError(what, "`ralph ls` shows them; `ralph start` starts one.")
+
+    def said(self, sheet: Sheet) -> str:
+        """What the run printed so far."""
+        if sheet.shown == "tmux":
+            return shown(self.tmux.text(sheet.name)) if self.tmux.installed else ""
+        try:
+            return shown(log_of(sheet).read_text(encoding="utf-8", errors="replace"))
+        except OSError:
+            return ""
+
+
+def shown(text: str) -> str:
+    """The end of what a run printed, for this terminal; without what tmux adds."""
+    lines = [line.rstrip() for line in mask(clean(text), secrets_of(os.environ)).splitlines()]
+    kept = [line for line in lines if not line.startswith("Pane is dead (")]
+    return tail("\n".join(kept), lines=20)
+
+
+def log_of(sheet: Sheet) -> Path:
+    return Path(sheet.state) / "detached.log"
+
+
+def _of_here(known: list[Standing]) -> list[Standing]:
+    try:
+        root = str(discover(Path.cwd()).root)
+    except RalphError:
+        return []
+    return [one for one in known if one.sheet.root == root]
+
+
+def bytes_of(path: Path) -> int:
+    """Its bytes; 0 where it is not there."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+# ---------------------------------------------------------------- telling
+
+
+def state_of(one: Standing) -> str:
+    """How it is with it, in a few words."""
+    if one.state == "alive":
+        return f"alive (pid {one.pid})"
+    if one.state == "ended":
+        return f"ended (exit {one.code}: {_meaning(one.code)})"
+    return f"dead (signal {-one.code})" if one.code else "dead"
+
+
+def _meaning(code: int | None) -> str:
+    return next((said for one, said in MEANS.items() if one == code), "unknown")
+
+
+def cure_of(one: Standing) -> str:
+    """What can be done about it."""
+    name = one.sheet.name
+    see = f"ralph attach {name}" if one.sheet.shown == "tmux" else f"ralph tail {name}"
+    if one.state == "alive":
+        return f"{see} · ralph stop {name}"
+    if one.state == "ended" and one.code == Exit.DONE:
+        return f"ralph tail {name} shows its end · ralph ls --clean takes it off this list"
+    if one.state == "ended" and one.code == Exit.PARKED:
+        return "ralph review, in that folder, shows what waits for you"
+    if one.state == "ended" and one.code in (Exit.REFUSED, Exit.BUG):
+        return f"ralph tail {name} shows why · ralph ls --clean takes it off this list"
+    return f"it goes on with: {again(one.sheet)}"
+
+
+def again(sheet: Sheet) -> str:
+    """What to type to start that run again."""
+    plain = ["--detach"] if sheet.shown == "log" else []
+    words = shlex.join(["ralph", "start", sheet.name, *plain, *sheet.words])
+    return mask(clean(f"cd {shlex.quote(sheet.here)} && {words}"), secrets_of(os.environ))

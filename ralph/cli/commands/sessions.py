@@ -1,0 +1,90 @@
+"""`ralph ls`, `tail`: what is known of detached runs, and their lines."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ralph.cli.commands.logs import GLANCE, read, show
+from ralph.cli.commands.session_registry import Desk, again, bytes_of, cure_of, state_of
+from ralph.cli.display.lines import duration
+from ralph.cli.output import say
+from ralph.errors import Exit
+from ralph.state.sessions import Sheet, Standing
+from ralph.text import clean
+
+
+def listed(*, forget: bool, as_json: bool) -> int:
+    """The detached runs of this user. `forget`: those that are over go from the list, and their panes."""
+    desk = Desk()
+    known = desk.all()
+    if forget:
+        for one in known:
+            if one.state != "alive":
+                desk.tmux.forget(one.sheet.name)
+                desk.sessions.forget(one.sheet.name)
+        known = [one for one in known if one.state == "alive"]
+    if as_json:
+        say(json.dumps([_as_json(one) for one in known]))
+        return Exit.DONE
+    for line in as_lines(known, time.time()):
+        say(clean(line))
+    return Exit.DONE
+
+
+def as_lines(known: list[Standing], now: float) -> Iterator[str]:
+    """For each one how it is with it, and what can be done."""
+    if not known:
+        yield "No detached run. `ralph start` starts one."
+    width = max((len(one.sheet.name) for one in known), default=0)
+    for one in known:
+        sheet = one.sheet
+        ago = duration(max(0.0, now - sheet.began))
+        yield f"{sheet.name:<{width}}  {state_of(one)}, started {ago} ago in {clean(sheet.root)}"
+        yield f"{'':<{width}}  {cure_of(one)}"
+
+
+def _as_json(one: Standing) -> dict[str, Any]:
+    sheet = one.sheet
+    return {
+        "name": sheet.name, "state": one.state, "pid": one.pid, "code": one.code, "root": sheet.root,
+        "began": sheet.began, "tmux": sheet.shown == "tmux", "again": again(sheet),
+    }  # fmt: skip
+
+
+# ---------------------------------------------------------------- its lines
+
+
+def follow(name: str, *, wait: bool) -> int:
+    """The lines of a session's run from its journal, until it is over; where there are none, what it printed."""
+    desk = Desk()
+    sheet = desk.find(name).sheet
+    seen = [0]
+    show(_entries(desk, sheet, seen, wait=wait), verbose=True, as_json=False)
+    now = desk.find(sheet.name)
+    if not seen[0] and (said := desk.said(sheet)):
+        say(said)
+    if now.state != "alive":
+        say(f"{sheet.name}: {state_of(now)}. {cure_of(now)}")
+    return Exit.DONE
+
+
+def _entries(desk: Desk, sheet: Sheet, seen: list[int], *, wait: bool) -> Iterator[Any]:
+    """What the run's journal has since the session began, then what comes."""
+    path, last, size = Path(sheet.state) / "journal.jsonl", 0, -1
+    while True:
+        one = desk.find(sheet.name)  # asked before the last look: nothing is missed
+        until = one.until or float("inf")
+        if (now := bytes_of(path)) != size:
+            size = now
+            for entry in read(path):
+                if entry.seq > last and sheet.began <= entry.time <= until:
+                    last = entry.seq
+                    seen[0] += 1
+                    yield entry
+        if not wait or one.state != "alive":
+            return
+        time.sleep(GLANCE)

@@ -1,0 +1,50 @@
+"""`ralph status`: reads the PRD and the diary, starts nothing."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import replace
+
+from ralph.cli.display.status import LastRun, as_lines, to_json
+from ralph.cli.display.summary import Outcome
+from ralph.cli.locate import Where, look
+from ralph.cli.output import say
+from ralph.errors import Exit
+from ralph.state.control import Control
+from ralph.state.events import RunStarted
+
+
+def status(asked: str | None, *, as_json: bool) -> int:
+    """Show it, by default the PRD that a run works through now; exit code 0 where the PRD can be read."""
+    where = look(asked)
+    run = last_run(where)
+    if run and run.state == "running" and run.elsewhere and not asked and where.repo:
+        where, run = replace(where, path=where.repo.root / run.start.prd), replace(run, elsewhere=False)
+    found = where.prd()
+    if as_json:
+        say(json.dumps(to_json(found, run, time.time())))
+        return Exit.DONE
+    for line in as_lines(where.name, found, run, time.time()):
+        say(line)
+    if where.damaged:
+        say(where.damaged, error=True)
+    return Exit.DONE
+
+
+def last_run(where: Where) -> LastRun | None:
+    """The last run that the journal knows, or None."""
+    own = [entry for entry in where.entries if entry.run == where.entries[-1].run]
+    starts = [entry for entry in own if isinstance(entry.event, RunStarted)]
+    if not starts or not isinstance(start := starts[-1].event, RunStarted):
+        return None
+    seen = Outcome()
+    for entry in own:
+        if entry.event is not None:
+            seen.see(entry.event, entry.time)
+    elsewhere = where.repo is not None and where.path.resolve() != (where.repo.root / start.prd).resolve()
+    known = LastRun(start, seen, starts[0].time, own[-1].time, elsewhere=elsewhere)
+    if seen.ended or where.repo is None or (pid := where.holder) is None:
+        return known
+    orders = Control(where.repo.state)
+    return replace(known, pid=pid, pausing=orders.paused(), stopping=orders.stop_asked())

@@ -1,0 +1,274 @@
+"""A run at a glance while it goes: a few rows that stand below its lines. Pure: events and a clock in, rows out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from rich.cells import cell_len
+
+from ralph.cli.display.columns import Part, Row, bar, cut, label, narrow, shortened
+from ralph.cli.display.lines import LABEL, count, duration, used
+from ralph.cli.display.running import Running
+from ralph.cli.display.summary import Outcome
+from ralph.immutable import immutable
+from ralph.state import events
+from ralph.state.events import Event
+from ralph.text import clean, mask, money, one_line
+
+LEAST, MOST = 20, 120  # columns of a row
+BAR = 40  # columns of the bar at most
+OLD = 10.0  # seconds after which an action is told with its age
+DEEP = re.compile(r"(?<!\S)/\S*/(?=[^/\s]+/[^/\s]+)")  # all of a path but its last two names
+ROOMY = 76  # columns from which on tokens stand beside the cost
+LOW = 0.1  # of a limit: what is left is shown as a warning
+ASKED = {"check": "its own checks", "hand over": "a hand-over note", "split": "smaller tasks"}
+HELP = (
+    ("p", "pause: nothing more starts until p again, or `ralph resume`"),
+    ("s", "skip the task that runs (the oldest of several): not in this run"),
+    ("q", "stop when what runs is over; the same command continues"),
+    ("^C", "end now; what runs is set aside and uses up no try"),
+    ("^Z", "lay it aside, `fg` brings it back; `ralph logs` has all lines"),
+)
+
+
+@immutable
+class Facts:
+    """What no event tells: the PRD as ralph last read it, what is used up, the limits, what was ordered."""
+
+    done: int = 0  # tasks without tasks below them
+    parked: int = 0
+    open: int = 0
+    seconds: float = 0.0
+    max_time: float = 0.0
+    attempts: int = 0
+    max_attempts: int = 0
+    tokens: int = 0  # of attempts whose agent has ended
+    max_tokens: int | None = None
+    cost: float | None = None
+    max_cost: float | None = None
+    about: bool = False  # tokens and cost are an estimate, at least in part
+    pausing: bool = False
+    stopping: str = ""  # "after" the attempts, or "now"
+
+
+@immutable
+class Hand:
+    """What the person at the keyboard did. `answer` is what ralph says to it."""
+
+    keys: bool = True  # somebody can press one
+    answer: str = ""
+    help: bool = False
+
+
+IDLE = Hand()
+
+
+@dataclass
+class Checks:
+    """The gates of one attempt: those that came to their end, and the one that runs."""
+
+    ended: dict[str, str] = field(default_factory=dict)  # command -> what came of it
+    now: str = ""
+    since: float = 0.0
+
+    def see(self, event: Event, when: float) -> None:
+        if isinstance(event, events.GateStarted):
+            if event.command in self.ended:  # a second round, with the tests as they were before
+                self.ended.clear()
+            self.now, self.since = event.command, when
+        elif isinstance(event, events.GateRan):
+            came = "nothing to run" if event.none else "passed" if event.ok else "RED"
+            self.now, self.ended[event.command] = "", came
+
+    def sentence(self, now: float) -> str:
+        """`npm test for 12s; ruff check passed`; "" where there is nothing to tell."""
+        shown = [f"{self.now} for {_time(now - self.since)}"] if self.now else []
+        for came in ("RED", "passed", "nothing to run"):
+            commands = [command for command, how in self.ended.items() if how == came]
+            shown += [f"{', '.join(commands)} {came}"] if commands else []
+        return "; ".join(shown)
+
+
+class Live:
+    """A run so far. `see` takes its events in order; `rows` shows it at any time."""
+
+    def __init__(self, secrets: Sequence[str] = ()) -> None:
+        self.secrets = secrets  # never shown
+        self._run = Outcome()
+        self._checks: dict[int, Checks] = {}  # by attempt; 0: before the first task, and at the end
+        self._acted: dict[int, float] = {}  # when an agent last did something
+        self._stopped: set[int] = set()  # attempts whose agent has ended
+
+    def see(self, event: Event, when: float) -> None:
+        """The next event, and its time in epoch seconds."""
+        self._run.see(event, when)
+        n = getattr(event, "n", 0)
+        if isinstance(event, events.GateStarted | events.GateRan):
+            self._checks.setdefault(n, Checks()).see(event, when)
+        elif isinstance(event, events.AgentStarted | events.AgentReported):
+            if not isinstance(event, events.AgentReported) or event.action:
+                self._acted[n] = when
+        elif isinstance(event, events.AgentStopped):
+            self._stopped.add(n)
+            self._checks.pop(n, None)
+        elif isinstance(event, events.RunStarted | events.Chosen):
+            self._checks.pop(0, None)
+
+    # ------------------------------------------------------------ the rows
+
+    def rows(self, facts: Facts, now: float, width: int, height: int, hand: Hand = IDLE) -> list[Row]:
+        """At most half of the terminal's rows, each narrower than it. `now` in epoch seconds."""
+        wide, most = max(LEAST, min(width - 1, MOST)), max(2, height // 2)
+        head, tasks = [self._head(facts, wide)], self._tasks(facts, wide)
+        still, left = self._still(facts, now, wide), [self._left(facts, wide)]
+        below = self._below(facts, hand, wide)
+        attempts = self._attempts(now, wide)
+        while len(head + tasks + still + left + below) + min(len(attempts), 2) > most and (head or left):
+            (left or head).clear()
+        room = most - len(head + tasks + still + left + below)
+        return [*head, *tasks, *shortened(attempts, room, wide), *still, *left, *below][:most]
+
+    def _head(self, facts: Facts, wide: int) -> Row:
+        """A line across, with who works where, and what the run took so far."""
+        start = self._run.started
+        agent = "your command" if start and start.agent == "command" else start.agent if start else ""
+        who = f" {start.branch} with {agent} " if start else " before the first task "
+        took = f" {_spent(facts.seconds, *self._spent(facts))} " if facts.seconds >= 1 else ""
+        who = cut(self._safe(who), max(0, wide - cell_len(took) - 6))
+        fill = "─" * max(0, wide - 4 - cell_len(who) - cell_len(took))
+        row = (Part("──", "dim"), Part(who), Part(fill, "dim"), Part(took), Part("──", "dim"))
+        return narrow(row, wide)
+
+    def _spent(self, facts: Facts) -> tuple[int, float | None, bool]:
+        """With what the agents that still work have told so far."""
+        going = [one for n, one in self._run.running.items() if n not in self._stopped]
+        costs = [one for one in (facts.cost, *(each.cost for each in going)) if one is not None]
+        about = facts.about or any(one.about for one in going)
+        return facts.tokens + sum(one.tokens for one in going), sum(costs) if costs else None, about
+
+    def _tasks(self, facts: Facts, wide: int) -> list[Row]:
+        total = facts.done + facts.parked + facts.open
+        if not total:
+            return []
+        said = f"{facts.done} of {total} done" + (f", {facts.parked} parked" if facts.parked else "")
+        room = min(BAR, wide - LABEL - len(said) - 2)
+        shown = bar(room, facts.done, facts.parked, total) if room >= 8 else ()
+        return [narrow((label("tasks"), *shown, Part(said)), wide)]
+
+    def _attempts(self, now: float, wide: int) -> list[Row]:
+        rows = [row for n, one in self._run.running.items() for row in self._attempt(n, one, now, wide)]
+        own = self._checks.get(0)
+        if own and own.now:
+            rows.append(narrow((label("gates"), Part(self._safe(own.sentence(now)))), wide))
+        return rows
+
+    def _attempt(self, n: int, one: Running, now: float, wide: int) -> list[Row]:
+        """The task, and what was spent on it; below it what goes on."""
+        chosen, several = one.chosen, self._run.started is not None and self._run.started.at_once > 1
+        text, name = self._safe(chosen.text), "task"
+        if several:
+            name = cut(self._safe(chosen.task), LABEL - 1)
+            text = text.removeprefix(chosen.task).lstrip(" :.-") or text
+        tried = ASKED.get(chosen.purpose, chosen.purpose) or f"try {chosen.attempt}"
+        tokens = one.tokens if wide >= ROOMY or one.cost is None else 0
+        numbers = f"  {tried}, {_spent(now - one.since, tokens, one.cost, one.about)}"
+        text = cut(text, max(0, wide - LABEL - cell_len(numbers)))
+        gap = " " * max(0, wide - LABEL - cell_len(text) - cell_len(numbers))
+        first = (label(name, "bold"), Part(text, "bold"), Part(gap + numbers))
+        return [narrow(first, wide), self._doing(n, one, now, wide)]
+
+    def _doing(self, n: int, one: Running, now: float, wide: int) -> Row:
+        """The agent's last action, and how long ago that was if it is long; or its gates."""
+        checks = self._checks.get(n)
+        if checks and (said := checks.sentence(now)):
+            red = "RED" in checks.ended.values()
+            return narrow((label(), Part(f"gates: {self._safe(said)}", "red" if red else "")), wide)
+        seen = now - self._acted.get(n, now)
+        age = f" ({_time(seen)} ago)" if n not in self._stopped and seen >= OLD else ""
+        doing, room = self._safe(one.doing), max(0, wide - LABEL - len(age))
+        if cell_len(doing) > room:
+            doing = DEEP.sub("…/", doing)  # the end of a path tells more than its beginning
+        return narrow((label(), Part(cut(doing, room)), Part(age, "dim")), wide)
+
+    def _still(self, facts: Facts, now: float, wide: int) -> list[Row]:
+        """Why nothing starts, now or soon."""
+        waiting, paused, several = self._run.waiting, self._run.paused, len(self._run.running) > 1
+        said = []
+        if waiting:
+            until = f"{_time(waiting.until - now)} more, until {_clock(waiting.until, now)}"
+            said.append(("waiting", f"{until}: {waiting.reason}"))
+        if paused:
+            until = f" until {_clock(paused.until, now)}, then the run ends" if paused.until else ""
+            said.append(("paused", f"{paused.reason},{until}" if until else paused.reason))
+        elif facts.pausing:
+            said.append(("pauses", _when(len(self._run.running), several)))
+        if facts.stopping:
+            said.append(("stops", "now" if facts.stopping == "now" else _when(len(self._run.running), several)))
+        return [narrow((label(name, "yellow"), Part(self._safe(text), "yellow")), wide) for name, text in said]
+
+    def _left(self, facts: Facts, wide: int) -> Row:
+        """What the limits of the run leave."""
+        tokens, cost, about = self._spent(facts)
+        left = []
+        if facts.max_cost is not None:
+            rest = facts.max_cost - (cost or 0.0)
+            left.append((money(max(0.0, rest), about), rest / facts.max_cost))
+        if facts.max_tokens is not None:
+            rest = facts.max_tokens - tokens
+            left.append((f"{count(max(0, rest))} tokens", rest / facts.max_tokens))
+        if facts.max_time:
+            rest = facts.max_time - facts.seconds
+            left.append((_time(rest), rest / facts.max_time))
+        if facts.max_attempts:
+            number = max(0, facts.max_attempts - facts.attempts)
+            left.append((f"{number} attempt{'' if number == 1 else 's'}", number / facts.max_attempts))
+        parts = []
+        for number, (text, share) in enumerate(left):
+            parts += [Part(", ")] if number else []
+            parts.append(Part(text, "yellow" if share < LOW else ""))
+        return narrow((label("left"), *parts), wide)
+
+    def _below(self, facts: Facts, hand: Hand, wide: int) -> list[Row]:
+        """What can be pressed, and what came of it."""
+        if not hand.keys:
+            return []
+        rows = [narrow((label(key, "bold"), Part(text)), wide) for key, text in HELP if hand.help]
+        if hand.answer:
+            return [*rows, narrow((Part(self._safe(hand.answer), "yellow"),), wide)]
+        pause = "go on" if facts.pausing or self._run.paused else "pause"
+        words = (("p", pause), ("s", "skip"), ("q", "stop after this"), ("?", "close" if hand.help else "help"))
+        parts = [part for key, word in words for part in (Part(f"   {key}", "bold"), Part(f" {word}", "dim"))]
+        return [*rows, narrow((Part(parts[0].text.lstrip(), "bold"), *parts[1:]), wide)]
+
+    def _safe(self, text: str) -> str:
+        """Nothing of it acts on a terminal, and no secret is in it."""
+        line = one_line(mask(clean(text), self.secrets), 400)
+        return f" {line} " if text.startswith(" ") else line
+
+
+# ---------------------------------------------------------------- words
+
+
+def _when(running: int, several: bool) -> str:
+    if not running:
+        return "before anything more starts"
+    return "after these attempts" if several else "after this attempt"
+
+
+def _time(seconds: float) -> str:
+    """In whole seconds, so that it stands still between two of them."""
+    whole = max(0, int(seconds))
+    return f"{whole}s" if whole < 60 else duration(whole)
+
+
+def _spent(seconds: float, tokens: int, cost: float | None, about: bool) -> str:
+    return ", ".join(filter(None, (_time(seconds), *used(tokens, cost, about))))
+
+
+def _clock(when: float, now: float) -> str:
+    """A time of day; with its date where it is not today's."""
+    then, today = (datetime.fromtimestamp(one).astimezone() for one in (when, now))
+    return f"{then:%H:%M:%S}" if then.date() == today.date() else f"{then:%Y-%m-%d %H:%M}"

@@ -1,0 +1,216 @@
+"""The live view: a few rows below the lines of a run, painted again as it goes, and the keys that steer it.
+
+The lines scroll above it as without it, so nothing of the history is taken away: no second screen, the cursor stays
+visible. Painting is one write: up, erase, the new lines, the rows. No thread; the run beats while it waits.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from select import select
+from typing import TextIO
+
+from ralph.cli.display.columns import Row, wide
+from ralph.cli.display.keyboard import Keyboard, in_front
+from ralph.cli.display.lines import sentence
+from ralph.cli.display.live_rows import Facts, Hand, Live
+from ralph.cli.output import write
+from ralph.engine.context import Run
+from ralph.errors import RalphError
+from ralph.state.attempt import State
+from ralph.state.events import AgentReported, Event
+from ralph.state.history import History
+from ralph.text import clean, mask, one_line, secrets_of
+
+GLANCE = 0.1  # seconds between two looks at the keys
+REST = 0.5  # seconds between two paintings
+SAID = 6.0  # seconds that an answer stays, and that `s` waits to be pressed again
+CODES = {"dim": "2", "bold": "1", "green": "32", "yellow": "33", "red": "31"}
+PLAIN = str.maketrans("━┄─…", "=-- ")  # where the terminal knows no more than ASCII
+BEFORE = (State.CHOSEN, State.PREPARED, State.WORKING)  # the agent can still be ended
+
+
+class Panel:
+    """The rows on the terminal. `above` prints lines over them; `beat` paints them again and reads a key."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream, self._owner = stream, os.getpid()
+        self._live = Live()
+        self._colour = "NO_COLOR" not in os.environ
+        self._keyboard = Keyboard(self._lay_aside)
+        self._facts = Facts()
+        self._open = self._closed = False
+        self._shown: list[int] = []  # the columns of each row that stands there
+        self._size = (0, 0)
+        self._glanced = self._painted = 0.0  # monotonic
+        self._answer, self._said = "", 0.0
+        self._help = False
+        self._skip = ""  # the task that is left out if s is pressed again
+
+    def above(self, event: Event, text: str) -> None:
+        """Take note of an event, and print what is told of it over the rows; as without them where none are."""
+        try:
+            self._live.see(event, time.time())
+            if not isinstance(event, AgentReported):
+                self._painted = 0.0  # what no event tells has changed, too
+            if text and self._open and self._mine():
+                self._paint(text)
+                return
+        except Exception as error:
+            self._broke(error)
+        write(text, self._stream)
+
+    def beat(self, run: Run) -> None:
+        """The run waits for something: look at the keys, and paint if it is time for it. Mostly does nothing."""
+        now = time.monotonic()
+        if self._closed or now - self._glanced < GLANCE or os.getpid() != self._owner:
+            return
+        self._glanced = now
+        try:
+            self._look(run, now)
+        except Exception as error:
+            self._broke(error)
+
+    def _look(self, run: Run, now: float) -> None:
+        if not self._open:
+            self._open, self._live.secrets = True, run.secrets
+            self._keyboard.open()
+        keys = self._keyboard.pressed()
+        for key in keys:
+            self._press(run, key)
+        if (keys or now - self._painted >= REST or self._size != self._now()) and self._may_write():
+            self._facts, self._painted = facts(run), now
+            self._paint()
+
+    def close(self) -> None:
+        """Take the rows away; the terminal is as before."""
+        if os.getpid() != self._owner or self._closed:
+            return
+        self._closed = True
+        if self._open and self._mine():
+            write(self._away(), self._stream)
+        self._open, self._shown = False, []
+        self._keyboard.close()
+
+    def _broke(self, error: Exception) -> None:
+        """A night's work does not end because it can't be shown."""
+        self.close()
+        said = one_line(mask(clean(f"{type(error).__name__}: {error}"), secrets_of(os.environ)))
+        write(f"The live view broke and is switched off: {said}\n", self._stream)
+
+    # ------------------------------------------------------------ painting
+
+    def _paint(self, text: str = "") -> None:
+        self._size = self._now()
+        columns, height = self._size
+        if time.monotonic() - self._said > SAID:
+            self._answer = self._skip = ""
+        hand = Hand(self._keyboard.there, self._answer, self._help)
+        rows = self._live.rows(self._facts, time.time(), columns, height, hand)
+        away = self._away()
+        # a row is never wrapped, whatever the terminal thinks of the width of a sign
+        drawn = "\n".join(map(self._drawn, rows))
+        whole = f"{away}{text}\x1b[?7l{drawn}\x1b[?7h"
+        if write(whole, self._stream):
+            self._shown = [wide(row) for row in rows]
+        else:
+            self.close()  # nobody reads any more
+
+    def _away(self) -> str:
+        """What erases the rows, each for itself: tmux keeps a copy of a screen that is erased from its top.
+
+        A narrower terminal has wrapped them meanwhile.
+        """
+        if not self._shown:
+            return ""
+        columns = max(1, self._now()[0])
+        wraps = "XTERM_VERSION" not in os.environ or "TMUX" in os.environ
+        rows = sum(max(1, -(-one // columns)) if wraps else 1 for one in self._shown)
+        return "\r\x1b[2K" + "\x1b[A\x1b[2K" * (rows - 1)
+
+    def _drawn(self, row: Row) -> str:
+        text = "".join(self._styled(part.text, part.style) for part in row)
+        return text if "utf" in (self._stream.encoding or "utf-8").lower() else text.translate(PLAIN)
+
+    def _styled(self, text: str, style: str) -> str:
+        return f"\x1b[{CODES[style]}m{text}\x1b[0m" if self._colour and style else text
+
+    def _now(self) -> tuple[int, int]:
+        """(columns, rows) of the terminal; some do not know theirs."""
+        try:
+            columns, rows = os.get_terminal_size(self._stream.fileno())
+        except OSError:
+            columns = rows = 0
+        return (columns or 80, rows or 24)
+
+    def _mine(self) -> bool:
+        return in_front(self._stream.fileno())
+
+    def _may_write(self) -> bool:
+        """The terminal is ours and takes something: with Ctrl-S it would keep the whole run waiting."""
+        return self._mine() and bool(select([], [self._stream], [], 0)[1])
+
+    def _lay_aside(self) -> None:
+        """In a signal handler: past the stream, which may be in the middle of a write."""
+        away, self._shown, self._painted = self._away(), [], 0.0
+        if away and self._may_write():
+            os.write(self._stream.fileno(), away.encode())
+
+    # ------------------------------------------------------------ keys
+
+    def _press(self, run: Run, key: str) -> None:
+        sure, self._skip, self._answer = self._skip, "", ""
+        try:
+            if key == "p":
+                self._pause(run)
+            elif key == "s":
+                self._leave_out(run, sure)
+            elif key == "q":
+                run.control.stop(now=False)
+            elif key == "?":
+                self._help = not self._help
+        except RalphError as error:
+            self._say(str(error))
+
+    def _pause(self, run: Run) -> None:
+        if not run.control.resume():
+            run.control.pause("asked for with the key p")
+
+    def _leave_out(self, run: Run, sure: str) -> None:
+        """The first press names what would be lost, the second does it."""
+        task, text = skippable(run.history)
+        if not task:
+            self._say("Nothing is at work that could be skipped.")
+        elif sure == task:
+            run.control.skip(task)
+            self._say(f"Skipped: “{text}” is left out of this run, its box stays empty.")
+        else:
+            self._skip = task
+            self._say(f"Skip “{one_line(text, 40)}”? s again: yes. Any other key: no.")
+
+    def _say(self, text: str) -> None:
+        self._answer, self._said = text, time.monotonic()
+
+
+def skippable(history: History) -> tuple[str, str]:
+    """The task that the key s is about, and its text: that of the oldest agent at work, else the one waited for."""
+    for one in history.running.values():
+        if one.state in BEFORE:
+            return one.task, sentence(one.text)
+    waiting = history.waiting
+    return (waiting.task, sentence(waiting.task)) if waiting and waiting.task else ("", "")
+
+
+def facts(run: Run) -> Facts:
+    """What no event tells."""
+    history, settings = run.history, run.settings
+    leaves = [task for task in run.seen.tasks if task.leaf] if run.seen else []
+    open_ones = [task for task in leaves if not task.done]
+    parked = sum(task.fields.parked is not None for task in open_ones)
+    done = len(leaves) - len(open_ones)
+    return Facts(
+        done, parked, len(open_ones) - parked, run.seconds, settings.max_time,
+        history.attempts, settings.max_iterations, history.tokens, run.max_tokens, history.cost, run.max_cost,
+        about=history.about, pausing=run.control.paused() is not None, stopping=run.control.stop_asked() or "",
+    )  # fmt: skip

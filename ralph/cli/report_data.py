@@ -1,0 +1,130 @@
+"""What `ralph report` and `ralph explain` share: the journal as it is told, and what only git and the logs know."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import fields, is_dataclass, replace
+from enum import Enum
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ralph.cli.locate import Where, diary, look
+from ralph.errors import RalphError
+from ralph.git.client import Git
+from ralph.git.repository import Repo
+from ralph.state.events import GateRan
+from ralph.state.report import told
+from ralph.state.report_model import Result, Told, Try
+from ralph.text import clean, mask, secrets_of, tail
+
+MOST_READ = 65_536  # bytes of the end of a log, of the beginning of a prompt
+MOST_LINES, MOST_CHARS = 40, 4000  # of a log that is shown
+MOST_STAT = 4000
+Value = TypeVar("Value")
+
+
+def known(asked: str | None) -> tuple[Where, Repo, Told]:
+    """The place and what its journal tells. Refused where there is none."""
+    where = look(asked)
+    if where.repo is None:
+        raise RalphError("this is no git repository: there is no diary", "Go to where ralph was started.")
+    if where.damaged:
+        raise RalphError(where.damaged, "`ralph audit` reads git instead.", where=str(diary(where.repo)))
+    steps = ((one.time, one.run, one.event) for one in where.entries if one.event is not None)
+    found = told(steps, alive=where.holder is not None)
+    if not found.runs:
+        raise RalphError("there was no run yet", "Start one: `ralph`.")
+    return where, where.repo, found
+
+
+def prd_of(where: Where, repo: Repo) -> str:
+    """The PRD as the journal names it; "" where it lies outside."""
+    try:
+        return where.path.resolve().relative_to(repo.root.resolve()).as_posix()
+    except ValueError:
+        return ""
+
+
+def width() -> int:
+    """Of the terminal; 80 where there is none."""
+    return shutil.get_terminal_size((80, 24)).columns
+
+
+def with_stat(git: Git, one: Try) -> Try:
+    """With what it changed, where git still has it."""
+    base, work = (f"{one.commit}^", one.commit) if one.commit else (one.base, one.work)
+    if not (base and work):
+        return one
+    words = ("diff", "--stat", "--no-color", "--no-ext-diff", base, work, "--")
+    out = git.repo(*words, ok=(0, 128)).decode(errors="replace")
+    return replace(one, stat=out if len(out) <= MOST_STAT else "…\n" + out[-MOST_STAT:])
+
+
+def with_logs(repo: Repo, one: Try) -> Try:
+    """With its prompt, and the end of what its red gates printed, where the files are still there."""
+    folder = repo.state / "runs" / one.run
+    logs: dict[str, str] = {}
+    for gate in one.gates:
+        if not (gate.ok or gate.none) and (text := _end(folder / _log_name(one, gate))):
+            logs[gate.command] = text
+    return replace(one, logs=tuple(logs.items()), prompt=_beginning(folder / f"{one.n}.prompt.md"))
+
+
+def _log_name(one: Try, gate: GateRan) -> str:
+    """Gates are numbered in order; those of an attempt that was judged again have the numbers that they had."""
+    order = list(dict.fromkeys(each.command for each in one.gates if each.base_tests == gate.base_tests))
+    return f"{one.n}.gate-{order.index(gate.command) + 1}{'-base' if gate.base_tests else ''}.log"
+
+
+def _end(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - MOST_READ))
+            return tail(clean(file.read().decode(errors="replace")), MOST_LINES, MOST_CHARS)
+    except OSError:
+        return ""
+
+
+def _beginning(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return file.read(MOST_READ).decode(errors="replace")
+    except OSError:
+        return ""
+
+
+def safe(value: Value) -> Value:
+    """The value with every text in it cleaned and without secrets."""
+    secrets = secrets_of(os.environ)
+    return _each(value, lambda text: mask(clean(text), secrets))  # type: ignore[no-any-return]
+
+
+def _each(value: Any, change: Callable[[str], str]) -> Any:
+    if isinstance(value, Enum):
+        return value
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, tuple):
+        return tuple(_each(one, change) for one in value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return replace(value, **{one.name: _each(getattr(value, one.name), change) for one in fields(value)})
+    return value
+
+
+def facts(one: Try) -> dict[str, Any]:
+    """An attempt for programs."""
+    return {
+        "n": one.n, "run": one.run, "task": one.task, "attempt": one.attempt, "purpose": one.purpose or None,
+        "agent": one.agent or None, "begun": one.begun, "ended": one.ended or None, "result": one.result.value,
+        "how": one.how or None, "false_claim": one.false_claim,
+        "findings": [{"kind": found.what.value, "text": found.text, "rejects": found.rejects}
+                     for found in one.findings],
+        "gates": [{"command": gate.command, "ok": gate.ok, "seconds": gate.seconds, "none": gate.none,
+                   "timed_out": gate.timed_out, "base_tests": gate.base_tests} for gate in one.gates],
+        "seconds": one.seconds, "tokens": one.tokens, "cost": one.cost, "about": one.about,
+        "base": one.base or None,
+        "work": one.work or None, "commit": one.commit or None, "reason": one.reason or None,
+        "move": one.move or None, "counted": one.counted if one.result is not Result.ACCEPTED else None,
+    }  # fmt: skip

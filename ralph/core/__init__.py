@@ -1,1 +1,0 @@
-"""Decides. Pure: no disk, no clock, no process."""

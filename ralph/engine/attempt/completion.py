@@ -1,0 +1,89 @@
+"""Tick and memory entry, put in place before the gates run, and taken out on red."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ralph.engine.attempt import prd_edits as settling
+from ralph.engine.attempt.prd_edits import Settled
+from ralph.engine.context import Run
+from ralph.immutable import immutable
+from ralph.memory import archive
+from ralph.memory import file as memory
+from ralph.model import Prd, Task
+from ralph.package_data import template
+from ralph.prd import document as prd
+from ralph.state.events import Placed
+from ralph.text import clean, one_line
+
+
+@immutable
+class Placing:
+    """PRD and memory file as the commit will hold them, and what to put back on red."""
+
+    new: Mapping[str, bytes]
+    old: Mapping[str, bytes | None]
+    also: tuple[Task, ...] = ()  # parents ticked with the task
+
+
+def place(run: Run, n: int, task: Task, settled: Settled, old_memory: bytes | None, entry: str) -> Placing | None:
+    """Put tick and memory entry in place, before the gates run. None: the task is gone from the PRD."""
+    found = prd.find(task, run.seen or settled.prd, settled.prd)
+    if found is None:
+        return None
+    also = tuple(parent for parent in prd.parents_done_with(settled.prd, found.id) if not parent.fields.checks)
+    ticked = prd.tick(settled.prd, found.id)
+    ticked = prd.with_boxes(ticked, [parent.id for parent in also], done=True)
+    new = {run.paths.prd: ticked.data}
+    old: dict[str, bytes | None] = {run.paths.prd: settled.prd.data}
+    if run.paths.memory:
+        old[run.paths.memory] = left = run.papers.read(run.paths.memory)
+        whole = remembered(run, ticked, old_memory, left, task, entry)
+        new[run.paths.memory] = whole
+        _archive(run, whole, new, old)
+    run.note(Placed(n, tuple(new)))
+    run.papers.swap(run.paths.prd, settled.prd.data, ticked.data)
+    for path, content in new.items():
+        if path != run.paths.prd:
+            run.papers.swap(path, old[path], content)
+    run.wrote = ticked.data
+    return Placing(new, old, also)
+
+
+def _archive(run: Run, whole: bytes, new: dict[str, bytes], old: dict[str, bytes | None]) -> None:
+    """Where the log has grown long its old entries go to a file beside it, unless that is somebody's own."""
+    path = archive.beside(run.paths.memory)
+    older = run.papers.read(path)
+    shorter, longer = archive.compact(whole, run.settings.memory_size, older)
+    if longer is None or longer == older:
+        return
+    strange = older is not None and not run.git.blob_at(run.tip, path)
+    if not strange and path not in run.git.ignored([path]):
+        new[run.paths.memory], new[path], old[path] = shorter, longer, older
+
+
+def take_out(run: Run, placing: Placing) -> None:
+    """The gates are red: take out what was placed. What a person saved meanwhile stays, but for the tick."""
+    settling.untick(run, prd.parse(placing.old[run.paths.prd] or b"", run.paths.prd))
+    for path, content in placing.new.items():
+        if path != run.paths.prd:
+            run.papers.swap(path, content, placing.old[path])
+    run.wrote = placing.old[run.paths.prd] or b""
+
+
+def name(task: Task) -> str:
+    """A task in one line, with its written id."""
+    return task.text if not task.written or task.text.startswith(task.id) else f"{task.id} {task.text}"
+
+
+def merged(run: Run, base: bytes | None, left: bytes | None) -> tuple[bytes | None, tuple[str, ...]]:
+    """The memory file with what an agent may add, and what of its edit is dropped."""
+    return memory.merge_agent(base, left, starter=template("memory"), secrets=run.secrets)
+
+
+def remembered(run: Run, now: Prd, base: bytes | None, left: bytes | None, task: Task, entry: str) -> bytes:
+    """The memory file with what the agent may add, the new entry and the next tasks."""
+    kept = left if run.paths.memory in task.fields.files else merged(run, base, left)[0]
+    still = (one for one in now.tasks if one.leaf and not one.done and one.fields.parked is None)
+    queue = [one_line(clean(name(one)), 120) for one in still]
+    return memory.record(kept, starter=template("memory"), entry=entry, queue=queue)

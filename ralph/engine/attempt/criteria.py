@@ -1,0 +1,60 @@
+"""Criteria of a task that are shown to be met: their boxes are ticked in the commit of the task."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ralph.engine import commit as record
+from ralph.engine.attempt.completion import Placing
+from ralph.engine.context import Run
+from ralph.errors import RalphError
+from ralph.model import Criterion, GateResult, Prd, Task
+from ralph.prd import criteria
+from ralph.prd import document as prd
+from ralph.text import clean, one_line
+
+
+def open_criteria(run: Run, task: Task, placing: Placing) -> tuple[Criterion, ...]:
+    """What a reviewer may confirm: the criteria of the task as they stood there when it started."""
+    placed = _placed(run, placing)
+    start = run.seen or placed
+    found = prd.find(task, start, placed)
+    return criteria.to_confirm(placed, found.id, start) if placed.criteria and found else ()
+
+
+def confirm(
+    run: Run, task: Task, placing: Placing, results: Sequence[GateResult], by_reviewer: Sequence[Criterion]
+) -> Placing:  # fmt: skip
+    """Tick what a check of this attempt or the reviewer showed to be met. The commit gets the same bytes."""
+    placed = _placed(run, placing)
+    asked = open_criteria(run, task, placing)
+    above = [one for parent in placing.also for one in criteria.to_confirm(placed, parent.id, run.seen or placed)]
+    proven = criteria.proven((*asked, *above), results)
+    met = tuple(one for one in (*asked, *above) if one in proven or one in by_reviewer)
+    if not met:
+        return placing
+    new = prd.confirm(placed, met, placed).data
+    run.papers.edit(run.paths.prd, lambda fresh: _ticked(run, met, placed, fresh))
+    run.wrote = new
+    placing = replace(placing, new={**placing.new, run.paths.prd: new})
+    record.stage_papers(run.git, run.papers, placing.new)
+    _tell(run, task, met, len(asked) + len(above))
+    return placing
+
+
+def _placed(run: Run, placing: Placing) -> Prd:
+    return prd.parse(placing.new[run.paths.prd], run.paths.prd)
+
+
+def _ticked(run: Run, met: Sequence[Criterion], placed: Prd, fresh: bytes | None) -> bytes | None:
+    """Also in what a person saved meanwhile, where the same criteria stand there."""
+    try:
+        return fresh if fresh is None else prd.confirm(prd.parse(fresh, run.paths.prd), met, placed).data
+    except RalphError:
+        return fresh
+
+
+def _tell(run: Run, task: Task, met: Sequence[Criterion], of: int) -> None:
+    names = "; ".join(f"“{one_line(clean(one.text), 60)}”" for one in met)
+    run.say(f"{len(met)} of {of} open criteria of {one_line(clean(task.id), 40)} are confirmed: {names}.")

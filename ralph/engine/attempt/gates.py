@@ -1,0 +1,74 @@
+"""The project's own gates, run on exactly what would be recorded; what they write is taken back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ralph.engine.context import Run
+from ralph.errors import Exit, RalphError
+from ralph.git import restore as undo
+from ralph.git.index import scan, stage, write_tree
+from ralph.git.workspace import Workspace
+from ralph.model import Gate, GateResult
+from ralph.state.events import GateRan, GateStarted
+from ralph.text import clean, mask, one_line
+from ralph.verify import gates
+
+
+class GatesInterruptedError(RalphError):
+    """Ctrl-C, or the end of the run's time, while gates ran."""
+
+
+def gates_on_the_index(
+    run: Run, commands: Sequence[Gate], n: int, *, base_tests: bool = False
+) -> tuple[GateResult, ...]:  # fmt: skip
+    """Run them where the work is; with `gates_in = "clean"` in a fresh worktree that holds what the index holds."""
+    if run.settings.gates_in != "clean":
+        return run_gates(run, commands, n, base_tests=base_tests)
+    from ralph.engine.parallel import worktree_setup as fitting
+
+    tree = write_tree(run.git)
+    with fitting.fresh(run) as place:
+        fitting.renew(place, run.git.commit(tree, [run.tip], "what the gates see"))
+        try:
+            return run_gates(place, commands, n, base_tests=base_tests)
+        finally:
+            run.history = place.history
+
+
+def run_gates(run: Run, commands: Sequence[Gate], n: int, *, base_tests: bool = False) -> tuple[GateResult, ...]:
+    """Run all of them, in order; each with the time limit of the run."""
+    results = []
+    for number, gate in enumerate(commands, 1):
+        log = run.folder / f"{n}.gate-{number}{'-base' if base_tests else ''}.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        run.tell(GateStarted(n, one_line(clean(gate.command), 200)))
+        result = gates.run(gate, cwd=run.here, env=run.environment(), timeout=run.settings.gate_timeout, log=log,
+                           stop=lambda: run.hurried, secrets=run.secrets)  # fmt: skip
+        if run.hurried:
+            raise GatesInterruptedError("interrupted while the gates ran", code=Exit.INTERRUPTED)
+        result = replace(result, tail=mask(clean(result.tail), run.secrets))
+        results.append(result)
+        (run.nothing.add if result.none else run.nothing.discard)(gate.command)
+        run.note(GateRan(n, one_line(clean(gate.command), 200), result.ok, round(result.seconds, 3), result.none,
+                         result.timed_out, base_tests))  # fmt: skip
+    return tuple(results)
+
+
+def take_back_writes(run: Run, space: Workspace | None) -> tuple[str, ...]:
+    """What the gates wrote: tracked files are restored (held by a ref first), new ones are left and named."""
+    tree = write_tree(run.git)
+    now = scan(run.git)
+    changed = [path for path in now.changed if path not in run.paths.both]  # people write there, at any time
+    stage(run.git, changed)
+    wrote = run.git.changes(tree, write_tree(run.git)) if changed else ()
+    if wrote and space is not None:
+        held = run.git.commit(
+            write_tree(run.git), [space.before.commit], f"what the gates of attempt {space.n} wrote"
+        )
+        run.git.update_refs(f"update {space.ref}/gates {held}")
+    undo.restore(run.git, wrote)
+    known = set(space.before.untracked) if space is not None else set()
+    new = tuple(path for path in now.untracked if path not in known and path not in run.paths.both)
+    return (*(change.path for change in wrote), *new)

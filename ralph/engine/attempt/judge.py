@@ -1,0 +1,255 @@
+"""Judge what an attempt left, with the project's own gates, and build the commit of what is accepted."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+from ralph import paths as sensitive
+from ralph.engine import commit as record
+from ralph.engine.attempt.completion import Placing, merged, place, take_out
+from ralph.engine.attempt.criteria import confirm, open_criteria
+from ralph.engine.attempt.gates import gates_on_the_index, take_back_writes
+from ralph.engine.attempt.prd_edits import Settled, untick_after_gates
+from ralph.engine.attempt.run_agent import protected
+from ralph.engine.context import Run
+from ralph.errors import RalphError
+from ralph.git import restore as undo
+from ralph.git.freeze import Frozen
+from ralph.git.index import lend_index
+from ralph.git.workspace import Workspace
+from ralph.immutable import immutable
+from ralph.model import Criterion, Evidence, Finding, Gate, Rules, Stopped, Task, Verdict, What
+from ralph.state.attempt import CHECK
+from ralph.state.events import Judged, Publishing
+from ralph.text import clean, mask, one_line
+from ralph.verify import gate_config as guarded
+from ralph.verify import rules as verdict
+
+
+@immutable
+class Judgement:
+    """The verdict; `placing` is set where it accepts: PRD and memory file are then in place."""
+
+    verdict: Verdict
+    evidence: Evidence
+    placing: Placing | None = None
+
+
+def judge(run: Run, space: Workspace, task: Task, frozen: Frozen, settled: Settled, stopped: Stopped) -> Judgement:
+    """First the rules that cost nothing, then the gates on exactly what would be recorded."""
+    commands = run.gates_for(task)
+    rules = rules_for(run, task, commands)
+    base_memory = run.base_memory()
+    evidence = gather(run, space, task, frozen, settled, stopped, base_memory)
+    early = verdict.before_gates(evidence, rules)
+    if not early.accepted:
+        return Judgement(early, evidence)
+    entry = _log_entry(task)
+    placing = place(run, space.n, task, settled, base_memory, entry)
+    if placing is None:
+        gone = Finding(What.GONE, f"Its task is gone from {run.paths.prd}: nothing is ticked.")
+        return Judgement(Verdict((gone,)), evidence)
+    met: tuple[Criterion, ...] = ()
+    try:
+        evidence = _with_gates(run, space, evidence, rules, commands, placing)
+        final = verdict.judge(evidence, rules)
+        if final.accepted and run.settings.review_with and frozen.changes:
+            findings, met = _reviewed(run, space, task, frozen, evidence, placing)
+            final = Verdict((*final.findings, *findings))
+    except RalphError:
+        take_out(run, placing)
+        raise
+    if final.accepted:
+        return Judgement(final, evidence, confirm(run, task, placing, evidence.gates, met))
+    take_out(run, placing)
+    return Judgement(final, evidence)
+
+
+def early(
+    run: Run, space: Workspace, task: Task, frozen: Frozen, settled: Settled, stopped: Stopped
+) -> Verdict:  # fmt: skip
+    """What the rules say that need no gate: a rejection here is one, an acceptance is none yet."""
+    rules = rules_for(run, task, run.gates_for(task))
+    evidence = gather(run, space, task, frozen, settled, stopped, run.base_memory())
+    return verdict.before_gates(evidence, rules)
+
+
+def names(run: Run, task: Task, path: str) -> bool:
+    """Whether the task's Files name a path."""
+    return bool(task.fields.files) and sensitive.matches(run.patterns(task.fields.files), path)
+
+
+def rules_for(run: Run, task: Task, commands: Sequence[Gate]) -> Rules:
+    """What this attempt is held against: all of it read from the base."""
+    words = {word for gate in commands for word in _words(gate.command)}
+    return Rules(
+        scope=run.patterns(task.fields.files),
+        protected=protected(run, task),
+        prd=run.paths.prd,
+        memory=run.paths.memory,
+        text=f"{task.text}\n{task.body}",
+        tracked=run.git.tracked(run.tip, [_in_repository(run, word) for word in words]),
+        baseline=run.red,
+        standing=frozenset(gate.command for gate in run.gates if gate.command not in run.nothing),
+        checks=frozenset(task.fields.checks),
+        strict=run.settings.strict,
+        only_checked=run.history.current is not None and run.history.current.purpose == CHECK,
+    )
+
+
+def _words(command: str) -> list[str]:
+    try:
+        return shlex.split(command)
+    except ValueError:
+        return command.split()
+
+
+def _in_repository(run: Run, word: str) -> str:
+    path = Path(word) if Path(word).is_absolute() else run.here / word
+    try:
+        return str((path.parent.resolve() / path.name).relative_to(run.root))
+    except (ValueError, OSError):
+        return ""
+
+
+def gather(run: Run, space: Workspace, task: Task, frozen: Frozen, settled: Settled, stopped: Stopped,
+           base_memory: bytes | None) -> Evidence:  # fmt: skip
+    """Everything but the gates."""
+    left = run.papers.read(run.paths.memory) if run.paths.memory else None
+    changed = left != base_memory
+    own = run.paths.memory in task.fields.files
+    dropped = merged(run, base_memory, left)[1] if changed and not own else ()
+    configs = [change for change in frozen.changes if guarded.is_gate_config(change.path)]
+    return Evidence(
+        base=space.before.base,
+        work=frozen.work,
+        stopped=stopped,
+        changes=frozen.changes,
+        commits=frozen.commits,
+        prd=settled.edit,
+        memory_changed=changed,
+        memory_dropped=dropped,
+        rewritten=frozen.rewritten,
+        hidden=frozen.hidden,
+        obstacles=frozen.obstacles,
+        config=frozen.config,
+        refs=frozen.refs,
+        untracked=frozen.untracked,
+        stash=frozen.stash,
+        texts={c.path: (run.git.blob(_id(c.old_blob)), run.git.blob(_id(c.new_blob))) for c in configs},
+    )
+
+
+def _id(blob: str) -> str:
+    return blob if blob.strip("0") else ""
+
+
+# ---------------------------------------------------------------- gates
+
+
+def _with_gates(run: Run, space: Workspace, evidence: Evidence, rules: Rules, commands: Sequence[Gate],
+                placing: Placing) -> Evidence:  # fmt: skip
+    record.stage_papers(run.git, run.papers, placing.new)
+    lend_index(run.git)
+    if not commands:
+        return evidence
+    results = gates_on_the_index(run, commands, space.n)
+    wrote = take_back_writes(run, space)
+    untick_after_gates(run, placing.new[run.paths.prd])
+    evidence = replace(evidence, gates=results, gate_wrote=wrote)
+    restored = verdict.tests_to_restore(evidence, rules)
+    red = [one for one in results if not (one.ok or one.none or one.gate.command in rules.baseline)]
+    if red or not restored:
+        return evidence
+    changes = [change for change in evidence.changes if change.path in restored]
+    undo.restore(run.git, changes)
+    again = gates_on_the_index(run, commands, space.n, base_tests=True)
+    take_back_writes(run, space)
+    untick_after_gates(run, placing.new[run.paths.prd])
+    undo.restore(run.git, [change.backwards for change in changes])
+    return replace(evidence, base_tests=again)
+
+
+def _reviewed(
+    run: Run, space: Workspace, task: Task, frozen: Frozen, evidence: Evidence, placing: Placing
+) -> tuple[list[Finding], tuple[Criterion, ...]]:  # fmt: skip
+    """What a second agent has against it, and which criteria it confirms. It can only read; what it wrote all
+    the same is taken back."""
+    from ralph.engine.attempt import review as reviewing
+
+    try:
+        return reviewing.look(run, space, task, frozen, evidence.gates, open_criteria(run, task, placing))
+    finally:
+        take_back_writes(run, space)
+        untick_after_gates(run, placing.new[run.paths.prd])
+
+
+# ---------------------------------------------------------------- the commit
+
+
+def build_commit(run: Run, task: Task, frozen: Frozen, judged: Judgement, placing: Placing, parent: str) -> str:
+    """The finished commit; no ref moves. The index holds the work with PRD and memory file in place."""
+
+    def message(tree: str) -> record.Message:
+        trailers = [("Ralph-Task", _trailer(one.id)) for one in (task, *placing.also)]
+        trailers += [
+            ("Ralph-Run", run.id),
+            ("Ralph-Attempt", str(run.history.tallies[task.id].tried + 1)),
+            ("Ralph-Agent", run.worker(task).name if frozen.changes else "none"),
+            ("Ralph-Gates", gates_trailer(judged)),
+            ("Ralph-Tree", tree),
+        ]
+        commits = [replace(one, body=mask(clean(one.body), run.secrets)) for one in frozen.commits]
+        return record.Message(run.subject(task), trailers, commits)
+
+    return record.build_task(run.git, run.papers, parent, placing.new, message)
+
+
+def gates_trailer(judged: Judgement) -> str:
+    """The gates that proved it, or `none`; and what the task was allowed to change of them."""
+    proved = [one_line(clean(result.gate.command), 120) for result in judged.evidence.gates if result.ok]
+    excused = [one_line(clean(result.gate.command), 120) + " (red before)" for result in judged.evidence.gates
+               if not result.ok and not result.none]  # fmt: skip
+    allowed = [
+        one_line(f.text, 160) for f in judged.verdict.findings if f.what is What.GATE_FILES and not f.rejects
+    ]
+    return "; ".join((*(proved or (["none"] if not excused else [])), *excused, *allowed))
+
+
+def _trailer(text: str) -> str:
+    return one_line(clean(text), 120)
+
+
+def _log_entry(task: Task) -> str:
+    day = datetime.now().astimezone().strftime("%Y-%m-%d")
+    text = one_line(clean(task.text), 120)
+    return f"{day} {text}" if not task.written or text.startswith(task.id) else f"{day} {task.id} {text}"
+
+
+def build_hand_edit(run: Run, settled: Settled, task: Task) -> str:
+    """A commit before the task's: what people changed in the PRD while it ran."""
+    return record.build_paper(
+        run.git,
+        tip=run.tip,
+        path=run.paths.prd,
+        content=settled.prd.data,
+        message=f"docs(prd): changed while {_trailer(task.id)} ran\n",
+    )
+
+
+def publish(run: Run, n: int, commit: str, held: str, remembered: bytes | None) -> None:
+    """One compare-and-swap; the ref that held the work goes with it."""
+    event = Publishing(n, commit, run.tip)
+    record.publish(run.git, run.note, branch=run.branch, event=event, drop=[held] if held else [])
+    run.tip = commit
+    run.memory = (commit, remembered) if run.paths.memory else run.memory
+    lend_index(run.git)
+
+
+def event(n: int, frozen: Frozen, verdict: Verdict) -> Judged:
+    findings = tuple((one.what.value, one.text, one.rejects) for one in verdict.findings)
+    return Judged(n, verdict.accepted, frozen.work, findings)

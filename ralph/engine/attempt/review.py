@@ -1,0 +1,67 @@
+"""A second agent looks at the work, with fresh context and before it is recorded: one more gate.
+
+What it answers is a finding like any other. No readable answer is no answer: that is said, and the gates decide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ralph.agents.selection import Worker, named
+from ralph.agents.session import session
+from ralph.engine.attempt import prompt as briefing
+from ralph.engine.attempt.monitor import Follower
+from ralph.engine.attempt.run_agent import sandboxed, written
+from ralph.engine.context import Run
+from ralph.git.freeze import Frozen
+from ralph.git.workspace import Workspace
+from ralph.model import Criterion, Finding, GateResult, Stopped, Task, What
+from ralph.package_data import templates
+from ralph.state.events import Reviewed
+from ralph.text import clean, mask, one_line
+from ralph.verify import review_answer as review
+from ralph.verify.review_answer import Review
+
+MOST_DIFF = 200_000  # characters of the diff that the reviewer gets
+
+
+def look(
+    run: Run, space: Workspace, task: Task, frozen: Frozen, results: tuple[GateResult, ...],
+    criteria: Sequence[Criterion] = (),
+) -> tuple[list[Finding], tuple[Criterion, ...]]:  # fmt: skip
+    """What the reviewer has against the work, and which criteria it confirms. It may have written: the caller takes
+    that back."""
+    worker = named(run.settings.review_with)
+    end = _asked(run, space, task, worker, _question(run, task, frozen, results, criteria))
+    answer = review.read_answer(end.said) if end.well else Review(None)
+    text = one_line(mask(clean(" ".join(answer.problems)), run.secrets), 400)
+    run.note(Reviewed(
+        space.n, worker.name, answer.ok, text, round(end.seconds, 3), end.tokens, end.cost, end.about
+    ))  # fmt: skip
+    if answer.ok is None:
+        run.say(f"The reviewer {worker.name} gave no readable answer: the gates alone decide.", loud=True)
+    if answer.ok is not False:
+        return [], tuple(one for number, one in enumerate(criteria, 1) if number in answer.met)
+    said = [mask(clean(one), run.secrets) for one in answer.problems]
+    first = one_line(said[0], 200) if said else "it gave no reason"
+    return [Finding(What.REVIEW, f"The reviewer {worker.name} refused it: {first}", "\n".join(said))], ()
+
+
+def _question(
+    run: Run, task: Task, frozen: Frozen, results: tuple[GateResult, ...], criteria: Sequence[Criterion]
+) -> str:  # fmt: skip
+    words = ("diff", "--no-color", "--no-ext-diff", "--no-textconv", run.tip, frozen.tree)
+    diff = run.git.tree(*words).decode(errors="replace")
+    cut = diff if len(diff) <= MOST_DIFF else f"{diff[:MOST_DIFF]}\n... {len(diff) - MOST_DIFF} characters more"
+    texts = [one.text for one in criteria]
+    return briefing.ask_review(
+        templates(), task=task, diff=cut, gates=results, secrets=run.secrets, criteria=texts
+    )  # fmt: skip
+
+
+def _asked(run: Run, space: Workspace, task: Task, worker: Worker, question: str) -> Stopped:
+    path = written(run, space.n, question, "review")
+    env = {**run.environment(), **session.NONINTERACTIVE, "RALPH_PROMPT_FILE": str(path), "RALPH_RUN_ID": run.id}
+    with sandboxed(run, run.launch(worker, read_only=True), worker, env) as launch:
+        follower = Follower(run, space.n, task, worker)
+        return follower.follow(launch, env, path, run.folder / f"{space.n}.review.log", run.settings.task_timeout)

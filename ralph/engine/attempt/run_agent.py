@@ -1,0 +1,163 @@
+"""Brief an agent and let it work: the prompt, the environment, the sandbox."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ralph.agents import sandbox
+from ralph.agents.selection import Worker
+from ralph.agents.session import session
+from ralph.engine.attempt import prompt as briefing
+from ralph.engine.attempt.monitor import Follower
+from ralph.engine.attempt.prd_edits import names_paper
+from ralph.engine.context import Run
+from ralph.git import workspace
+from ralph.git.poll import looking
+from ralph.git.workspace import Workspace
+from ralph.memory import file as memory
+from ralph.model import Launch, Prd, Stopped, Task
+from ralph.package_data import templates
+from ralph.state.events import AgentStopped, Chosen, WorkspaceReady
+from ralph.text import clean, mask, one_line
+
+
+def begin(run: Run, task: Task, purpose: str = "", work: str = "") -> Workspace:
+    """Choose it, in the journal, and give it its place; `work` is the unfinished work that it goes on from."""
+    return prepare(run, choose(run, task, purpose), work)
+
+
+def choose(run: Run, task: Task, purpose: str = "") -> int:
+    """Note that it is tried now; returns the number of the attempt."""
+    n = run.history.n + 1
+    run.note(Chosen(n, task.id, one_line(clean(task.text)), run.tally(task).tried + 1, run.tip, purpose))
+    return n
+
+
+def prepare(run: Run, n: int, work: str = "") -> Workspace:
+    """Give a chosen attempt its place."""
+    space = workspace.prepare(
+        run.git, run.id, n, run.stands_on, run.tip, run.paths, run.before, run.just_scanned()
+    )  # fmt: skip
+    run.before = space.before
+    run.note(WorkspaceReady(n, space.before.commit, space.before.unsaved, carried=bool(work)))
+    if work and (lost := workspace.carry(run.git, space, work, run.paths)):
+        run.say(f"Changed meanwhile, so the unfinished work of these is left out: {', '.join(lost[:5])}", loud=True)
+    return space
+
+
+def brief(run: Run, task: Task, prd: Prd, n: int) -> Path:
+    """Write the prompt; returns its file (0600)."""
+    tally, note = run.tally(task), run.control.note_for(task.id)
+    rules = memory.rules(run.base_memory())
+    text = briefing.brief(
+        templates(),
+        task=task,
+        parents=parents(prd, task),
+        gates=run.gates_for(task),
+        rules=rules,
+        protected=(*task.fields.protected, *run.settings.protected),
+        prd_name=run.paths.prd,
+        memory_name=run.paths.memory,
+        attempt=tally.tried + 1,
+        previous=run.last_failure(task),
+        secrets=run.secrets,
+        note=note,
+        handover=tally.note if tally.work else "",
+    )
+    return written(run, n, text)
+
+
+def written(run: Run, n: int, text: str, name: str = "prompt") -> Path:
+    """A prompt's file."""
+    path = run.folder / f"{n}.{name}.md"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch(0o600)
+    path.write_text(text, encoding="utf-8", errors="replace")
+    return path
+
+
+def parents(prd: Prd, task: Task) -> tuple[Task, ...]:
+    """The tasks around this one, outermost first."""
+    by_id = {one.id: one for one in prd.tasks}
+    found: list[Task] = []
+    above = task.parent
+    while above is not None and above in by_id:
+        found.insert(0, by_id[above])
+        above = by_id[above].parent
+    return tuple(found)
+
+
+def let_work(run: Run, space: Workspace, task: Task, prompt: Path, *, read_only: bool = False) -> Stopped:
+    """Start the agent and follow it to its end."""
+    settings, worker = run.settings, run.worker(task)
+    env = _environment(run, task, prompt)
+    with looking(run.git) as looker, sandboxed(run, run.launch(worker, read_only=read_only), worker, env) as launch:
+        follower = Follower(
+            run, space.n, task, worker, looker=looker, known=space.before.untracked, protected=protected(run, task)
+        )
+        wall = task.fields.timeout or settings.task_timeout
+        return follower.follow(launch, env, prompt, run.folder / f"{space.n}.log", wall)
+
+
+@contextmanager
+def sandboxed(run: Run, launch: Launch, worker: Worker, env: Mapping[str, str]) -> Iterator[Launch]:
+    """The launch, in a sandbox where one is wanted; its /tmp is gone afterwards."""
+    if run.settings.sandbox == "off" or not sandbox.wanted(run.settings.sandbox):
+        yield launch
+        return
+    where, folder = run.git.where, run.git.where.state / "tmp" / "sandbox"
+    try:
+        argv = sandbox.wrap(
+            launch.argv, {**env, **launch.env}, root=where.root, here=run.here, git_dir=where.git_dir,
+            common=where.common, home_paths=worker.agent.HOME, extra=run.settings.sandbox_paths, tmp=folder,
+        )  # fmt: skip
+        yield replace(launch, argv=argv)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def protected(run: Run, task: Task) -> tuple[str, ...]:
+    """What this task may not change, as patterns of the repository."""
+    always = (*run.settings.protected, *memory.rules(run.base_memory()).protected)
+    return (*run.patterns(task.fields.protected), *always)
+
+
+def _environment(run: Run, task: Task, prompt: Path) -> Mapping[str, str]:
+    tally = run.history.tallies[task.id]
+    return {
+        **run.environment(),
+        **session.NONINTERACTIVE,
+        "RALPH_PROMPT_FILE": str(prompt),
+        "RALPH_TASK_ID": task.id,
+        "RALPH_RUN_ID": run.id,
+        "RALPH_ATTEMPT": str(tally.tried + 1),
+    }
+
+
+def told(run: Run, n: int, end: Stopped) -> AgentStopped:
+    """How it ended, for the journal: enough to judge the attempt after a crash."""
+    failure = end.failure
+    kind, message, resets = (failure.kind.value, failure.text, failure.resets_at) if failure else ("", "", None)
+    named = tuple(path for path in sorted(run.paths.both) if names_paper(end, path))
+    kept = {
+        "said": end.said,
+        "tail": end.tail,
+        "actions": end.actions,
+        "names": named,
+        "output": end.output,
+        "detail": end.detail,
+    }
+    shown = {name: _masked(value, run.secrets) for name, value in kept.items()}
+    return AgentStopped(n, end.why.value, end.code, round(end.seconds, 3), end.tokens, end.cost, end.ended, kind,
+                        mask(message, run.secrets), resets, **shown, about=end.about)  # fmt: skip
+
+
+def _masked(value: Any, secrets: tuple[str, ...]) -> Any:
+    if isinstance(value, str):
+        return mask(value, secrets)
+    return tuple(mask(one, secrets) for one in value) if isinstance(value, tuple) else value

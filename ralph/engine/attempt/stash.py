@@ -1,0 +1,151 @@
+"""What became of the stash list during an attempt: vanished entries come back, stash content in work is found."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ralph.engine.context import Run
+from ralph.git import restore as undo
+from ralph.git import stash
+from ralph.git.freeze import Frozen
+from ralph.git.stash_match import match
+from ralph.git.workspace import Workspace
+from ralph.model import Change, StashChange, StashEntry, StashMatch
+from ralph.state.other_checkouts import SCRATCH, scratch
+from ralph.text import clean, one_line
+
+
+def settle(run: Run, space: Workspace, task: str, frozen: Frozen) -> Frozen:
+    """Put vanished stash entries back, tell what appeared, and return the evidence with the frozen work.
+
+    Safe to repeat: the ref that holds the entries goes last.
+    """
+    then, now = space.stash, stash.note(run.git)
+    if not then.entries and then.signature is not None and then.signature == now.signature:
+        return frozen
+    change = _change(run, space, task, frozen, now)
+    listed = stash.put_back(run.git, then.entries, change.gone)
+    _hold(run, space, change)
+    frozen = _untracked_back(run, space, frozen, change)
+    _tell(run, task, change, listed)
+    if then.entries:
+        run.git.drop_ref(f"{space.ref}/stash")
+    return replace(frozen, stash=change)
+
+
+def at_recovery(run: Run, ref: str, wip: str) -> stash.Noted:
+    """The list as it was before an attempt that was cut off: what its ref holds, else all that it did not make."""
+    held = stash.held(run.git, ref)
+    if held is None:
+        held = tuple(entry for entry in stash.entries(run.git) if _branch(entry) != wip)
+    return stash.Noted(held)
+
+
+def _branch(entry: StashEntry) -> str:
+    return f"refs/heads/{entry.branch}"
+
+
+def _is_agents(entry: StashEntry) -> bool:
+    """Whether it was made on the branch of an attempt."""
+    return _branch(entry).startswith(SCRATCH)
+
+
+def _change(run: Run, space: Workspace, task: str, frozen: Frozen, now: stash.Noted) -> StashChange:
+    then = space.stash.entries
+    known, listed = {entry.sha for entry in then}, {entry.sha for entry in now.entries}
+    new = tuple(entry for entry in now.entries if entry.sha not in known)
+    gone = tuple(entry for entry in then if entry.sha not in listed)
+    passed = _passed(run, space, now, known | listed)
+    own = _own(run, space, task)
+    others = [entry for entry in (*new, *passed) if _is_agents(entry) and _branch(entry) not in own]
+    asked = [*(entry for entry in then if _branch(entry) not in own), *others]
+    return StashChange(
+        new=tuple(entry for entry in new if not run.apart or _branch(entry) == space.wip),
+        gone=tuple(entry for entry in gone if _goes_back(run, entry)),
+        lost=() if frozen.changes else tuple(entry for entry in passed if _branch(entry) == space.wip),
+        matches=_matches(run, asked, frozen.changes, listed),
+    )
+
+
+def _own(run: Run, space: Workspace, task: str) -> frozenset[str]:
+    """The branches of this attempt and of earlier ones at the same task."""
+    tally = run.history.tallies.get(task)
+    return frozenset((space.wip, *(scratch(run.id, n) for n in (tally.numbers if tally else ()))))
+
+
+def _goes_back(run: Run, entry: StashEntry) -> bool:
+    """An entry of another attempt that goes on meanwhile comes and goes as that attempt wants."""
+    return not _is_agents(entry) or (not run.apart and _branch(entry).startswith(f"{SCRATCH}{run.id}-"))
+
+
+def _passed(run: Run, space: Workspace, now: stash.Noted, known: set[str]) -> tuple[StashEntry, ...]:
+    """Entries that came and went meanwhile: two agents in worktrees may have popped each other's."""
+    then = space.stash
+    if not then.since or (now.signature is not None and now.signature == then.signature):
+        return ()
+    return stash.passing(run.git, then.since, known)
+
+
+def _matches(
+    run: Run, asked: Sequence[StashEntry], changes: Sequence[Change], listed: set[str]
+) -> tuple[StashMatch, ...]:
+    if not changes or not asked:
+        return ()
+    contents = stash.contents(run.git, asked)
+    found = (
+        match(entry, contents.get(entry.sha, ()), changes, run.git.blob, gone=entry.sha not in listed)
+        for entry in asked
+    )
+    return tuple(one for one in found if one.paths)
+
+
+def _hold(run: Run, space: Workspace, change: StashChange) -> None:
+    """Entries that are in no list any more, and matter to somebody, are held by a ref."""
+    back = {entry.sha for entry in change.gone}
+    matter = [one.entry for one in change.matches if one.gone and one.entry.sha not in back]
+    for entry in (*matter, *change.lost):
+        run.git.make_ref(f"refs/ralph/{space.run}/saved/stash/{entry.sha[:12]}", entry.sha)
+
+
+def _untracked_back(run: Run, space: Workspace, frozen: Frozen, change: StashChange) -> Frozen:
+    """Untracked files of before that are only in a new entry now (`git stash -u`) come back into the checkout."""
+    missing = {path for path in frozen.untracked if not os.path.lexists(run.root / path)} - {*space.before.unsaved}
+    if run.apart or not missing or not change.new:
+        return frozen
+    stashed = {path: new for files in stash.contents(run.git, change.new).values() for path, _, new in files}
+    back = [one for one in frozen.left if one.path in missing and stashed.get(one.path) == one.old_blob]
+    if back:
+        undo.restore(run.git, back)
+        undo.restore_untracked(run.git, space.before)
+    names = {one.path for one in back}
+    return replace(frozen, untracked=tuple(path for path in frozen.untracked if path not in names))
+
+
+# ---------------------------------------------------------------- told
+
+
+def _tell(run: Run, task: str, change: StashChange, listed: Sequence[StashEntry]) -> None:
+    if change.gone:
+        entries = "1 entry" if len(change.gone) == 1 else f"{len(change.gone)} entries"
+        run.say(f"{entries} vanished from the stash list while {task} ran. ralph put back "
+                f"{_names(change.gone, listed)}. If you dropped it yourself, run `git stash drop` again.",
+                loud=True)  # fmt: skip
+    if change.new:
+        run.say(f"New in the stash list since {task} started: {_names(change.new, listed)}. ralph keeps it.")
+    for entry in change.lost:
+        ref = f"refs/ralph/{run.id}/saved/stash/{entry.sha[:12]}"
+        run.say(f"The stash entry {label(entry)} of {task} is no longer in the list. {ref} keeps it.")
+
+
+def _names(entries: Sequence[StashEntry], listed: Sequence[StashEntry]) -> str:
+    shown = [label(entry, listed) for entry in entries[:5]]
+    return ", ".join(shown) + (f" and {len(entries) - 5} more" if len(entries) > 5 else "")
+
+
+def label(entry: StashEntry, listed: Sequence[StashEntry] = ()) -> str:
+    """`stash@{1} (message)`, or the commit where it is in no list."""
+    place = next((i for i, other in enumerate(listed) if other.sha == entry.sha), None)
+    name = entry.sha[:9] if place is None else f"stash@{{{place}}}"
+    return f"{name} ({one_line(clean(entry.message), 60)})"

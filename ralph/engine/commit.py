@@ -1,0 +1,127 @@
+"""The one place that publishes: builds commits out of sight, then moves the branch once.
+
+A result is a finished commit before any ref that people see changes. A crash leaves the old state or the new one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+
+from ralph.errors import Exit, RalphError
+from ralph.files import edit_file, read
+from ralph.git.client import Git, GitError
+from ralph.git.fast_forward import bring
+from ralph.git.index import fill, lend_index, stage, tree_with, write_tree
+from ralph.immutable import immutable
+from ralph.model import Commit
+from ralph.state.events import Publishing
+
+Content = bytes | None
+TRAILER = re.compile(r"^(?=[A-Za-z][A-Za-z-]*:)")
+CO_AUTHOR = re.compile(r"^co-authored-by:\s*(\S.*<[^<>\n]+>)\s*$", re.IGNORECASE)
+LONGEST_BODY = 8_000
+
+
+@immutable
+class Message:
+    """What a task's commit says. `trailers` are (key, value) in order; values are one line each."""
+
+    subject: str
+    trailers: Sequence[tuple[str, str]]
+    commits: Sequence[Commit] = ()
+
+    def text(self) -> str:
+        """Subject, what the agent's own commits said, and exactly one last block of trailers.
+
+        Lines of the agent's that look like trailers are indented: a proof can't be forged.
+        """
+        bodies = [commit.body for commit in reversed(self.commits)]
+        block = [*_co_authors(bodies), *(f"{key}: {value}" for key, value in self.trailers)]
+        said = _quoted("\n\n".join(bodies))[:LONGEST_BODY].rstrip()
+        return "\n\n".join(part for part in (self.subject, said, "\n".join(block)) if part) + "\n"
+
+
+def _quoted(body: str) -> str:
+    kept = (line for line in body.splitlines() if not CO_AUTHOR.match(line))
+    return "\n".join(TRAILER.sub("  ", line) for line in kept)
+
+
+def _co_authors(bodies: Sequence[str]) -> list[str]:
+    found = (match[1] for body in bodies for line in body.splitlines() if (match := CO_AUTHOR.match(line)))
+    return [f"Co-authored-by: {who}" for who in dict.fromkeys(found)]
+
+
+class Papers:
+    """The files that ralph writes in the checkout: changed by exchange, staged as they were meant."""
+
+    def __init__(self, git: Git) -> None:
+        self._git = git
+        self._spare = git.where.state / "tmp"
+
+    def read(self, path: str) -> Content:
+        return read(self._git.where.root / path)
+
+    def edit(self, path: str, change: Callable[[Content], Content]) -> Content:
+        return edit_file(self._git.where.root / path, change, self._spare)
+
+    def put(self, path: str, content: Content) -> None:
+        """Give the file this content, whatever it holds."""
+        self.edit(path, lambda _: content)
+
+    def swap(self, path: str, old: Content, new: Content) -> Content:
+        """Change `old` into `new`; anything else that is found there stays. Returns what the file holds."""
+        return self.edit(path, lambda found: new if found == old else found)
+
+
+def stage_papers(git: Git, papers: Papers, placed: Mapping[str, bytes]) -> None:
+    """Take the placed content into the index, and nothing that a person saved over it meanwhile."""
+    stage(git, placed)
+    for path, content in placed.items():
+        if papers.read(path) != content:
+            git.tree("update-index", "--add", "--cacheinfo", f"100644,{git.put(path, content)},{path}")
+
+
+def build_task(
+    git: Git, papers: Papers, tip: str, placed: Mapping[str, bytes], message: Callable[[str], Message]
+) -> str:
+    """The commit of an accepted task on `tip`: the work that the index holds, with PRD and memory file."""
+    if any(papers.read(path) != content for path, content in placed.items()):
+        stage_papers(git, papers, placed)
+    tree = write_tree(git)
+    return git.commit(tree, [tip], message(tree).text(), sign=True)
+
+
+def build_paper(git: Git, *, tip: str, path: str, content: bytes, message: str) -> str:
+    """A commit on `tip` that changes one file only."""
+    tree = tree_with(git, tip, {path: ("100644", git.put(path, content))})
+    return git.commit(tree, [tip], message, sign=True)
+
+
+def publish(git: Git, tell: Callable[[Publishing], object], *, branch: str, event: Publishing,
+            drop: Sequence[str] = ()) -> None:  # fmt: skip
+    """Note it, then move the branch: one compare-and-swap. `drop` are refs that go in the same transaction."""
+    tell(event)
+    lines = [f"update {branch} {event.commit} {event.parent}", *(f"delete {ref}" for ref in drop)]
+    try:
+        git.update_refs(*lines)
+    except GitError as error:
+        raise RalphError(
+            f"{branch.removeprefix('refs/heads/')} was moved by somebody else while a commit was being published",
+            f"Look at it with `git log {branch.removeprefix('refs/heads/')}`, then run the same command again "
+            f"({error.stderr.splitlines()[0] if error.stderr else error.what}).",
+            code=Exit.STOPPED,
+        ) from error
+
+
+def settle(git: Git, tip: str, papers: Sequence[str] = ()) -> None:
+    """Make both indexes equal to the tip; the work tree already is.
+
+    Where the user may have changes of their own, only what differs follows; `papers` are not brought along by it.
+    """
+    if git.beside:
+        bring(git, git.beside, tip, papers)
+        git.beside = tip
+        return
+    fill(git, tip)
+    lend_index(git)

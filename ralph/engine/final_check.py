@@ -1,0 +1,127 @@
+"""At the end of a run in worktrees: the gates once more, in a fresh checkout of the tip.
+
+There only what git has, and the set-up makes, can let them pass; files that git ignores may have helped before.
+Red: the commit that broke it is found by bisection, reverted, and its task is open again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ralph.engine import commit as record
+from ralph.engine import linked_sources as linked
+from ralph.engine import prd_file as paper
+from ralph.engine.attempt.gates import run_gates
+from ralph.engine.context import Run
+from ralph.engine.parallel import merge_queue as door
+from ralph.engine.parallel import worktree_setup as fitting
+from ralph.engine.parking import park
+from ralph.errors import RalphError
+from ralph.git.index import tree_with
+from ralph.git.merge import join
+from ralph.model import Finding, GateResult, Prd, Stopped, Task, What, Why
+from ralph.prd import document as prd
+from ralph.state.events import Moved, Publishing, Reopened
+from ralph.text import clean, one_line
+
+NO_CULPRIT = "They are red there already before the first task of this run: is a set-up missing (`--setup CMD`)?"
+
+
+def prove(run: Run) -> bool:
+    """False: a task is open again, so there is more to do. True: the tip is green, or a human has to look."""
+    if run.proven == run.tip or not (run.gates and _commits(run)):
+        return True
+    run.say("The gates once more, in a fresh checkout of all that was accepted.")
+    try:
+        with fitting.fresh(run) as place:
+            fitting.renew(place, run.tip)
+            linked.refuse(place, run.gates)
+            red = _red(run, place, run.tip)
+            culprit = _culprit(run, place, red) if red else ""
+    except RalphError as error:
+        run.say(f"It could not be tried: {error.what}. {error.now}", loud=True)
+        return True
+    run.proven = run.tip
+    if red is None:
+        return True
+    if not culprit:
+        run.say(f"Red in a fresh checkout: {red.gate.command}. {NO_CULPRIT}", loud=True, detail=red.tail)
+        return True
+    return not _reopen(run, culprit, red)
+
+
+def _red(run: Run, place: Run, commit: str) -> GateResult | None:
+    """The first gate that fails at a commit, but for those that were red before the run."""
+    fitting.renew(place, commit)
+    place.look_for_gates()
+    results = run_gates(place, place.gates, 0)
+    return next((one for one in results if not (one.ok or one.none or one.gate.command in run.red)), None)
+
+
+def _commits(run: Run) -> list[str]:
+    """The commits of this run on the branch, oldest first."""
+    words = ("rev-list", "--first-parent", "--reverse", "-F", f"--grep=Ralph-Run: {run.id}", run.tip)
+    return run.git.repo(*words).decode().split()
+
+
+def _culprit(run: Run, place: Run, red: GateResult) -> str:
+    """The first commit at which that gate is red; "" where it was red before all of them."""
+    commits = _commits(run)
+    good, bad = -1, len(commits) - 1
+    if _fails(run, place, f"{commits[0]}^", red):
+        return ""
+    while bad - good > 1:
+        middle = (good + bad) // 2
+        if _fails(run, place, commits[middle], red):
+            bad = middle
+        else:
+            good = middle
+    return commits[bad]
+
+
+def _fails(run: Run, place: Run, commit: str, red: GateResult) -> bool:
+    found = _red(run, place, run.git.sha(commit))
+    return found is not None and found.gate.command == red.gate.command
+
+
+# ---------------------------------------------------------------- taking it back
+
+
+def _reopen(run: Run, commit: str, red: GateResult) -> bool:
+    """Revert it and empty its box. False where that needs a human, which is said."""
+    now = paper.read(run)
+    names = run.git.trailers(commit, "Ralph-Task")
+    tasks = [task for task in now.tasks if task.id in names]
+    joined = join(run.git, commit, f"{commit}^", run.tip, run.paths.both)
+    why = f"Red in a fresh checkout since commit {commit[:9]}: {red.gate.command}."
+    if not tasks or joined.clashes:
+        reason = joined.clashes[0].why if joined.clashes else "it is no task of this PRD"
+        run.say(f"{why} It can't be reverted by itself: {reason}.", loud=True, detail=red.tail)
+        return False
+    leaf = tasks[-1]
+    again = leaf.id in run.history.reopened
+    for task in tasks:
+        run.note(Reopened(task.id, one_line(clean(task.text)), why, commit))
+    _revert(run, commit, joined.tree, now, tasks)
+    finding = Finding(What.GATE, f"{why} Something that git does not have made it pass before.", red.tail)
+    run.failed[leaf.id] = ((finding,), Stopped(Why.EXITED, 0, ended=True))
+    if again:
+        open_now = next(task for task in paper.read(run).tasks if task.id == leaf.id)
+        park(run, open_now, f"{why} This is the second time.")
+    return True
+
+
+def _revert(run: Run, commit: str, tree: str, now: Prd, tasks: Sequence[Task]) -> None:
+    """One commit that takes the work back and empties the boxes."""
+    ids, old = [task.id for task in tasks], run.tip
+    after = prd.with_boxes(now, ids, done=False)
+    subject = run.git.repo("log", "-1", "--format=%s", commit).decode(errors="replace").strip()
+    text = f'Revert "{one_line(clean(subject), 100)}"\n\nThis reverts commit {commit}.\n\n'
+    message = f"{text}Ralph-Run: {run.id}\nRalph-Move: reopen\n"
+    blob = run.git.put(run.paths.prd, after.data)
+    new = run.git.commit(tree_with(run.git, tree, {run.paths.prd: ("100644", blob)}), [old], message, sign=True)
+    files = ((run.paths.prd, run.git.blob_at(old, run.paths.prd), ""),)
+    record.publish(run.git, run.note, branch=run.branch, event=Publishing(0, new, old, files))
+    run.tip = new
+    door.bring_here(run, old, new, lambda fresh: prd.with_boxes(fresh, ids, done=False))
+    run.note(Moved(f'Revert "{one_line(clean(subject), 60)}"', new))

@@ -1,0 +1,96 @@
+"""The door through which finished work comes onto ralph's branch, one at a time, and then into the checkout."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ralph.engine import commit as record
+from ralph.engine.attempt.completion import Placing
+from ralph.engine.context import Run
+from ralph.errors import Exit, RalphError
+from ralph.git.fast_forward import bring
+from ralph.git.merge import merge_texts
+from ralph.immutable import immutable
+from ralph.model import Change, Prd, Task
+from ralph.prd import document as prd
+from ralph.state.events import Publishing, Recorded
+
+
+@immutable
+class Built:
+    """A commit that is ready to be published, and what goes with it."""
+
+    commit: str
+    held: str  # the ref of the work, which goes
+    placing: Placing
+    nothing: frozenset[str]  # commands that had nothing to run
+    proved: bool = True  # a gate or a Check passed
+
+
+def hold_tip(run: Run) -> None:
+    """Nobody else moved the branch, and the checkout still stands on it. RalphError, which stops the run."""
+    head, commit = run.git.head()
+    name = run.branch.removeprefix("refs/heads/")
+    if head != run.branch:
+        there = head.removeprefix("refs/heads/") or commit[:9]
+        cure = f"Go back with `git switch {name}`, then run the same command again: it goes on from there."
+        raise RalphError(f"the checkout was switched to {there} while agents worked", cure, code=Exit.STOPPED)
+    if commit != run.tip:
+        cure = f"Look at it with `git log {name}`. Where it is right, the same command goes on from there."
+        what = f"{name} was moved from {run.tip[:9]} to {commit[:9]} while agents worked, and not by ralph"
+        raise RalphError(what, cure, code=Exit.STOPPED)
+
+
+def publish(run: Run, n: int, task: Task, built: Built) -> None:
+    """Move the branch once, bring the checkout along, note it."""
+    old, placing = run.tip, built.placing
+    event = Publishing(n, built.commit, old)
+    record.publish(run.git, run.note, branch=run.branch, event=event, drop=[built.held] if built.held else [])
+    run.tip = built.commit
+    run.memory = (built.commit, placing.new.get(run.paths.memory)) if run.paths.memory else run.memory
+    ticked = (task.id, *(one.id for one in placing.also))
+    bring_here(run, old, built.commit, lambda fresh: prd.with_boxes(fresh, ticked, done=True))
+    run.accepted += 1
+    run.failed.pop(task.id, None)
+    run.note(Recorded(n, task.id, built.commit, ticked[1:], built.proved))
+    run.control.forget(task.id)
+
+
+def bring_here(run: Run, old: str, new: str, again: Callable[[Prd], Prd], *, cut_off: bool = False) -> None:
+    """The checkout goes from one commit to the next. What people changed in it stays; safe to repeat.
+
+    `again` makes the change of the PRD on a version that somebody edited meanwhile. `cut_off`: it was begun before.
+    """
+    papers = {one.path: one for one in run.git.changes(old, new) if one.path in run.paths.both}
+    kept = bring(run.git, old, new, papers, cut_off=cut_off)
+    run.git.beside = new
+    for change in papers.values():
+        _bring_paper(run, change, old, new, again)
+    if kept:
+        names = ", ".join(kept[:5]) + (", ..." if len(kept) > 5 else "")
+        run.say(f"Changed in this checkout, so it stays as it is here: {names}", loud=True)
+
+
+def _bring_paper(run: Run, change: Change, old: str, new: str, again: Callable[[Prd], Prd]) -> None:
+    """PRD or memory file: the new text where nobody edited it, else the same change made to the edited one."""
+    path = change.path
+    before = run.git.checked_out(old, path) if change.status != "A" else None
+    after = run.git.checked_out(new, path) if change.status != "D" else None
+
+    def edit(found: bytes | None) -> bytes | None:
+        if found in (before, after):
+            return after
+        if path == run.paths.prd:
+            return _changed(run, found, again)
+        return merge_texts(run.git, found or b"", before or b"", after or b"", union=True)[0]
+
+    run.papers.edit(path, edit)
+    if path == run.paths.prd:
+        run.wrote = after or b""
+
+
+def _changed(run: Run, found: bytes | None, again: Callable[[Prd], Prd]) -> bytes | None:
+    try:
+        return again(prd.parse(found or b"", run.paths.prd)).data
+    except RalphError:
+        return found  # a person is in the middle of an edit: the commit holds the change

@@ -1,0 +1,54 @@
+"""Give a task to a human: the reason in the PRD, and a review file with everything needed to decide."""
+
+from __future__ import annotations
+
+from ralph.engine import prd_file as paper
+from ralph.engine import recovery_policy as recovery
+from ralph.engine.context import Ending, Run
+from ralph.engine.review_file import dossier
+from ralph.errors import Exit, RalphError
+from ralph.model import Task
+from ralph.prd import schedule as plan
+from ralph.state import journal
+from ralph.state.attempt_facts import AttemptFacts, attempts_of
+from ralph.state.events import Parked
+from ralph.text import clean, one_line
+
+STATS = 3  # attempts whose `git diff --stat` is shown: the newest
+
+
+def park(run: Run, task: Task, reason: str, question: str = "") -> Ending | None:
+    """Park it; tasks that do not depend on it go on. An Ending where too many failed alike."""
+    told = f"It asks: {one_line(clean(question))}" if question else reason
+    try:
+        _keep_review(run, task, reason, question)
+    except RalphError as error:
+        run.say(f"Its review file could not be written: {error.what}.", loud=True)
+    try:
+        paper.park(run, task, told)
+    except RalphError as error:
+        run.skipped.add(task.id)
+        run.say(f"{error.what}. It is left out of this run instead of parked. {error.now}", loud=True)
+    run.note(Parked(task.id, one_line(clean(task.text)), told, run.tip))
+    left = plan.choose(paper.read(run), skip=run.left_out, only=run.settings.only) is not None
+    alike = recovery.stop_after(run.history.alike, left=left)
+    return Ending(Exit.STOPPED, alike.reason) if alike else None
+
+
+def _keep_review(run: Run, task: Task, reason: str, question: str) -> None:
+    events = [entry.event for entry in journal.read(run.state / "journal.jsonl") if entry.event is not None]
+    known = attempts_of(task.id, events)
+    tried = [one.n for one in known if not one.purpose]
+    details = {tried[-1]: run.failed[task.id][0]} if tried and task.id in run.failed else {}
+    stats = {one.n: _stat(run, one) for one in known[-STATS:] if one.work}
+    whole = attempts_of(task.id, events, details=details, stats=stats)
+    branch = run.branch.removeprefix("refs/heads/")
+    text = dossier(
+        task, whole, reason=reason, question=question, prd_name=run.paths.prd, branch=branch, secrets=run.secrets
+    )
+    run.control.keep_review(task.id, text)
+
+
+def _stat(run: Run, one: AttemptFacts) -> str:
+    words = ("diff", "--stat", "--no-color", "--no-ext-diff", one.base, one.work)
+    return run.git.repo(*words, ok=(0, 128)).decode(errors="replace")

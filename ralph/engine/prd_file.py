@@ -1,0 +1,167 @@
+"""The PRD while ralph works: read afresh, with what people typed meanwhile, and changed by exchange."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+from ralph.engine import commit as record
+from ralph.engine.context import Run
+from ralph.errors import Exit, RalphError
+from ralph.model import Prd, Task
+from ralph.prd import document as prd
+from ralph.prd import schedule as plan
+from ralph.state.events import Moved, Publishing
+from ralph.text import clean, mask, one_line
+
+QUIET = 10.0  # seconds: a task that was not there before starts when nobody has typed for so long
+
+
+def read(run: Run) -> Prd:
+    """The PRD as it is now. Edits by hand become a commit of their own."""
+    data = run.papers.read(run.paths.prd)
+    if data is None:
+        raise RalphError(
+            f"{run.paths.prd} is gone", "Put it back, then run the same command again.", code=Exit.STOPPED
+        )
+    last = run.seen
+    now = last if last is not None and last.data == data else prd.parse(data, run.paths.prd)
+    if run.seen is None:
+        run.known = frozenset(task.id for task in now.tasks)
+    elif data != run.wrote:
+        run.edited = changed_at(run)
+        now = _tick_again(run, now)
+    if run.seen is None or data != run.wrote:
+        commit_hand_edit(run, now.data)
+    run.seen, run.wrote = now, now.data
+    if time.time() - run.edited >= QUIET:
+        run.known |= {task.id for task in now.tasks}
+    return now
+
+
+def changed_at(run: Run) -> float:
+    try:
+        return (run.root / run.paths.prd).stat().st_mtime
+    except OSError:
+        return time.time()
+
+
+def _tick_again(run: Run, now: Prd) -> Prd:
+    """An editor that saves its old buffer empties boxes: ticked again once. A second time it means: do it again."""
+    once = emptied_once(run, now)
+    if not once:
+        return now
+    data = run.papers.edit(run.paths.prd, lambda fresh: with_ticks(run, once, fresh)) or b""
+    tell_ticked_again(run, once)
+    return prd.parse(data, run.paths.prd)
+
+
+def emptied_once(run: Run, now: Prd) -> list[Task]:
+    """Boxes that were ticked in this run, are empty, and were not ticked again yet."""
+    return [one for one in now.tasks if one.id in run.history.ticked - run.history.again and not one.done]
+
+
+def with_ticks(run: Run, tasks: list[Task], fresh: bytes | None) -> bytes | None:
+    """The PRD with these boxes ticked; as it is where it can't be read."""
+    now = parsed(run, fresh)
+    return fresh if now is None else prd.with_boxes(now, [task.id for task in tasks], done=True).data
+
+
+def tell_ticked_again(run: Run, tasks: list[Task]) -> None:
+    """In the journal, so that it happens once; and to people."""
+    for task in tasks:
+        run.note(Moved(f"ticked again: {one_line(clean(task.text), 60)}", "", why=task.id))
+    run.say(
+        "A box that ralph ticked in this run was empty again, as when an editor saves an old buffer: "
+        "it is ticked again. Empty it once more to have the task done again."
+    )
+
+
+def commit_hand_edit(run: Run, data: bytes, subject: str = "docs(prd): edited by hand") -> None:
+    """A commit of the PRD alone, on the tip. The work tree is not touched."""
+    _commit(run, run.paths.prd, data, subject)
+
+
+def first_reading(run: Run, now: Prd) -> None:
+    """What was edited or written by hand before the run: a commit of its own for each of the two files."""
+    run.seen, run.wrote, run.known = now, now.data, frozenset(task.id for task in now.tasks)
+    for path, topic in ((run.paths.prd, "prd"), (run.paths.memory, "memory")):
+        data = run.papers.read(path) if path else None
+        known = run.git.blob_at(run.tip, path) if data is not None else ""
+        if data is not None and run.git.put(path, data) != known:
+            _commit(run, path, data, f"docs({topic}): edited by hand" if known else f"docs({topic}): add")
+
+
+def _commit(run: Run, path: str, data: bytes, subject: str) -> None:
+    if run.git.put(path, data) == run.git.blob_at(run.tip, path):
+        return  # only the line ends differ, and git's rules give them back
+    commit = record.build_paper(run.git, tip=run.tip, path=path, content=data, message=subject + "\n")
+    event = Publishing(0, commit, run.tip)
+    record.publish(run.git, run.note, branch=run.branch, event=event)
+    run.tip = commit
+    record.settle(run.git, commit, (run.paths.prd, run.paths.memory))
+    run.note(Moved(subject, commit))
+
+
+def park(run: Run, task: Task, reason: str) -> str:
+    """Write the reason under the task: a commit of its own, which is returned ("" where nothing changed)."""
+    told = mask(clean(reason), run.secrets)
+    subject = f"chore(prd): park {one_line(clean(task.id), 40)}"
+    return _move(run, task, lambda fresh: prd.park(fresh, task.id, told), "park", subject, told)
+
+
+def split(run: Run, task: Task, lines: Sequence[str]) -> tuple[str, tuple[str, ...]]:
+    """Write smaller tasks under a task: a commit of its own. Returns it and the new ids."""
+    before = {one.id for one in prd.parse(run.papers.read(run.paths.prd) or b"", run.paths.prd).tasks}
+    subject = f"chore(prd): split {one_line(clean(task.id), 40)}"
+    commit = _move(run, task, lambda fresh: prd.add_subtasks(fresh, task.id, lines), "split", subject)
+    after = prd.parse(run.papers.read(run.paths.prd) or b"", run.paths.prd).tasks
+    new = tuple(one.id for one in after if one.parent == task.id and one.id not in before)
+    run.known |= set(new)
+    return commit, new
+
+
+def _move(
+    run: Run, task: Task, change: Callable[[Prd], Prd], word: str, subject: str, body: str = ""
+) -> str:  # fmt: skip
+    """An edit of the PRD that is ralph's own: a commit with a trailer that says so."""
+
+    def edit(found: bytes | None) -> bytes | None:
+        fresh = prd.parse(found or b"", run.paths.prd)
+        there = any(one.id == task.id for one in fresh.tasks)
+        return change(fresh).data if there else found
+
+    old = run.papers.read(run.paths.prd)
+    new = edit(old)
+    if old is None or new is None or new == old:
+        return ""
+    if old != run.wrote:
+        commit_hand_edit(run, old)  # a revert of the move must not take a person's words along
+    said = f"{one_line(body)}\n\n" if body else ""
+    message = f"{subject}\n\n{said}Ralph-Run: {run.id}\nRalph-Move: {word}\n"
+    commit = record.build_paper(run.git, tip=run.tip, path=run.paths.prd, content=new, message=message)
+    event = Publishing(0, commit, run.tip, ((run.paths.prd, run.git.put(run.paths.prd, old), ""),))
+    record.publish(run.git, run.note, branch=run.branch, event=event)
+    run.tip = commit
+    run.wrote = run.papers.edit(run.paths.prd, edit) or b""
+    record.settle(run.git, commit, (run.paths.prd, run.paths.memory))
+    run.note(Moved(subject, commit))
+    return commit
+
+
+def wait_for_quiet(run: Run, now: Prd) -> bool:
+    """Only tasks that were just typed are left: wait until nobody has typed for a while. True: look again."""
+    if plan.choose(now, skip=run.left_out, only=run.settings.only) is None:
+        return False
+    while (left := run.edited + QUIET - time.time()) > 0 and not run.hurried:
+        time.sleep(min(left, 0.2))
+    run.known |= {task.id for task in now.tasks}
+    return True
+
+
+def parsed(run: Run, data: bytes | None) -> Prd | None:
+    """The tasks in there; None where it is gone or can't be read."""
+    try:
+        return prd.parse(data, run.paths.prd) if data is not None else None
+    except RalphError:
+        return None

@@ -1,0 +1,290 @@
+"""What is asked before the first task. Each question refuses with a sentence and a cure; none changes anything."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from ralph import paths as sensitive
+from ralph.agents import sandbox
+from ralph.agents.selection import named
+from ralph.config import AGENTS, Settings
+from ralph.engine.attempt.gates import run_gates
+from ralph.engine.attempt.prd_edits import untick_after_gates
+from ralph.engine.context import Run
+from ralph.errors import RalphError
+from ralph.git import freeze as examine
+from ralph.git import restore as undo
+from ralph.git.index import fill, refresh, scan, split, stage, write_tree
+from ralph.memory import file as memory
+from ralph.model import GateResult, Prd, Task
+from ralph.prd import document as prd
+from ralph.prd import schedule as plan
+from ralph.state import other_checkouts as beside
+from ralph.state.events import Noted
+from ralph.text import clean, one_line
+from ralph.verify import gates
+
+LARGE = 1_000_000  # bytes: a larger file that git does not track is not saved before an attempt
+SHOWN = 20  # files that a refusal lists
+
+BUSY = {
+    "MERGE_HEAD": ("a merge", "git merge --abort"),
+    "CHERRY_PICK_HEAD": ("a cherry-pick", "git cherry-pick --abort"),
+    "REVERT_HEAD": ("a revert", "git revert --abort"),
+    "rebase-merge": ("a rebase", "git rebase --abort"),
+    "rebase-apply": ("a rebase", "git rebase --abort"),
+    "BISECT_LOG": ("a bisect", "git bisect reset"),
+}
+
+
+def checked_prd(run: Run) -> Prd:
+    """The PRD as it is now, if it can be worked through."""
+    now = prd.parse(run.papers.read(run.paths.prd) or b"", run.settings.prd)
+    prd.check(now, run.settings.prd)
+    return now
+
+
+# ---------------------------------------------------------------- the repository
+
+
+def refuse_states(run: Run) -> None:
+    """An unborn or detached HEAD, ralph's scratch branch, an operation in progress, a held index."""
+    branch, commit = run.git.head()
+    if not commit:
+        raise RalphError("there is no commit yet", "Make one: `git add -A && git commit -m start`.")
+    for name, (what, abort) in BUSY.items():
+        if (run.git.where.git_dir / name).exists():
+            raise RalphError(f"{what} is in progress", f"Finish it, or give it up with `{abort}`.")
+    if not branch:
+        raise RalphError("HEAD is detached: commits would belong to no branch", "Run `git switch -c NAME` first.")
+    if branch.startswith(beside.SCRATCH):
+        raise RalphError("HEAD is on ralph's scratch branch, and the journal that knows why is gone",
+                         "Look at `git branch`, then e.g. `git symbolic-ref HEAD refs/heads/main`.")  # fmt: skip
+    if (run.git.where.git_dir / "index.lock").exists():
+        raise RalphError("another git process holds the index (.git/index.lock)",
+                         "Wait for it; if none runs, delete that file.")  # fmt: skip
+
+
+def refuse_branch_name(run: Run) -> None:
+    """A name for --branch that git would not take, or that is one of ralph's own."""
+    name = run.settings.branch
+    if not name:
+        return
+    known = run.git.repo("check-ref-format", "--branch", name, ok=(0, 1, 128)).decode(errors="replace").strip()
+    if known != name:
+        raise RalphError(f"`{name}` can't be the name of a branch", "For example: `--branch ralph/PRD`.")
+    if name.startswith("ralph-wip/"):
+        raise RalphError("branches under ralph-wip/ are ralph's own scratch branches", "Take another name.")
+
+
+def refuse_ignored(run: Run) -> None:
+    """A PRD that git ignores can't hold proof. An ignored memory file is not written."""
+    ignored = run.git.ignored(run.paths.both)
+    if run.paths.prd in ignored:
+        raise RalphError(
+            f"git ignores {run.paths.prd}", "Take it out of .gitignore: its ticks are part of the history."
+        )
+    if run.paths.memory in ignored:
+        run.tell(Noted(f"git ignores {run.paths.memory}: it is left alone.", loud=True))
+        run.paths = examine.Papers(run.paths.prd)
+
+
+def refuse_agents(run: Run) -> None:
+    """An agent that an open task or --review-with names, and that is not there."""
+    if run.settings.review_with:
+        named(run.settings.review_with)
+    for task in checked_prd(run).tasks:
+        name = task.fields.agent.partition(":")[0].strip()
+        if task.done or not name:
+            continue
+        if name not in AGENTS:
+            shown = one_line(clean(name), 40)
+            run.tell(Noted(f"No agent is called {shown}: {run.workers[0].name} does {task.id}."))
+            continue
+        try:
+            named(task.fields.agent)
+        except RalphError as error:
+            raise RalphError(error.what, error.now, where=f"{run.settings.prd}:{task.line}") from None
+
+
+def refuse_memory(run: Run) -> None:
+    """A memory file with conflict markers; one that can't be written is only told."""
+    data = run.papers.read(run.paths.memory) if run.paths.memory else None
+    if memory.conflicted(data):
+        what = "a merge left its conflict markers here"
+        raise RalphError(what, "Resolve them, then start again.", where=run.paths.memory)
+    if why := memory.unwritable(data):
+        run.tell(Noted(f"{run.paths.memory} gets no queue and no log. {why}", loud=True))
+
+
+def refuse_sandbox(run: Run) -> None:
+    """A sandbox that was asked for and can't be, or paths in it that are not there."""
+    if sandbox.wanted(run.settings.sandbox):
+        sandbox.extra_paths(run.settings.sandbox_paths, run.root, Path.home())
+
+
+def refuse_sparse(run: Run) -> None:
+    if run.git.config.get("core.sparsecheckout", ["false"])[-1].lower() in ("true", "yes", "on", "1", ""):
+        raise RalphError("this is a sparse checkout: files of the repository are missing here",
+                         "Run `git sparse-checkout disable`, or start ralph in a full clone.")  # fmt: skip
+
+
+def refuse_dirty(run: Run) -> None:
+    """Uncommitted changes of tracked files, staged or not; repositories inside the repository."""
+    fill(run.git, run.git.sha("HEAD"))
+    refresh(run.git)
+    now = scan(run.git)
+    if run.settings.at_once:
+        if dirty := sorted(set(now.changed) - run.paths.both):
+            run.tell(
+                Noted(f"Not committed, so agents do not see it, and it stays as it is: {', '.join(dirty[:5])}")
+            )
+        return
+    staged = split(run.git.repo("diff-index", "--cached", "--name-only", "-z", "HEAD", "--"))
+    if dirty := sorted({*now.changed, *staged} - run.paths.both - run.git.unseen):
+        raise RalphError(f"tracked files have uncommitted changes: {len(dirty)}{_listed(dirty)}",
+                         "Commit them, unfinished work on a branch of its own. Then start again.")  # fmt: skip
+    if nested := [path for path in now.untracked if path.endswith("/")]:
+        raise RalphError(f"{nested[0]} is a git repository inside this one: git can't record what changes in it",
+                         "Move it out, add it as a submodule, or put it into .gitignore.")  # fmt: skip
+    if large := [path for path in now.untracked if _large(run.root / path)]:
+        run.tell(Noted(f"Untracked files of more than 1 MB are not protected: {', '.join(large[:5])}", loud=True))
+
+
+def _listed(paths: list[str]) -> str:
+    return "".join(f"\n    {path}" for path in paths[:SHOWN]) + ("\n    ..." if len(paths) > SHOWN else "")
+
+
+def _large(path: Path) -> bool:
+    try:
+        found = path.lstat()
+    except OSError:
+        return False
+    return stat.S_ISREG(found.st_mode) and found.st_size > LARGE
+
+
+# ---------------------------------------------------------------- the scopes
+
+
+def refuse_protected_scopes(run: Run) -> None:
+    """A scope that touches a protected path is refused before any agent starts; in strict mode, a missing one."""
+    now = checked_prd(run)
+    rules = memory.rules(run.papers.read(run.paths.memory) if run.paths.memory else None)
+    always = (*run.settings.protected, *rules.protected)
+    tasks = [task for task in now.tasks if task.leaf and not task.done and task.fields.parked is None]
+    tracked = split(run.git.repo("ls-files", "-z")) if any(task.fields.files for task in tasks) else ()
+    for task in tasks:
+        where = f"{run.settings.prd}:{task.line}"
+        if run.settings.strict and not task.fields.files:
+            raise RalphError(f"{task.id} names no Files, which --strict asks for", "Add a line `- Files: src/**`.",
+                             where=where)  # fmt: skip
+        if both := _both(run, task, always, tracked):
+            raise RalphError(f"the Files of {task.id} touch a protected path: {both}",
+                             "Narrow its Files, or take the path out of the protected ones.",
+                             where=where)  # fmt: skip
+
+
+def _both(run: Run, task: Task, always: tuple[str, ...], tracked: Iterable[str]) -> str:
+    """A path that the task may change and may not; "" where there is none. A plain name need not exist yet."""
+    scope, protected = run.patterns(task.fields.files), (*run.patterns(task.fields.protected), *always)
+    if not (scope and protected):
+        return ""
+    named = [one.strip("/") for one in scope if not set(one) & set("*?[!\\")]
+    paths = [path for path in tracked if sensitive.matches(scope, path)]
+    return next((path for path in (*paths, *named) if sensitive.matches(protected, path)), "")
+
+
+# ---------------------------------------------------------------- the gates
+
+
+def refuse_missing(settings: Settings, here: Path) -> None:
+    """Refuse tests that can't run here, because a program is missing. Gates that the user set are the answer."""
+    if settings.gate is None and (missing := gates.missing(here)):
+        raise RalphError("; ".join(one.what for one in missing), " ".join(one.cure for one in missing))
+
+
+def refuse_missing_program(run: Run) -> None:
+    refuse_missing(run.settings, run.here)
+
+
+def ask_gates(run: Run, now: Prd) -> None:
+    """Green before the first task, or the run is refused. "No tests yet" is neither."""
+    run.gates = run.found_gates()
+    if plan.choose(now, only=run.settings.only) is None or not run.gates:
+        return
+    if run.settings.at_once:
+        from ralph.engine.parallel import worktree_setup as fitting
+
+        with fitting.rehearsed(run) as place:
+            results = run_gates(place, run.gates, 0)
+            _refuse_linked(place, results)
+        run.nothing = place.nothing
+    else:
+        results = _run_here(run, now)
+        if run.settings.gates_in == "clean":
+            from ralph.engine.parallel import worktree_setup as fitting
+
+            with fitting.rehearsed(run) as place:
+                _refuse_linked(place, results)
+    red = _red(results)
+    run.gates = tuple(result.gate for result in results if not result.none)
+    if red and not run.settings.baseline:
+        names = "; ".join(result.gate.command for result in red)
+        shown = f"\n\n{red[0].tail.strip()}\n" if red[0].tail.strip() else ""
+        raise RalphError(f"gates are red before the first task: {names}{shown}", _cure_red(run))
+    run.red = frozenset(result.gate.command for result in red)
+
+
+def _red(results: Iterable[GateResult]) -> list[GateResult]:
+    return [result for result in results if not result.ok and not result.none]
+
+
+def _refuse_linked(place: Run, results: Iterable[GateResult]) -> None:
+    """Refuse a place whose gates load another checkout. Red gates refuse by themselves."""
+    from ralph.engine import linked_sources as linked
+
+    if place.settings.baseline or not _red(results):
+        linked.refuse(place, [result.gate for result in results if result.ok])
+
+
+def _cure_red(run: Run) -> str:
+    cure = "Make them green first, or start with `--baseline`: what is green now must stay green."
+    if not run.settings.at_once:
+        return cure
+    from ralph.engine.parallel import worktree_setup as fitting
+
+    here = "They ran in a fresh worktree, which has only what git tracks."
+    return " ".join((here, *fitting.warnings(run), cure))
+
+
+def _run_here(run: Run, now: Prd) -> tuple[GateResult, ...]:
+    try:
+        return run_gates(run, run.gates, 0)
+    finally:
+        _take_back_writes(run)
+        untick_after_gates(run, now.data)
+
+
+def _take_back_writes(run: Run) -> None:
+    """Tracked files that changed while the gates ran are as before, and what was written is held by a ref.
+
+    Uncommitted edits of PRD and memory file stay.
+    """
+    wrote = [path for path in scan(run.git).changed if path not in run.paths.both]
+    if not wrote:
+        return
+    before = write_tree(run.git)
+    stage(run.git, wrote)
+    after = write_tree(run.git)
+    held = run.git.commit(after, [run.git.head()[1]], "what the gates wrote before the first task")
+    run.git.update_refs(f"update refs/ralph/{run.id}/0/gates {held}")
+    undo.restore(run.git, run.git.changes(before, after))
+    run.tell(Noted(f"The gates changed {', '.join(wrote[:5])}: taken back, kept in refs/ralph/{run.id}/0/gates."))
+
+
+STEPS: tuple[Callable[[Run], None], ...] = (
+    refuse_states, refuse_branch_name, refuse_agents, refuse_ignored, refuse_sparse, refuse_protected_scopes,
+    refuse_memory, refuse_sandbox, refuse_dirty, refuse_missing_program,
+)  # fmt: skip

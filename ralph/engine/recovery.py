@@ -1,0 +1,205 @@
+"""What was decided after a failed attempt, done: wait, hand over, change the agent, split, skip, park.
+
+The journal holds the decision before it is done, so a killed run finds it there and goes on with it.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from datetime import datetime
+
+from ralph.engine import prd_file as paper
+from ralph.engine import recovery_policy as recovery
+from ralph.engine.attempt import agent_question as question
+from ralph.engine.attempt import ask as asking
+from ralph.engine.attempt.run_agent import protected
+from ralph.engine.context import Ending, Run
+from ralph.engine.parking import park
+from ralph.engine.recovery_policy import Counts
+from ralph.errors import Exit, RalphError
+from ralph.model import Move, MoveKind, Prd, Stopped, Task, Verdict
+from ralph.prd import subtasks as split
+from ralph.prd.document import parse
+from ralph.state.attempt import HAND_OVER, SPLIT
+from ralph.state.events import AgentChanged, SetAside, Skipped, Split, Waited, Waiting
+from ralph.text import clean, one_line
+
+TICK = 0.2  # seconds between two looks at what ends a wait early
+NOBODY = "Nobody could be asked to split it."
+
+
+def counts(
+    run: Run, task: Task, stopped: Stopped, tree: str = "", same: str = "", verdict: Verdict | None = None
+) -> Counts:  # fmt: skip
+    """What happened to this task, and what could still be done. `tree` and `same` are this attempt's.
+
+    A task about which the agent asks something is for a human, not for smaller tasks.
+    """
+    asks = verdict is not None and bool(question.asked(stopped, verdict.findings))
+    tally, settings = run.tally(task), run.settings
+    chance = random.random()  # noqa: S311 - jitter
+    wait = recovery.next_wait(
+        stopped, waits=tally.waits, first=settings.backoff, chance=chance, now=time.time()
+    )  # fmt: skip
+    return Counts(
+        tries=tally.tried,
+        allowed=task.fields.attempts or settings.max_retries + 1,
+        uncounted=tally.uncounted,
+        alike=tally.alike + 1 if (tree, same) == (tally.tree, tally.same) else 1,
+        circle=settings.circles,
+        rungs=len(run.workers) - 1 - tally.rung,
+        may_split=settings.split and task.leaf and not asks and not {task.id, task.parent} & run.history.split,
+        progress=tree != tally.tree,
+        wait=wait,
+        waited=run.history.waited,
+        max_wait=settings.max_wait,
+    )
+
+
+def go_on(run: Run) -> Ending | None:
+    """Do what is owed. An Ending where the run is over."""
+    if run.history.waiting is not None:
+        return wait(run, run.history.waiting)
+    owed = run.history.owed
+    if owed is None:
+        return None
+    prd = paper.read(run)
+    task = next((one for one in prd.tasks if one.id == owed.task), None)
+    if task is None:
+        forget(run, owed)
+        return None
+    return MOVES[MoveKind(owed.move)](run, prd, task, owed)
+
+
+def forget(run: Run, owed: SetAside) -> None:
+    """Nothing is owed to a task that is gone."""
+    run.note(Skipped(owed.task, "it is gone from the PRD"))
+
+
+# ---------------------------------------------------------------- waiting
+
+
+def _wait(run: Run, _: Prd, task: Task, owed: SetAside) -> Ending | None:
+    return start_waiting(run, owed.reason, owed.when or time.time(), task.id)
+
+
+def start_waiting(run: Run, reason: str, until: float, task: str = "") -> Ending | None:
+    """Wait, unless the run's time is over before."""
+    if ending := too_long(run, reason, until):
+        return ending
+    waiting = Waiting(reason, round(until, 3), task)
+    run.note(waiting)
+    return wait(run, waiting)
+
+
+def too_long(run: Run, reason: str, until: float) -> Ending | None:
+    """The run's time is over before the wait is."""
+    if until - time.time() <= run.settings.max_time - run.seconds:
+        return None
+    left = f"--max-time ends the run before {clock(until)}, until when it would have to wait"
+    return Ending(Exit.STOPPED, f"{reason} {left}. Start again after that: the same command goes on from here.")
+
+
+def wait(run: Run, waiting: Waiting) -> Ending | None:
+    """Until its time has come, or something else is more urgent. A stop leaves the wait for the next start."""
+    began = time.time()
+    while (left := waiting.until - time.time()) > 0:
+        if run.stop or run.control.stop_asked() or run.limit():
+            return None  # the loop looks at these first
+        if waiting.task in run.control.skipped():
+            run.note(Waited(round(time.time() - began, 3), "the task was skipped"))
+            return None
+        time.sleep(min(left, TICK))
+    run.note(Waited(round(time.time() - began, 3)))
+    return None
+
+
+def clock(at: float) -> str:
+    """A time for people: the hour, and the date if it is not today's."""
+    then, now = datetime.fromtimestamp(at).astimezone(), datetime.now().astimezone()
+    return f"{then:%H:%M:%S}" if then.date() == now.date() else f"{then:%Y-%m-%d %H:%M}"
+
+
+# ---------------------------------------------------------------- other ways to go on
+
+
+def _hand_over(run: Run, prd: Prd, task: Task, _: SetAside) -> Ending | None:
+    """Ask for a note; the next attempt starts fresh with it, and with the work as it stands."""
+    end = asking.ask(run, prd, task, HAND_OVER, asking.hand_over(run, task))
+    return None if end.well else _ask_later(run, task, end)[0]
+
+
+def _change(run: Run, _: Prd, task: Task, owed: SetAside) -> Ending | None:
+    following = run.workers[run.tally(task).rung + 1]
+    run.note(AgentChanged(task.id, following.name, owed.reason))
+    return None
+
+
+def _split(run: Run, prd: Prd, task: Task, owed: SetAside) -> Ending | None:
+    """Ask for smaller tasks and write them under this one. A bad answer parks it."""
+    end = asking.ask(run, prd, task, SPLIT, asking.split(run, task))
+    if not end.well:
+        ending, later = _ask_later(run, task, end)
+        return ending if ending or later else park(run, task, f"{owed.reason} {NOBODY}")
+    return split_as(run, task, owed, end)
+
+
+def split_as(run: Run, task: Task, owed: SetAside, end: Stopped) -> Ending | None:
+    """Write what the agent answered under the task."""
+    prd = paper.read(run)
+    answer = split.parse(end.said, task, prd.tasks, protected=protected(run, task), papers=run.paths.both)
+    if isinstance(answer, split.Refused):
+        return park(run, task, f"{owed.reason} It could not be split: {answer.reason}")
+    try:
+        commit, ids = paper.split(run, task, split.lines(answer))
+    except RalphError as error:
+        return park(run, task, f"{owed.reason} It could not be split: {error.what}.")
+    texts = tuple(one_line(clean(one.text)) for one in parse(run.wrote).tasks if one.id in ids)
+    run.note(Split(task.id, one_line(clean(task.text)), texts, ids, commit))
+    return None
+
+
+def unasked(run: Run, task: Task, end: Stopped) -> Move:
+    """What follows where an agent could not even be asked."""
+    cure = run.worker(task).agent.CURE
+    return recovery.move(
+        end, changed=False, verdict=None, counts=counts(run, task, end), cure=cure, now=time.time()
+    )  # fmt: skip
+
+
+def _ask_later(run: Run, task: Task, end: Stopped) -> tuple[Ending | None, bool]:
+    """Where an agent could not even be asked: (the run is over, the question is asked again later)."""
+    move = unasked(run, task, end)
+    if move.kind is MoveKind.STOP:
+        return stop(run, move), True
+    if move.kind is MoveKind.WAIT:
+        return start_waiting(run, move.reason, move.when or time.time(), task.id), True
+    return None, False
+
+
+def _skip(run: Run, _: Prd, task: Task, __: SetAside) -> Ending | None:
+    run.note(Skipped(task.id, one_line(clean(task.text))))
+    return None
+
+
+def _park(run: Run, _: Prd, task: Task, owed: SetAside) -> Ending | None:
+    findings, stopped = run.last_failure(task) or ((), None)
+    return park(run, task, owed.reason, question.asked(stopped, findings) if stopped else "")
+
+
+def stop(run: Run, move: Move) -> Ending:
+    """The run is over: why, and from when on it is worth to start again."""
+    when = f" Start again after {clock(move.when)}: the same" if move.when else " The same"
+    return Ending(Exit.INTERRUPTED if run.stop else Exit.STOPPED, f"{move.reason}{when} command goes on from here.")
+
+
+MOVES: dict[MoveKind, Callable[[Run, Prd, Task, SetAside], Ending | None]] = {
+    MoveKind.WAIT: _wait,
+    MoveKind.HAND_OVER: _hand_over,
+    MoveKind.CHANGE: _change,
+    MoveKind.SPLIT: _split,
+    MoveKind.SKIP: _skip,
+    MoveKind.PARK: _park,
+}

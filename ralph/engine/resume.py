@@ -1,0 +1,256 @@
+"""Taking up a run that was cut off: finish what was being published, judge what was finished, set aside the rest.
+
+What each state needs is told by the table in `core.life`. Everything here may itself be cut off and done again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+
+from ralph.engine import commit as record
+from ralph.engine import recovery_policy as recovery
+from ralph.engine.attempt import prd_edits as settling
+from ralph.engine.attempt import stash as stashes
+from ralph.engine.attempt.usage import recount, recount_review
+from ralph.engine.context import Run
+from ralph.engine.parallel import merge_queue as door
+from ralph.errors import Exit, RalphError
+from ralph.git import restore as undo
+from ralph.git import workspace
+from ralph.git.freeze import Frozen, Watched, freeze, watch
+from ralph.git.index import Before, Stat, fill, look, refresh, scan, split, stage, write_tree
+from ralph.git.workspace import Workspace
+from ralph.model import Kind, Prd, Signal, Stopped, Task, Why
+from ralph.prd import document as prd
+from ralph.process import command as proc
+from ralph.state.attempt import Attempt
+from ralph.state.events import AgentStopped, Moved, Publishing, Recorded, Reviewed, SetAside
+from ralph.state.history import Tally
+from ralph.state.other_checkouts import scratch
+from ralph.text import one_line
+from ralph.verify.proof import passed
+
+REPAIR = 30.0  # seconds after the last sign of life: what changed later is a person's repair
+ROUNDS = 2  # an ignore file that goes shows what it hid
+UNKNOWN: Stat = (-1, -1, -1, 0o100644)
+
+
+def finish_move(run: Run, event: Publishing) -> None:
+    """A commit of ralph's own (a parked task, an edit by hand) that may or may not have been published."""
+    if not _published(run, event):
+        return
+    if run.git.beside:
+        door.bring_here(run, event.parent, event.commit, lambda fresh: fresh, cut_off=True)
+        run.note(Moved("finished what was being published", event.commit))
+        return
+    for path, old, _ in event.files:
+        content = run.papers.read(path)
+        if content is not None and run.git.put(path, content) == old:  # not yet brought along
+            run.papers.swap(path, content, run.git.blob(f"{event.commit}:{path}"))
+    _forget_index(run)
+    run.note(Moved("finished what was being published", event.commit))
+
+
+def finish_recording(run: Run, current: Attempt) -> bool:
+    """The commit of an accepted task. False where it can't be published any more."""
+    event = current.publishing
+    if event is None or not _published(run, event):
+        return False
+    held = f"refs/ralph/{current.run}/{current.n}/"
+    run.git.update_refs(*(f"delete {name}" for name in run.git.refs() if name.startswith(held)))
+    _forget_index(run)
+    tasks = run.git.trailers(event.commit, "Ralph-Task")
+    _note_recorded(run, current, event.commit, tasks)
+    return True
+
+
+def _note_recorded(run: Run, current: Attempt, commit: str, tasks: tuple[str, ...]) -> None:
+    also = tuple(one for one in tasks if one != current.task)
+    proved = passed("; ".join(run.git.trailers(commit, "Ralph-Gates")))
+    run.note(Recorded(current.n, current.task, commit, also, proved))
+
+
+def _published(run: Run, event: Publishing) -> bool:
+    now = run.git.sha(run.branch)
+    if now == event.parent:
+        run.git.update_refs(f"update {run.branch} {event.commit} {event.parent}")
+        now = event.commit
+    run.tip = now
+    return now == event.commit or run.git.is_ancestor(event.commit, now)
+
+
+def _forget_index(run: Run) -> None:
+    undo.clear_locks(run.git)
+    fill(run.git, run.tip)
+    refresh(run.git)
+    record.settle(run.git, run.tip)
+
+
+def finish_apart(run: Run, current: Attempt) -> None:
+    """An attempt in a worktree: its processes end, and what was published is brought here. The rest can wait."""
+    run.say(f"The last run was cut off in attempt {current.n} ({one_line(current.text, 60)}): {current.state}.")
+    proc.end_tree(*current.child)
+    proc.end_tree(current.pid, current.started)
+    event = current.publishing
+    clear_locks(run, current)
+    fill(run.git, event.parent if event else run.tip)
+    refresh(run.git)
+    if event is None or not _published(run, event):
+        return
+    tasks = run.git.trailers(event.commit, "Ralph-Task")
+    again = partial(prd.with_boxes, ids=tasks, done=True)
+    door.bring_here(run, event.parent, event.commit, again, cut_off=True)
+    held = f"refs/ralph/{current.run}/{current.n}/work"
+    run.git.update_refs(*([f"delete {held}"] if held in run.git.refs() else []))
+    _note_recorded(run, current, event.commit, tasks)
+
+
+def clear_locks(run: Run, current: Attempt) -> None:
+    """Locks that a killed git left: on the index, and on the refs that this attempt moves."""
+    held = (f"refs/ralph/{current.run}/{current.n}/{name}" for name in ("before", "work", "gates", "stash"))
+    branch = () if run.apart else (run.branch,)
+    undo.clear_locks(run.git, [*branch, scratch(current.run, current.n), *held])
+
+
+def undo_choice(run: Run, current: Attempt) -> None:
+    """Chosen or prepared, no agent started: only refs were made."""
+    refs = run.git.refs()
+    run.git.point_head(run.stands_on or run.tip)
+    held = f"refs/ralph/{current.run}/{current.n}"
+    ours = (scratch(current.run, current.n), f"{held}/before", f"{held}/stash")
+    run.git.update_refs(*(f"delete {name}" for name in ours if name in refs))
+    run.note(SetAside(current.n, current.task, "interrupted before the agent started", counted=False))
+
+
+def workspace_of(run: Run, current: Attempt) -> tuple[Workspace, Prd, Task | None]:
+    """The attempt's place, its PRD at the start and its task there, as far as journal and git know them."""
+    start = prd.parse(run.git.blob(f"{current.base}:{run.paths.prd}"), run.paths.prd)
+    task = next((one for one in start.tasks if one.id == current.task), None)
+    refs = run.git.refs()
+    before = _before(run, current)
+    own = {} if run.apart else {run.branch: current.base}
+    watched = Watched({**refs, **own}, watch(run.git, refs).files)
+    space = Workspace(current.n, current.run, run.stands_on, before, watched)
+    return replace(space, stash=stashes.at_recovery(run, space.ref, space.wip)), start, task
+
+
+def _before(run: Run, current: Attempt) -> Before:
+    """Untracked files that are as they were saved get today's stat data: they did not change."""
+    saved = tuple(change.path for change in run.git.changes(current.base, current.before))
+    fill(run.git, current.before)
+    refresh(run.git)
+    changed = set(split(run.git.tree("diff-files", "--name-only", "-z")))
+    now = look(run.root, (*saved, *current.unsaved))
+    untracked: Mapping[str, Stat] = {
+        path: UNKNOWN if path in changed or path not in now else now[path] for path in (*saved, *current.unsaved)
+    }
+    fill(run.git, current.base)
+    tree = run.git.tree_of(current.before)
+    return Before(current.base, current.before, tree, untracked, current.unsaved)
+
+
+def back_to_work(run: Run, space: Workspace, start: Prd, placed: tuple[str, ...]) -> list[str] | None:
+    """Where the work is frozen already, make the tree equal to it again: gates may have written since.
+
+    Returns the tips of the agent's commits, None where nothing was frozen. What differs is held by a ref; what
+    ralph itself had `placed` is taken out.
+    """
+    if run.paths.prd in placed:
+        settling.untick(run, start)
+    work = run.git.sha(f"{space.ref}/work")
+    if not work:
+        return None if run.git.sha(space.wip) else []
+    fill(run.git, work)
+    refresh(run.git)
+    now = scan(run.git)
+    stage(run.git, {*now.changed, *placed})
+    tree = write_tree(run.git)
+    wrote = [change for change in run.git.changes(work, tree) if change.path != run.paths.prd]
+    if wrote:
+        held = run.git.commit(tree, [work], f"what was written after attempt {space.n} was frozen")
+        run.git.update_refs(f"update {space.ref}/gates {held}")
+        undo.restore(run.git, wrote)
+    fill(run.git, space.before.base)
+    return run.git.tree("rev-list", "--parents", "-1", work).decode().split()[2:]
+
+
+def as_frozen(run: Run, space: Workspace) -> list[str] | None:
+    """In a worktree: the files as they were frozen, whatever came in at the door. Returns as `back_to_work`."""
+    git, work = run.git, run.git.sha(f"{space.ref}/work")
+    if not work and git.sha(space.wip):
+        return None  # not frozen: it is as the agent left it
+    tips = git.tree("rev-list", "--parents", "-1", work).decode().split()[2:] if work else []
+    work = work or space.before.commit
+    for _ in range(ROUNDS):
+        fill(git, work)
+        refresh(git)
+        stage(git, scan(git).paths)
+        undo.restore(git, git.changes(work, write_tree(git)))
+    fill(git, space.before.base)
+    return tips
+
+
+def refuse_later_repairs(run: Run, current: Attempt) -> None:
+    """What changed long after the last sign of life is a person's work: not touched without being asked."""
+    if run.settings.resume:
+        return
+    now = scan(run.git)
+    later = [
+        path for path, (_, time, _, _) in look(run.root, now.paths).items() if time / 1e9 > current.time + REPAIR
+    ]
+    if later:
+        raise RalphError(
+            f"the last run was cut off while an agent worked, and files changed since: {', '.join(later[:10])}",
+            "If that is the agent's work: `ralph resume --set-aside` keeps it in a ref and makes the tree as "
+            "before. If it is yours: `ralph resume --keep` leaves the files as they are.",
+            code=Exit.REFUSED,
+        )
+
+
+def abandon(run: Run, space: Workspace, current: Attempt, start: Prd, task: Task | None) -> None:
+    """Cut off while the agent worked: keep what is there in a ref, make the tree as before. Uses up no try."""
+    now = scan(run.git)
+    frozen = freeze(run.git, space.before, now, run.paths, ours=space.ours, watched=space.watched,
+                    named=lambda _: False, message=f"work of attempt {current.n}, which was cut off")  # fmt: skip
+    held = workspace.leave(run.git, space, frozen, now.refs, run.tip)
+    stashes.settle(run, space, current.task, frozen)
+    if run.settings.resume == "keep":
+        run.say(f"The files of attempt {current.n} stay as they are; they are also held by {held or 'no ref'}.")
+    else:
+        _settle_and_undo(run, space, frozen, start, task)
+    tally = run.history.tallies.get(current.task, Tally())
+    counted = tally.uncounted + 1 >= recovery.PATIENCE
+    spent = recount(run, current)
+    run.note(SetAside(
+        current.n, current.task, "interrupted", counted=counted, work=held,
+        tokens=spent.tokens, cost=spent.cost, about=spent.about,
+    ))  # fmt: skip
+
+
+def count_review(run: Run, current: Attempt) -> None:
+    """What a review has spent whose end ralph did not see. It is asked again."""
+    spent = recount_review(run, current)
+    if spent.tokens:
+        run.note(Reviewed(
+            current.n, run.settings.review_with, None, "It was cut off.", 0.0, spent.tokens, spent.cost, spent.about
+        ))  # fmt: skip
+
+
+def _settle_and_undo(run: Run, space: Workspace, frozen: Frozen, start: Prd, task: Task | None) -> None:
+    if task is not None:
+        settling.settle(run, start, task, Stopped(Why.LOST), frozen)
+    workspace.roll_back(run.git, space, frozen, frozenset({run.paths.prd}))
+
+
+def stopped_of(event: AgentStopped) -> Stopped:
+    """What the journal kept of how the agent stopped."""
+    failure = None
+    if event.failure:
+        failure = Signal(Kind(event.failure), event.message, resets_at=event.resets_at)
+    return replace(
+        Stopped(Why(event.why), event.code, event.seconds, event.ended, failure, event.tokens, event.cost),
+        said=event.said, tail=event.tail, actions=event.actions, wrote=event.names, output=event.output,
+        about=event.about,
+    )  # fmt: skip

@@ -1,0 +1,264 @@
+"""Before the first task: find everything, refuse with a cure what can't work, and only then change anything.
+
+The questions stand in `questions`; none of them changes the repository. What is found is one `Run`.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets as random
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+
+from ralph import paths as sensitive
+from ralph.agents import sandbox
+from ralph.agents.prices import is_old
+from ralph.agents.selection import ladder
+from ralph.config import Settings
+from ralph.engine import commit as record
+from ralph.engine import daily_note as noting
+from ralph.engine import notifications as notifying
+from ralph.engine import prd_file as paper
+from ralph.engine import preflight as questions
+from ralph.engine.branch import take_branch
+from ralph.engine.context import Run, Stop
+from ralph.errors import Exit, RalphError
+from ralph.git import freeze as examine
+from ralph.git import restore as undo
+from ralph.git.client import Git, GitError
+from ralph.git.repository import discover
+from ralph.model import Prd
+from ralph.notify import messages as notices
+from ralph.prd import document as prd
+from ralph.prd import schedule as plan
+from ralph.state import journal, lock
+from ralph.state import other_checkouts as beside
+from ralph.state.control import Control
+from ralph.state.events import Event, Noted, RunStarted
+from ralph.state.history import replay
+from ralph.text import secrets_of
+from ralph.verify import gates
+
+HERE = "What is edited here while an agent works is judged with its work; the PRD may be edited at any time."
+APART = "Agents work in worktrees of their own: what is edited here is yours. The PRD may be edited at any time."
+
+
+@contextmanager
+def open_run(
+    settings: Settings, cwd: Path, tell: Callable[[Event], None], beat: Callable[[Run], None] | None = None
+) -> Iterator[Run]:  # fmt: skip
+    """A run that may begin: locked, recovered, checked, on its branch. RalphError (exit 2) where it may not.
+
+    `beat` is called with it whenever it waits.
+    """
+    repo = discover(cwd)
+    path = find_prd(settings, cwd, repo.root)
+    journal.refuse_newer(
+        repo.state / "journal.jsonl"
+    )  # the lock tells the newer ralph that its last run was killed
+    with lock.hold(repo.state / "lock") as killed, Stop().listening() as stop:
+        git = Git(repo)
+        if killed:
+            undo.clear_locks(git)
+        run = _assemble(settings, cwd, tell, git, path, stop)
+        run.control.clear()
+        stop.beat = partial(beat, run) if beat else None
+        noting.overlook(run)
+        try:
+            _wake(run)
+            yield run
+        finally:
+            run.journal.close()
+            shutil.rmtree(repo.state / "tmp", ignore_errors=True)
+
+
+def find_prd(settings: Settings, cwd: Path, root: Path) -> str:
+    """The PRD's path in the repository."""
+    asked, name = cwd / settings.prd, settings.prd
+    if asked.is_dir():
+        raise RalphError(f"{name} is a folder", "Name a Markdown file with checkboxes: `ralph --prd PRD.md`.")
+    if not asked.exists():
+        cure = "Write one (a line `- [ ] what to do` is enough), or name another file with `--prd PATH`."
+        raise RalphError(f"{name} was not found", cure)
+    if not asked.is_file():
+        raise RalphError(f"{name} is no ordinary file", "Name a Markdown file: `ralph --prd PRD.md`.")
+    try:
+        path = asked.resolve().relative_to(root.resolve())
+    except ValueError:
+        cure = "Copy it into the repository: its history is where the ticks are proven."
+        raise RalphError(f"{name} lies outside the repository {root}", cure) from None
+    _refuse_other_repository(name, path, root)
+    return str(path)
+
+
+def _refuse_other_repository(name: str, path: Path, root: Path) -> None:
+    """git's own folder, a submodule, a nested repository: this repository records nothing that is in there."""
+    if path.parts[0] == ".git":
+        raise RalphError(f"{name} lies in git's own folder", "Move it to where git can track it.")
+    for folder in path.parents[:-1]:
+        if (root / folder / ".git").exists():
+            raise RalphError(f"{name} lies in a repository of its own, {folder}", "Start ralph in that folder.")
+
+
+def _assemble(settings: Settings, cwd: Path, tell: Callable[[Event], None], git: Git, path: str, stop: Stop) -> Run:
+    kept, entries, said = journal.open_for(git.where.state / "journal.jsonl", "")
+    history = replay((entry.time, entry.run, entry.event) for entry in entries if entry.event is not None)
+    cut_off = history.run
+    git.freeze(again=cut_off is None, caches=sensitive.CACHES)
+    kept.run = cut_off.run if cut_off else f"{time.strftime('%Y%m%d-%H%M%S')}-{random.token_hex(2)}"
+    workers = ladder(settings)
+    git.hides = partial(beside.is_foreign, own={kept.run, *(entry.run for entry in entries)})
+    run = Run(
+        settings=settings, id=kept.run, git=git, here=cwd, papers=record.Papers(git), workers=workers,
+        control=Control(git.where.state),
+        paths=examine.Papers(path, find_memory(settings, git.where.root)), branch="", journal=kept, tell=tell,
+        history=history, stop=stop, secrets=secrets(settings),
+    )  # fmt: skip
+    if said:
+        tell(Noted(said, loud=True))
+    return run
+
+
+def secrets(settings: Settings) -> tuple[str, ...]:
+    """What is masked wherever a text of this run is kept or shown."""
+    return (*secrets_of(os.environ), *notices.secrets_in(notifying.urls(settings, os.environ)))
+
+
+def find_memory(settings: Settings, root: Path) -> str:
+    """CLAUDE.md, else an AGENTS.md that is there; a link inside the repository is followed. "": switched off."""
+    if not settings.memory:
+        return ""
+    name = next((one for one in ("CLAUDE.md", "AGENTS.md") if (root / one).exists()), "CLAUDE.md")
+    try:
+        return str((root / name).resolve().relative_to(root.resolve()))
+    except ValueError:
+        cure = "Put a file there, or switch the memory off (`memory = false` in ralph.toml)."
+        raise RalphError(f"{name} is a link that leads out of the repository", cure) from None
+
+
+# ---------------------------------------------------------------- waking up
+
+
+def _wake(run: Run) -> None:
+    """First what a killed run left, then the questions, then the first change that people see."""
+    cut_off = run.history.run
+    if cut_off is not None:
+        _recover(run, cut_off)
+    now = questions.checked_prd(run)
+    _resolve_only(run, now)
+    if cut_off is None and plan.choose(now, only=run.settings.only) is None:
+        _nothing_to_try(run, now)
+        return
+    _ask(run, now, again=cut_off is not None)
+    if cut_off is None:
+        take_branch(run, now)
+    else:
+        run.branch, run.tip = run.git.head()
+    _begin(run, questions.checked_prd(run), resumed=cut_off is not None)
+
+
+def _resolve_only(run: Run, now: Prd) -> None:
+    """--only may be an id, a number, or the beginning of a text."""
+    if run.settings.only:
+        run.settings = replace(run.settings, only=prd.resolve(now, run.settings.only).id)
+
+
+def _nothing_to_try(run: Run, now: Prd) -> None:
+    """No branch, no commit: what is edited in the PRD stays the user's to commit."""
+    run.branch, run.tip = run.git.head()
+    run.seen, run.wrote, run.known = now, now.data, frozenset(task.id for task in now.tasks)
+
+
+def _ask(run: Run, now: Prd, *, again: bool) -> None:
+    """All questions; whatever git itself refuses here was refused before anything changed."""
+    try:
+        for question in questions.STEPS:
+            question(run)
+        if again:
+            run.gates = run.found_gates()
+        else:
+            questions.ask_gates(run, now)
+    except GitError as error:
+        raise RalphError(error.what, error.now, where=error.where, code=Exit.REFUSED) from error
+
+
+def _recover(run: Run, cut_off: RunStarted) -> None:
+    from ralph.engine import loop
+
+    run.branch = f"refs/heads/{cut_off.branch}"
+    run.tip = run.git.sha(run.branch)
+    run.git.beside = run.tip if cut_off.at_once else ""  # as it was left, however this one works
+    loop.recover(run)
+
+
+def _begin(run: Run, now: Prd, *, resumed: bool) -> None:
+    home = run.home or run.branch.removeprefix("refs/heads/")
+    commands = tuple(gate.command for gate in run.gates)
+    branch = run.branch.removeprefix("refs/heads/")
+    lines = tuple(said(run, now))
+    agent = run.workers[0].name
+    at_once = run.settings.at_once
+    run.git.beside = run.tip if at_once else ""
+    run.note(RunStarted(
+        run.id, branch, home, run.tip, run.paths.prd, agent, os.getpid(), commands, lines, resumed, at_once
+    ))  # fmt: skip
+    paper.first_reading(run, now)
+
+
+def said(run: Run, now: Prd) -> list[str]:
+    """The first lines of a run: defaults taken, and what they mean."""
+    settings = run.settings
+    money = f"${run.max_cost:g}" if run.max_cost is not None else ""
+    tokens = f"{run.max_tokens:,} tokens" if run.max_tokens is not None else ""
+    limits = [money, tokens, f"{settings.max_time / 3600:g} h", f"{settings.max_iterations} attempts"]
+    lines = [f"Limits: {', '.join(part for part in limits if part)}; {_retries(settings.max_retries)}."]
+    lines += _about_money(run)
+    lines.append(APART if settings.at_once else HERE)
+    if not run.gates:
+        lines.append(
+            "NO GATES: no tests or linters were found, so only git is looked at. Add some, or name one with --gate."
+        )
+    if near := len(now.near_misses):
+        lines.append(
+            f"{near} lines look like tasks and are none (line {now.near_misses[0].line}: {now.near_misses[0].why})."
+        )
+    if settings.at_once:
+        from ralph.engine.parallel import worktree_setup as fitting
+
+        lines += fitting.warnings(run)
+    lines += list(run.launch(run.workers[0]).said)
+    lines += [text for text in (sandbox.said(settings.sandbox, run.root),) if text]
+    for agent in dict.fromkeys(worker.agent for worker in run.workers):
+        if agent.login(os.environ, lambda name: (Path.home() / name).exists()) is False:
+            lines.append(f"{agent.NAME} may not be logged in. {agent.CURE}")
+    lines += [f"Hooks are not run by ralph's commits; as a gate: {one}" for one in gates.hooks_offered(run.root)]
+    return lines
+
+
+def _about_money(run: Run) -> list[str]:
+    """What does not hold of the money limit, and prices that are old."""
+    agents = {worker.agent.NAME: worker for worker in run.workers}
+    lines = []
+    if run.settings.max_cost and (unknown := [name for name, one in agents.items() if not run.can_price(one)]):
+        lines.append(
+            f"--max-cost can't be kept for {' and '.join(unknown)}: no price is known, so the token limit holds. "
+            "Name the model with --model, and set its price in [prices] of ralph.toml."
+        )
+    today = datetime.now().astimezone().date()
+    for name, one in agents.items():
+        if is_old(one.agent.PRICED, today):
+            lines.append(
+                f"The list prices of {name} that ralph knows are of {one.agent.PRICED}. They are used where {name} "
+                "itself reports no cost; newer ones can be set in [prices] of ralph.toml."
+            )
+    return lines
+
+
+def _retries(number: int) -> str:
+    return f"{number} {'retry' if number == 1 else 'retries'} for each task"

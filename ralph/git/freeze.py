@@ -1,0 +1,277 @@
+"""Look at what an attempt left behind: freeze it as one commit, then gather the evidence from that commit.
+
+The agent's words are not asked. Nothing here changes the work tree; the frozen commit never moves again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import field
+from pathlib import Path
+
+from ralph.git.client import Git
+from ralph.git.index import Before, Scan, fill, look, stage, unstage, write_tree
+from ralph.git.parse import log, parse_log, parse_raw, staged_diff
+from ralph.git.restore import OPERATIONS, differences
+from ralph.immutable import immutable
+from ralph.model import Change, Commit, StashChange
+from ralph.state import other_checkouts as beside
+
+LARGEST = 1_000_000  # bytes of a changed file that is searched for conflict markers
+IGNORE_FILE = ".gitignore"
+
+
+@immutable
+class Papers:
+    """The two files that ralph itself writes: paths in the repository, "" where there is none."""
+
+    prd: str
+    memory: str = ""
+
+    @property
+    def both(self) -> frozenset[str]:
+        return frozenset(path for path in (self.prd, self.memory) if path)
+
+
+@immutable
+class Watched:
+    """What an agent may touch beside files: noted before and after."""
+
+    refs: Mapping[str, str]
+    files: Mapping[str, str]  # hooks, config, excludes: path -> what tells a change
+
+
+@immutable
+class Frozen:
+    """The attempt's work, held by commits."""
+
+    work: str  # everything as it was left, on top of `before`
+    tree: str  # what could be recorded: base + the work, without PRD and memory file
+    changes: tuple[Change, ...]  # base -> tree
+    left: tuple[Change, ...]  # before -> work: what a rollback takes back
+    commits: tuple[Commit, ...] = ()
+    untracked: tuple[str, ...] = ()  # untracked before, changed since, not named by the task
+    hidden: tuple[str, ...] = ()
+    obstacles: tuple[str, ...] = ()
+    nested: tuple[str, ...] = ()  # repositories inside the repository: can't be frozen
+    rewritten: str = ""
+    refs: tuple[str, ...] = ()
+    config: tuple[str, ...] = ()
+    stash: StashChange = field(default_factory=StashChange)
+
+    @property
+    def empty(self) -> bool:
+        return not (self.left or self.hidden or self.nested)
+
+
+def watch(git: Git, refs: Mapping[str, str]) -> Watched:
+    """Note refs, hooks and config before an agent starts."""
+    common = git.where.common
+    names = ["config", "config.worktree", "info/exclude", "info/attributes"]
+    files = {name: _digest(common / name) for name in names}
+    if (common / "hooks").is_dir():
+        files |= {f"hooks/{one.name}": _digest(one) for one in (common / "hooks").iterdir()}
+    return Watched(dict(refs), files)
+
+
+def _digest(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return ""
+
+
+def freeze(git: Git, before: Before, now: Scan, papers: Papers, *, ours: tuple[str, str], watched: Watched,
+           named: Callable[[str], bool], message: str, tips: list[str] | None = None) -> Frozen:  # fmt: skip
+    """Freeze what an attempt left and say what is there. The index holds `tree` afterwards.
+
+    `ours` are the full names of the attempt's branch and of ralph's, `named` tells whether the task's Files name
+    a path that was untracked before. `tips`: where its commits ended, if that is known already.
+    """
+    seen = look(git.where.root, now.untracked)
+    touched = differences(seen | look(git.where.root, before.untracked), before.untracked)
+    nested = tuple(path for path in now.untracked if path.endswith("/"))
+    new = [path for path in now.untracked if path not in before.untracked]
+    taken = [path for path in touched if named(path)]
+    paper = [path for path in (*now.changed, *new) if path in papers.both]
+    stage(git, [path for path in (*now.changed, *new, *taken) if path not in papers.both])
+    tips = _tips(git, before.base, ours, now) if tips is None else tips
+    tree, changes, commits = _frozen(git, before, tips)
+    whole = _whole_tree(git, tree, paper, before)
+    parents = [before.commit, *tips]
+    differs = whole != before.tree or len(parents) > 1
+    work = git.commit(whole, parents, message) if differs else before.commit
+    plain = whole == tree and before.commit == before.base
+    left = changes if plain else git.changes(before.commit, whole)
+    return Frozen(
+        work=work, tree=tree, changes=changes, left=left,
+        commits=commits,
+        untracked=_not_ours(touched, taken, left, before),
+        hidden=_hidden(git, before, changes), nested=nested,
+        obstacles=(*_operations(git), *_nested(nested), *_markers(git, changes), *_submodules(changes)),
+        rewritten=_rewritten(git, before.base, tips, commits),
+        refs=_refs_changed(git, watched.refs, now.refs, ours), config=_config_changed(watched, git, now.refs),
+    )  # fmt: skip
+
+
+def _frozen(git: Git, before: Before, tips: list[str]) -> tuple[str, tuple[Change, ...], tuple[Commit, ...]]:
+    """The index as a tree, what changed in it, and the agent's commits: asked for at the same time."""
+    logs = (("repo", log(before.base, tip)) for tip in tips)
+    tree, changed, *rest = git.together(("tree", ("write-tree",)), ("tree", staged_diff(before.base)), *logs)
+    return tree.decode().strip(), parse_raw(changed), tuple(one for out in rest for one in parse_log(out))
+
+
+def _not_ours(
+    touched: Iterable[str], taken: list[str], left: tuple[Change, ...], before: Before
+) -> tuple[str, ...]:
+    """Untracked files whose content changed (a new time alone is no change)."""
+    changed = {change.path for change in left} | set(before.unsaved)
+    return tuple(path for path in touched if path in changed and path not in taken)
+
+
+def _whole_tree(git: Git, tree: str, paper: list[str], before: Before) -> str:
+    """The tree with everything as it was left: PRD, memory file and untracked files included."""
+    if not paper and not before.untracked:
+        return tree
+    stage(git, paper)
+    saved = [path for path in before.untracked if path not in before.unsaved]
+    stage(git, saved)
+    whole = write_tree(git)
+    unstage(git, saved)
+    fill(git, tree)
+    return whole
+
+
+def _tips(git: Git, base: str, ours: tuple[str, str], now: Scan) -> list[str]:
+    """Where the agent's commits ended: its branch, ralph's if it went there, and HEAD if that is elsewhere."""
+    tips = [now.refs[name] for name in ours if name in now.refs]
+    if _head_elsewhere(git, ours[0]):
+        tips.append(git.head()[1])
+    return [tip for tip in dict.fromkeys(tips) if tip and tip != base]
+
+
+def _head_elsewhere(git: Git, wip: str) -> bool:
+    try:
+        return (git.where.git_dir / "HEAD").read_text().strip() != f"ref: {wip}"
+    except OSError:
+        return True
+
+
+def _rewritten(git: Git, base: str, tips: list[str], commits: tuple[Commit, ...]) -> str:
+    grown = {parent for commit in commits for parent in commit.parents}
+    for tip in tips:
+        if (base not in grown or len(tips) > 1) and not git.is_ancestor(base, tip):
+            return f"commit {base[:9]}, where the attempt began, is no longer part of the history of {tip[:9]}"
+    return ""
+
+
+def _refs_changed(
+    git: Git, then: Mapping[str, str], now: Mapping[str, str], ours: tuple[str, str]
+) -> tuple[str, ...]:
+    if now == then:
+        return ()
+    said, known = [], beside.branches(git.where).union(ours)
+    for name in sorted({*then, *now} - known):
+        old, new = then.get(name, ""), now.get(name, "")
+        if old == new or name.startswith("refs/ralph/"):
+            continue
+        short = name.removeprefix("refs/heads/")
+        if not old:
+            said.append(f"{short} is new, at {new[:9]}")
+        elif not new:
+            said.append(f"{short} was deleted; it stood at {old[:9]}")
+        elif not git.is_ancestor(old, new):
+            said.append(f"{short} was moved from {old[:9]} to {new[:9]}, which does not contain it")
+        else:
+            said.append(f"{short} was moved on from {old[:9]} to {new[:9]}")
+    return tuple(said)
+
+
+def _config_changed(watched: Watched, git: Git, refs: Mapping[str, str]) -> tuple[str, ...]:
+    now = watch(git, refs).files
+    names = sorted({*watched.files, *now})
+    return tuple(
+        f".git/{name} {'was changed' if watched.files.get(name) and now.get(name) else 'is new or gone'}"
+        for name in names
+        if watched.files.get(name, "") != now.get(name, "")
+    )
+
+
+def _operations(git: Git) -> list[str]:
+    words = {"MERGE_HEAD": "a merge", "CHERRY_PICK_HEAD": "a cherry-pick", "REVERT_HEAD": "a revert",
+             "rebase-merge": "a rebase", "rebase-apply": "a rebase", "BISECT_LOG": "a bisect"}  # fmt: skip
+    found = [words[name] for name in OPERATIONS if name in words and (git.where.git_dir / name).exists()]
+    return [f"{word} is not finished" for word in found]
+
+
+def _nested(nested: tuple[str, ...]) -> list[str]:
+    return [f"{path} is a repository of its own: git records nothing that is in it" for path in nested]
+
+
+def _submodules(changes: tuple[Change, ...]) -> list[str]:
+    return [
+        f"{change.path} is a repository of its own (a submodule): what is in it is not recorded"
+        for change in changes
+        if change.new_mode == "160000"
+    ]
+
+
+def _markers(git: Git, changes: tuple[Change, ...]) -> list[str]:
+    said = []
+    for change in changes:
+        path = git.where.root / change.path
+        if not change.new_mode.startswith("100") or _size(path) > LARGEST or not _conflicted(path.read_bytes()):
+            continue
+        if not _conflicted(git.blob(change.old_blob) if change.status == "M" else b""):
+            said.append(f"{change.path} contains conflict markers")
+    return said
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return LARGEST + 1
+
+
+def _conflicted(content: bytes) -> bool:
+    if b"<<<<<<< " not in content or b">>>>>>> " not in content:
+        return False
+    starts = [line[:8] for line in content.splitlines()]
+    return (
+        b"<<<<<<< " in starts
+        and b"=======" in [line[:7] for line in content.splitlines()]
+        and b">>>>>>> " in starts
+    )
+
+
+# ---------------------------------------------------------------- hidden from git
+
+
+def _hidden(git: Git, before: Before, changes: tuple[Change, ...]) -> tuple[str, ...]:
+    """Files that only ignore rules of this attempt hide. Asked only where an ignore file changed."""
+    if not any(os.path.basename(change.path) == IGNORE_FILE for change in changes):  # noqa: PTH119
+        return ()
+    rules = (f"--exclude-from={git.own / name}" for name in ("info/exclude", "excludes"))
+    everything = git.tree("ls-files", "-o", "-z", *rules)
+    shown = set(git.tree("ls-files", "-o", "-z", "--exclude-standard").split(b"\0"))
+    notes = {os.fsencode(path) for path in git.unseen}
+    unseen = [path for path in everything.split(b"\0") if path and path not in shown | notes]
+    ignored = _ignored_before(git, before, unseen) if unseen else set()
+    return tuple(os.fsdecode(path) for path in unseen if path not in ignored)
+
+
+def _ignored_before(git: Git, before: Before, paths: list[bytes]) -> set[bytes]:
+    """Which paths the ignore files of the attempt's start already hid: git itself is asked, in a bare copy."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory(dir=git.where.state) as folder:
+        listed = git.tree("ls-tree", "-r", "-z", "--name-only", before.base).split(b"\0")
+        for name in (os.fsdecode(path) for path in listed if path.split(b"/")[-1] == IGNORE_FILE.encode()):
+            copy = Path(folder) / name
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes(git.blob(f"{before.base}:{name}"))
+        words = ("--work-tree", folder, "check-ignore", "--no-index", "-z", "--stdin")
+        return set(git.tree(*words, data=b"\0".join(paths) + b"\0", ok=(0, 1)).split(b"\0"))

@@ -1,0 +1,175 @@
+"""ralph's own index: what the work tree holds, as trees that git keeps.
+
+The index is kept between attempts for its stat data, so that a scan of 20,000 files costs one walk. It is never a
+copy of the user's, which an agent can blind with `assume-unchanged`. It holds tracked paths only; files that git
+does not track are remembered by their stat data and saved beside it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from collections.abc import Iterable, Mapping
+from dataclasses import field
+from pathlib import Path
+
+from ralph.git.client import Git
+from ralph.git.parse import REFS
+from ralph.immutable import immutable
+
+SAVED_EACH = 1_000_000  # bytes of one untracked file whose content is kept
+SAVED_ALL = 100_000_000
+UNTRACKED = ("ls-files", "-o", "-z", "--exclude-standard")
+
+Stat = tuple[int, int, int, int]  # size, mtime in ns, inode, mode
+
+
+@immutable
+class Scan:
+    """How the work tree differs from the index, and where all refs stand. Nested repositories end in `/`."""
+
+    changed: tuple[str, ...]
+    untracked: tuple[str, ...]
+    refs: Mapping[str, str]
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        return (*self.changed, *self.untracked)
+
+
+@immutable
+class Before:
+    """The work tree as it was when an attempt began: `commit` holds every byte that is kept."""
+
+    base: str
+    commit: str
+    tree: str  # of `commit`
+    untracked: Mapping[str, Stat] = field(default_factory=dict)
+    unsaved: tuple[str, ...] = ()  # untracked files too large to keep
+
+
+def scan(git: Git) -> Scan:
+    """One look at the work tree, the untracked files and the refs, at the same time."""
+    changed, untracked, refs = git.together(
+        ("tree", ("diff-files", "--name-only", "-z")), ("tree", UNTRACKED), ("repo", REFS)
+    )
+    return Scan(_seen(git, changed), _seen(git, untracked), git.shown(refs))
+
+
+def _seen(git: Git, out: bytes) -> tuple[str, ...]:
+    return tuple(path for path in split(out) if path not in git.unseen)
+
+
+def split(out: bytes) -> tuple[str, ...]:
+    return tuple(os.fsdecode(part) for part in out.split(b"\0") if part)
+
+
+def join(paths: Iterable[str]) -> bytes:
+    return b"".join(os.fsencode(path) + b"\0" for path in paths)
+
+
+def fill(git: Git, commit: str) -> None:
+    """Make the index equal to a commit or tree; entries that already are keep their stat data."""
+    git.tree("read-tree", "--reset", commit)
+
+
+def refresh(git: Git) -> None:
+    git.tree("update-index", "-q", "--refresh", ok=(0, 1))
+
+
+def stage(git: Git, paths: Iterable[str]) -> None:
+    """Take the work tree's state of these paths into the index, deletions included."""
+    files = [path for path in paths if not path.endswith("/")]
+    beyond = {path for path in files if _beyond_a_link(git.where.root, path)}
+    unstage(git, beyond)
+    if data := join(path for path in files if path not in beyond):
+        git.tree("update-index", "--add", "--remove", "--replace", "-z", "--stdin", data=data)
+
+
+def _beyond_a_link(root: Path, path: str) -> bool:
+    """A folder above it became a link: git refuses to look there, and what is there is another file."""
+    return any((root / folder).is_symlink() for folder in Path(path).parents[:-1])
+
+
+def unstage(git: Git, paths: Iterable[str]) -> None:
+    """Take these paths out of the index; the files stay."""
+    if data := join(paths):
+        git.tree("update-index", "--force-remove", "-z", "--stdin", data=data)
+
+
+def write_tree(git: Git) -> str:
+    return git.tree("write-tree").decode().strip()
+
+
+def tree_with(git: Git, commit: str, blobs: Mapping[str, tuple[str, str]]) -> str:
+    """A commit's tree with some paths replaced: path -> (mode, blob); an empty blob removes the path."""
+    spare = git.index.with_name("index.spare")
+    kept, git.index = git.index, spare
+    try:
+        fill(git, commit)
+        lines = (f"{mode if blob else '0'} {blob or git.zero}\t{path}" for path, (mode, blob) in blobs.items())
+        git.tree("update-index", "-z", "--index-info", data=b"".join(os.fsencode(line) + b"\0" for line in lines))
+        return write_tree(git)
+    finally:
+        git.index = kept
+        spare.unlink(missing_ok=True)
+
+
+def lend_index(git: Git) -> None:
+    """Make the user's index equal to ralph's. The copy keeps its time: git tells racy files by it."""
+    theirs = git.where.git_dir / "index"
+    lock = theirs.with_name("index.lock")
+    descriptor = os.open(lock, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+    with os.fdopen(descriptor, "wb") as file, git.index.open("rb") as ours:
+        shutil.copyfileobj(ours, file, 1 << 20)
+    shutil.copystat(git.index, lock)
+    lock.replace(theirs)
+
+
+# ---------------------------------------------------------------- what git does not track
+
+
+def look(root: Path, paths: Iterable[str]) -> dict[str, Stat]:
+    """The stat data of files that exist."""
+    seen = {}
+    for path in paths:
+        if (found := stat_of(root / path)) is not None:
+            seen[path] = found
+    return seen
+
+
+def stat_of(path: Path) -> Stat | None:
+    try:
+        found = path.lstat()
+    except OSError:
+        return None
+    return found.st_size, found.st_mtime_ns, found.st_ino, found.st_mode
+
+
+def take_before(git: Git, base: str, untracked: Iterable[str], last: Before | None, message: str) -> Before:
+    """Snapshot the start of an attempt. The index equals `base` before and after; nothing moves.
+
+    The last snapshot is used again where neither the base nor an untracked file changed.
+    """
+    seen = look(git.where.root, (path for path in untracked if not path.endswith("/")))
+    if not seen:
+        return Before(base, base, git.tree_of(base))
+    if last is not None and last.base == base and last.untracked == seen:
+        return last
+    saved = _affordable(seen)
+    stage(git, saved)
+    tree = write_tree(git)
+    unstage(git, saved)
+    unsaved = tuple(path for path in seen if path not in saved)
+    return Before(base, git.commit(tree, [base], message), tree, seen, unsaved)
+
+
+def _affordable(seen: Mapping[str, Stat]) -> set[str]:
+    saved, total = set(), 0
+    for path, (size, _, _, mode) in sorted(seen.items(), key=lambda item: item[1][0]):
+        if size > SAVED_EACH or total + size > SAVED_ALL or not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
+            continue
+        saved.add(path)
+        total += size
+    return saved

@@ -1,0 +1,156 @@
+"""Three versions of a tree become one: what an attempt changed, on top of what came in meanwhile.
+
+Path by path, without a work tree and without guessing at renames: a path that only one side changed is that side's,
+a text that both changed is merged by git, and where that needs a human it is a clash.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from ralph.git.client import Git
+from ralph.git.index import join as lines
+from ralph.git.index import split, tree_with
+from ralph.immutable import immutable
+from ralph.model import Change
+
+CONFLICTS = range(1, 128)  # exit codes of `git merge-file`: so many conflicts
+LABELS = ("the attempt", "where it began", "what came in meanwhile")
+Entry = tuple[str, str]  # mode and blob, as `tree_with` takes them
+
+
+@immutable
+class Clash:
+    """A path that both sides changed in ways that do not fit. `text` shows both, where it is a text."""
+
+    path: str
+    why: str
+    text: str = ""
+
+
+@immutable
+class Joined:
+    """The tree of both, or what stands against it."""
+
+    tree: str
+    clashes: tuple[Clash, ...] = ()
+
+
+def join(git: Git, base: str, work: str, tip: str, leave: Iterable[str] = ()) -> Joined:
+    """What changed from `base` to `work` (trees or commits), on top of `tip`. Paths in `leave` are the tip's."""
+    left = set(leave)
+    mine = {one.path: one for one in git.changes(base, work) if one.path not in left}
+    if git.tree_of(base) == git.tree_of(tip):
+        theirs = {}
+    else:
+        theirs = {one.path: one for one in git.changes(base, tip) if one.path not in left}
+    clashes = _in_the_way(_added(mine), _added(theirs) | left)
+    entries = {path: _entry(one) for path, one in mine.items() if path not in theirs}
+    for result in _both(git, [(mine[path], theirs[path]) for path in mine if path in theirs]):
+        if isinstance(result, Clash):
+            clashes.append(result)
+        else:
+            entries[result[0]] = result[1]
+    return Joined("", tuple(clashes)) if clashes else Joined(tree_with(git, tip, entries))
+
+
+def _entry(change: Change) -> Entry:
+    return (change.new_mode, change.new_blob if change.new_blob.strip("0") else "")
+
+
+def _in_the_way(mine: set[str], theirs: set[str]) -> list[Clash]:
+    """A file of one side where the other side has a folder."""
+    return [
+        Clash(path, f"{path} needs a folder where there is a file now")
+        for one, other in ((mine, theirs), (theirs, mine))
+        for path in sorted(one)
+        if any(str(above) in other for above in Path(path).parents)
+    ]
+
+
+def _added(changes: Mapping[str, Change]) -> set[str]:
+    return {path for path, one in changes.items() if one.status == "A"}
+
+
+# ---------------------------------------------------------------- paths that both sides changed
+
+
+def _both(git: Git, pairs: list[tuple[Change, Change]]) -> Iterator[tuple[str, Entry] | Clash]:
+    """What becomes of each of these paths."""
+    rules = _merge_rules(git, [mine.path for mine, _ in pairs])
+    for mine, theirs in pairs:
+        if _entry(mine) == _entry(theirs):
+            yield mine.path, _entry(mine)
+        elif why := _unlike(mine, theirs):
+            yield Clash(mine.path, f"{mine.path} {why}")
+        elif mine.new_blob == theirs.new_blob:
+            yield mine.path, (_mode(mine, theirs), mine.new_blob)
+        else:
+            yield _one_text(git, mine, theirs, rules.get(mine.path, ""))
+
+
+def _unlike(mine: Change, theirs: Change) -> str:
+    """Why there are no two texts that could be merged; "": there are."""
+    if "D" in (mine.status, theirs.status):
+        here, there = ("deleted", "changed") if mine.status == "D" else ("changed", "deleted")
+        return f"was {here} by the attempt and {there} meanwhile"
+    if any(not one.new_mode.startswith("100") for one in (mine, theirs)):
+        return "is no plain file on both sides, and not the same"
+    if mine.status == "A" and mine.new_mode != theirs.new_mode:
+        return "is new on both sides, and executable on one of them"
+    return ""
+
+
+def _mode(mine: Change, theirs: Change) -> str:
+    return mine.new_mode if mine.new_mode != mine.old_mode else theirs.new_mode
+
+
+def _one_text(git: Git, mine: Change, theirs: Change, rule: str) -> tuple[str, Entry] | Clash:
+    """The text of both. `rule` is what the attribute `merge` says about this path."""
+    no_text = Clash(mine.path, f"{mine.path} was changed on both sides, and is no text that can be merged")
+    if rule in ("unset", "binary"):
+        return no_text
+    was_there = mine.old_mode.startswith("100")  # else both are new: no text to start from
+    base = _content(git, mine.old_blob) if was_there else b""
+    both = _content(git, mine.new_blob), _content(git, theirs.new_blob)
+    merged, conflicts = merge_texts(git, both[0], base, both[1], union=rule == "union")
+    if conflicts is None:
+        return no_text
+    if conflicts or not was_there:
+        where = "at the same place" if was_there else "where there was no such file"
+        why = f"{mine.path} was changed on both sides {where}"
+        return Clash(mine.path, why, merged.decode(errors="replace"))
+    return mine.path, (_mode(mine, theirs), git.store(merged))
+
+
+def _content(git: Git, blob: str) -> bytes:
+    """Of a blob that has to be there: an empty text instead would delete the other side's lines."""
+    return git.tree("cat-file", "blob", blob)
+
+
+def _merge_rules(git: Git, paths: list[str]) -> dict[str, str]:
+    """What the attribute `merge` says: `unset` or `binary` is no text, `union` keeps the lines of both."""
+    if not paths:
+        return {}
+    said = split(git.tree("check-attr", "--cached", "-z", "--stdin", "merge", data=lines(paths)))
+    return dict(zip(said[0::3], said[2::3], strict=True))
+
+
+def merge_texts(
+    git: Git, mine: bytes, base: bytes, theirs: bytes, *, union: bool = False
+) -> tuple[bytes, int | None]:  # fmt: skip
+    """The merged text, with conflict markers where there are conflicts, and their number; None: no text.
+
+    `union`: where both sides changed the same place, both stay, one below the other.
+    """
+    git.spare.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=git.spare) as folder:
+        files = [Path(folder) / name for name in ("mine", "base", "theirs")]
+        for file, text in zip(files, (mine, base, theirs), strict=True):
+            file.write_bytes(text)
+        labels = [word for label in LABELS for word in ("-L", label)]
+        words = ("merge-file", "-p", *(["--union"] if union else []), *labels, *(str(file) for file in files))
+        merged, code = git.outcome(*words)
+    return merged, (code if code == 0 or code in CONFLICTS else None)

@@ -1,0 +1,60 @@
+"""What changes in the work tree while an agent works: looked at now and then, without ever waiting for it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ralph.git.client import Git
+from ralph.git.command import Started
+from ralph.git.index import UNTRACKED, Stat, look, split
+
+EVERY = 5.0  # seconds between two looks at least
+GONE: Stat = (-1, 0, 0, 0)  # a tracked file that is not there
+SHARE = 20  # a look that took a second is followed by so many seconds without one
+
+
+class Looker:
+    """Paths that differ from the base, or that git does not track, with their stat data.
+
+    A look costs two git processes; `poll` starts it, takes its answer when it is there, and never waits.
+    """
+
+    def __init__(self, git: Git, every: float = EVERY) -> None:
+        self._git, self._every = git, every
+        self._running: list[Started] = []
+        self._began, self._due = 0.0, time.monotonic() + every
+
+    def poll(self) -> dict[str, Stat] | None:
+        """What was seen, once for each look; None: nothing new."""
+        now = time.monotonic()
+        if not self._running:
+            if now >= self._due:
+                self._began = now
+                self._running = [self._git.begin("diff-files", "--name-only", "-z"), self._git.begin(*UNTRACKED)]
+            return None
+        if not all(one.ready() for one in self._running):
+            return None
+        answers = [one.finish() for one in self._running]
+        self._running, self._due = [], now + max(self._every, SHARE * (now - self._began))
+        if any(code for _, _, code in answers):
+            return None  # the agent is changing the very index, or the repository is gone: the examination tells
+        paths = [path for out, _, _ in answers for path in split(out) if path not in self._git.unseen]
+        return dict.fromkeys(paths, GONE) | look(self._git.where.root, paths)
+
+    def close(self) -> None:
+        """End a look that is going on."""
+        for one in self._running:
+            one.give_up()
+        self._running = []
+
+
+@contextmanager
+def looking(git: Git, every: float = EVERY) -> Iterator[Looker]:
+    """A Looker whose processes are gone afterwards."""
+    looker = Looker(git, every)
+    try:
+        yield looker
+    finally:
+        looker.close()

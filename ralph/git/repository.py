@@ -1,0 +1,78 @@
+"""Where a repository is, or why there is none that ralph can work with."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+from ralph.errors import RalphError
+from ralph.git.command import Started
+from ralph.immutable import immutable
+
+OLDEST = (2, 31)
+KEPT = ("GIT_AUTHOR_", "GIT_COMMITTER_", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM",
+        "GIT_CONFIG_COUNT", "GIT_CONFIG_KEY_", "GIT_CONFIG_VALUE_")  # fmt: skip
+
+
+@immutable
+class Repo:
+    """Where a repository is: absolute paths."""
+
+    root: Path
+    git_dir: Path
+    common: Path
+
+    @property
+    def state(self) -> Path:
+        """ralph's own folder inside git's: one for each checkout."""
+        ours = self.common / "ralph"
+        return ours if self.git_dir == self.common else ours / "worktrees" / self.git_dir.name
+
+
+def clean_environment(env: Mapping[str, str]) -> dict[str, str]:
+    """The environment without what redirects git (GIT_DIR, GIT_INDEX_FILE ...); identity and settings stay."""
+    kept = {name: value for name, value in env.items() if not name.startswith("GIT_") or name.startswith(KEPT)}
+    return {**kept, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C.UTF-8", "GIT_OPTIONAL_LOCKS": "0"}
+
+
+@cache
+def discover(cwd: Path) -> Repo:
+    """The repository around `cwd`, or a RalphError with the cure."""
+    asked = ("--show-toplevel", "--git-dir", "--git-common-dir")
+    words = [("version",), *(("rev-parse", "--path-format=absolute", one) for one in asked)]
+    env = clean_environment(os.environ)
+    try:
+        running = [Started(["git", *one], cwd, env, b"") for one in words]
+    except OSError as error:
+        raise RalphError("git was not found", "Install git 2.31 or newer.") from error
+    version, *answers = [started.finish() for started in running]
+    _refuse_old(version[0].decode(errors="replace"))
+    for _, said, code in answers:
+        if code:
+            raise _no_repository(cwd, said.decode(errors="replace"))
+    return Repo(*(Path(os.fsdecode(out.removesuffix(b"\n"))) for out, _, _ in answers))
+
+
+def _refuse_old(said: str) -> None:
+    found = re.search(r"(\d+)\.(\d+)", said)
+    if found is None or (int(found[1]), int(found[2])) < OLDEST:
+        what = f"{said.strip() or 'git'} is too old"
+        raise RalphError(what, "ralph needs git 2.31 or newer: install it, then start again.")
+
+
+def _no_repository(cwd: Path, said: str) -> RalphError:
+    if "dubious ownership" in said or "safe.directory" in said:
+        return RalphError("git does not trust this folder: it belongs to another user",
+                          f"Run `git config --global --add safe.directory '{cwd}'`, then start again.")  # fmt: skip
+    if "must be run in a work tree" in said:
+        return RalphError("this is a bare repository: there are no files to work on",
+                          "Start ralph in a checkout of it.")  # fmt: skip
+    if "not a git repository" not in said:
+        first = said.strip().splitlines()[0].removeprefix("fatal: ") if said.strip() else "it does not answer"
+        return RalphError(f"git can't read this repository: {first}",
+                          "Correct it until `git status` works, then start again.")  # fmt: skip
+    return RalphError(f"{cwd} is not inside a git repository",
+                      "Run `git init && git add -A && git commit -m start` there first.")  # fmt: skip

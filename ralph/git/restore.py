@@ -1,0 +1,144 @@
+"""Making the work tree equal to what it was, path by path. Everything that goes is held by a ref first."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from ralph.errors import Exit, RalphError
+from ralph.git.client import Git
+from ralph.git.index import Before, Stat, join, unstage
+from ralph.model import Change
+from ralph.process import tree
+
+OPERATIONS = ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "rebase-merge", "rebase-apply", "sequencer",
+              "BISECT_LOG", "MERGE_MSG", "MERGE_MODE", "AUTO_MERGE", "REBASE_HEAD", "SQUASH_MSG")  # fmt: skip
+
+PATIENCE = 3.0  # seconds for a git that still works where a lock is
+TICK = 0.02
+
+
+def restore(git: Git, changes: Iterable[Change], keep: frozenset[str] = frozenset()) -> None:
+    """Take back changes (old -> new): the work tree and the index get the old side of each, except for `keep`."""
+    wanted = [change for change in changes if change.path not in keep]
+    if not wanted:
+        return
+    for change in wanted:
+        if change.new_blob.strip("0"):
+            remove(git.where.root, change.path)
+    old = [change for change in wanted if change.old_blob.strip("0")]
+    gone = [change.path for change in wanted if not change.old_blob.strip("0")]
+    unstage(git, gone)
+    lines = (os.fsencode(f"{change.old_mode} {change.old_blob}\t{change.path}") + b"\0" for change in old)
+    git.tree("update-index", "-z", "--replace", "--index-info", data=b"".join(lines))
+    git.tree("checkout-index", "-f", "-u", "-z", "--stdin", data=join(change.path for change in old))
+
+
+def remove(root: Path, path: str) -> None:
+    """Remove a file and the folders that this leaves empty. Never follows a link, never a full folder."""
+    target = root / path
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        target.unlink()
+    prune(root, target.parent)
+
+
+def prune(root: Path, folder: Path) -> None:
+    while folder != root and root in folder.parents:
+        try:
+            folder.rmdir()
+        except OSError:
+            return
+        folder = folder.parent
+
+
+def restore_untracked(git: Git, before: Before) -> None:
+    """After `restore`: files that git does not track leave the index again and get their modes back."""
+    unstage(git, before.untracked)
+    for path, kept in before.untracked.items():
+        _restore_mode(git.where.root / path, kept)
+
+
+def _restore_mode(path: Path, kept: Stat) -> None:
+    with contextlib.suppress(OSError):
+        if not path.is_symlink():
+            path.chmod(kept[3] & 0o7777)
+
+
+def trash(git: Git, paths: Iterable[str], n: int) -> Path:
+    """Move paths that can't be frozen (hidden by the attempt's rules, nested repositories) out of the work tree."""
+    place = git.where.state / "trash" / str(n)
+    for path in paths:
+        source, target = git.where.root / path, place / path
+        if source.is_symlink() or source.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with contextlib.suppress(OSError):
+                source.rename(target)
+            prune(git.where.root, source.parent)
+    _keep_newest(place.parent, 2)
+    return place
+
+
+def _keep_newest(folder: Path, count: int) -> None:
+    kept = sorted((one for one in folder.glob("*") if one.name.isdigit()), key=lambda one: int(one.name))
+    for old in kept[:-count]:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def clear_operations(git: Git, n: int) -> None:
+    """Move away what a merge or rebase that was not finished left in git's folder, and locks of dead processes."""
+    place = git.where.state / "trash" / str(n) / "git"
+    for name in OPERATIONS:
+        source = git.where.git_dir / name
+        if source.exists():
+            place.mkdir(parents=True, exist_ok=True)
+            shutil.rmtree(place / name, ignore_errors=True)  # a folder does not replace one that is not empty
+            source.rename(place / name)
+
+
+def clear_locks(git: Git, names: Iterable[str] = ()) -> tuple[str, ...]:
+    """Remove lock files that dead processes left; returns their names. Only when nothing of the agent lives.
+
+    Those of ralph's own git folder always; the others unless a git of somebody else goes on working here. In a
+    linked worktree only its own and those of the refs in `names`: the rest may be locked by others that live.
+    """
+    own, shared = list(git.own.glob("*.lock")), _shared_locks(git, names)
+    gone = [*own, *shared] if (own or shared) and _quiet(git.where.root) else own
+    for lock in gone:
+        lock.unlink(missing_ok=True)
+    return tuple(str(lock.relative_to(git.where.common)) for lock in gone)
+
+
+def _shared_locks(git: Git, names: Iterable[str]) -> list[Path]:
+    where = git.where
+    refs = (where.common / "refs").rglob("*.lock") if where.git_dir == where.common else ()
+    named = (where.common / f"{name}.lock" for name in names)
+    return [*where.git_dir.glob("*.lock"), *refs, *(lock for lock in named if lock.exists())]
+
+
+def _quiet(root: Path) -> bool:
+    """No git works there, or none soon: one whose ralph was killed comes to its end."""
+    deadline = time.monotonic() + PATIENCE
+    while at_work := tree.at_work("git", root):
+        if time.monotonic() > deadline:
+            break
+        time.sleep(TICK)
+    return not at_work
+
+
+def differences(now: Mapping[str, Stat], then: Mapping[str, Stat]) -> tuple[str, ...]:
+    """Paths whose stat data differs, or that vanished."""
+    return tuple(path for path, old in then.items() if now.get(path) != old)
+
+
+def refuse_gone(git: Git) -> None:
+    """The repository itself must be there, or nothing more is started."""
+    if not (git.where.git_dir / "HEAD").exists():
+        raise RalphError(
+            f"the repository is gone: {git.where.git_dir} was moved or deleted",
+            "Put it back where it was, then run the same command again: nothing else was touched.",
+            code=Exit.STOPPED,
+        )

@@ -1,0 +1,134 @@
+"""Where an attempt works: in the user's checkout or in a worktree, on a scratch branch of its own.
+
+Before the agent starts HEAD is pointed at `ralph-wip/<run>-<n>` (no file is touched): its commits land there and
+ralph's branch stays at the last proven commit. Afterwards HEAD and ralph's refs are put back; in a worktree HEAD is
+detached, and ralph's branch is not the attempt's business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import field, replace
+
+from ralph.errors import Exit, RalphError
+from ralph.git import restore as undo
+from ralph.git import stash
+from ralph.git.client import Git
+from ralph.git.freeze import Frozen, Papers, Watched, watch
+from ralph.git.index import Before, Scan, fill, lend_index, refresh, scan, take_before
+from ralph.immutable import immutable
+from ralph.state.other_checkouts import scratch
+
+
+@immutable
+class Workspace:
+    """An attempt's place. `branch` ("" in a worktree) and `wip` are full ref names, `ref` the start of its refs."""
+
+    n: int
+    run: str
+    branch: str
+    before: Before
+    watched: Watched
+    stash: stash.Noted = field(default_factory=stash.Noted)  # the stash list as it was before the attempt
+
+    @property
+    def wip(self) -> str:
+        return scratch(self.run, self.n)
+
+    @property
+    def ref(self) -> str:
+        return f"refs/ralph/{self.run}/{self.n}"
+
+    @property
+    def ours(self) -> tuple[str, str]:
+        return self.wip, self.branch
+
+
+def prepare(
+    git: Git, run: str, n: int, branch: str, base: str, papers: Papers, last: Before | None, now: Scan | None = None
+) -> Workspace:
+    """Snapshot the checkout and give the attempt its branch. Nothing that people see changes but HEAD's name.
+
+    `now` is a scan of moments ago, where there is one.
+    """
+    git.seal()
+    now = now or scan(git)
+    if set(now.changed) - papers.both:
+        refresh(git)
+        now = scan(git)
+    if dirty := set(now.changed) - papers.both:
+        raise _changed_meanwhile(dirty)
+    untracked = [path for path in now.untracked if path not in papers.both]
+    before = take_before(git, base, untracked, last, f"before attempt {n} of run {run}")
+    space = Workspace(n, run, branch, before, watch(git, now.refs))
+    if before.commit != base:
+        git.make_ref(f"{space.ref}/before", before.commit)
+    space = replace(space, stash=stash.hold(git, space.ref, base))
+    git.make_ref(space.wip, base)
+    git.point_head(space.wip)
+    return space
+
+
+def carry(git: Git, space: Workspace, work: str, papers: Papers) -> tuple[str, ...]:
+    """Bring the unfinished work of an earlier attempt back into the tree. Returns the paths that stay out of it:
+    they changed on the way here."""
+    then, left = git.sha(f"{work}^1"), git.sha(work)
+    mine = [change for change in git.changes(then, left) if change.path not in papers.both]
+    moved = {change.path for change in git.changes(then, space.before.commit)}
+    undo.restore(git, [change.backwards for change in mine if change.path not in moved])
+    return tuple(change.path for change in mine if change.path in moved)
+
+
+def _changed_meanwhile(dirty: set[str]) -> RalphError:
+    names = ", ".join(sorted(dirty)[:10])
+    return RalphError(
+        f"files changed while no agent ran: {names}",
+        "Commit them or take them back, then run the same command again.",
+        code=Exit.STOPPED,
+    )
+
+
+def leave(git: Git, space: Workspace, frozen: Frozen, refs: Mapping[str, str], tip: str) -> str:
+    """Put HEAD and ralph's own refs back; hold the work in a ref, whose name is returned ("" where there is none).
+
+    `tip` is where ralph's branch belongs. Other branches are not touched; what was deleted or moved back is held
+    under `saved/`.
+    """
+    undo.clear_locks(git)
+    held = f"{space.ref}/work" if frozen.work != space.before.commit else ""
+    lines = [f"delete {space.ref}/before"] if held and f"{space.ref}/before" in refs else []
+    if space.branch and refs.get(space.branch) != tip:
+        lines.append(f"update {space.branch} {tip}")
+    for name, old in space.watched.refs.items():
+        if refs.get(name) != old and name not in space.ours:
+            lines += _saved(git, space, name, old, refs)
+    if held:
+        git.make_ref(held, frozen.work)
+    git.point_head(space.branch or space.before.base)
+    if lines:
+        git.update_refs(*lines)
+    if space.wip in refs:
+        git.drop_ref(space.wip)
+    return held
+
+
+def _saved(git: Git, space: Workspace, name: str, old: str, refs: Mapping[str, str]) -> list[str]:
+    if name.startswith("refs/ralph/"):
+        return [f"update {name} {old}"]
+    if name in refs and git.is_ancestor(old, refs[name]):
+        return []
+    return [f"update refs/ralph/{space.run}/saved/{name.removeprefix('refs/')} {old}"]
+
+
+def roll_back(git: Git, space: Workspace, frozen: Frozen, keep: frozenset[str]) -> None:
+    """Make the tree equal to `before`, but for `keep` (the PRD, which has rules of its own), whatever was already
+    taken back. The index becomes the base's."""
+    before = space.before
+    undo.clear_operations(git, space.n)
+    if frozen.hidden or frozen.nested:
+        undo.trash(git, (*frozen.hidden, *(path.rstrip("/") for path in frozen.nested)), space.n)
+    fill(git, frozen.work)
+    undo.restore(git, frozen.left, keep)
+    undo.restore_untracked(git, before)
+    fill(git, before.base)
+    lend_index(git)

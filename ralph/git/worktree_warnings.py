@@ -1,0 +1,152 @@
+"""What makes tests lie or fail in a worktree though they pass in the checkout. Looked for at the start."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from ralph.git.client import Git
+from ralph.git.config import read
+from ralph.immutable import immutable
+
+ENVIRONMENTS = (".venv", "venv", "env")
+LARGEST = 1_000_000  # bytes of a file that names paths
+CURES = {
+    "node_modules": '`[worktree] link = ["node_modules"]` in ralph.toml gives them this one; '
+    "--setup 'npm ci' makes one for each.",
+    ".venv": "--setup makes one in each worktree: --setup 'uv sync', or 'python -m venv .venv && ...'.",
+    "venv": "--setup makes one in each worktree: --setup 'python -m venv venv && ...'.",
+    "vendor": '`[worktree] link = ["vendor"]` in ralph.toml gives them this one; --setup makes one for each.',
+    ".env": '`[worktree] copy = [".env"]` in ralph.toml gives each a copy.',
+}  # name -> what helps where a worktree needs it
+
+
+@immutable
+class Trap:
+    """What is the matter, and what helps."""
+
+    what: str
+    cure: str
+
+
+@immutable
+class Editable:
+    """A package that an environment takes from the checkout itself. `inside`: the environment's name there."""
+
+    name: str
+    environment: str
+    active: bool = False
+    inside: str = ""
+
+
+@immutable
+class Seen:
+    """What there is in a checkout and its environments."""
+
+    editable: tuple[Editable, ...] = ()
+    untracked: tuple[str, ...] = ()  # of CURES
+
+
+def find(git: Git, env: Mapping[str, str], setup: str, brought: Sequence[str]) -> tuple[Trap, ...]:
+    """The traps of this checkout. `brought` are the paths that worktrees get as links or copies."""
+    return told(look(git, env), setup, brought)
+
+
+def told(seen: Seen, setup: str, brought: Sequence[str]) -> tuple[Trap, ...]:
+    """Which of it matters: an environment that is used there, and what is missing there."""
+    have = {path.strip("/") for path in brought}
+    used = [one for one in seen.editable if one.active or one.inside in have]
+    missing = [name for name in seen.untracked if name not in have and not _made_by(setup, name)]
+    return (*(_lies(one) for one in used), *(_is_missing(name) for name in missing))
+
+
+def _made_by(setup: str, name: str) -> bool:
+    """A set-up installs what is needed; a file of secrets it does not invent."""
+    return name in setup if name == ".env" else bool(setup)
+
+
+def _lies(one: Editable) -> Trap:
+    return Trap(
+        f"{one.name} is installed in {one.environment} as a link to this checkout (editable): "
+        "tests in a worktree may run this checkout's code instead of their own",
+        "Let --setup make an environment in each worktree and let the gates use that, e.g. --setup 'python -m venv "
+        ".venv && .venv/bin/pip install -e .' --gate '.venv/bin/python -m pytest'.",
+    )
+
+
+def _is_missing(name: str) -> Trap:
+    return Trap(f"{name} is in this checkout, but git does not track it: worktrees do not have it", CURES[name])
+
+
+# ---------------------------------------------------------------- looking
+
+
+def look(git: Git, env: Mapping[str, str]) -> Seen:
+    """Look at the environments that may be used, and at the top of the checkout."""
+    root = git.where.root
+    there = [name for name in CURES if os.path.lexists(root / name)]
+    tracked = git.tracked(git.sha("HEAD"), there) if there and git.sha("HEAD") else frozenset()
+    return Seen(tuple(_editable(root, env)), tuple(name for name in there if name not in tracked))
+
+
+def _editable(root: Path, env: Mapping[str, str]) -> Iterator[Editable]:
+    named = env.get("VIRTUAL_ENV", "")
+    active = Path(named).resolve() if named.startswith("/") else None
+    places = {(root / name).resolve(): name for name in ENVIRONMENTS if (root / name).is_dir()}
+    for place in dict.fromkeys([*([active] if active else []), *places]):
+        inside = places.get(place, "")
+        for name in sorted(_names(root.resolve(), place)):
+            yield Editable(name, inside or str(place), place == active, inside)
+
+
+def _names(root: Path, environment: Path) -> set[str]:
+    """The packages that this environment takes from the checkout."""
+    return {
+        name
+        for packages in environment.glob("lib/python*/site-packages")
+        for name in (*_by_record(root, environment, packages), *_by_path_file(root, environment, packages))
+    }
+
+
+def _by_record(root: Path, environment: Path, packages: Path) -> Iterator[str]:
+    """As pip and uv write it down."""
+    for record in packages.glob("*.dist-info/direct_url.json"):
+        with suppress(ValueError, AttributeError):
+            said = json.loads(read(record))
+            url = urlsplit(said["url"]) if said.get("dir_info", {}).get("editable") is True else None
+            if url and url.scheme == "file" and _is_ours(root, environment, unquote(url.path)):
+                yield _plain(record.parent.name)
+
+
+def _by_path_file(root: Path, environment: Path, packages: Path) -> Iterator[str]:
+    """As it takes effect: a line of a `.pth` file, or the module that such a line imports."""
+    for file in packages.glob("*.pth"):
+        lines = _lines(file)
+        finders = [
+            packages / f"{line.split()[1].rstrip(';')}.py" for line in lines if line[:17] == "import __editable"
+        ]
+        quoted = [part for finder in finders for line in _lines(finder) for part in line.split("'")]
+        if any(_is_ours(root, environment, path) for path in (*lines, *quoted) if path.startswith("/")):
+            yield _plain(file.name.removeprefix("__editable__.").removesuffix(".pth"))
+
+
+def _lines(file: Path) -> Iterable[str]:
+    with suppress(OSError):
+        if file.stat().st_size <= LARGEST:
+            return [line.strip() for line in read(file).decode(errors="surrogateescape").splitlines()]
+    return []
+
+
+def _is_ours(root: Path, environment: Path, path: str) -> bool:
+    """It leads into the checkout, and not into the environment that lies there."""
+    found = Path(path).resolve()
+    return found.is_relative_to(root) and not found.is_relative_to(environment)
+
+
+def _plain(name: str) -> str:
+    """`my_project-1.2.dist-info` and `_my_project` are my-project."""
+    return name.partition("-")[0].strip("_").replace("_", "-")

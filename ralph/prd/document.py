@@ -1,0 +1,301 @@
+"""Text <-> tasks: what a PRD asks for, and the few edits that ralph makes in it."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from hashlib import sha256
+
+from ralph.errors import RalphError
+from ralph.model import Criterion, Prd, Task
+from ralph.prd import criteria
+from ralph.prd.diff import Difference, difference, find, new_ticks
+from ralph.prd.fields import field_name, read_fields
+from ralph.prd.lookup import WRITTEN_ID, parents_done_with, resolve
+from ralph.prd.markdown import edit as markdown
+from ralph.prd.markdown.blocks import Document, Item, read, uncollected
+from ralph.prd.markdown.formatted import formatted
+from ralph.prd.near_misses import near_misses
+from ralph.prd.validate import check
+
+__all__ = [
+    "Difference",
+    "add_subtasks",
+    "check",
+    "confirm",
+    "difference",
+    "find",
+    "parents_done_with",
+    "park",
+    "parse",
+    "resolve",
+    "tick",
+    "unpark",
+    "untick",
+    "without_new_ticks",
+]
+
+_COMMENT = re.compile(r"\s*<!--\s*id:\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*-->")
+_READ: dict[bytes, Prd] = {}  # the last few: the same bytes are never parsed twice
+_KEPT = 6
+
+
+# ---------------------------------------------------------------- reading
+
+
+def parse(data: bytes, name: str = "PRD.md") -> Prd:
+    """Read a PRD. Any bytes are read; RalphError only when it is too large or nested too deep."""
+    known = _READ.get(data)
+    if known is None:
+        try:
+            known = _read(data)
+        except RalphError as error:
+            raise RalphError(error.what, error.now, where=error.where or name, code=error.code) from None
+    return _remember(known)
+
+
+def _remember(prd: Prd) -> Prd:
+    _READ.pop(prd.data, None)
+    while len(_READ) >= _KEPT:
+        del _READ[next(iter(_READ))]
+    _READ[prd.data] = prd
+    return prd
+
+
+def _read(data: bytes) -> Prd:
+    with uncollected():
+        return _from(read(data))
+
+
+def _from(document: Document) -> Prd:
+    items = [item for item in document.items if item.boxed and not item.quoted]
+    under = criteria.under(document)
+    own = [item for item in items if id(item) not in under]
+    tasks = _tasks(document, own)
+    ids = {id(item): task.id for item, task in zip(own, tasks, strict=True)} if len(own) < len(items) else {}
+    boxes = criteria.read_criteria([item for item in items if id(item) in under], ids)
+    return Prd(document.data, tasks, near_misses(document), boxes)
+
+
+def _tasks(document: Document, items: Sequence[Item]) -> tuple[Task, ...]:
+    """Boxes -> tasks. A parent is the nearest box above, through plain bullets."""
+    own = {id(item): number for number, item in enumerate(items)}
+    parents = [_above(item, own) for item in items]
+    texts, ids, written = _names(items, parents)
+    with_children = {parent for parent in parents if parent is not None}
+    return tuple(
+        Task(
+            id=ids[n],
+            written=written[n],
+            number=n + 1,
+            line=item.text_first + 1,
+            offset=item.offset,
+            text=texts[n],
+            done=item.done,
+            parent=None if (parent := parents[n]) is None else ids[parent],
+            leaf=n not in with_children,
+            body=_body(document, item, own),
+            headings=item.headings,
+            fields=read_fields(item.items),
+        )
+        for n, item in enumerate(items)
+    )
+
+
+def _above(item: Item, own: dict[int, int]) -> int | None:
+    above = item.parent
+    while above is not None:
+        if id(above) in own:
+            return own[id(above)]
+        above = above.parent
+    return None
+
+
+def _names(items: Sequence[Item], parents: Sequence[int | None]) -> tuple[list[str], list[str], list[bool]]:
+    """Texts, ids, which ids are written. Others hash the texts from the outermost parent down; equals get `#2`."""
+    texts: list[str] = []
+    ids: list[str] = []
+    paths: list[str] = []
+    written: list[bool] = []
+    equal: Counter[str] = Counter()
+    for item, parent in zip(items, parents, strict=True):
+        text, name = _text(item)
+        path = text if parent is None else f"{paths[parent]}\n{text}"
+        if not name:
+            name = sha256(path.encode()).hexdigest()[:8]
+            equal[name] += 1
+            name += f"#{equal[name]}" if equal[name] > 1 else ""
+            written.append(False)
+        else:
+            written.append(True)
+        texts.append(text)
+        ids.append(name)
+        paths.append(path)
+    return texts, ids, written
+
+
+def _text(item: Item) -> tuple[str, str]:
+    """The text of a box in one line, without an id comment, and the id that is written there."""
+    text = " ".join(item.text.split())
+    if "<!--" in text and (comment := _COMMENT.search(text)):
+        text = f"{text[: comment.start()]}{text[comment.end() :]}".strip()
+        return text or comment[1], comment[1]
+    leading = WRITTEN_ID.match(text)
+    return text, leading[1] if leading else ""
+
+
+def _body(document: Document, item: Item, own: dict[int, int]) -> str:
+    """Everything below a task's text, without the tasks below it, moved left by the task's indentation."""
+    if item.end <= item.text_end:
+        return ""
+    skip = [(child.first, child.end) for child in _children(item, own)]
+    start = document.starts[item.text_first]
+    width = len(document.data[start : item.offset - 1].expandtabs(4))
+    lines: list[str] = []
+    at = item.text_end
+    for first, end in [*skip, (item.end, item.end)]:
+        lines += [_dedented(line, width) for line in document.lines[at : max(at, first)]]
+        at = max(at, end)
+    return "\n".join(lines).strip("\n").rstrip()
+
+
+def _children(item: Item, own: dict[int, int]) -> list[Item]:
+    found: list[Item] = []
+    for child in item.items:
+        found += [child] if id(child) in own else _children(child, own)
+    return found
+
+
+def _dedented(line: str, width: int) -> str:
+    text = line.lstrip(" \t")
+    indent = line[: len(line) - len(text)].expandtabs(4)
+    return indent[width:] + text if text else ""
+
+
+# ---------------------------------------------------------------- editing
+
+
+def tick(prd: Prd, task_id: str) -> Prd:
+    """The PRD with that box ticked: one byte differs. RalphError if there is no such task, or more than one."""
+    return _with_box(prd, task_id, done=True)
+
+
+def untick(prd: Prd, task_id: str) -> Prd:
+    """The PRD with that box empty: one byte differs. RalphError if there is no such task, or more than one."""
+    return _with_box(prd, task_id, done=False)
+
+
+def with_boxes(prd: Prd, ids: Iterable[str], *, done: bool) -> Prd:
+    """The PRD with those boxes ticked or empty, as far as it has them, and each only once."""
+    count = Counter(task.id for task in prd.tasks)
+    wanted = {name for name in ids if count[name] == 1}
+    places = {at for at, task in enumerate(prd.tasks) if task.id in wanted and task.done is not done}
+    return _set(prd, places, done=done) if places else prd
+
+
+def _with_box(prd: Prd, task_id: str, *, done: bool) -> Prd:
+    at = _place(prd, task_id)
+    return prd if prd.tasks[at].done is done else _set(prd, {at}, done=done)
+
+
+def _set(prd: Prd, places: set[int], *, done: bool) -> Prd:
+    tasks = list(prd.tasks)
+    for at in places:
+        tasks[at] = replace(tasks[at], done=done)
+    data = markdown.set_boxes(prd.data, [tasks[at].offset for at in places], done=done)
+    return _remember(Prd(data, tuple(tasks), prd.near_misses, prd.criteria))
+
+
+def _place(prd: Prd, task_id: str) -> int:
+    places = [n for n, task in enumerate(prd.tasks) if task.id == task_id]
+    if len(places) != 1:
+        lines = " and ".join(str(prd.tasks[n].line) for n in places)
+        what = f"the id {task_id} stands there twice (lines {lines})" if places else f"no task {task_id} in the PRD"
+        raise RalphError(what, "Give each task an id of its own." if places else "`ralph status` lists the tasks.")
+    return places[0]
+
+
+def without_new_ticks(before: Prd, now: Prd) -> Prd:
+    """The later reading with every box empty that became ticked since the earlier one; all else byte for byte."""
+    new = {task.number - 1 for task in new_ticks(before, now)}
+    kept = _set(now, new, done=False) if new else now
+    met = [one.offset for one in criteria.new_ticks(before, now)]
+    return parse(markdown.set_boxes(kept.data, met, done=False)) if met else kept
+
+
+def confirm(prd: Prd, met: Sequence[Criterion], of: Prd) -> Prd:
+    """The PRD with the boxes of those criteria ticked, which were found in the reading `of`: one byte each."""
+    offsets = criteria.places(prd, met, of)
+    return parse(markdown.set_boxes(prd.data, offsets, done=True)) if offsets else prd
+
+
+def park(prd: Prd, task_id: str, reason: str) -> Prd:
+    """The PRD with a nested line `- Parked: reason` under that task (an older one replaced); its box stays.
+
+    The reason is cut to one line of 200 characters, in the form that formatters keep. RalphError when the
+    line can't be added safely.
+    """
+    prd = unpark(prd, task_id)
+    at = _place(prd, task_id)
+    said = formatted(markdown.one_line(reason), first=False) or "needs a human"
+    with uncollected():
+        parked = markdown.add_line(read(prd.data), prd.tasks[at].offset, f"Parked: {said}")
+        return _same_but(prd, parked, at)
+
+
+def add_subtasks(prd: Prd, task_id: str, lines: Sequence[str]) -> Prd:
+    """The PRD with more boxes under that task, below all it has. Lines are `- [ ] text`, fields below them indented
+    by two blanks. All else stays byte for byte; RalphError where that can't be."""
+    at = _place(prd, task_id)
+    with uncollected():
+        document = markdown.add_items(read(prd.data), prd.tasks[at].offset, lines)
+    after = _remember(_from(document))
+    _prove_subtasks(prd, after, at, sum(line.startswith("- [ ] ") for line in lines))
+    return after
+
+
+def _prove_subtasks(before: Prd, after: Prd, at: int, count: int) -> None:
+    """Nothing but `count` new, open children of that task: all others are as they were, but where they stand."""
+    parent = before.tasks[at]
+    new = [one for one in after.tasks if one.parent == parent.id and one.id not in {old.id for old in before.tasks}]
+    rest = [one for one in after.tasks if one not in new]
+    same = [(one.id, one.text, one.done, one.parent, one.fields) for one in before.tasks] == [
+        (one.id, one.text, one.done, one.parent, one.fields) for one in rest
+    ]
+    if not same or len(new) != count or any(one.done or one.fields.parked or one.fields.checks for one in new):
+        raise RalphError(
+            f"no tasks can be added under line {parent.line} without changing something else of the document",
+            "Add them by hand.",
+        )
+
+
+def unpark(prd: Prd, task_id: str) -> Prd:
+    """The PRD without the `- Parked:` lines under that task. RalphError when one holds more than its line."""
+    at = _place(prd, task_id)
+    while prd.tasks[at].fields.parked is not None:
+        with uncollected():
+            document = read(prd.data)
+            item = markdown.item_at(document, prd.tasks[at].offset)
+            line = next(child for child in item.items if field_name(child) == "parked")
+            prd = _same_but(prd, markdown.remove_item(document, line), at)
+    return prd
+
+
+def _same_but(before: Prd, document: Document, at: int) -> Prd:
+    """What that document says, once it is proved that only the task at that place differs, and only in its body."""
+    after = _remember(_from(document))
+
+    def told(prd: Prd) -> list[Task]:
+        tasks = [replace(task, line=0, offset=0) for task in prd.tasks]
+        tasks[at] = replace(tasks[at], body="", fields=replace(tasks[at].fields, parked=None))
+        return tasks
+
+    if told(before) != told(after):
+        line = before.tasks[at].line
+        raise RalphError(
+            f"the line about parking under line {line} can't be changed without changing another task",
+            "Write or remove the line `- Parked:` by hand.",
+        )
+    return after

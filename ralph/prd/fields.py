@@ -1,0 +1,155 @@
+"""What a task says about itself: nested bullets `Key: value` as people write them -> Fields."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from ralph.model import Fields
+from ralph.prd.markdown.blocks import Item
+
+_SYNONYMS = {
+    "files": ("files", "file", "scope", "files in scope", "in scope"),
+    "protected": ("protected", "do not touch", "don't touch", "do not modify", "don't modify", "protected files"),
+    "depends": ("depends", "depends on", "after", "dependencies", "dependency", "blocked by"),
+    "checks": ("check", "checks", "verify"),
+    "done_when": (
+        "done when",
+        "acceptance criteria",
+        "acceptance criterion",
+        "definition of done",
+        "success criteria",
+    ),
+    "group": ("group", "parallel group"),
+    "agent": ("agent",),
+    "model": ("model",),
+    "attempts": ("attempts", "tries"),
+    "timeout": ("timeout", "time limit"),
+    "parked": ("parked",),
+}
+_FIELD = {synonym: name for name, synonyms in _SYNONYMS.items() for synonym in synonyms}
+_CRITERIA = frozenset((*_SYNONYMS["done_when"], "out of scope"))
+_HINT = re.compile("criteri|done|scope", re.IGNORECASE)
+_NOTHING = frozenset({"", "none", "nothing", "n/a", "-", "–", "—"})
+
+_CODE = re.compile(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)", re.DOTALL)
+_EDGES = re.compile(r"^[\W\d_]+|\s*\([^()]*\)[\W_]*$|[\W_]+$")  # numbering, emoji, markup, remarks in brackets
+_PART = re.compile(
+    r"(\d+(?:\.\d+)?)\s*(s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?|d|days?)(?=\d|\s|$)\s*", re.ASCII
+)
+_Said = tuple[Item, str]  # a field's bullet, and the value behind its colon
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def names_criteria(text: str) -> bool:
+    """Whether a heading, label or bullet announces criteria: what stands under it is not for ralph to work on."""
+    if len(text) > 80 or not _HINT.search(text):
+        return False
+    name = text.strip()
+    while (shorter := _EDGES.sub("", name)) != name:
+        name = shorter
+    return " ".join(name.lower().split()) in _CRITERIA
+
+
+def opens_criteria(item: Item) -> bool:
+    """The same of a bullet, which may go on after its colon."""
+    return bool(item.text) and (names_criteria(item.text) or field_name(item) in {"done_when", "out of scope"})
+
+
+def field_name(item: Item) -> str:
+    """The field of Fields that a bullet sets, "out of scope", or nothing."""
+    key, colon, _ = _split(item.text)
+    return _FIELD.get(key, key if key == "out of scope" else "") if colon and not item.boxed else ""
+
+
+def _split(text: str) -> tuple[str, bool, str]:
+    """Key in lower case, whether there was a colon, value. `**Key:** value` counts like `Key: value`."""
+    head, colon, value = text[:60].replace("：", ":", 1).partition(":")
+    key = head.strip("*_ \t")
+    opened = len(head) - len(head.lstrip("*_"))
+    closed = len(head) - len(head.rstrip("*_"))
+    value = text[len(head) + 1 :]
+    if opened and not closed:
+        value = value.removeprefix(head[:opened])
+    return " ".join(key.lower().split()), bool(colon), value.strip()
+
+
+def read_fields(items: Iterable[Item]) -> Fields:
+    """The fields among the bullets directly under a task. Written twice, lists add up; else the last counts."""
+    found: dict[str, list[_Said]] = {}
+    for item in items:
+        key, colon, value = ("", False, "") if item.boxed else _split(item.text)
+        if colon and (name := _FIELD.get(key)):
+            found.setdefault(name, []).append((item, value))
+    return _fields(found) if found else _NONE
+
+
+def _fields(found: dict[str, list[_Said]]) -> Fields:
+    last = {name: _plain(said[-1][1]) for name, said in found.items()}
+    return Fields(
+        files=_names(found.get("files", ())),
+        protected=_names(found.get("protected", ())),
+        depends=_names(found.get("depends", ())),
+        checks=_commands(found.get("checks", ())),
+        done_when=tuple(" ".join(text.split()) for text in _texts(found.get("done_when", ()))),
+        group=last.get("group", ""),
+        agent=last.get("agent", ""),
+        model=last.get("model", ""),
+        attempts=_count(last.get("attempts", "")),
+        timeout=duration(last.get("timeout", "")),
+        parked=last.get("parked"),
+    )
+
+
+_NONE = Fields()
+
+
+def _texts(said: Iterable[_Said]) -> list[str]:
+    """What a field says: the value behind its colon, and each bullet below it (a box in front left out)."""
+    return [text for item, value in said for text in (value, *_below(item)) if text]
+
+
+def _below(item: Item) -> list[str]:
+    return [text for child in item.items for text in (child.text, *_below(child))]
+
+
+def _plain(value: str) -> str:
+    value = " ".join(value.split())
+    code = code_spans(value)
+    return code[0] if code and value.startswith("`") and value.endswith("`") else value
+
+
+def code_spans(text: str) -> list[str]:
+    """The contents of the code spans in a text."""
+    return [" ".join(found[2].split("\n")).strip() for found in _CODE.finditer(text)] if "`" in text else []
+
+
+def _names(said: Sequence[_Said]) -> tuple[str, ...]:
+    """Paths or ids: code spans only, if there are any; else what commas separate."""
+    if not said:
+        return ()
+    texts = _texts(said)
+    code = [name for text in texts for name in code_spans(text)]
+    names = code or [name.strip() for text in texts for name in re.split(r"[,;\n]", text)]
+    return tuple(dict.fromkeys(name for name in names if name.lower().rstrip(".") not in _NOTHING))
+
+
+def _commands(said: Sequence[_Said]) -> tuple[str, ...]:
+    """Code spans and fences, if there are any; else each text as it stands."""
+    texts = _texts(said)
+    fences = [code.strip() for item, _ in said for code in item.code]
+    code = [command for text in texts for command in code_spans(text)] + fences
+    commands = code or [" ".join(text.split()) for text in texts]
+    return tuple(dict.fromkeys(command for command in commands if command.lower() not in _NOTHING))
+
+
+def _count(text: str) -> int | None:
+    return int(text) if text.isdecimal() and int(text) > 0 else None
+
+
+def duration(text: str) -> float | None:
+    """Seconds of `90s`, `10m`, `8h`, `1h 30m`, `20 minutes`. None where the text is no such duration."""
+    parts = list(_PART.finditer(text.lower()))
+    if not parts or "".join(part[0] for part in parts) != text.lower():
+        return None
+    return sum(float(part[1]) * _SECONDS[part[2][0]] for part in parts)

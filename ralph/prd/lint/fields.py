@@ -1,0 +1,134 @@
+"""Lint: lines that look like a field of a task and are none, and fields whose value can't be used."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
+
+from ralph.model import Prd, Task
+from ralph.prd.fields import duration, field_name
+from ralph.prd.lint.model import ERROR, Facts, Remark, about, called, open_leaves
+from ralph.prd.markdown.blocks import Item, read
+
+KEYS = (
+    "Files", "Scope", "Protected", "Do not touch", "Depends", "Depends on", "Check", "Checks", "Verify",
+    "Done when", "Acceptance criteria", "Timeout", "Attempts", "Parked",
+)  # fmt: skip
+FIELD = re.compile(r"\s*[*_]*([A-Za-z][A-Za-z' ]{2,22}?)[*_]*\s*[:：]")
+
+
+def fields(prd: Prd, facts: Facts) -> Iterator[Remark]:
+    """Lines that look like a field and do nothing; fields whose value can't be used."""
+    document = read(prd.data)
+    tasks = {task.line: task for task in prd.tasks if not task.done}
+    for item in document.items:
+        task = tasks.get(item.text_first + 1) if item.boxed and not item.quoted else None
+        if task is not None:
+            yield from _below(task, item)
+            yield from _in_text(task, item)
+    yield from _beside(document.items, tasks)
+    for task in open_leaves(prd):
+        yield from _agent(task, facts)
+
+
+def _below(task: Task, item: Item) -> Iterator[Remark]:
+    for child in item.items:
+        name = "" if child.boxed else field_name(child)
+        key, value = _key(child), child.text.partition(":")[2].strip(" *_`")
+        if not name and not child.boxed and (near := _near(key)):
+            yield _remark(
+                child, task, "misspelled", f"`{key}:` below {called(task)} is no field", f"Did you mean `{near}:`?"
+            )
+        elif name in ("timeout", "attempts") and value and not _readable(name, value):
+            yield _remark(
+                child,
+                task,
+                "unreadable",
+                f"`{key}: {value[:40]}` below {called(task)} is not understood",
+                "Write `Timeout: 90m` or `Attempts: 2`.",
+            )
+        elif not name and not child.boxed:
+            yield from _too_deep(task, child)
+
+
+def _too_deep(task: Task, item: Item) -> Iterator[Remark]:
+    for child in item.items:
+        if not child.boxed and field_name(child) in {"files", "protected", "depends", "checks", "parked"}:
+            yield _remark(
+                child,
+                task,
+                "misplaced",
+                f"`{_key(child)}:` stands too deep below {called(task)} to count",
+                "Indent it like the other bullets right below the task.",
+            )
+
+
+def _in_text(task: Task, item: Item) -> Iterator[Remark]:
+    """`Files: a.py` on a line of its own without a bullet is part of the text above it."""
+    for number, line in enumerate(item.text.split("\n")):
+        if number and (key := FIELD.match(line)) and key[1].lower() in {one.lower() for one in KEYS}:
+            yield Remark(
+                task.line + number,
+                "misplaced",
+                f"`{key[1]}:` is text of {called(task)}, no field",
+                f"Make it a bullet below the task: `- {key[1]}: ...`.",
+                task=task.id,
+            )
+
+
+def _beside(items: Sequence[Item], tasks: dict[int, Task]) -> Iterator[Remark]:
+    """A field as a bullet beside its task instead of below it."""
+    last: dict[int, Item] = {}
+    for item in items:
+        above = last.get(id(item.parent))
+        task = tasks.get(above.text_first + 1) if above is not None and item.first <= above.end else None
+        if task is not None and not item.boxed and field_name(item) in {"files", "protected", "depends", "checks"}:
+            yield _remark(
+                item,
+                task,
+                "misplaced",
+                f"`{_key(item)}:` stands beside {called(task)}, not below it",
+                "Indent it, so that it belongs to the task.",
+            )
+        if item.boxed or field_name(item) == "":
+            last[id(item.parent)] = item
+
+
+def _agent(task: Task, facts: Facts) -> Iterator[Remark]:
+    said = task.fields.agent
+    if said in facts.agents:
+        what, cure = facts.agents[said]
+        yield about(task, "agent", f"{what} (Agent of {called(task)})", cure, ERROR)
+    elif said in facts.unknown:
+        yield about(
+            task,
+            "agent",
+            f"no agent is called `{said[:40]}`: {called(task)} is done by the usual one",
+            "Name one like `claude` or `codex:MODEL`, or leave Agent out.",
+        )
+    if len(task.fields.model.split()) > 1:
+        yield about(
+            task,
+            "model",
+            f"`Model: {task.fields.model[:60]}` of {called(task)} is taken for the model to use",
+            "Write it in another way, if it is about the work.",
+        )
+
+
+def _key(item: Item) -> str:
+    found = FIELD.match(item.text)
+    return found[1] if found else ""
+
+
+def _near(key: str) -> str:
+    known = {one.lower(): one for one in KEYS}
+    return next((known[one] for one in get_close_matches(key.lower(), known, 1, cutoff=0.8)), "") if key else ""
+
+
+def _readable(name: str, value: str) -> bool:
+    return duration(value) is not None if name == "timeout" else value.isdecimal() and int(value) > 0
+
+
+def _remark(item: Item, task: Task, rule: str, what: str, cure: str) -> Remark:
+    return Remark(item.text_first + 1, rule, what, cure, task=task.id)

@@ -1,0 +1,81 @@
+"""Where formatters put empty lines in lists, so that what is added to a formatted document is formatted, too.
+
+In a loose list an empty line stands between all items, and between the blocks of each; in a tight one nowhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ralph.prd.markdown.blocks import Document, Item
+
+
+def spaced(document: Document, item: Item) -> bool:
+    """Whether empty lines set apart what stands in this item, and the item that comes next."""
+    above, below = _neighbours(document, item)
+    if below:
+        return below.first > item.end
+    if above and item.first > above.end:
+        return True
+    return item.text_end < item.end and _blank(document, item.text_end)
+
+
+def _neighbours(document: Document, item: Item) -> tuple[Item | None, Item | None]:
+    """The items above and below it in the same list."""
+    items = item.parent.items if item.parent else [one for one in document.items if one.parent is None]
+    at = next(n for n, one in enumerate(items) if one is item)
+    above, below = items[at - 1] if at else None, items[at + 1] if at + 1 < len(items) else None
+    return (
+        above if above and _adjoin(document, above, item) else None,
+        below if below and _adjoin(document, item, below) else None,
+    )
+
+
+def _adjoin(document: Document, one: Item, other: Item) -> bool:
+    same = _marker(document, one) == _marker(document, other)
+    return same and all(_blank(document, line) for line in range(one.end, other.first))
+
+
+def _marker(document: Document, item: Item) -> str:
+    """The character that makes it an item: `-` of a bullet, `.` of `1.`"""
+    return document.lines[item.first].lstrip(" \t>0123456789")[:1]
+
+
+def _blank(document: Document, line: int) -> bool:
+    return line < len(document.lines) and not document.lines[line].strip(" \t>")
+
+
+def first_bullet(document: Document, item: Item) -> Item | None:
+    """The first item of a bullet list that stands right below the text of this item."""
+    child = next((one for one in item.items if one.first >= item.text_end), None)
+    below = child is not None and all(_blank(document, line) for line in range(item.text_end, child.first))
+    return child if child and below and _marker(document, child) in "-*+" else None
+
+
+def last_bullet(document: Document, item: Item) -> Item | None:
+    """The last item of a bullet list that ends this item."""
+    child = item.items[-1] if item.items else None
+    return child if child and child.end == item.end and _marker(document, child) in "-*+" else None
+
+
+def alone(document: Document, item: Item) -> tuple[int, int]:
+    """The lines that go with an item that is taken away: its own, and the empty ones that set it apart."""
+    first = item.first
+    above, below = _neighbours(document, item)
+    if below and (above is None or _blank(document, first - 1)):
+        return first, below.first
+    if item.end >= len(document.lines) or _blank(document, item.end):
+        while first and _blank(document, first - 1):
+            first -= 1
+    return first, item.end
+
+
+def separated(lines: Sequence[bytes]) -> list[bytes]:
+    """New items of a loose list, some with nested ones: an empty line before each, and before its nested list."""
+    result: list[bytes] = []
+    for number, line in enumerate(lines):
+        nested = line.startswith(b" ")
+        if number and not (nested and lines[number - 1].startswith(b" ")):
+            result.append(b"")
+        result.append(line)
+    return result

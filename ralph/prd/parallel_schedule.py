@@ -1,0 +1,210 @@
+"""Tasks -> which may run at the same time, and why the others wait.
+
+Three things keep a task waiting beside what holds it up when tasks run one by one (`plan.py`): files that it may
+have in common with a task that runs, the order of groups, the order of phases. The last two are rows of steps: the
+tasks of one step may run together, and a step begins when no earlier one has a task that runs or could run. What
+can't run at all (it is parked, or waits for such a task) holds nobody up but those that depend on it.
+
+- Groups: all tasks with the same `Group` are a step; the steps stand in the order of their first tasks. Tasks
+  without a group are in no row.
+- Phases: a document that marks a task with `[P]` means that all others wait for one another. Marked tasks one after
+  the other are a step, each other task is one, and no step goes beyond its phase. A task with a group goes by that.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+
+from ralph.immutable import immutable
+from ralph.model import Prd, Task
+from ralph.prd import schedule as plan
+from ralph.prd.lookup import Lookup
+from ralph.prd.scope_overlap import common
+
+_MARKED = re.compile(r"(?:[A-Z]*[\d.X-]+\w*[.:)]?\s)?(?:\[[^\]]*\]\s?)*?\[P\](?:\s|$)")
+_PHASE = re.compile(r"\bphase\b", re.IGNORECASE)
+_Patterns = tuple[str, ...]
+Wave = tuple[tuple[Task, str], ...]  # each with why it was in no earlier one; "" where it is in the first
+
+
+@immutable
+class Choice:
+    """What may start now, in document order, and each other open task that doesn't run, with one sentence why."""
+
+    tasks: tuple[Task, ...]
+    waiting: tuple[tuple[Task, str], ...]
+
+
+@immutable
+class Waves:
+    """What would run together if each task took as long as all others; each with why it was in no earlier wave.
+
+    `never` are the tasks that can't run, with the reason.
+    """
+
+    waves: tuple[Wave, ...]
+    never: tuple[tuple[Task, str], ...]
+
+
+@immutable
+class _Step:
+    row: str  # "group" or "phase"
+    number: int
+    title: str
+
+
+def ready(
+    prd: Prd,
+    *,
+    left: int,
+    running: frozenset[str] = frozenset(),
+    skip: frozenset[str] = frozenset(),
+    only: str = "",
+    placed: Callable[[_Patterns], _Patterns] = tuple,
+) -> Choice:
+    """At most `left` tasks that may start beside those that run (ids).
+
+    `skip` and `only` as in `plan.choose`. `placed` turns patterns of the PRD into patterns of the repository.
+    """
+    return _Table(prd, running, skip, only, placed).choose(left)
+
+
+def waves(
+    prd: Prd,
+    *,
+    at_once: int,
+    skip: frozenset[str] = frozenset(),
+    only: str = "",
+    placed: Callable[[_Patterns], _Patterns] = tuple,
+) -> Waves:
+    """How the work would go with that many agents, if each task were accepted at once."""
+    found: list[Wave] = []
+    why: dict[str, str] = {}
+    while (choice := ready(prd, left=at_once, skip=skip, only=only, placed=placed)).tasks:
+        found.append(tuple((task, why.get(task.id, "")) for task in choice.tasks))
+        why = {task.id: reason for task, reason in choice.waiting}
+        prd = _accepted(prd, {task.id for task in choice.tasks})
+    return Waves(tuple(found), choice.waiting)
+
+
+def _accepted(prd: Prd, ids: set[str]) -> Prd:
+    """The tasks as if these were ticked. The bytes stay: nobody looks at them here."""
+    return replace(prd, tasks=tuple(replace(task, done=task.done or task.id in ids) for task in prd.tasks))
+
+
+class _Table:
+    """One choice: what runs, what could run, and the steps of all."""
+
+    def __init__(
+        self, prd: Prd, running: frozenset[str], skip: frozenset[str], only: str,
+        placed: Callable[[_Patterns], _Patterns],
+    ) -> None:  # fmt: skip
+        self._lookup = Lookup(prd)
+        self._placed = placed
+        self._steps = _steps(self._lookup)
+        self._busy = [task for task in prd.tasks if task.id in running]
+        units = (task for task in plan.open_units(self._lookup, only) if task.id not in running)
+        self._told = [(task, plan.obstacle(self._lookup, task, skip, running)) for task in units]
+        self._first = self._first_steps()
+
+    def _first_steps(self) -> dict[str, Task]:
+        """Row -> the task that holds up all later steps: of the first step that has one that runs or could."""
+        able = [task for task, obstacle in self._told if not obstacle] + self._busy
+        found: dict[str, Task] = {}
+        for task in able:
+            step = self._steps.get(task.id)
+            if step and (step.row not in found or step.number < self._steps[found[step.row].id].number):
+                found[step.row] = task
+        return found
+
+    def choose(self, left: int) -> Choice:
+        """Go through the document once; each task that starts may make later ones wait."""
+        tasks: list[Task] = []
+        waiting: list[tuple[Task, str]] = []
+        for task, obstacle in self._told:
+            reason = obstacle or self._out_of_step(task)
+            if not reason:
+                reason = self._clash(task, tasks) if len(tasks) < left else "no agent is free"
+            if reason:
+                waiting.append((task, reason))
+            else:
+                tasks.append(task)
+        return Choice(tuple(tasks), tuple(waiting))
+
+    def _clash(self, task: Task, started: Sequence[Task]) -> str:
+        own = self._placed(task.fields.files)
+        if not own:
+            return ""
+        for others, state in ((self._busy, "which is running"), (started, "which goes first")):
+            for other in others:
+                if common(own, self._placed(other.fields.files)):
+                    return (
+                        f"its files {self._said(task, other)} may clash with those of {plan.name(other)}, {state}"
+                    )
+        return ""
+
+    def _said(self, task: Task, other: Task) -> str:
+        """The first of a task's patterns that may clash, as the PRD spells it."""
+        its = self._placed(other.fields.files)
+        return next((said for said in task.fields.files if common(self._placed((said,)), its)), "")
+
+    def _out_of_step(self, task: Task) -> str:
+        step = self._steps.get(task.id)
+        if step is None:
+            return ""
+        for other in (*self._busy, self._first[step.row]):
+            its = self._steps.get(other.id)
+            if its and its.row == step.row and its.number != step.number:
+                return _waits_for(step, plan.name(other), its, runs=other in self._busy)
+        return ""
+
+
+def _waits_for(step: _Step, other: str, its: _Step, *, runs: bool) -> str:
+    does = "is running" if runs else "goes first"
+    if step.row == "group":
+        return f"{other} of group {its.title} {does}"
+    if its.title != step.title:
+        return f"{other}{f' of “{its.title}”' if its.title else ''} {does}"
+    return f"{other} {does}, and without [P] one task goes after the other"
+
+
+# ---------------------------------------------------------------- steps
+
+
+def _steps(lookup: Lookup) -> dict[str, _Step]:
+    """Task id -> its step. Those of a document whose order says nothing have none."""
+    grouped = lookup.tasks if any(task.fields.group for task in lookup.tasks) else ()
+    groups = {task.id: group for task in grouped if (group := _group(lookup, task))}
+    marked = {task.id for task in lookup.tasks if "[P]" in task.text and _MARKED.match(task.text)}
+    by_phase = [task for task in lookup.tasks if task.id not in groups and _unit(task)] if marked else []
+    numbers = {group: n for n, group in enumerate(dict.fromkeys(groups.values()))}
+    found = {task_id: _Step("group", numbers[group], group) for task_id, group in groups.items()}
+    return found | dict(_phases(by_phase, marked))
+
+
+def _group(lookup: Lookup, task: Task) -> str:
+    """Its own group, or that of what it stands under."""
+    return next((one.fields.group for one in (task, *lookup.above(task)) if one.fields.group), "")
+
+
+def _unit(task: Task) -> bool:
+    return task.leaf or bool(task.fields.checks)
+
+
+def _phases(tasks: Iterable[Task], marked: set[str]) -> Iterator[tuple[str, _Step]]:
+    number, before = 0, None
+    places: dict[tuple[str, ...], tuple[str, ...]] = {}
+    for task in tasks:
+        place = places.get(task.headings) or places.setdefault(task.headings, _place(task.headings))
+        if task.id not in marked or place != before:
+            number += 1
+        before = place if task.id in marked else None
+        yield task.id, _Step("phase", number, place[-1] if place else "")
+
+
+def _place(headings: tuple[str, ...]) -> tuple[str, ...]:
+    """The headings down to the innermost that is called a phase; none: the task stands in no phase."""
+    deep = max((n for n, title in enumerate(headings, 1) if _PHASE.search(title)), default=0)
+    return headings[:deep]

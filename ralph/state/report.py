@@ -1,0 +1,279 @@
+"""The journal, folded into what a report tells: attempts, tasks, headline numbers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+from ralph.model import Task
+from ralph.state import events
+from ralph.state.attempt_facts import found, stopped_of
+from ralph.state.events import Event
+from ralph.state.report_model import Ran, Remark, Report, Result, Row, Standing, Told, Try
+from ralph.verify import wording as words
+
+Step = tuple[float, str, Event]  # when, in which run, what
+Key = tuple[str, str]  # (PRD, id): ids are those of one PRD
+
+
+# ---------------------------------------------------------------- what happened
+
+
+@dataclass
+class _Seen:
+    runs: dict[str, Ran] = field(default_factory=dict)
+    tries: dict[tuple[str, int], Try] = field(default_factory=dict)
+    remarks: list[Remark] = field(default_factory=list)
+    since: dict[str, float] = field(default_factory=dict)  # run -> when it was started, or taken up again
+    last: dict[str, float] = field(default_factory=dict)  # run -> when it was last heard of
+
+
+def told(steps: Iterable[Step], *, alive: bool = False) -> Told:
+    """All attempts and remarks, in order. `alive`: the last run goes on; else what is unfinished broke off."""
+    seen, time, run = _Seen(), 0.0, ""
+    for time, run, event in steps:
+        _see(seen, time, run, event)
+    for one in seen.runs:
+        if not (alive and one == run):
+            _break_off(seen, one)
+    runs = tuple(replace(one, seconds=_lasted(seen, one)) for one in seen.runs.values())
+    return Told(runs, tuple(seen.tries.values()), tuple(seen.remarks), time)
+
+
+def _break_off(seen: _Seen, run: str) -> None:
+    """What of it is not finished will not be."""
+    for key, one in seen.tries.items():
+        if one.run == run and one.result is Result.WORKING:
+            seen.tries[key] = replace(one, result=Result.BROKE_OFF, ended=seen.last[run])
+
+
+def _lasted(seen: _Seen, ran: Ran) -> float:
+    """Seconds; a run that did not end went on until it was last heard of."""
+    return ran.seconds + (0.0 if ran.ended else max(0.0, seen.last[ran.run] - seen.since[ran.run]))
+
+
+def _see(seen: _Seen, time: float, run: str, event: Event) -> None:
+    if isinstance(event, events.RunStarted):
+        _started(seen, time, run, event)
+    if run not in seen.runs:
+        return  # the first gates, before a run is one
+    seen.last[run] = time
+    if isinstance(event, events.RunEnded):
+        ran = replace(seen.runs[run], seconds=_lasted(seen, seen.runs[run]))
+        seen.runs[run] = replace(ran, ended=time, code=event.code, why=event.why)
+    elif isinstance(event, events.Chosen):
+        seen.tries[run, event.n] = Try(run, seen.runs[run].prd, event.n, event.attempt, event.task, event.text,
+                                       event.purpose, begun=time, base=event.base)  # fmt: skip
+    elif (key := (run, getattr(event, "n", 0))) in seen.tries and not isinstance(event, events.Noted):
+        seen.tries[key] = _learn(seen.tries[key], time, event)
+    else:
+        _remark(seen, time, run, event)
+
+
+def _started(seen: _Seen, time: float, run: str, event: events.RunStarted) -> None:
+    """A new run, or one that is taken up again: the time in which it was cut off does not count."""
+    known = seen.runs.get(run)
+    if known is None:
+        seen.runs[run] = Ran(run, event.prd, event.agent, event.branch, event.home, time)
+    else:
+        seen.runs[run] = replace(known, seconds=_lasted(seen, known), ended=0.0, code=None, why="")
+    seen.since[run] = time
+
+
+def _learn(one: Try, time: float, event: Event) -> Try:
+    if isinstance(event, events.AgentStarted):
+        return replace(one, agent=event.agent)
+    if isinstance(event, events.AgentReported):
+        return replace(one, tokens=event.tokens, cost=event.cost, about=event.about)
+    if isinstance(event, events.AgentStopped):
+        return _stopped(one, event)
+    if isinstance(event, events.GateRan):
+        return replace(one, gates=(*one.gates, event))
+    if isinstance(event, events.Reviewed):
+        return replace(one, reviewer=event, tokens=one.tokens + event.tokens, cost=_sum(one.cost, event.cost),
+                       about=one.about or event.about)  # fmt: skip
+    if isinstance(event, events.Judged):
+        result = Result.WORKING if event.accepted else Result.REJECTED
+        return replace(one, findings=found(event), result=result)
+    if isinstance(event, events.Recorded):
+        return replace(one, ended=time, result=Result.ACCEPTED, commit=event.commit, proved=event.proved)
+    if isinstance(event, events.SetAside):
+        return _aside(one, time, event)
+    return one
+
+
+def _stopped(one: Try, event: events.AgentStopped) -> Try:
+    stopped = stopped_of(event)
+    never = bool(event.ended) and not event.seconds  # no agent was started
+    failure = event.failure or ("" if event.why == "exited" else event.why)
+    return replace(one, how="" if never else words.how_it_ended(stopped) if not stopped.well else SAID_DONE,
+                   claimed=stopped.well and not never and not one.purpose, failure=failure,
+                   seconds=event.seconds, tokens=event.tokens, cost=event.cost, said=event.said,
+                   tail=event.tail, about=event.about)  # fmt: skip
+
+
+SAID_DONE = "The agent said that it was done."
+
+
+def _aside(one: Try, time: float, event: events.SetAside) -> Try:
+    result = one.result if one.result is Result.REJECTED else Result.BROKE_OFF
+    asked = one.purpose not in ("", "check")
+    if event.tokens:  # it was killed: no end of its agent told it
+        one = replace(one, tokens=event.tokens, cost=event.cost, about=event.about)
+    return replace(one, ended=time, result=Result.ASKED if asked else result, reason=event.reason, work=event.work,
+                   move=event.move, counted=event.counted, when=event.when or 0.0)  # fmt: skip
+
+
+# ---------------------------------------------------------------- between attempts
+
+
+def _remark(seen: _Seen, time: float, run: str, event: Event) -> None:
+    kind, text = _as_remark(event)
+    if not kind:
+        return
+    about = seen.tries.get((run, getattr(event, "n", 0)))
+    task = about.task if about else getattr(event, "task", "")
+    name = "" if kind == "warning" else getattr(event, "text", "")
+    commit = getattr(event, "commit", "")
+    seen.remarks.append(Remark(run, seen.runs[run].prd, time, kind, text, task, name, commit))
+    if isinstance(event, events.Reopened):
+        for key, one in seen.tries.items():
+            if one.commit == event.commit:
+                seen.tries[key] = replace(one, result=Result.TAKEN_BACK)
+
+
+def _as_remark(event: Event) -> tuple[str, str]:
+    """(a word, a sentence), or ("", "") for what is not worth one."""
+    if isinstance(event, events.Parked | events.Reopened | events.Waiting | events.Paused):
+        return event.NAME, event.reason
+    if isinstance(event, events.Split):
+        return event.NAME, f"into {len(event.into)} tasks: {'; '.join(event.into)}"
+    if isinstance(event, events.AgentChanged):
+        return event.NAME, f"{event.agent} does it now. {event.reason}"
+    if isinstance(event, events.Skipped):
+        return event.NAME, "Left out of this run by hand."
+    return ("warning", event.text) if isinstance(event, events.Noted) and event.loud else ("", "")
+
+
+# ---------------------------------------------------------------- the report
+
+
+def report(
+    what: Told, tasks: Sequence[tuple[str, Task]] = (), *, since: float = 0.0, alive: bool = False
+) -> Report:
+    """What is told of the time since then. `tasks` are those of the PRDs, as they stand now, with their PRD."""
+    tries = tuple(one for one in what.tries if (one.ended or what.latest) >= since)
+    remarks = tuple(one for one in what.remarks if one.time >= since)
+    runs = tuple(one for one in what.runs if (one.ended or what.latest) >= since)
+    begun = max(since, min((one.begun for one in runs), default=since))
+    ended = max((one.ended or what.latest for one in runs), default=what.latest)
+    return Report(
+        begun, ended, runs, _rows(what, tries, remarks, tasks), tries, remarks, _failures(tries),
+        seconds=sum(min(one.seconds, (one.ended or what.latest) - max(one.begun, since)) for one in runs),
+        worked=sum(one.seconds for one in tries),
+        tokens=sum(one.tokens for one in tries),
+        cost=costs(tries),
+        false_claims=sum(one.false_claim for one in tries),
+        alive=alive,
+        about=any(one.about for one in tries),
+    )  # fmt: skip
+
+
+def costs(tries: Iterable[Try | Row]) -> float | None:
+    """What is known of the money; None: nothing is."""
+    total: float | None = None
+    for one in tries:
+        total = _sum(total, one.cost)
+    return total
+
+
+def _sum(one: float | None, other: float | None) -> float | None:
+    return one if other is None else (one or 0.0) + other
+
+
+def kinds(one: Try) -> tuple[str, ...]:
+    """Why an attempt failed, each kind once."""
+    if one.result not in (Result.REJECTED, Result.BROKE_OFF) or one.purpose:
+        return ()
+    found_out = tuple(dict.fromkeys(finding.what.value for finding in one.findings if finding.rejects))
+    return found_out or ((one.failure or "interrupted"),)
+
+
+def _failures(tries: Iterable[Try]) -> tuple[tuple[str, int], ...]:
+    counted = Counter(kind for one in tries for kind in kinds(one))
+    return tuple(sorted(counted.items(), key=lambda pair: (-pair[1], pair[0])))
+
+
+# ---------------------------------------------------------------- tasks
+
+
+def _rows(
+    what: Told, tries: Sequence[Try], remarks: Sequence[Remark], tasks: Sequence[tuple[str, Task]]
+) -> tuple[Row, ...]:
+    """Tasks of the PRD in its order, then those that are gone from it. What was ticked before is left out."""
+    now = {(prd, task.id): task for prd, task in tasks}
+    names = {(one.prd, one.task): one.text for one in what.tries}
+    names |= {(one.prd, one.task): one.name for one in remarks if one.task and one.name}
+    touched = dict.fromkeys([*((one.prd, one.task) for one in tries),
+                             *((one.prd, one.task) for one in remarks if one.task)])  # fmt: skip
+    waiting = [key for key, task in now.items() if task.leaf and not task.done]
+    order = [*(key for key in now if key in touched or key in waiting), *(key for key in touched if key not in now)]
+    return tuple(_row(key, what, tries, now.get(key), names.get(key, "")) for key in order)
+
+
+def _row(key: Key, what: Told, tries: Sequence[Try], task: Task | None, text: str) -> Row:
+    every = [one for one in what.tries if (one.prd, one.task) == key]
+    own = [one for one in tries if (one.prd, one.task) == key]
+    real = [one for one in every if not one.purpose]
+    standing, reason, commit = _stands(every, [one for one in what.remarks if (one.prd, one.task) == key])
+    standing, mark = _as_it_is_now(standing, task)
+    if standing is Standing.DONE and not mark and any(one.commit == commit and not one.proved for one in every):
+        mark = "nothing proved it"
+    if standing is Standing.PARKED and task is not None and task.fields.parked:
+        reason = task.fields.parked
+    failed = real[-1].findings if real and standing not in (Standing.DONE, Standing.SPLIT) else ()
+    kept = [one.work for one in real if one.work]
+    return Row(
+        key[1], (task.text if task else "") or text, key[0], standing,
+        tries=sum(not one.purpose for one in own),
+        seconds=sum((one.ended or what.latest) - one.begun for one in own),
+        tokens=sum(one.tokens for one in own),
+        cost=costs(own),
+        about=any(one.about for one in own),
+        commit=commit, reason="" if standing is Standing.DONE else reason, findings=failed,
+        work=kept[-1] if kept else "", mark=mark,
+    )  # fmt: skip
+
+
+def _stands(tries: Sequence[Try], remarks: Sequence[Remark]) -> tuple[Standing, str, str]:
+    """(where a task stands, why, its commit), as the journal tells."""
+    every: list[Try | Remark] = [*tries, *(one for one in remarks if one.kind in ENDS)]
+    last = max(every, key=_when, default=None)
+    if isinstance(last, Remark):
+        return ENDS[last.kind], last.text, last.commit if last.kind == "split" else ""
+    if last is None:
+        return Standing.OPEN, "", ""
+    if last.result is Result.ACCEPTED:
+        return Standing.DONE, "", last.commit
+    return Standing.WORKING if last.result is Result.WORKING else Standing.OPEN, last.reason, ""
+
+
+ENDS = {"parked": Standing.PARKED, "split": Standing.SPLIT, "reopened": Standing.OPEN, "skipped": Standing.OPEN}
+
+
+def _when(one: Try | Remark) -> float:
+    return one.time if isinstance(one, Remark) else one.ended or float("inf")
+
+
+def _as_it_is_now(standing: Standing, task: Task | None) -> tuple[Standing, str]:
+    """What the PRD says now counts more than what the journal said then."""
+    if task is None or standing in (Standing.WORKING, Standing.SPLIT):
+        return standing, ""
+    if task.done:
+        return Standing.DONE, "" if standing is Standing.DONE else "ticked by hand"
+    if task.fields.parked is not None:
+        return Standing.PARKED, ""
+    if standing is Standing.DONE:
+        return Standing.OPEN, "its box is empty again"
+    return Standing.OPEN, "put back since" if standing is Standing.PARKED else ""

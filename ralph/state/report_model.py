@@ -1,0 +1,179 @@
+"""What reports, explanations and messages tell: the values between who puts it together and who shows it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from ralph.immutable import immutable
+from ralph.model import Finding, What
+from ralph.state.events import GateRan, Reviewed
+
+
+class Result(StrEnum):
+    """What became of an attempt."""
+
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    BROKE_OFF = "broke off"  # no verdict: a limit, an interruption, a network that was gone
+    ASKED = "asked"  # it was only asked for something: a hand-over note, smaller tasks
+    TAKEN_BACK = "taken back"  # accepted, and reverted later
+    WORKING = "working"
+
+
+class Standing(StrEnum):
+    """Where a task stands after what is told."""
+
+    DONE = "done"
+    PARKED = "parked"
+    SPLIT = "split"
+    WORKING = "working"
+    OPEN = "open"
+
+
+@immutable
+class Try:
+    """One attempt. Times are epoch seconds, 0 where there is none."""
+
+    run: str
+    prd: str
+    n: int  # of the checkout: the name of its transcript
+    attempt: int  # of the task, from 1
+    task: str
+    text: str
+    purpose: str = ""  # as in `Chosen`: what an agent was only asked for
+    agent: str = ""
+    begun: float = 0.0
+    ended: float = 0.0
+    result: Result = Result.WORKING
+    how: str = ""  # how its agent ended, a sentence; "": it never got so far
+    claimed: bool = False  # the agent said that it was done
+    failure: str = ""  # why there was no delivery, in a word or two: "rate limit", "over its time"
+    findings: tuple[Finding, ...] = ()
+    gates: tuple[GateRan, ...] = ()
+    reviewer: Reviewed | None = None
+    seconds: float = 0.0  # that its agent worked
+    tokens: int = 0
+    cost: float | None = None
+    about: bool = False  # tokens and cost are an estimate, at least in part; as below
+    base: str = ""  # the commit that it started from
+    work: str = ""  # the ref that keeps its work
+    commit: str = ""  # of an accepted one
+    proved: bool = True  # a gate or a Check passed
+    reason: str = ""  # why it was set aside
+    move: str = ""  # what was decided then: a MoveKind
+    counted: bool = True  # it used up a try
+    when: float = 0.0  # from which on it was worth to try again
+    said: str = ""  # its agent's last words
+    tail: str = ""  # the last of what it printed
+    stat: str = ""  # `git diff --stat` of what it changed
+    prompt: str = ""
+    logs: tuple[tuple[str, str], ...] = ()  # (command, the last of its output) of the gates that were red
+
+    @property
+    def false_claim(self) -> bool:
+        """Its agent said that it was done, and it was not; that others changed the same meanwhile is no lie."""
+        against = {one.what for one in self.findings if one.rejects}
+        return self.claimed and self.result is Result.REJECTED and bool(against - {What.CLASH})
+
+
+@immutable
+class Remark:
+    """What happened to a task, or to the run (task ""), between attempts."""
+
+    run: str
+    prd: str
+    time: float
+    kind: str  # a word: "parked", "split", "reopened", "waiting" ...
+    text: str
+    task: str = ""
+    name: str = ""  # the task's text
+    commit: str = ""
+
+
+@immutable
+class Ran:
+    """One run."""
+
+    run: str
+    prd: str
+    agent: str = ""
+    branch: str = ""
+    home: str = ""
+    begun: float = 0.0
+    ended: float = 0.0  # 0: it did not end
+    seconds: float = 0.0  # without the time that it was cut off
+    code: int | None = None
+    why: str = ""
+
+
+@immutable
+class Row:
+    """One task, summed up."""
+
+    task: str
+    text: str
+    prd: str
+    standing: Standing
+    tries: int = 0  # attempts to do it
+    seconds: float = 0.0
+    tokens: int = 0
+    cost: float | None = None
+    about: bool = False
+    commit: str = ""
+    reason: str = ""  # why it is parked, or open
+    findings: tuple[Finding, ...] = ()  # of its last try, where that was not accepted
+    work: str = ""  # the ref of the last work that is kept
+    mark: str = ""  # more about its standing: "put back since", "by hand"
+
+
+@immutable
+class Told:
+    """What the journal tells of some runs."""
+
+    runs: tuple[Ran, ...] = ()
+    tries: tuple[Try, ...] = ()
+    remarks: tuple[Remark, ...] = ()
+    latest: float = 0.0  # the last sign of life
+
+
+@immutable
+class Report:
+    """What a report shows; times are epoch seconds."""
+
+    begun: float
+    ended: float
+    runs: tuple[Ran, ...]
+    rows: tuple[Row, ...]
+    tries: tuple[Try, ...]
+    remarks: tuple[Remark, ...]
+    failures: tuple[tuple[str, int], ...]  # (kind, in how many attempts), most first
+    seconds: float  # that ralph ran
+    worked: float  # that agents worked
+    tokens: int
+    cost: float | None
+    false_claims: int
+    alive: bool = False  # a run is going on
+    about: bool = False
+
+    def standing(self, *which: Standing) -> tuple[Row, ...]:
+        return tuple(row for row in self.rows if row.standing in which)
+
+    @property
+    def attempts(self) -> int:
+        """Attempts to do a task; without what an agent was only asked for."""
+        return sum(not one.purpose for one in self.tries)
+
+
+@immutable
+class Story:
+    """All that happened to one task in one run, in order."""
+
+    task: str
+    text: str
+    run: str
+    steps: tuple[Try | Remark, ...]
+    standing: Standing = Standing.OPEN
+    seconds: float = 0.0
+    tokens: int = 0
+    cost: float | None = None
+    about: bool = False

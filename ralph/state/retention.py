@@ -1,0 +1,98 @@
+"""What runs that are over left behind, and what of it is needed still: the journal decides, and the age. Pure."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import field
+
+from ralph.immutable import immutable
+from ralph.state import events
+from ralph.state.events import Event
+from ralph.state.history import History, fold
+
+Step = tuple[float, str, Event]  # when, in which run, what
+Attempt = tuple[str, int]  # a run, and a number in it
+REF = re.compile(r"refs/ralph/([^/\s`'\"]+)/(\d+)/[^\s`'\"]+")
+STAMP = re.compile(r"\d{8}-\d{6}(?=-)")
+
+
+@immutable
+class Needed:
+    """What has to stay. `last`: when each run that a journal knows was last heard of."""
+
+    runs: frozenset[str] = frozenset()  # they did not end
+    attempts: frozenset[Attempt] = frozenset()  # at tasks that wait for a human, or whose work is gone on from
+    last: dict[str, float] = field(default_factory=dict)
+
+    def __or__(self, other: Needed) -> Needed:
+        newest = {run: max(self.last.get(run, 0.0), when) for run, when in other.last.items()}
+        return Needed(self.runs | other.runs, self.attempts | other.attempts, {**self.last, **newest})
+
+    def over(self, run: str, before: float, seen: float = 0.0) -> bool:
+        """Whether a run has ended, and was last heard of before that moment; `seen` where no journal knows it.
+        What is of no known age stays."""
+        return run not in self.runs and 0.0 < (self.last.get(run) or started(run) or seen) < before
+
+    def free(self, run: str, n: int | None, before: float, seen: float = 0.0) -> bool:
+        """Whether what belongs to an attempt (None: to none of them) may go."""
+        return self.over(run, before, seen) and (run, n) not in self.attempts
+
+
+def started(run: str) -> float:
+    """When a run began, by its name; 0 where it is none of ralph's names."""
+    with suppress(ValueError, OverflowError):
+        if stamp := STAMP.match(run):
+            return time.mktime(time.strptime(stamp[0], "%Y%m%d-%H%M%S"))
+    return 0.0
+
+
+def needed(steps: Iterable[Step], waits: Callable[[str, str], bool]) -> Needed:
+    """What a journal says. `waits`: whether a task of a PRD that was parked once is still to be done."""
+    history, prd, last = History(), "", dict[str, float]()
+    tries: dict[tuple[str, str], set[Attempt]] = {}
+    parked: set[tuple[str, str]] = set()
+    for when, run, event in steps:
+        history, last[run] = fold(history, when, run, event), when
+        prd = event.prd if isinstance(event, events.RunStarted) else prd
+        if isinstance(event, events.Chosen):
+            tries.setdefault((prd, event.task), set()).add((run, event.n))
+        elif isinstance(event, events.Recorded):
+            tries.pop((prd, event.task), None)
+            parked.discard((prd, event.task))
+        elif isinstance(event, events.Parked):
+            parked.add((prd, event.task))
+    kept = {one for key in parked if waits(*key) for one in tries.get(key, ())}
+    return Needed(_unfinished(history), frozenset(kept) | named_in("\n".join(_works(history))), last)
+
+
+def _unfinished(history: History) -> frozenset[str]:
+    """The run that did not end; and runs of attempts that are not finished."""
+    runs = {attempt.run for attempt in history.running.values()}
+    return frozenset(runs | ({history.run.run} if history.run else set()))
+
+
+def _works(history: History) -> list[str]:
+    """The refs of work that a next attempt goes on from, or that something is still owed to; of every PRD."""
+    others = history.others.values()
+    tallies = [*history.tallies.values(), *(one for tallies, _, _ in others for one in tallies.values())]
+    owing = [*history.owing.values(), *(one for _, owing, _ in others for one in owing.values())]
+    return [one.work for one in tallies] + [one.work for one in owing]
+
+
+def named_in(text: str) -> frozenset[Attempt]:
+    """The attempts whose refs a text names, as review files do."""
+    return frozenset((run, int(n)) for run, n in REF.findall(text))
+
+
+def of_ref(name: str) -> tuple[str, int | None]:
+    """(run, attempt) that a ref of ralph's belongs to."""
+    _, _, run, *rest = (*name.split("/"), "", "", "")
+    return run, int(rest[0]) if rest[0].isdigit() else None
+
+
+def is_saved(name: str) -> bool:
+    """Whether a ref keeps a branch or tag that an agent deleted or moved."""
+    return name.split("/")[3:4] == ["saved"]

@@ -1,1 +1,0 @@
-"""Does. The only package that touches the world."""

@@ -1,0 +1,294 @@
+"""Evidence -> verdict: a tuple of rules, each the sentence that its name says. The agent's words never decide.
+
+A finding that rejects is a reason to set the attempt aside; every other one is told and left at that.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+
+from ralph import paths as sensitive
+from ralph.model import Evidence, Finding, GateResult, Rules, StashEntry, Verdict, What, Why
+from ralph.verify import exceptions as named
+from ralph.verify import gate_config as guarded
+from ralph.verify import wording as words
+
+STASH = re.compile(r"\bstash", re.IGNORECASE)
+Rule = Callable[[Evidence, Rules], Iterable[Finding]]
+
+
+def judge(evidence: Evidence, rules: Rules) -> Verdict:
+    """What all rules found. Accepted when no finding rejects."""
+    return Verdict(tuple(finding for rule in RULES for finding in rule(evidence, rules)))
+
+
+def before_gates(evidence: Evidence, rules: Rules) -> Verdict:
+    """What the rules found that need no gate to have run. If these reject, running the gates is wasted time."""
+    return Verdict(tuple(finding for rule in CHEAP for finding in rule(evidence, rules)))
+
+
+def tests_to_restore(evidence: Evidence, rules: Rules) -> tuple[str, ...]:
+    """Test files of the base that were changed or deleted and that the task does not name.
+
+    If there are any, the gates have to run once more with their base versions (`Evidence.base_tests`).
+    """
+    paths = (change.path for change in evidence.changes if change.status in {"M", "D", "T"})
+    return tuple(path for path in paths if sensitive.is_test(path) and not named.test_is_named(path, rules))
+
+
+# ---------------------------------------------------------------- nothing was delivered
+
+
+def nothing_was_printed_or_changed(evidence: Evidence, rules: Rules) -> Iterator[Finding]:
+    if _is_blank(evidence) and not rules.only_checked:
+        yield Finding(What.EMPTY, "The agent printed nothing and changed nothing.")
+
+
+def a_box_was_ticked_without_work(evidence: Evidence, _: Rules) -> Iterator[Finding]:
+    if evidence.prd.ticked and not evidence.changes:
+        text = f"Ticked without any work: {words.names(evidence.prd.ticked)}."
+        yield Finding(What.TICKED, text, words.commits(evidence.commits))
+
+
+def only_the_prd_or_the_memory_changed(evidence: Evidence, _: Rules) -> Iterator[Finding]:
+    paper = _paper(evidence)
+    if paper and not evidence.changes and not evidence.prd.ticked:
+        yield Finding(What.ONLY_PAPER, f"Only {paper} changed: no work was done.", words.commits(evidence.commits))
+
+
+def nothing_changed(evidence: Evidence, rules: Rules) -> Iterator[Finding]:
+    if evidence.changes or evidence.prd.ticked or _paper(evidence) or _is_blank(evidence) or rules.only_checked:
+        return
+    if evidence.stopped.why is not Why.EXITED:
+        return  # why it was ended says more
+    claim = " although the agent says that it is finished" if evidence.stopped.well else ""
+    undone = "; its commits add up to no change" if evidence.commits else ""
+    if stashed := _stashed(evidence):
+        claim, undone = f": the work is only in a stash, {words.names(stashed)}", ""
+    yield Finding(What.NOTHING, f"No file changed{claim}{undone}.", words.commits(evidence.commits))
+
+
+def the_agent_did_not_end_well(evidence: Evidence, _: Rules) -> Iterator[Finding]:
+    if (evidence.changes or evidence.stopped.why is not Why.EXITED) and not evidence.stopped.well:
+        yield Finding(What.BAD_END, words.how_it_ended(evidence.stopped), evidence.stopped.tail)
+
+
+# ---------------------------------------------------------------- the PRD and the memory file
+
+
+def boxes_were_ticked(evidence: Evidence, _: Rules) -> Iterator[Finding]:
+    if evidence.prd.ticked and evidence.changes:
+        who = "The agent ticked" if evidence.prd.by_agent else "While the agent ran, somebody ticked"
+        text = f"{who} {words.names(evidence.prd.ticked)}: only ralph ticks boxes, so that was put back."
+        yield Finding(What.TICKS, text, rejects=False)
+
+
+def the_agent_rewrote_the_prd(evidence: Evidence, _: Rules) -> Iterator[Finding]:
+    if evidence.prd.by_agent and evidence.prd.rewrote:
+        text = "The agent changed the text of the PRD, which belongs to people. Its lines are kept with the work."
+        yield Finding(What.PRD, text, evidence.prd.diff)
+
+
+def memory_edits_were_dropped(evidence: Evidence, _: Rules) -> Iterator[Finding]:
+    if evidence.memory_dropped:
+        text = f"{words.count(evidence.memory_dropped, 'edit')} of the memory file dropped."
+        yield Finding(What.MEMORY, text, words.lines(evidence.memory_dropped), rejects=False)
+
+
+# ---------------------------------------------------------------- where it may work
+
+
+def paths_out_of_scope(evidence: Evidence, rules: Rules) -> Iterator[Finding]:
+    out = [one.path for one in evidence.changes if rules.scope and not sensitive.matches(rules.scope, one.path)]
+    if out:
+        text = f"{words.count(out, 'path')} changed outside the task's Files: {words.names(out)}."
+        yield Finding(What.SCOPE, text, f"In scope: {', '.join(rules.scope)}\nChanged outside:\n{words.lines(out)}")
+
+
+def protected_paths_changed(evidence: Evidence, rules: Rules) -> Iterator[Finding]:
+    hit = [one.path for one in evidence.changes if sensitive.matches(rules.protected, one.path)]
+    if hit:
+        text = f"{words.count(hit, 'protected path')} changed: {words.names(hit)}."
+        yield Finding(
+            What.PROTECTED, text, f"Protected: {', '.join(rules.protected)}\nChanged:\n{words.lines(hit)}"
+        )
+
+
+# ---------------------------------------------------------------- tampering
+
+
+def the_gates_own_script_changed(evidence: Evidence, rules: Rules) -> Iterator[Finding]:
+    """A test that a command names is no script: the run with the base's tests judges it."""
+    for path in (one.path for one in evidence.changes if one.path in rules.tracked):
+        if not _judged_as_test(path) and not guarded.is_gate_config(path):
+            yield _gate_file(path, f"{words.name(path)} is run by a gate and was changed", rules, new=False)
+
+
+def the_gates_configuration_changed(evidence: Evidence, rules: Rules) -> Iterator[Finding]:
+    for path in (one.path for one in evidence.changes if guarded.is_gate_config(one.path)):
+        base, work = evidence.texts.get(path, (b"", b""))
+        keys = guarded.changed_gate_config(path, base, work) if path in evidence.texts else (guarded.WHOLE,)
+        if keys:
+            new = path in evidence.texts and all(named.tool_is_new(path, key, base, rules) for key in keys)
+            sentence = f"{words.name(path)} configures the gates and was changed ({words.names(keys)})"
+            yield _gate_file(path, sentence, rules, new=new)
+
+
+def files_were_hidden_from_git(evidence: Evidence, _: Rules) -> Iterator[Finding]:
+    hidden = [path for path in evidence.hidden if not sensitive.is_artefact(path)]
+    if hidden:
+        text = f"Newly hidden from git, so that a commit would lack it: {words.names(hidden)}."
+        yield Finding(What.HIDDEN, text, words.lines(hidden))
+
+
+def history_was_rewritten(evidence: Evidence, _: Rules) -> Iterator[Finding]:
+    if evidence.rewritten:
+        yield Finding(What.HISTORY, evidence.rewritten, words.commits(evidence.commits))
+
+
+def git_can_not_record_it(evidence: Evidence, _: Rules) -> Iterator[Finding]:
+    for obstacle in evidence.obstacles:
+        yield Finding(What.UNRECORDABLE, obstacle)
+
+
+def hooks_or_config_changed(evidence: Evidence, rules: Rules) -> Iterator[Finding]:
+    if evidence.config:
+        effect = "--strict rejects that" if rules.strict else "ralph does not use them"
+        text = f"git's hooks or configuration changed; {effect}."
+        yield Finding(What.CONFIG, text, words.lines(evidence.config), rejects=rules.strict)
+
+
+def other_branches_or_tags_changed(evidence: Evidence, _: Rules) -> Iterator[Finding]:
+    if evidence.refs:
+        text = "Other branches or tags changed while the agent ran; they were left as they are."
+        yield Finding(What.REFS, text, words.lines(evidence.refs), rejects=False)
+
+
+def untracked_files_changed(evidence: Evidence, _: Rules) -> Iterator[Finding]:
+    if evidence.untracked:
+        files = words.count(evidence.untracked, "untracked file")
+        text = f"{files} changed and not committed: {words.names(evidence.untracked)}."
+        yield Finding(What.UNTRACKED, text, words.lines(evidence.untracked), rejects=False)
+
+
+def the_work_holds_a_stash(evidence: Evidence, rules: Rules) -> Iterator[Finding]:
+    """Work that shares some lines with an entry that is still there may do so by chance: reported only."""
+    asked = STASH.search(rules.text) is not None
+    for match in evidence.stash.matches:
+        rejects = (match.gone or match.whole) and not asked
+        how = "was popped into" if match.gone else "is in" if match.whole else "is partly in"
+        entry, paths = _entry(match.entry), words.names(match.paths)
+        text = f"The stash entry {entry}, which this attempt did not make, {how} the work: {paths}."
+        cure = " If the task is to use it, its text has to name the stash." if rejects else ""
+        yield Finding(What.STASH, text + cure, words.lines(match.paths), rejects=rejects)
+
+
+# ---------------------------------------------------------------- the gates
+
+
+def a_gate_failed(evidence: Evidence, rules: Rules) -> Iterator[Finding]:
+    for result in evidence.gates:
+        if not result.ok and not result.none:
+            yield _red(result, excused=_is_excused(result, rules))
+
+
+def a_gate_has_nothing_to_run_any_more(evidence: Evidence, rules: Rules) -> Iterator[Finding]:
+    """Before the first test is written, "no tests" is neither green nor red; after it, it is a loss."""
+    for result in evidence.gates:
+        if result.none and result.gate.command in (rules.standing or frozenset()) | rules.checks:
+            text = f"{words.gate(result)} found nothing to run."
+            yield Finding(What.GATE, text, result.tail)
+
+
+def it_passes_only_with_the_changed_tests(evidence: Evidence, rules: Rules) -> Iterator[Finding]:
+    changed = tests_to_restore(evidence, rules)
+    for result in evidence.base_tests:
+        if changed and not result.ok and not result.none and not _is_excused(result, rules):
+            text = (
+                f"{words.gate(result)} fails with the tests as they were before: {words.names(changed)}. "
+                f"Tests may change only where the task's Files or text name them."
+            )
+            yield Finding(What.TESTS, text, result.tail)
+
+
+def the_gates_wrote_files(evidence: Evidence, _: Rules) -> Iterator[Finding]:
+    if evidence.gate_wrote:
+        files = words.count(evidence.gate_wrote, "file")
+        text = f"The gates wrote {files}, not committed: {words.names(evidence.gate_wrote)}."
+        yield Finding(What.GATE_WROTE, text, words.lines(evidence.gate_wrote), rejects=False)
+
+
+CHEAP: tuple[Rule, ...] = (
+    git_can_not_record_it,
+    history_was_rewritten,
+    nothing_was_printed_or_changed,
+    a_box_was_ticked_without_work,
+    only_the_prd_or_the_memory_changed,
+    nothing_changed,
+    the_agent_did_not_end_well,
+    the_agent_rewrote_the_prd,
+    paths_out_of_scope,
+    protected_paths_changed,
+    the_gates_own_script_changed,
+    the_gates_configuration_changed,
+    files_were_hidden_from_git,
+    boxes_were_ticked,
+    memory_edits_were_dropped,
+    hooks_or_config_changed,
+    other_branches_or_tags_changed,
+    untracked_files_changed,
+    the_work_holds_a_stash,
+)
+RULES: tuple[Rule, ...] = (
+    *CHEAP,
+    a_gate_failed,
+    a_gate_has_nothing_to_run_any_more,
+    it_passes_only_with_the_changed_tests,
+    the_gates_wrote_files,
+)
+
+
+# ---------------------------------------------------------------- what the rules share
+
+
+def _is_blank(evidence: Evidence) -> bool:
+    touched = evidence.changes or evidence.commits or evidence.prd.ticked or _paper(evidence) or _stashed(evidence)
+    return not touched and evidence.stopped.output == 0
+
+
+def _stashed(evidence: Evidence) -> list[str]:
+    """The entries that hold what the attempt did."""
+    return [_entry(entry) for entry in (*evidence.stash.new, *evidence.stash.lost)]
+
+
+def _entry(entry: StashEntry) -> str:
+    return f"{entry.sha[:9]} ({entry.message})"
+
+
+def _paper(evidence: Evidence) -> str:
+    changed = {"the PRD": evidence.prd.rewrote, "the memory file": evidence.memory_changed}
+    return " and ".join(paper for paper, did in changed.items() if did)
+
+
+def _judged_as_test(path: str) -> bool:
+    return sensitive.is_test(path) and not path.endswith((".sh", ".bash", ".zsh"))
+
+
+def _gate_file(path: str, sentence: str, rules: Rules, *, new: bool) -> Finding:
+    if named.gate_file_is_named(path, rules):
+        return Finding(What.GATE_FILES, f"{sentence}; the task's Files name it.", rejects=False)
+    if new:
+        return Finding(What.GATE_FILES, f"{sentence}; no gate depended on it before.", rejects=False)
+    cure = "It has to stay as it was, unless the task's Files name it."
+    return Finding(What.GATE_FILES, f"{sentence}. {cure}")
+
+
+def _is_excused(result: GateResult, rules: Rules) -> bool:
+    return result.gate.command in rules.baseline - rules.checks
+
+
+def _red(result: GateResult, *, excused: bool) -> Finding:
+    how = f"ran over its time ({result.seconds:.0f} s)" if result.timed_out else f"failed (exit code {result.code})"
+    before = "; it was red before the run, too" if excused else ""
+    return Finding(What.GATE, f"{words.gate(result)} {how}{before}.", result.tail, rejects=not excused)
