@@ -97,3 +97,24 @@ def fence(text: str, info: str = "") -> str:
     longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
     ticks = "`" * max(3, longest + 1)
     return f"{ticks}{info}\n{text.rstrip()}\n{ticks}"
+
+
+def count_noun(things: Sequence[str], noun: str) -> str:
+    return f"{len(things)} {noun}{'s' if len(things) != 1 else ''}"
+
+
+def join_names(every: Sequence[str], most: int = 5) -> str:
+    """`a, b, c and 4 more`."""
+    more = f" and {len(every) - most} more" if len(every) > most else ""
+    return ", ".join(show_name(one) for one in every[:most]) + more
+
+
+def list_lines(every: Sequence[str], most: int = 50) -> str:
+    """One a line, and how many were left out."""
+    more = [f"... and {len(every) - most} more"] if len(every) > most else []
+    return "\n".join([*(show_name(one) for one in every[:most]), *more])
+
+
+def show_name(text: str) -> str:
+    """A path may hold a newline or an escape sequence: then it is shown as Python would write it."""
+    return text if text.isprintable() else repr(text)

@@ -22,7 +22,7 @@ KEPT = ("PATH", "PYTHONPATH", "LANG", "LC_ALL", "TMPDIR", "CI", "RALPH_E2E_CLAUD
 HOLDER = """
 import sys
 from pathlib import Path
-from ralph.system import lock
+from ralph.state import lock
 with lock.hold(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()

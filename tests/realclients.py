@@ -22,8 +22,8 @@ from pathlib import Path
 import pytest
 from modelserver import ModelServer, Step
 
+from ralph.agents.model import Kind, Order, Signal
 from ralph.agents.registry import get
-from ralph.model import Kind, Order, Signal
 
 CACHE = Path(__file__).parent.parent / ".cache" / "agents" / "node_modules"
 BINARIES = {

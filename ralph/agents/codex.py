@@ -21,7 +21,7 @@ from ralph.agents.json_stream import (
     event,
     words,
 )
-from ralph.model import Kind, Launch, Order, Signal, Usage
+from ralph.agents.model import Kind, Launch, Order, Signal, Usage
 
 NAME = "codex"
 PROGRAM = "codex"

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from ralph.model import Launch, Order, Signal
+from ralph.agents.model import Launch, Order, Signal
 
 NAME = "command"
 PROGRAM = ""  # given by the user: nothing is looked for

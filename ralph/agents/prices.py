@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import date
 from functools import lru_cache
 
-from ralph.model import ModelUse
+from ralph.agents.model import ModelUse
 
 Price = tuple[float, ...]  # USD per million tokens: input, cached input, output
 

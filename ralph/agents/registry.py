@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from ralph.agents import claude, codex, command
+from ralph.agents.model import Launch, Order, Signal
 from ralph.errors import RalphError
-from ralph.model import Launch, Order, Signal
 
 
 class Agent(Protocol):

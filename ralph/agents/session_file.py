@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
 
-from ralph.model import Signal
+from ralph.agents.model import Signal
 
 PIECE = 4_000_000  # bytes of one file that are read at a look
 ROUNDS = 100  # looks at the end of a session

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ralph.agents.model import Kind, Signal, Usage
 from ralph.agents.prices import Prices, cost_of
 from ralph.immutable import immutable
-from ralph.model import Kind, Signal, Usage
 from ralph.text import tokens_in
 
 KEYS = 10_000  # messages counted one by one; older ones become part of the sum

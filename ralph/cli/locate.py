@@ -8,8 +8,8 @@ from ralph.config import load
 from ralph.errors import RalphError
 from ralph.git.repository import Repo, discover
 from ralph.immutable import immutable
-from ralph.model import Prd, Task
 from ralph.prd import document as prd
+from ralph.prd.model import Prd, Task
 from ralph.state import journal, lock
 from ralph.state.events import RunStarted
 from ralph.state.journal import BadLineError, Entry

@@ -10,8 +10,8 @@ from ralph.errors import RalphError
 from ralph.git.client import GitError
 from ralph.git.fast_forward import bring
 from ralph.git.index import lend_index
-from ralph.model import Prd
 from ralph.prd import document as prd
+from ralph.prd.model import Prd
 from ralph.state import other_checkouts as beside
 from ralph.state.events import Noted
 

@@ -8,7 +8,7 @@ import time
 from ralph.config_values import parse_duration
 from ralph.engine.context import Ending, Run
 from ralph.errors import Exit
-from ralph.model import Prd
+from ralph.prd.model import Prd
 from ralph.state.events import Paused, Resumed, Skipped
 from ralph.text import clean, one_line
 

@@ -13,8 +13,8 @@ from ralph.files import edit_file, read
 from ralph.git.client import Git, GitError
 from ralph.git.fast_forward import bring
 from ralph.git.index import fill, lend_index, stage, tree_with, write_tree
+from ralph.git.model import Commit
 from ralph.immutable import immutable
-from ralph.model import Commit
 from ralph.state.events import Publishing
 
 Content = bytes | None

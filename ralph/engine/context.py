@@ -13,6 +13,7 @@ from types import FrameType
 from typing import Protocol, Self
 
 from ralph import paths as sensitive
+from ralph.agents.model import Launch, Order, Stopped
 from ralph.agents.prices import Prices
 from ralph.agents.selection import Worker, named
 from ralph.agents.usage import Spent
@@ -23,7 +24,7 @@ from ralph.git import freeze as examine
 from ralph.git.client import Git
 from ralph.git.index import Before, Scan
 from ralph.immutable import immutable
-from ralph.model import Finding, Gate, Launch, Order, Prd, Stopped, Task
+from ralph.prd.model import Prd, Task
 from ralph.state.attempt_facts import found, stopped_of
 from ralph.state.control import Control
 from ralph.state.events import Event, Noted
@@ -31,6 +32,7 @@ from ralph.state.history import History, Tally, fold
 from ralph.state.journal import Entry
 from ralph.text import clean, money, one_line, secrets_of
 from ralph.verify import gates
+from ralph.verify.model import Finding, Gate
 
 FRESH = 1.0  # seconds
 

@@ -16,13 +16,13 @@ from ralph.agents.selection import find_agent
 from ralph.config import load
 from ralph.engine.startup import find_memory
 from ralph.errors import RalphError
+from ralph.git import ref_names
 from ralph.git.client import Git, GitError
 from ralph.git.repository import Repo, discover
 from ralph.immutable import immutable
 from ralph.memory import file as memory
 from ralph.process.logout import ends_at_logout
 from ralph.process.tmux import INSTALL
-from ralph.state import other_checkouts as beside
 from ralph.text import clean, one_line
 from ralph.verify import gates
 
@@ -173,7 +173,7 @@ def _memory(repo: Repo, name: str) -> Iterator[Found]:
 
 def _leftovers(git: Git) -> Iterator[Found]:
     """What a killed run, or another tool of this name, left."""
-    wip = [name for name in git.refs() if name.startswith(beside.SCRATCH)]
+    wip = [name for name in git.refs() if name.startswith(ref_names.SCRATCH)]
     if wip:
         yield Found("warning", "leftovers", f"{len(wip)} scratch branches of ralph's (ralph-wip/)",
                     "The next `ralph` takes away those of a run that was cut off.")  # fmt: skip

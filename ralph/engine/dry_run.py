@@ -15,14 +15,15 @@ from ralph.engine.attempt import prompt as briefing
 from ralph.engine.attempt.run_agent import parents
 from ralph.git.repository import discover
 from ralph.memory import file as memory
-from ralph.model import Gate, Prd, Task
 from ralph.package_data import templates
 from ralph.prd import document as prd
 from ralph.prd import parallel_schedule as side_by_side
 from ralph.prd import schedule as plan
 from ralph.prd.lint.model import Facts
+from ralph.prd.model import Prd, Task
 from ralph.text import clean, one_line, secrets_of
 from ralph.verify import gates
+from ralph.verify.model import Gate
 
 
 def dry_run(settings: Settings, cwd: Path) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ralph.agents.model import Stopped, Why
 from ralph.engine import commit as record
 from ralph.engine import linked_sources as linked
 from ralph.engine import prd_file as paper
@@ -19,10 +20,11 @@ from ralph.engine.parking import park
 from ralph.errors import RalphError
 from ralph.git.index import tree_with
 from ralph.git.merge import join
-from ralph.model import Finding, GateResult, Prd, Stopped, Task, What, Why
 from ralph.prd import document as prd
+from ralph.prd.model import Prd, Task
 from ralph.state.events import Moved, Publishing, Reopened
 from ralph.text import clean, one_line
+from ralph.verify.model import Finding, GateResult, What
 
 NO_CULPRIT = "They are red there already before the first task of this run: is a set-up missing (`--setup CMD`)?"
 

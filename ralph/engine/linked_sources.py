@@ -16,10 +16,10 @@ from ralph.engine.context import Run
 from ralph.engine.parallel import worktree_setup as fitting
 from ralph.errors import Exit, RalphError
 from ralph.git.checkout import away
-from ralph.model import Gate, GateResult
 from ralph.state.events import GateStarted, Noted
 from ralph.text import clean, one_line
 from ralph.verify import gates
+from ralph.verify.model import Gate, GateResult
 from ralph.verify.places import links
 from ralph.verify.places.retarget import Copy
 

@@ -16,11 +16,11 @@ from typing import Any
 from ralph.config import Settings
 from ralph.engine.context import Run, nobody
 from ralph.errors import Exit
-from ralph.model import Letter
 from ralph.notify import apprise as post
 from ralph.notify import command as hook
 from ralph.notify import messages as notices
 from ralph.notify.courier import Courier, Receiver
+from ralph.notify.message import Letter
 from ralph.notify.messages import Held, Notice
 from ralph.state.events import Event, RunEnded
 from ralph.text import secrets_of

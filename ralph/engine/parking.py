@@ -7,8 +7,8 @@ from ralph.engine import recovery_policy as recovery
 from ralph.engine.context import Ending, Run
 from ralph.engine.review_file import dossier
 from ralph.errors import Exit, RalphError
-from ralph.model import Task
 from ralph.prd import schedule as plan
+from ralph.prd.model import Task
 from ralph.state import journal
 from ralph.state.attempt_facts import AttemptFacts, attempts_of
 from ralph.state.events import Parked

@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from ralph.engine import commit as record
 from ralph.engine.context import Run
 from ralph.errors import Exit, RalphError
-from ralph.model import Prd, Task
 from ralph.prd import document as prd
 from ralph.prd import schedule as plan
+from ralph.prd.model import Prd, Task
 from ralph.state.events import Moved, Publishing
 from ralph.text import clean, mask, one_line
 

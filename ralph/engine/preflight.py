@@ -15,16 +15,17 @@ from ralph.engine.attempt.prd_edits import untick_after_gates
 from ralph.engine.context import Run
 from ralph.errors import RalphError
 from ralph.git import freeze as examine
+from ralph.git import ref_names
 from ralph.git import restore as undo
 from ralph.git.index import fill, refresh, scan, split, stage, write_tree
 from ralph.memory import file as memory
-from ralph.model import GateResult, Prd, Task
 from ralph.prd import document as prd
 from ralph.prd import schedule as plan
-from ralph.state import other_checkouts as beside
+from ralph.prd.model import Prd, Task
 from ralph.state.events import Noted
 from ralph.text import clean, one_line
 from ralph.verify import gates
+from ralph.verify.model import GateResult
 
 LARGE = 1_000_000  # bytes: a larger file that git does not track is not saved before an attempt
 SHOWN = 20  # files that a refusal lists
@@ -59,7 +60,7 @@ def refuse_states(run: Run) -> None:
             raise RalphError(f"{what} is in progress", f"Finish it, or give it up with `{abort}`.")
     if not branch:
         raise RalphError("HEAD is detached: commits would belong to no branch", "Run `git switch -c NAME` first.")
-    if branch.startswith(beside.SCRATCH):
+    if branch.startswith(ref_names.SCRATCH):
         raise RalphError("HEAD is on ralph's scratch branch, and the journal that knows why is gone",
                          "Look at `git branch`, then e.g. `git symbolic-ref HEAD refs/heads/main`.")  # fmt: skip
     if (run.git.where.git_dir / "index.lock").exists():

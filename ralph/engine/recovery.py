@@ -10,21 +10,24 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 
+from ralph.agents.model import Stopped
 from ralph.engine import prd_file as paper
 from ralph.engine import recovery_policy as recovery
 from ralph.engine.attempt import agent_question as question
 from ralph.engine.attempt import ask as asking
 from ralph.engine.attempt.run_agent import protected
 from ralph.engine.context import Ending, Run
+from ralph.engine.moves import Move, MoveKind
 from ralph.engine.parking import park
 from ralph.engine.recovery_policy import Counts
 from ralph.errors import Exit, RalphError
-from ralph.model import Move, MoveKind, Prd, Stopped, Task, Verdict
 from ralph.prd import subtasks as split
 from ralph.prd.document import parse
+from ralph.prd.model import Prd, Task
 from ralph.state.attempt import HAND_OVER, SPLIT
 from ralph.state.events import AgentChanged, SetAside, Skipped, Split, Waited, Waiting
 from ralph.text import clean, one_line
+from ralph.verify.model import Verdict
 
 TICK = 0.2  # seconds between two looks at what ends a wait early
 NOBODY = "Nobody could be asked to split it."

@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from enum import StrEnum
 
+from ralph.agents import endings
+from ralph.agents.model import Kind, Stopped, Why
+from ralph.engine.moves import Move, MoveKind
 from ralph.immutable import immutable
-from ralph.model import Kind, Move, MoveKind, Stopped, Verdict, What, Why
-from ralph.verify import wording as words
+from ralph.verify.model import Verdict, What
 
 PATIENCE = 3  # endings in a row without delivery that count as one try
 LONGEST_BACKOFF = 1800.0  # seconds
@@ -223,7 +225,7 @@ def same(stopped: Stopped, verdict: Verdict | None, *, changed: bool) -> str:
 def summary(stopped: Stopped, verdict: Verdict | None) -> str:
     """The reasons of a rejection on one line, for the PRD and the screen."""
     reasons = [" ".join(finding.text.split()) for finding in verdict.reasons] if verdict else []
-    return " ".join(reasons) or words.how_it_ended(stopped)
+    return " ".join(reasons) or endings.how_it_ended(stopped)
 
 
 def table_as_text() -> str:
@@ -259,14 +261,14 @@ def _gave_up(stopped: Stopped) -> bool:
 
 def _no_delivery(stopped: Stopped) -> str:
     if stopped.failure and stopped.failure.kind in TRANSIENT and stopped.why not in OF_WHY:
-        return f"{TRANSIENT[stopped.failure.kind]}{words.saying(stopped)}."
-    return words.how_it_ended(stopped)
+        return f"{TRANSIENT[stopped.failure.kind]}{endings.saying(stopped)}."
+    return endings.how_it_ended(stopped)
 
 
 def _refusal(stopped: Stopped) -> str:
     if stopped.failure and stopped.failure.kind in REFUSED:
-        return f"{REFUSED[stopped.failure.kind]}{words.saying(stopped)}."
-    return f"{words.how_it_ended(stopped).rstrip('.')}{words.saying(stopped)}."
+        return f"{REFUSED[stopped.failure.kind]}{endings.saying(stopped)}."
+    return f"{endings.how_it_ended(stopped).rstrip('.')}{endings.saying(stopped)}."
 
 
 def _cure(stopped: Stopped, login: str) -> str:

@@ -9,10 +9,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 
+from ralph.agents.model import Kind, Signal, Stopped, Why
 from ralph.engine import commit as record
 from ralph.engine import recovery_policy as recovery
 from ralph.engine.attempt import prd_edits as settling
 from ralph.engine.attempt import stash as stashes
+from ralph.engine.attempt.serial import finish
 from ralph.engine.attempt.usage import recount, recount_review
 from ralph.engine.context import Run
 from ralph.engine.parallel import merge_queue as door
@@ -21,14 +23,14 @@ from ralph.git import restore as undo
 from ralph.git import workspace
 from ralph.git.freeze import Frozen, Watched, freeze, watch
 from ralph.git.index import Before, Stat, fill, look, refresh, scan, split, stage, write_tree
+from ralph.git.ref_names import scratch
 from ralph.git.workspace import Workspace
-from ralph.model import Kind, Prd, Signal, Stopped, Task, Why
 from ralph.prd import document as prd
+from ralph.prd.model import Prd, Task
 from ralph.process import command as proc
-from ralph.state.attempt import Attempt
+from ralph.state.attempt import CHECK, Attempt, State
 from ralph.state.events import AgentStopped, Moved, Publishing, Recorded, Reviewed, SetAside
 from ralph.state.history import Tally
-from ralph.state.other_checkouts import scratch
 from ralph.text import one_line
 from ralph.verify.proof import passed
 
@@ -254,3 +256,40 @@ def stopped_of(event: AgentStopped) -> Stopped:
         said=event.said, tail=event.tail, actions=event.actions, wrote=event.names, output=event.output,
         about=event.about,
     )  # fmt: skip
+
+
+def recover(run: Run) -> None:
+    """Finish or set aside what a killed run left. The table of `core.life` says what each state needs."""
+    if run.history.publishing is not None:
+        finish_move(run, run.history.publishing)
+    for current in list(run.history.running.values()):
+        if current.place:
+            finish_apart(run, current)
+        else:
+            _recover(run, current)
+            record.settle(run.git, run.tip)  # people's edits may have been recorded before the kill
+
+
+def _recover(run: Run, current: Attempt) -> None:
+    run.say(f"The last run was cut off in attempt {current.n} ({one_line(current.text, 60)}): {current.state}.")
+    proc.end_tree(current.pid, current.started)
+    proc.end_leftovers(current.run)
+    undo.refuse_gone(run.git)
+    clear_locks(run, current)
+    if current.state is State.CHOSEN or (current.state is State.PREPARED and not current.carried):
+        undo_choice(run, current)
+    elif current.state is not State.JUDGED or not finish_recording(run, current):
+        _take_up(run, current)
+
+
+def _take_up(run: Run, current: Attempt) -> None:
+    space, prd, task = workspace_of(run, current)
+    run.seen, run.wrote = prd, prd.data
+    if task is None or current.stopped is None or current.purpose not in ("", CHECK):
+        refuse_later_repairs(run, current)
+        abandon(run, space, current, prd, task)
+        return
+    run.look_for_gates()
+    count_review(run, current)
+    tips = back_to_work(run, space, prd, current.placed)
+    finish(run, space, task, prd, stopped_of(current.stopped), tips)

@@ -8,11 +8,13 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
-from ralph.model import Finding, Stopped, Task, What
+from ralph.agents import endings
+from ralph.agents.model import Stopped
+from ralph.prd.model import Task
 from ralph.state.attempt_facts import AttemptFacts
 from ralph.state.events import GateRan
-from ralph.text import clean, fence, mask, money, one_line, tail
-from ralph.verify import wording as words
+from ralph.text import clean, fence, mask, money, one_line, show_name, tail
+from ralph.verify.model import Finding, What
 
 MOST_ATTEMPTS = 10  # the newest
 MOST_DETAIL = 3000  # characters that show one finding
@@ -116,7 +118,7 @@ def _ending(facts: AttemptFacts) -> str:
     """How the agent ended, where that is more than that it did."""
     if facts.stopped is None:
         return f"- Never worked: {one_line(clean(facts.reason), 400)}" if facts.reason else ""
-    return "" if facts.stopped.well else f"- Ended: {one_line(clean(words.how_it_ended(facts.stopped)), 400)}"
+    return "" if facts.stopped.well else f"- Ended: {one_line(clean(endings.how_it_ended(facts.stopped)), 400)}"
 
 
 def _findings(findings: Sequence[Finding]) -> list[str]:
@@ -137,7 +139,7 @@ def _gates(facts: AttemptFacts) -> list[str]:
 def _gate(gate: GateRan) -> str:
     state = "nothing to run" if gate.none else "out of time" if gate.timed_out else "green" if gate.ok else "RED"
     base = " (with the tests as they were before)" if gate.base_tests else ""
-    return f"{state:<6} {words.name(gate.command)}{base}"
+    return f"{state:<6} {show_name(gate.command)}{base}"
 
 
 def _review(facts: AttemptFacts) -> list[str]:

@@ -30,15 +30,15 @@ from ralph.engine.branch import take_branch
 from ralph.engine.context import Run, Stop
 from ralph.errors import Exit, RalphError
 from ralph.git import freeze as examine
+from ralph.git import ref_names
 from ralph.git import restore as undo
 from ralph.git.client import Git, GitError
 from ralph.git.repository import discover
-from ralph.model import Prd
 from ralph.notify import messages as notices
 from ralph.prd import document as prd
 from ralph.prd import schedule as plan
+from ralph.prd.model import Prd
 from ralph.state import journal, lock
-from ralph.state import other_checkouts as beside
 from ralph.state.control import Control
 from ralph.state.events import Event, Noted, RunStarted
 from ralph.state.history import replay
@@ -113,7 +113,7 @@ def _assemble(settings: Settings, cwd: Path, tell: Callable[[Event], None], git:
     git.freeze(again=cut_off is None, caches=sensitive.CACHES)
     kept.run = cut_off.run if cut_off else f"{time.strftime('%Y%m%d-%H%M%S')}-{random.token_hex(2)}"
     workers = ladder(settings)
-    git.hides = partial(beside.is_foreign, own={kept.run, *(entry.run for entry in entries)})
+    git.hides = partial(ref_names.is_foreign, own={kept.run, *(entry.run for entry in entries)})
     run = Run(
         settings=settings, id=kept.run, git=git, here=cwd, papers=record.Papers(git), workers=workers,
         control=Control(git.where.state),
@@ -189,12 +189,12 @@ def _ask(run: Run, now: Prd, *, again: bool) -> None:
 
 
 def _recover(run: Run, cut_off: RunStarted) -> None:
-    from ralph.engine import loop
+    from ralph.engine import resume
 
     run.branch = f"refs/heads/{cut_off.branch}"
     run.tip = run.git.sha(run.branch)
     run.git.beside = run.tip if cut_off.at_once else ""  # as it was left, however this one works
-    loop.recover(run)
+    resume.recover(run)
 
 
 def _begin(run: Run, now: Prd, *, resumed: bool) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ralph.engine.context import Run
-from ralph.model import Prd, Task
+from ralph.prd.model import Prd, Task
 from ralph.verify.proof import NONE_GREEN
 from ralph.verify.tick_proofs import FORM, Ticks, sorted_out
 

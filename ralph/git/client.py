@@ -19,9 +19,9 @@ from ralph.git import objects as loose
 from ralph.git import ref_files as refs
 from ralph.git.command import Started
 from ralph.git.config import config_text, parse_config, read, user_file
+from ralph.git.model import Change
 from ralph.git.parse import REFS, parse_raw, parse_refs, raw_diff
 from ralph.git.repository import Repo, clean_environment
-from ralph.model import Change
 
 SAFE = (
     "core.hooksPath=/dev/null", "core.fsmonitor=false", "gc.auto=0", "maintenance.auto=false",

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from ralph.git import restore as undo
 from ralph.git.client import Git
 from ralph.git.index import fill, join, split
-from ralph.model import Change
+from ralph.git.model import Change
 
 
 def bring(git: Git, old: str, new: str, leave: Iterable[str] = (), *, cut_off: bool = False) -> tuple[str, ...]:

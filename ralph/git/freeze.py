@@ -13,10 +13,10 @@ from pathlib import Path
 
 from ralph.git.client import Git
 from ralph.git.index import Before, Scan, fill, look, stage, unstage, write_tree
+from ralph.git.model import Change, Commit, StashChange
 from ralph.git.parse import log, parse_log, parse_raw, staged_diff
 from ralph.git.restore import OPERATIONS, differences
 from ralph.immutable import immutable
-from ralph.model import Change, Commit, StashChange
 from ralph.state import other_checkouts as beside
 
 LARGEST = 1_000_000  # bytes of a changed file that is searched for conflict markers

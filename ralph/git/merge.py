@@ -13,8 +13,8 @@ from pathlib import Path
 from ralph.git.client import Git
 from ralph.git.index import join as lines
 from ralph.git.index import split, tree_with
+from ralph.git.model import Change
 from ralph.immutable import immutable
-from ralph.model import Change
 
 CONFLICTS = range(1, 128)  # exit codes of `git merge-file`: so many conflicts
 LABELS = ("the attempt", "where it began", "what came in meanwhile")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from ralph.model import Change, Commit
+from ralph.git.model import Change, Commit
 
 REFS = ("for-each-ref", "--format=%(objectname) %(refname)", "refs/heads", "refs/tags", "refs/ralph")
 

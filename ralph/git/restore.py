@@ -12,7 +12,7 @@ from pathlib import Path
 from ralph.errors import Exit, RalphError
 from ralph.git.client import Git
 from ralph.git.index import Before, Stat, join, unstage
-from ralph.model import Change
+from ralph.git.model import Change
 from ralph.process import tree
 
 OPERATIONS = ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "rebase-merge", "rebase-apply", "sequencer",

@@ -17,8 +17,8 @@ from pathlib import Path
 
 from ralph.errors import Exit, RalphError
 from ralph.git.client import Git
+from ralph.git.model import StashEntry
 from ralph.immutable import immutable
-from ralph.model import StashEntry
 
 LOG = "logs/refs/stash"
 REF = "refs/stash"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from ralph.model import Change, StashEntry, StashMatch
+from ralph.git.model import Change, StashEntry, StashMatch
 
 Content = Sequence[tuple[str, str, str]]  # (path, blob before, blob after)
 Read = Callable[[str], bytes]  # the content of a blob; b"" for ""

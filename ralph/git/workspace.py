@@ -16,8 +16,8 @@ from ralph.git import stash
 from ralph.git.client import Git
 from ralph.git.freeze import Frozen, Papers, Watched, watch
 from ralph.git.index import Before, Scan, fill, lend_index, refresh, scan, take_before
+from ralph.git.ref_names import scratch
 from ralph.immutable import immutable
-from ralph.state.other_checkouts import scratch
 
 
 @immutable

@@ -15,7 +15,7 @@ import warnings
 from importlib.util import find_spec
 from io import StringIO
 
-from ralph.model import Letter
+from ralph.notify.message import Letter
 from ralph.process.supervisor import Abandoned, Link
 
 MISSING = (

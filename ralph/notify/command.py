@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryFile
 
-from ralph.model import Letter
+from ralph.notify.message import Letter
 from ralph.process import command as proc
 from ralph.process.supervisor import Link
 from ralph.text import clean, mask, one_line

@@ -16,7 +16,7 @@ from select import POLLIN, poll
 from typing import Any, Protocol
 
 from ralph.immutable import immutable
-from ralph.model import Letter
+from ralph.notify.message import Letter
 from ralph.process import supervisor as runner
 from ralph.process import tree
 from ralph.process.supervisor import END, TYPE, Link, Message, Runner

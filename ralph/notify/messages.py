@@ -13,7 +13,7 @@ from typing import Any
 
 from ralph.errors import Exit
 from ralph.immutable import immutable
-from ralph.model import Letter
+from ralph.notify.message import Letter
 from ralph.state.events import Event, Parked, Paused, RunEnded, Waiting, to_json
 from ralph.text import LEAST, clean, mask, money, one_line
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
-from ralph.model import Criterion, GateResult, Prd
-from ralph.prd.fields import code_spans, names_criteria, opens_criteria
+from ralph.prd.fields import names_criteria, opens_criteria
 from ralph.prd.markdown.blocks import Document, Item
+from ralph.prd.model import Criterion, Prd
 
 _Key = tuple[str | None, str, int]  # task, text, and which of several equal ones
 
@@ -67,14 +67,6 @@ def to_confirm(prd: Prd, task_id: str, start: Prd) -> tuple[Criterion, ...]:
     return tuple(
         one for one in prd.criteria if one.task == task_id and one.asked and not one.done and one.text in then
     )
-
-
-def proven(criteria: Sequence[Criterion], results: Sequence[GateResult]) -> tuple[Criterion, ...]:
-    """Those that name a command of these, as code and nothing beside it, where all that they name were green."""
-    ran = {one.gate.command.strip() for one in results}
-    green = ran - {one.gate.command.strip() for one in results if not one.ok}
-    named = [(one, ran.intersection(code_spans(one.text))) for one in criteria]
-    return tuple(one for one, commands in named if commands and commands <= green)
 
 
 def places(prd: Prd, wanted: Sequence[Criterion], of: Prd) -> tuple[int, ...]:

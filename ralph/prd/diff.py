@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from ralph.immutable import immutable
-from ralph.model import Criterion, Prd, Task
 from ralph.prd import criteria
+from ralph.prd.model import Criterion, Prd, Task
 
 _EOL = re.compile(rb"\r\n|\r|\n")
 _SMALL = 300  # lines on each side of a gap that is compared line by line

@@ -9,7 +9,6 @@ from dataclasses import replace
 from hashlib import sha256
 
 from ralph.errors import RalphError
-from ralph.model import Criterion, Prd, Task
 from ralph.prd import criteria
 from ralph.prd.diff import Difference, difference, find, new_ticks
 from ralph.prd.fields import field_name, read_fields
@@ -17,6 +16,7 @@ from ralph.prd.lookup import WRITTEN_ID, parents_done_with, resolve
 from ralph.prd.markdown import edit as markdown
 from ralph.prd.markdown.blocks import Document, Item, read, uncollected
 from ralph.prd.markdown.formatted import formatted
+from ralph.prd.model import Criterion, Prd, Task
 from ralph.prd.near_misses import near_misses
 from ralph.prd.validate import check
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from ralph.model import Fields
 from ralph.prd.markdown.blocks import Item
+from ralph.prd.model import Fields
 
 _SYNONYMS = {
     "files": ("files", "file", "scope", "files in scope", "in scope"),

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from functools import cached_property
 
 from ralph.errors import RalphError
-from ralph.model import Prd, Task
+from ralph.prd.model import Prd, Task
 
 WRITTEN_ID = re.compile(r"(T\d+|\d+(?:\.\d+)+|[A-Z]+-\d+)(?=[\s:)]|\.(?!\d)|$)")
 _LAST = chr(0x10FFFF)

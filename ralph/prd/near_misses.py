@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 
-from ralph.model import NearMiss
 from ralph.prd.markdown.blocks import Document
+from ralph.prd.model import NearMiss
 
 _LOOKS = re.compile(
     r"""^[ \t>|]*+

@@ -18,9 +18,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from ralph.immutable import immutable
-from ralph.model import Prd, Task
 from ralph.prd import schedule as plan
 from ralph.prd.lookup import Lookup
+from ralph.prd.model import Prd, Task
 from ralph.prd.scope_overlap import common
 
 _MARKED = re.compile(r"(?:[A-Z]*[\d.X-]+\w*[.:)]?\s)?(?:\[[^\]]*\]\s?)*?\[P\](?:\s|$)")

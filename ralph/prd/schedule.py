@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ralph.model import Prd, Task
 from ralph.prd.lookup import Lookup
+from ralph.prd.model import Prd, Task
 
 
 def choose(prd: Prd, *, skip: frozenset[str] = frozenset(), only: str = "") -> Task | None:

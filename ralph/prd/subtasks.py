@@ -10,10 +10,10 @@ from collections.abc import Sequence
 
 from ralph import paths as sensitive
 from ralph.immutable import immutable
-from ralph.model import Fields, Task
 from ralph.prd import document as prd
 from ralph.prd.lookup import WRITTEN_ID
 from ralph.prd.markdown.formatted import formatted
+from ralph.prd.model import Fields, Task
 from ralph.text import clean, one_line
 
 FEWEST, MOST = 3, 5

@@ -7,8 +7,8 @@ import re
 from collections import defaultdict
 
 from ralph.errors import RalphError
-from ralph.model import Prd, Task
 from ralph.prd.lookup import Lookup
+from ralph.prd.model import Prd, Task
 
 _ABSOLUTE = re.compile(r"/|\\|~|[A-Za-z]:[\\/]")
 

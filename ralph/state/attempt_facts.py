@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+from ralph.agents.model import Kind, Signal, Stopped, Why
 from ralph.immutable import immutable
-from ralph.model import Finding, Kind, Signal, Stopped, What, Why
 from ralph.state.events import (
     AgentStarted,
     AgentStopped,
@@ -20,6 +20,7 @@ from ralph.state.events import (
     SetAside,
     Split,
 )
+from ralph.verify.model import Finding, What
 
 
 @immutable

@@ -6,12 +6,12 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from ralph.model import Task
+from ralph.agents import endings
+from ralph.prd.model import Task
 from ralph.state import events
 from ralph.state.attempt_facts import found, stopped_of
 from ralph.state.events import Event
 from ralph.state.report_model import Ran, Remark, Report, Result, Row, Standing, Told, Try
-from ralph.verify import wording as words
 
 Step = tuple[float, str, Event]  # when, in which run, what
 Key = tuple[str, str]  # (PRD, id): ids are those of one PRD
@@ -107,7 +107,7 @@ def _stopped(one: Try, event: events.AgentStopped) -> Try:
     stopped = stopped_of(event)
     never = bool(event.ended) and not event.seconds  # no agent was started
     failure = event.failure or ("" if event.why == "exited" else event.why)
-    return replace(one, how="" if never else words.how_it_ended(stopped) if not stopped.well else SAID_DONE,
+    return replace(one, how="" if never else endings.how_it_ended(stopped) if not stopped.well else SAID_DONE,
                    claimed=stopped.well and not never and not one.purpose, failure=failure,
                    seconds=event.seconds, tokens=event.tokens, cost=event.cost, said=event.said,
                    tail=event.tail, about=event.about)  # fmt: skip

@@ -5,8 +5,8 @@ from __future__ import annotations
 from enum import StrEnum
 
 from ralph.immutable import immutable
-from ralph.model import Finding, What
 from ralph.state.events import GateRan, Reviewed
+from ralph.verify.model import Finding, What
 
 
 class Result(StrEnum):

@@ -16,7 +16,7 @@ from pathlib import Path
 from shutil import which
 from typing import Any
 
-from ralph.model import Gate
+from ralph.verify.model import Gate
 
 PATIENCE = 30.0  # seconds for asking an interpreter
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from ralph import paths as sensitive
-from ralph.model import Rules
 from ralph.verify import gate_config as guarded
+from ralph.verify.model import Rules
 
 
 def test_is_named(path: str, rules: Rules) -> bool:

@@ -6,10 +6,10 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from ralph.model import Gate, GateResult
 from ralph.process import command as proc
 from ralph.verify.detect_gates import find, hooks_offered
 from ralph.verify.missing_runners import find as missing
+from ralph.verify.model import Gate, GateResult
 
 __all__ = ["find", "hooks_offered", "missing", "nothing_to_run", "run"]
 

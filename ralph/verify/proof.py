@@ -16,8 +16,8 @@ from enum import StrEnum
 
 from ralph.errors import RalphError
 from ralph.immutable import immutable
-from ralph.model import Prd
 from ralph.prd import document as prd
+from ralph.prd.model import Prd
 
 Trailers = Mapping[str, tuple[str, ...]]
 WHOLE = ("Ralph-Run", "Ralph-Gates", "Ralph-Tree")  # what ralph writes beside each `Ralph-Task`

@@ -9,10 +9,14 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 
 from ralph import paths as sensitive
-from ralph.model import Evidence, Finding, GateResult, Rules, StashEntry, Verdict, What, Why
+from ralph.agents import endings
+from ralph.agents.model import Why
+from ralph.git.model import StashEntry
+from ralph.text import count_noun, join_names, list_lines, show_name
 from ralph.verify import exceptions as named
 from ralph.verify import gate_config as guarded
 from ralph.verify import wording as words
+from ralph.verify.model import Evidence, Finding, GateResult, Rules, Verdict, What
 
 STASH = re.compile(r"\bstash", re.IGNORECASE)
 Rule = Callable[[Evidence, Rules], Iterable[Finding]]
@@ -47,7 +51,7 @@ def nothing_was_printed_or_changed(evidence: Evidence, rules: Rules) -> Iterator
 
 def a_box_was_ticked_without_work(evidence: Evidence, _: Rules) -> Iterator[Finding]:
     if evidence.prd.ticked and not evidence.changes:
-        text = f"Ticked without any work: {words.names(evidence.prd.ticked)}."
+        text = f"Ticked without any work: {join_names(evidence.prd.ticked)}."
         yield Finding(What.TICKED, text, words.commits(evidence.commits))
 
 
@@ -65,13 +69,13 @@ def nothing_changed(evidence: Evidence, rules: Rules) -> Iterator[Finding]:
     claim = " although the agent says that it is finished" if evidence.stopped.well else ""
     undone = "; its commits add up to no change" if evidence.commits else ""
     if stashed := _stashed(evidence):
-        claim, undone = f": the work is only in a stash, {words.names(stashed)}", ""
+        claim, undone = f": the work is only in a stash, {join_names(stashed)}", ""
     yield Finding(What.NOTHING, f"No file changed{claim}{undone}.", words.commits(evidence.commits))
 
 
 def the_agent_did_not_end_well(evidence: Evidence, _: Rules) -> Iterator[Finding]:
     if (evidence.changes or evidence.stopped.why is not Why.EXITED) and not evidence.stopped.well:
-        yield Finding(What.BAD_END, words.how_it_ended(evidence.stopped), evidence.stopped.tail)
+        yield Finding(What.BAD_END, endings.how_it_ended(evidence.stopped), evidence.stopped.tail)
 
 
 # ---------------------------------------------------------------- the PRD and the memory file
@@ -80,7 +84,7 @@ def the_agent_did_not_end_well(evidence: Evidence, _: Rules) -> Iterator[Finding
 def boxes_were_ticked(evidence: Evidence, _: Rules) -> Iterator[Finding]:
     if evidence.prd.ticked and evidence.changes:
         who = "The agent ticked" if evidence.prd.by_agent else "While the agent ran, somebody ticked"
-        text = f"{who} {words.names(evidence.prd.ticked)}: only ralph ticks boxes, so that was put back."
+        text = f"{who} {join_names(evidence.prd.ticked)}: only ralph ticks boxes, so that was put back."
         yield Finding(What.TICKS, text, rejects=False)
 
 
@@ -92,8 +96,8 @@ def the_agent_rewrote_the_prd(evidence: Evidence, _: Rules) -> Iterator[Finding]
 
 def memory_edits_were_dropped(evidence: Evidence, _: Rules) -> Iterator[Finding]:
     if evidence.memory_dropped:
-        text = f"{words.count(evidence.memory_dropped, 'edit')} of the memory file dropped."
-        yield Finding(What.MEMORY, text, words.lines(evidence.memory_dropped), rejects=False)
+        text = f"{count_noun(evidence.memory_dropped, 'edit')} of the memory file dropped."
+        yield Finding(What.MEMORY, text, list_lines(evidence.memory_dropped), rejects=False)
 
 
 # ---------------------------------------------------------------- where it may work
@@ -102,17 +106,15 @@ def memory_edits_were_dropped(evidence: Evidence, _: Rules) -> Iterator[Finding]
 def paths_out_of_scope(evidence: Evidence, rules: Rules) -> Iterator[Finding]:
     out = [one.path for one in evidence.changes if rules.scope and not sensitive.matches(rules.scope, one.path)]
     if out:
-        text = f"{words.count(out, 'path')} changed outside the task's Files: {words.names(out)}."
-        yield Finding(What.SCOPE, text, f"In scope: {', '.join(rules.scope)}\nChanged outside:\n{words.lines(out)}")
+        text = f"{count_noun(out, 'path')} changed outside the task's Files: {join_names(out)}."
+        yield Finding(What.SCOPE, text, f"In scope: {', '.join(rules.scope)}\nChanged outside:\n{list_lines(out)}")
 
 
 def protected_paths_changed(evidence: Evidence, rules: Rules) -> Iterator[Finding]:
     hit = [one.path for one in evidence.changes if sensitive.matches(rules.protected, one.path)]
     if hit:
-        text = f"{words.count(hit, 'protected path')} changed: {words.names(hit)}."
-        yield Finding(
-            What.PROTECTED, text, f"Protected: {', '.join(rules.protected)}\nChanged:\n{words.lines(hit)}"
-        )
+        text = f"{count_noun(hit, 'protected path')} changed: {join_names(hit)}."
+        yield Finding(What.PROTECTED, text, f"Protected: {', '.join(rules.protected)}\nChanged:\n{list_lines(hit)}")
 
 
 # ---------------------------------------------------------------- tampering
@@ -122,7 +124,7 @@ def the_gates_own_script_changed(evidence: Evidence, rules: Rules) -> Iterator[F
     """A test that a command names is no script: the run with the base's tests judges it."""
     for path in (one.path for one in evidence.changes if one.path in rules.tracked):
         if not _judged_as_test(path) and not guarded.is_gate_config(path):
-            yield _gate_file(path, f"{words.name(path)} is run by a gate and was changed", rules, new=False)
+            yield _gate_file(path, f"{show_name(path)} is run by a gate and was changed", rules, new=False)
 
 
 def the_gates_configuration_changed(evidence: Evidence, rules: Rules) -> Iterator[Finding]:
@@ -131,15 +133,15 @@ def the_gates_configuration_changed(evidence: Evidence, rules: Rules) -> Iterato
         keys = guarded.changed_gate_config(path, base, work) if path in evidence.texts else (guarded.WHOLE,)
         if keys:
             new = path in evidence.texts and all(named.tool_is_new(path, key, base, rules) for key in keys)
-            sentence = f"{words.name(path)} configures the gates and was changed ({words.names(keys)})"
+            sentence = f"{show_name(path)} configures the gates and was changed ({join_names(keys)})"
             yield _gate_file(path, sentence, rules, new=new)
 
 
 def files_were_hidden_from_git(evidence: Evidence, _: Rules) -> Iterator[Finding]:
     hidden = [path for path in evidence.hidden if not sensitive.is_artefact(path)]
     if hidden:
-        text = f"Newly hidden from git, so that a commit would lack it: {words.names(hidden)}."
-        yield Finding(What.HIDDEN, text, words.lines(hidden))
+        text = f"Newly hidden from git, so that a commit would lack it: {join_names(hidden)}."
+        yield Finding(What.HIDDEN, text, list_lines(hidden))
 
 
 def history_was_rewritten(evidence: Evidence, _: Rules) -> Iterator[Finding]:
@@ -156,20 +158,20 @@ def hooks_or_config_changed(evidence: Evidence, rules: Rules) -> Iterator[Findin
     if evidence.config:
         effect = "--strict rejects that" if rules.strict else "ralph does not use them"
         text = f"git's hooks or configuration changed; {effect}."
-        yield Finding(What.CONFIG, text, words.lines(evidence.config), rejects=rules.strict)
+        yield Finding(What.CONFIG, text, list_lines(evidence.config), rejects=rules.strict)
 
 
 def other_branches_or_tags_changed(evidence: Evidence, _: Rules) -> Iterator[Finding]:
     if evidence.refs:
         text = "Other branches or tags changed while the agent ran; they were left as they are."
-        yield Finding(What.REFS, text, words.lines(evidence.refs), rejects=False)
+        yield Finding(What.REFS, text, list_lines(evidence.refs), rejects=False)
 
 
 def untracked_files_changed(evidence: Evidence, _: Rules) -> Iterator[Finding]:
     if evidence.untracked:
-        files = words.count(evidence.untracked, "untracked file")
-        text = f"{files} changed and not committed: {words.names(evidence.untracked)}."
-        yield Finding(What.UNTRACKED, text, words.lines(evidence.untracked), rejects=False)
+        files = count_noun(evidence.untracked, "untracked file")
+        text = f"{files} changed and not committed: {join_names(evidence.untracked)}."
+        yield Finding(What.UNTRACKED, text, list_lines(evidence.untracked), rejects=False)
 
 
 def the_work_holds_a_stash(evidence: Evidence, rules: Rules) -> Iterator[Finding]:
@@ -178,10 +180,10 @@ def the_work_holds_a_stash(evidence: Evidence, rules: Rules) -> Iterator[Finding
     for match in evidence.stash.matches:
         rejects = (match.gone or match.whole) and not asked
         how = "was popped into" if match.gone else "is in" if match.whole else "is partly in"
-        entry, paths = _entry(match.entry), words.names(match.paths)
+        entry, paths = _entry(match.entry), join_names(match.paths)
         text = f"The stash entry {entry}, which this attempt did not make, {how} the work: {paths}."
         cure = " If the task is to use it, its text has to name the stash." if rejects else ""
-        yield Finding(What.STASH, text + cure, words.lines(match.paths), rejects=rejects)
+        yield Finding(What.STASH, text + cure, list_lines(match.paths), rejects=rejects)
 
 
 # ---------------------------------------------------------------- the gates
@@ -206,7 +208,7 @@ def it_passes_only_with_the_changed_tests(evidence: Evidence, rules: Rules) -> I
     for result in evidence.base_tests:
         if changed and not result.ok and not result.none and not _is_excused(result, rules):
             text = (
-                f"{words.gate(result)} fails with the tests as they were before: {words.names(changed)}. "
+                f"{words.gate(result)} fails with the tests as they were before: {join_names(changed)}. "
                 f"Tests may change only where the task's Files or text name them."
             )
             yield Finding(What.TESTS, text, result.tail)
@@ -214,9 +216,9 @@ def it_passes_only_with_the_changed_tests(evidence: Evidence, rules: Rules) -> I
 
 def the_gates_wrote_files(evidence: Evidence, _: Rules) -> Iterator[Finding]:
     if evidence.gate_wrote:
-        files = words.count(evidence.gate_wrote, "file")
-        text = f"The gates wrote {files}, not committed: {words.names(evidence.gate_wrote)}."
-        yield Finding(What.GATE_WROTE, text, words.lines(evidence.gate_wrote), rejects=False)
+        files = count_noun(evidence.gate_wrote, "file")
+        text = f"The gates wrote {files}, not committed: {join_names(evidence.gate_wrote)}."
+        yield Finding(What.GATE_WROTE, text, list_lines(evidence.gate_wrote), rejects=False)
 
 
 CHEAP: tuple[Rule, ...] = (

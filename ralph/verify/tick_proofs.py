@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Iterator
 
 from ralph.immutable import immutable
-from ralph.model import Prd, Task
 from ralph.prd.lookup import WRITTEN_ID
+from ralph.prd.model import Prd, Task
 from ralph.verify.proof import UNGATED, Proof, Standing, Step, Trailers, of_step
 
 FORM = "%x00%H%x00%T%x00%(trailers:only,unfold)%x00%B%x00"  # a diff of one text file follows

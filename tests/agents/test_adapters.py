@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from ralph.agents import claude, codex, command
 from ralph.agents.json_stream import COMMAND_CAP
+from ralph.agents.model import Kind, Signal
 from ralph.agents.registry import AGENTS, KNOWN_LATER, Agent, get
 from ralph.errors import RalphError
-from ralph.model import Kind, Signal
 
 EVENTFUL = [agent for agent in AGENTS.values() if agent.EVENTS]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
+from ralph.agents.model import Launch, Order
 from ralph.agents.registry import AGENTS
-from ralph.model import Launch, Order
 
 PROGRAM = ("/opt/agent", "with space")
 ORDERS = {

@@ -8,7 +8,7 @@ import pytest
 from modelserver import shell, text, write
 from realclients import Client, Rig, require
 
-from ralph.model import Kind, Order
+from ralph.agents.model import Kind, Order
 
 pytestmark = pytest.mark.real
 

@@ -10,8 +10,8 @@ import pytest
 from modelserver import ModelServer, drop, error, full, hang, limited, shell, text, write
 from realclients import Client, Rig, require
 
+from ralph.agents.model import Kind, Order
 from ralph.agents.reset_times import resets
-from ralph.model import Kind, Order
 
 pytestmark = pytest.mark.real
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from ralph.agents.model import Kind, Signal, Usage
 from ralph.agents.registry import AGENTS, get
-from ralph.model import Kind, Signal, Usage
 
 FOLDER = Path(__file__).parents[2] / "fixtures" / "transcripts"
 CASES = sorted(path for path in FOLDER.glob("*/*") if path.suffix in {".jsonl", ".pty", ".stderr"})

@@ -13,8 +13,8 @@ import subprocess
 import sys
 import time
 
-from ralph.model import Prd
 from ralph.prd import document as prd
+from ralph.prd.model import Prd
 from ralph.prd.parallel_schedule import ready
 
 TASKS, RUNNING, CHOICES = 5_000, 8, 20

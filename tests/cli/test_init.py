@@ -18,8 +18,8 @@ from ralph.cli.main import main
 from ralph.config import MAX_COST, MAX_TOKENS, OPTIONS, Settings, load
 from ralph.config_values import checked
 from ralph.errors import Exit
-from ralph.model import Task
 from ralph.prd import document as prd
+from ralph.prd.model import Task
 
 Capture = pytest.CaptureFixture[str]
 TEMPLATE = Path(__file__).parents[2] / "templates" / "starter" / "ralph.toml"

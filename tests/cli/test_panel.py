@@ -196,7 +196,7 @@ def test_the_terminal_is_as_before(place: Place, how: str) -> None:
 
 
 def test_the_terminal_is_as_before_after_a_bug(place: Place) -> None:
-    terminal = place.ralph(broken="judging.judge")
+    terminal = place.ralph(broken="engine.attempt.judge.judge")
     works(terminal)
     place.go("T1")
     code, shown = ended(terminal)

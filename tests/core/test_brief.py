@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from syrupy.assertion import SnapshotAssertion
 
+from ralph.agents.model import Stopped, Why
 from ralph.engine.attempt import prompt as briefing
 from ralph.memory import file as memory
 from ralph.memory.file import Told
-from ralph.model import Fields, Finding, Gate, GateResult, Stopped, Task, What, Why
+from ralph.prd.model import Fields, Task
+from ralph.verify.model import Finding, Gate, GateResult, What
 
 FOLDER = Path(__file__).parents[2] / "templates"
 TEMPLATES = {path.stem: path.read_text(encoding="utf-8") for path in FOLDER.glob("*.md")}

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from ralph.agents import claude, codex
 from ralph.agents.json_stream import CAP
+from ralph.agents.model import Kind, Signal
 from ralph.agents.watchdog.repetition import OPEN, Messages, Steps
-from ralph.model import Kind, Signal
 
 REPORT = [f"test {name} passed" for name in "abcdefghijklmnopqrst"]
 

@@ -6,9 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ralph.model import Gate, GateResult, Prd
 from ralph.prd import criteria
 from ralph.prd import document as prd
+from ralph.prd.model import Prd
+from ralph.verify import criteria as verify_criteria
+from ralph.verify.model import Gate, GateResult
 
 PLAN = """\
 # Plan
@@ -80,7 +82,7 @@ def test_a_quoted_box_is_nobodys() -> None:
 def test_what_a_check_confirms(ran: list[GateResult], lines: list[int]) -> None:
     """Only a code span that is the whole command counts, and each command that is named must be green."""
     found = read(PLAN)
-    confirmed = {one.line for one in criteria.proven(found.criteria, ran) if one.task}
+    confirmed = {one.line for one in verify_criteria.proven(found.criteria, ran) if one.task}
     assert confirmed == set(lines)
 
 

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from syrupy.assertion import SnapshotAssertion
 
+from ralph.agents.model import Kind, Signal, Stopped, Why
 from ralph.engine.review_file import dossier, question_of
-from ralph.model import Fields, Finding, Kind, Signal, Stopped, Task, What, Why
+from ralph.prd.model import Fields, Task
 from ralph.state.attempt_facts import AttemptFacts, attempts_of
 from ralph.state.events import (
     AgentReported,
@@ -27,6 +28,7 @@ from ralph.state.events import (
     SetAside,
     WorkspaceReady,
 )
+from ralph.verify.model import Finding, What
 
 REASON = "The gate `npm test` failed (exit code 1)."
 TASK = Task(

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ralph.model import MoveKind
+from ralph.engine.moves import MoveKind
 from ralph.state.attempt import State, WrongTurn
 from ralph.state.events import (
     AgentChanged,

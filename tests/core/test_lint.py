@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ralph.errors import RalphError
-from ralph.model import Prd
 from ralph.prd import document as prd
 from ralph.prd.lint import rules as lint
 from ralph.prd.lint.checks import first_word
 from ralph.prd.lint.rules import ERROR, Facts, Remark
+from ralph.prd.model import Prd
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "lint"
 Case = dict[str, str]

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from ralph.errors import RalphError
-from ralph.model import Prd, Task
 from ralph.prd import document as prd
 from ralph.prd.markdown import blocks
 from ralph.prd.markdown import edit as markdown
+from ralph.prd.model import Prd, Task
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "markdown"
 ODD = re.compile(rb"\\(?:x([0-9a-f]{2})|(.))")

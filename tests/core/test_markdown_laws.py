@@ -10,11 +10,11 @@ from markdown_it import MarkdownIt
 from mdit_py_plugins.front_matter import front_matter_plugin
 
 from ralph.errors import RalphError
-from ralph.model import Prd, Task
 from ralph.prd import document as prd
 from ralph.prd.diff import same_lines
 from ralph.prd.markdown import blocks
 from ralph.prd.markdown import edit as markdown
+from ralph.prd.model import Prd, Task
 
 law = settings(max_examples=120)
 

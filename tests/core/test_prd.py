@@ -7,11 +7,11 @@ import re
 import pytest
 
 from ralph.errors import RalphError
-from ralph.model import Prd, Task
 from ralph.prd import document as prd
 from ralph.prd.diff import same_lines
 from ralph.prd.fields import duration
 from ralph.prd.markdown import blocks
+from ralph.prd.model import Prd, Task
 
 SHOP = b"""# Shop
 

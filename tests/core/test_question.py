@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from ralph.agents.model import Stopped, Why
 from ralph.engine.attempt.agent_question import asked
-from ralph.model import Finding, Stopped, What, Why
+from ralph.verify.model import Finding, What
 
 IDLE = (Finding(What.NOTHING, "No file changed."),)
 

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
+from ralph.agents.model import Kind, Signal, Stopped, Why
 from ralph.engine import recovery_policy as recovery
+from ralph.engine.moves import Move, MoveKind
 from ralph.engine.recovery_policy import Counts
-from ralph.model import Finding, Kind, Move, MoveKind, Signal, Stopped, Verdict, What, Why
+from ralph.verify.model import Finding, Verdict, What
 
 WELL = Stopped(Why.EXITED, 0, ended=True)
 CRASH = Stopped(Why.EXITED, 1)

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from reported import BASE, HOSTILE, NIGHT, START, at, red, stopped
 
-from ralph.model import Task
 from ralph.prd import document as prd
+from ralph.prd.model import Task
 from ralph.state import events
 from ralph.state.report import Step, report, told
 from ralph.state.report_model import Remark, Report, Result, Row, Standing, Try

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ralph.model import Prd, Task
 from ralph.prd import document as prd
 from ralph.prd import schedule as plan
+from ralph.prd.model import Prd, Task
 from ralph.prd.parallel_schedule import Choice, ready, waves
 from ralph.prd.scope_overlap import clash
 

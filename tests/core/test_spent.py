@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ralph.agents import usage as spending
+from ralph.agents.model import Kind, ModelUse, Signal, Usage
 from ralph.agents.prices import Prices, cost_of, is_old, plain
 from ralph.agents.registry import AGENTS
 from ralph.agents.usage import Spending, Spent
-from ralph.model import Kind, ModelUse, Signal, Usage
 
 TABLE = {"big": (5.0, 0.5, 25.0), "small": (1.0, 0.1, 5.0)}
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ralph.errors import RalphError
-from ralph.model import Task
 from ralph.prd import document as prd
+from ralph.prd.model import Task
 from ralph.prd.subtasks import Plan, Refused, lines, parse
 
 PRD = b"""\

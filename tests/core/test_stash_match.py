@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from ralph.git.model import Change, StashEntry
 from ralph.git.stash_match import match
-from ralph.model import Change, StashEntry
 
 ENTRY = StashEntry("e" * 40, "WIP on main: 1234567 base")
 BLOBS = {

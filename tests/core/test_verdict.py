@@ -11,26 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from syrupy.assertion import SnapshotAssertion
 
-from ralph.model import (  # fmt: skip
-    Change,
-    Commit,
-    Evidence,
-    Finding,
-    Gate,
-    GateResult,
-    Kind,
-    PrdEdit,
-    Rules,
-    Signal,
-    StashChange,
-    StashEntry,
-    StashMatch,
-    Stopped,
-    Verdict,
-    What,
-    Why,
-)
+from ralph.agents.model import Kind, Signal, Stopped, Why
+from ralph.git.model import Change, Commit, StashChange, StashEntry, StashMatch
 from ralph.verify import rules as verdict
+from ralph.verify.model import Evidence, Finding, Gate, GateResult, PrdEdit, Rules, Verdict, What
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "verdicts" / "cases.toml"
 CASES: list[dict[str, Any]] = tomllib.loads(FIXTURES.read_text())["case"]

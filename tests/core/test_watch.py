@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ralph.agents import claude, codex
+from ralph.agents.model import Kind, Signal, Usage, Why
 from ralph.agents.watchdog.watchdog import Limits, Reason, Watch
-from ralph.model import Kind, Signal, Usage, Why
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ralph.agents.model import Kind, Launch, Signal, Stopped, Usage, Why
 from ralph.agents.session import session
-from ralph.model import Kind, Launch, Signal, Stopped, Usage, Why
 
 AGENTS = Path(__file__).parents[2] / "fixtures" / "agents"
 GENEROUS = 60.0  # seconds: the machine is shared

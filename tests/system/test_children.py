@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from families import AGENTS, GENEROUS, Desk, agent, open_files, survivors, wait_until
 
-from ralph.model import Why
+from ralph.agents.model import Why
 from ralph.process import tree
 from ralph.process.supervisor import Link, Message, Work
 from ralph.process.workers import Children, Line, several

@@ -16,9 +16,9 @@ import pytest
 from families import GENEROUS, open_files, survivors, wait_until
 from receivers import web
 
-from ralph.model import Letter
 from ralph.notify import courier
 from ralph.notify.courier import Courier, Receiver
+from ralph.notify.message import Letter
 from ralph.process import tree
 from ralph.process.supervisor import Link
 
@@ -159,7 +159,8 @@ import os, sys, time
 sys.path[:0] = {paths}
 from functools import partial
 from test_courier import Stack
-from ralph.system import hook, post
+from ralph.notify import apprise as post
+from ralph.notify import command as hook
 from ralph.notify.courier import Courier, Receiver
 
 command = "touch " + sys.argv[1] + "; setsid sleep 60 & exec sleep 61; : " + sys.argv[2]

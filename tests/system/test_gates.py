@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from ralph.model import Gate, GateResult
 from ralph.text import MASK
 from ralph.verify import gates
+from ralph.verify.model import Gate, GateResult
 
 PYTHON = sys.executable
 

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 from families import agent, survivors
 
-from ralph.model import Letter
 from ralph.notify import command as hook
 from ralph.notify.courier import Receiver, deliver_now
+from ralph.notify.message import Letter
 from ralph.text import secrets_of
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")

@@ -10,10 +10,10 @@ from functools import partial
 import pytest
 from receivers import Mail, Web, dead, deaf, mail_url
 
-from ralph.model import Letter
 from ralph.notify import apprise as post
 from ralph.notify import messages as notices
 from ralph.notify.courier import Receiver, deliver_now
+from ralph.notify.message import Letter
 from ralph.state.events import Parked
 
 HELLO = Letter("ralph in shop: parked", "T3 rate limits: timed out", "", {"event": "parked"})

@@ -18,8 +18,8 @@ from conftest import Repository
 from families import AGENTS, GENEROUS, After, Desk, survivors, wait_until
 
 from ralph.agents import sandbox
+from ralph.agents.model import Stopped, Why
 from ralph.errors import RalphError
-from ralph.model import Stopped, Why
 from ralph.process import tree
 
 WHY_NOT = sandbox.available()

@@ -15,8 +15,8 @@ from modelserver import ModelServer, shell, text, write
 from realclients import require
 
 from ralph.agents import sandbox
+from ralph.agents.model import Order
 from ralph.agents.registry import get
-from ralph.model import Order
 
 HOMES = {"claude": ("$CLAUDE_CONFIG_DIR", ".claude", ".claude.json"), "codex": ("$CODEX_HOME", ".codex")}
 LIMIT = 120  # seconds: generous, the machine is shared

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from families import GENEROUS, Desk, agent, resident
 
+from ralph.agents.model import Kind, Launch, Signal, Why
 from ralph.agents.session import session
-from ralph.model import Kind, Launch, Signal, Why
 from ralph.process import transcript as capped
 from ralph.process import tree
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from families import AGENTS, After, Desk, agent, open_files, survivors, wait_until
 
-from ralph.model import Why
+from ralph.agents.model import Why
 from ralph.process import child as keep
 from ralph.process import tree
 
@@ -142,8 +142,8 @@ def test_an_agent_that_kills_its_runner_is_ended_and_lost(desk: Desk, word: str)
 PARENT = """
 import os, sys
 from pathlib import Path
-from ralph.model import Launch
-from ralph.system import session
+from ralph.agents.model import Launch
+from ralph.agents.session import session
 here, argv = Path(sys.argv[1]), sys.argv[2:]
 (here / "prompt").write_text("")
 session.run(Launch(tuple(argv)), cwd=here, env=dict(os.environ), prompt=here / "prompt", transcript=here / "log",

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from ralph.agents import codex, session_file
+from ralph.agents.model import Kind, Signal
 from ralph.agents.session_file import SessionFiles, place
-from ralph.model import Kind, Signal
 
 ID = "01a22e8c-0aee-7a10-8e73-8ba3ef348796"
 CHILD = "01a22e8c-4df2-7db0-8fe3-2bad654037dd"

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from families import AGENTS, GENEROUS, Desk, agent, read_json
 
-from ralph.model import Kind, Usage, Why
+from ralph.agents.model import Kind, Usage, Why
 from ralph.process import tree
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from families import GENEROUS, Desk, agent, read_json
 
+from ralph.agents.model import Kind, Signal, Usage, Why
 from ralph.agents.session import session
-from ralph.model import Kind, Signal, Usage, Why
 from ralph.process import tree
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")

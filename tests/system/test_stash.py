@@ -12,8 +12,8 @@ from conftest import Repository
 from ralph.errors import RalphError
 from ralph.git import stash
 from ralph.git.client import Git
+from ralph.git.model import StashEntry
 from ralph.git.repository import discover
-from ralph.model import StashEntry
 
 MESSAGES = ("one", "with: a colon", "zweites Stück", "four")
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ralph.agents.model import Kind, Signal, Usage
 from ralph.agents.session import usage as tally
 from ralph.agents.session.usage import Tally
-from ralph.model import Kind, Signal, Usage
 
 USAGES = st.builds(
     Usage,

@@ -458,7 +458,7 @@ def test_folders_that_nobody_may_write_into(pool: Pool, first: str) -> None:
 SLOW = """
 import sys
 from pathlib import Path
-from ralph.system import tree
+from ralph.process import tree
 from ralph.git.client import Git
 from ralph.git.repository import discover
 from ralph.git.worktrees import Pool, check_out

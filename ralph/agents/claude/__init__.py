@@ -18,7 +18,7 @@ from ralph.agents.claude import models as claude_models
 from ralph.agents.claude.errors import plain
 from ralph.agents.claude.events import READERS
 from ralph.agents.json_stream import event, words
-from ralph.model import Launch, Order, Signal
+from ralph.agents.model import Launch, Order, Signal
 
 NAME = "claude"
 PROGRAM = "claude"

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 
 from ralph.agents.json_stream import clean, words
+from ralph.agents.model import Kind, Signal
 from ralph.agents.reset_times import epoch
-from ralph.model import Kind, Signal
 
 ERRORS = {
     "authentication_failed": Kind.AUTH,

@@ -21,7 +21,7 @@ from ralph.agents.json_stream import (
     of_bytes,
     words,
 )
-from ralph.model import Kind, ModelUse, Signal, Usage
+from ralph.agents.model import Kind, ModelUse, Signal, Usage
 from ralph.text import tokens_in
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
-from ralph.model import Kind, ModelUse, Signal, Usage
+from ralph.agents.model import Kind, ModelUse, Signal, Usage
 from ralph.process.masking import Masker
 from ralph.process.supervisor import Link
 from ralph.process.transcript import plain

@@ -14,10 +14,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from ralph.agents.model import Kind, Launch, Signal, Stopped, Why
 from ralph.agents.session.pty import Terminal
 from ralph.agents.session.reader import Beats, Events, Mouth, unpack
 from ralph.agents.session.usage import Tally
-from ralph.model import Kind, Launch, Signal, Stopped, Why
 from ralph.process import supervisor as runner
 from ralph.process import tree
 from ralph.process.child import Keeper

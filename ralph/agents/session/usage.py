@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import replace
 
-from ralph.model import Kind, Signal, Usage
+from ralph.agents.model import Kind, Signal, Usage
 
 FAILURES = frozenset({
     Kind.RATE_LIMIT, Kind.OVERLOADED, Kind.NETWORK, Kind.AUTH, Kind.CREDIT, Kind.MODEL, Kind.ERROR,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ralph.verify import wording as words
+from ralph.text import join_names
 
 
 class Drift:
@@ -24,7 +24,7 @@ class Drift:
         self._before = dict(strangers)
         if not self._warned:
             self._warned = stayed
-            return f"It changes what is not its own: {words.names(sorted(stayed))}" if stayed else ""
+            return f"It changes what is not its own: {join_names(sorted(stayed))}" if stayed else ""
         changed = sorted(path for path, state in stayed.items() if self._warned.get(path, state) != state)
         new = sorted(stayed.keys() - self._warned.keys())
         self.further = self.further or (*new, *changed)

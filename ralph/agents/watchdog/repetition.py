@@ -11,9 +11,9 @@ from collections import deque
 from collections.abc import Sequence
 from functools import lru_cache
 
+from ralph.agents.model import Signal
 from ralph.agents.watchdog.screen import essences
 from ralph.immutable import immutable
-from ralph.model import Signal
 from ralph.text import one_line
 
 PERIOD = 10  # steps of one round at most

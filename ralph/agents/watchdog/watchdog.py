@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ralph.agents.model import Kind, Signal, Usage, Why
 from ralph.agents.usage import Turns
 from ralph.agents.watchdog.drift import Drift
 from ralph.agents.watchdog.prompts import Asking
 from ralph.agents.watchdog.repetition import Messages, Steps
 from ralph.agents.watchdog.screen import Screen
 from ralph.immutable import immutable
-from ralph.model import Kind, Signal, Usage, Why
-from ralph.text import clean, one_line
-from ralph.verify import wording as words
+from ralph.text import clean, join_names, one_line
 
 TROUBLE = frozenset({Kind.RETRY, Kind.NETWORK, Kind.OVERLOADED, Kind.RATE_LIMIT, Kind.ERROR})
 NO_PROGRESS = TROUBLE | {Kind.AUTH, Kind.CREDIT, Kind.MODEL, Kind.USAGE}  # each model call of a loop reports usage
@@ -172,7 +171,7 @@ class Watch:
 
     def _drifting(self, _: float) -> str:
         paths = self._drift.further
-        return f"The agent went on changing what is not its own: {words.names(paths)}." if paths else ""
+        return f"The agent went on changing what is not its own: {join_names(paths)}." if paths else ""
 
     def _asked(self, now: float) -> str:
         quiet = self._asking.quiet(now)

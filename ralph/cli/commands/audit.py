@@ -16,7 +16,7 @@ from ralph.errors import Exit, RalphError
 from ralph.git.client import Git
 from ralph.git.repository import Repo
 from ralph.memory import archive
-from ralph.model import Prd
+from ralph.prd.model import Prd
 from ralph.verify.aftermath import undone
 from ralph.verify.proof import BY_HAND, Proof, Standing, found_elsewhere, prove
 

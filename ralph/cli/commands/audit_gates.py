@@ -21,7 +21,7 @@ from ralph.git import restore as undo
 from ralph.git.client import Git
 from ralph.git.index import split
 from ralph.immutable import immutable
-from ralph.model import Gate, GateResult, Prd
+from ralph.prd.model import Prd
 from ralph.state import lock
 from ralph.state.control import Control
 from ralph.state.events import Event, Noted
@@ -29,6 +29,7 @@ from ralph.state.history import History
 from ralph.state.journal import Entry
 from ralph.text import clean, one_line
 from ralph.verify import gates
+from ralph.verify.model import Gate, GateResult
 
 
 @immutable

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ralph.cli.display.lines import duration, sentence
 from ralph.immutable import immutable
-from ralph.model import Task
+from ralph.prd.model import Task
 from ralph.text import clean, mask, secrets_of
 from ralph.verify.aftermath import Changed
 from ralph.verify.proof import Proof, Standing

@@ -18,8 +18,8 @@ from ralph.git import worktrees
 from ralph.git.client import Git, GitError
 from ralph.git.repository import Repo, discover
 from ralph.immutable import immutable
-from ralph.model import Task
 from ralph.prd import document as prd
+from ralph.prd.model import Task
 from ralph.state import journal, lock
 from ralph.state.control import safe_name
 from ralph.state.events import RunStarted

@@ -18,8 +18,8 @@ from ralph.errors import Exit, RalphError
 from ralph.files import edit_file
 from ralph.git.repository import Repo
 from ralph.immutable import immutable
-from ralph.model import Prd, Task
 from ralph.prd import document as prd
+from ralph.prd.model import Prd, Task
 from ralph.state.control import Control
 from ralph.state.events import Chosen
 from ralph.text import clean, one_line

@@ -18,10 +18,10 @@ from ralph.errors import Exit, RalphError
 from ralph.git.client import Git
 from ralph.git.repository import Repo
 from ralph.memory import file as memory
-from ralph.model import Prd
 from ralph.prd.lint import rules
 from ralph.prd.lint.checks import first_word
 from ralph.prd.lint.rules import ERROR, Facts, Remark
+from ralph.prd.model import Prd
 from ralph.text import clean
 from ralph.verify import gates
 

@@ -11,9 +11,9 @@ from ralph.cli.output import say
 from ralph.config import load
 from ralph.engine.notifications import everybody
 from ralph.errors import Exit, RalphError
-from ralph.model import Letter
 from ralph.notify import messages as notices
 from ralph.notify.courier import PATIENCE, deliver_now
+from ralph.notify.message import Letter
 from ralph.text import clean
 
 NOBODY = 'Put `notify-urls = ["mailto://..."]` or `notify = "COMMAND"` into ralph.toml, or set RALPH_NOTIFY_URLS.'

@@ -18,7 +18,7 @@ from ralph.config_values import parse_duration
 from ralph.errors import Exit, RalphError
 from ralph.git.client import Git
 from ralph.git.repository import Repo
-from ralph.model import Task
+from ralph.prd.model import Task
 from ralph.state.report import report as fold
 from ralph.state.report_model import Report, Standing
 

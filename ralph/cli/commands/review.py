@@ -14,8 +14,8 @@ from ralph.cli.locate import Where, look
 from ralph.cli.output import say
 from ralph.engine.review_file import question_of
 from ralph.errors import Exit, RalphError
-from ralph.model import Task
 from ralph.prd import document as prd
+from ralph.prd.model import Task
 from ralph.state.control import Control
 from ralph.text import clean, mask, secrets_of
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from ralph.cli.display.lines import duration, sentence
 from ralph.cli.display.summary import Outcome
 from ralph.immutable import immutable
-from ralph.model import Prd, Task
+from ralph.prd.model import Prd, Task
 from ralph.state.events import RunStarted
 
 BOX = {"done": "[x]", "open": "[ ]", "parked": "[P]", "running": "[>]"}

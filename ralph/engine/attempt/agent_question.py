@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from ralph.model import Finding, Stopped, What
+from ralph.agents.model import Stopped
 from ralph.text import clean, one_line
+from ralph.verify.model import Finding, What
 
 MOST = 400  # characters
 SENTENCE = re.compile(r"[^.!?\n]+\?+")

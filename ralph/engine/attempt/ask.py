@@ -5,6 +5,7 @@ An asking is an attempt with a purpose: the journal knows it, a crash is taken u
 
 from __future__ import annotations
 
+from ralph.agents.model import Stopped
 from ralph.engine import prd_file as paper
 from ralph.engine.attempt import prd_edits as settling
 from ralph.engine.attempt import prompt as briefing
@@ -15,8 +16,8 @@ from ralph.git import restore as undo
 from ralph.git import workspace
 from ralph.git.freeze import freeze
 from ralph.git.index import scan
-from ralph.model import Prd, Stopped, Task
 from ralph.package_data import templates
+from ralph.prd.model import Prd, Task
 from ralph.state.attempt import HAND_OVER
 from ralph.state.events import SetAside
 

@@ -10,9 +10,9 @@ from ralph.engine.context import Run
 from ralph.immutable import immutable
 from ralph.memory import archive
 from ralph.memory import file as memory
-from ralph.model import Prd, Task
 from ralph.package_data import template
 from ralph.prd import document as prd
+from ralph.prd.model import Prd, Task
 from ralph.state.events import Placed
 from ralph.text import clean, one_line
 

@@ -9,10 +9,12 @@ from ralph.engine import commit as record
 from ralph.engine.attempt.completion import Placing
 from ralph.engine.context import Run
 from ralph.errors import RalphError
-from ralph.model import Criterion, GateResult, Prd, Task
 from ralph.prd import criteria
 from ralph.prd import document as prd
+from ralph.prd.model import Criterion, Prd, Task
 from ralph.text import clean, one_line
+from ralph.verify import criteria as verify_criteria
+from ralph.verify.model import GateResult
 
 
 def open_criteria(run: Run, task: Task, placing: Placing) -> tuple[Criterion, ...]:
@@ -30,7 +32,7 @@ def confirm(
     placed = _placed(run, placing)
     asked = open_criteria(run, task, placing)
     above = [one for parent in placing.also for one in criteria.to_confirm(placed, parent.id, run.seen or placed)]
-    proven = criteria.proven((*asked, *above), results)
+    proven = verify_criteria.proven((*asked, *above), results)
     met = tuple(one for one in (*asked, *above) if one in proven or one in by_reviewer)
     if not met:
         return placing

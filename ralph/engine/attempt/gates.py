@@ -10,10 +10,10 @@ from ralph.errors import Exit, RalphError
 from ralph.git import restore as undo
 from ralph.git.index import scan, stage, write_tree
 from ralph.git.workspace import Workspace
-from ralph.model import Gate, GateResult
 from ralph.state.events import GateRan, GateStarted
 from ralph.text import clean, mask, one_line
 from ralph.verify import gates
+from ralph.verify.model import Gate, GateResult
 
 
 class GatesInterruptedError(RalphError):

@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from ralph import paths as sensitive
+from ralph.agents.model import Stopped
 from ralph.engine import commit as record
 from ralph.engine.attempt.completion import Placing, merged, place, take_out
 from ralph.engine.attempt.criteria import confirm, open_criteria
@@ -22,12 +23,13 @@ from ralph.git.freeze import Frozen
 from ralph.git.index import lend_index
 from ralph.git.workspace import Workspace
 from ralph.immutable import immutable
-from ralph.model import Criterion, Evidence, Finding, Gate, Rules, Stopped, Task, Verdict, What
+from ralph.prd.model import Criterion, Task
 from ralph.state.attempt import CHECK
 from ralph.state.events import Judged, Publishing
 from ralph.text import clean, mask, one_line
 from ralph.verify import gate_config as guarded
 from ralph.verify import rules as verdict
+from ralph.verify.model import Evidence, Finding, Gate, Rules, Verdict, What
 
 
 @immutable

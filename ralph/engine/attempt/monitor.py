@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ralph import paths as sensitive
 from ralph.agents import sandbox
+from ralph.agents.model import Kind, Launch, Signal, Stopped, Why
 from ralph.agents.reset_times import resets
 from ralph.agents.selection import Worker
 from ralph.agents.session import session
@@ -19,7 +20,7 @@ from ralph.engine.attempt.usage import Count
 from ralph.engine.context import Run
 from ralph.git.index import Stat
 from ralph.git.poll import Looker
-from ralph.model import Kind, Launch, Signal, Stopped, Task, Why
+from ralph.prd.model import Task
 from ralph.state.events import AgentReported, AgentStarted
 from ralph.text import clean, mask, one_line
 

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from difflib import unified_diff
 
+from ralph.agents.model import Stopped
 from ralph.agents.shell_commands import only_reads
 from ralph.engine import prd_file as paper
 from ralph.engine.attempt.prd_edits_by_hand import Typed, typed_beside
 from ralph.engine.context import Run
 from ralph.git.freeze import Frozen
 from ralph.immutable import immutable
-from ralph.model import Prd, PrdEdit, Stopped, Task
 from ralph.prd import document as prd
+from ralph.prd.model import Prd, Task
 from ralph.text import clean, one_line
+from ralph.verify.model import PrdEdit
 
 
 @immutable

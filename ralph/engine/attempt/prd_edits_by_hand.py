@@ -13,8 +13,8 @@ from ralph.errors import RalphError
 from ralph.git.freeze import Frozen
 from ralph.git.merge import merge_texts
 from ralph.immutable import immutable
-from ralph.model import Fields, Prd
 from ralph.prd import document as prd
+from ralph.prd.model import Fields, Prd
 
 
 @immutable

@@ -8,10 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from string import Template
 
+from ralph.agents import endings
+from ralph.agents.model import Stopped, Why
 from ralph.memory.file import Told
-from ralph.model import Finding, Gate, GateResult, Stopped, Task, What, Why
+from ralph.prd.model import Task
 from ralph.text import clean, fence, mask, one_line, tail
 from ralph.verify import wording as words
+from ralph.verify.model import Finding, Gate, GateResult, What
 
 MOST_QUOTED = 6000  # characters of what findings show, in all
 MOST_ACTIONS, MOST_SAID = 1500, 1500
@@ -163,7 +166,7 @@ def _quote(title: str, text: str, room: int) -> str:
 
 
 def _ending(stopped: Stopped, secrets: Sequence[str]) -> str:
-    return one_line(mask(clean(words.how_it_ended(stopped)), secrets), 400)
+    return one_line(mask(clean(endings.how_it_ended(stopped)), secrets), 400)
 
 
 def _unfinished(stopped: Stopped) -> list[str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ralph.agents.model import Stopped
 from ralph.agents.selection import Worker, named
 from ralph.agents.session import session
 from ralph.engine.attempt import prompt as briefing
@@ -15,11 +16,12 @@ from ralph.engine.attempt.run_agent import sandboxed, written
 from ralph.engine.context import Run
 from ralph.git.freeze import Frozen
 from ralph.git.workspace import Workspace
-from ralph.model import Criterion, Finding, GateResult, Stopped, Task, What
 from ralph.package_data import templates
+from ralph.prd.model import Criterion, Task
 from ralph.state.events import Reviewed
 from ralph.text import clean, mask, one_line
 from ralph.verify import review_answer as review
+from ralph.verify.model import Finding, GateResult, What
 from ralph.verify.review_answer import Review
 
 MOST_DIFF = 200_000  # characters of the diff that the reviewer gets

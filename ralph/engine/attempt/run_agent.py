@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ralph.agents import sandbox
+from ralph.agents.model import Launch, Stopped
 from ralph.agents.selection import Worker
 from ralph.agents.session import session
 from ralph.engine.attempt import prompt as briefing
@@ -20,8 +21,8 @@ from ralph.git import workspace
 from ralph.git.poll import looking
 from ralph.git.workspace import Workspace
 from ralph.memory import file as memory
-from ralph.model import Launch, Prd, Stopped, Task
 from ralph.package_data import templates
+from ralph.prd.model import Prd, Task
 from ralph.state.events import AgentStopped, Chosen, WorkspaceReady
 from ralph.text import clean, mask, one_line
 

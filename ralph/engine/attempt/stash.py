@@ -10,10 +10,10 @@ from ralph.engine.context import Run
 from ralph.git import restore as undo
 from ralph.git import stash
 from ralph.git.freeze import Frozen
+from ralph.git.model import Change, StashChange, StashEntry, StashMatch
+from ralph.git.ref_names import SCRATCH, scratch
 from ralph.git.stash_match import match
 from ralph.git.workspace import Workspace
-from ralph.model import Change, StashChange, StashEntry, StashMatch
-from ralph.state.other_checkouts import SCRATCH, scratch
 from ralph.text import clean, one_line
 
 

@@ -10,11 +10,11 @@ from itertools import islice
 from pathlib import Path
 
 from ralph.agents import registry as agents
+from ralph.agents.model import ModelUse, Signal
 from ralph.agents.selection import Worker
 from ralph.agents.session_file import SessionFiles, place
 from ralph.agents.usage import Spending, Spent
 from ralph.engine.context import Run
-from ralph.model import ModelUse, Signal
 from ralph.state.attempt import Attempt
 from ralph.state.events import AgentReported, Learned
 

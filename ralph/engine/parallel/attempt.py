@@ -10,13 +10,14 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
+from ralph.agents.model import Stopped, Why
 from ralph.agents.shell_commands import only_reads
-from ralph.engine import loop
 from ralph.engine import recovery_policy as recovery
 from ralph.engine import resume as waking
 from ralph.engine.attempt import ask as asking
 from ralph.engine.attempt import judge as judging
 from ralph.engine.attempt import prd_edits as settling
+from ralph.engine.attempt import serial
 from ralph.engine.attempt import stash as stashes
 from ralph.engine.attempt.gates import GatesInterruptedError
 from ralph.engine.attempt.prd_edits import Settled
@@ -32,11 +33,12 @@ from ralph.git.freeze import Frozen, freeze
 from ralph.git.index import scan
 from ralph.git.workspace import Workspace
 from ralph.immutable import immutable
-from ralph.model import Prd, Stopped, Task, Verdict, Why
 from ralph.prd import document as prd
+from ralph.prd.model import Prd, Task
 from ralph.process import command as proc
 from ralph.process.supervisor import Link, Message
 from ralph.state.attempt import CHECK, HAND_OVER, Attempt, State
+from ralph.verify.model import Verdict
 
 
 @immutable
@@ -170,7 +172,7 @@ class Delivery:
     def examined(self) -> Message:
         """What needs no gates is decided here, before anybody waits at the door."""
         run, end, frozen = self.run, self.end, self.frozen
-        changed = loop.leaves_work(run, frozen)
+        changed = serial.leaves_work(run, frozen)
         if recovery.ending(end, changed=changed) is not recovery.Ending.REJECTED:
             return self._aside(None)
         early = judging.early(run, self.space, self.task, frozen, self.settled, end)
@@ -209,7 +211,7 @@ class Delivery:
         run, task = self.run, self.task
         if verdict is not None:
             run.note(judging.event(self.space.n, self.frozen, verdict))
-        loop.set_aside(run, self.space, task, self.frozen, self.settled, self.end, verdict, self.held)
+        serial.set_aside(run, self.space, task, self.frozen, self.settled, self.end, verdict, self.held)
         if task.id in run.failed:
             self.parent.failed(task.id, run.failed[task.id])
         return {"kind": "aside"}

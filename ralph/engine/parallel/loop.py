@@ -9,15 +9,16 @@ import time
 
 from ralph.engine import checkpoints as steering
 from ralph.engine import final_check as clean
-from ralph.engine import loop
+from ralph.engine import outcome
 from ralph.engine import prd_file as paper
 from ralph.engine import recovery as healing
 from ralph.engine.context import Ending, Run
+from ralph.engine.moves import MoveKind
 from ralph.engine.parallel.attempt import Errand
 from ralph.engine.parallel.pool import Crew, gathered
 from ralph.engine.parking import park
-from ralph.model import MoveKind, Prd, Task
 from ralph.prd import parallel_schedule as side_by_side
+from ralph.prd.model import Prd, Task
 from ralph.state.attempt import CHECK, HAND_OVER, SPLIT
 from ralph.state.events import SetAside, Waited, Waiting
 
@@ -62,13 +63,13 @@ def _limit(crew: Crew) -> str:
 def _step(crew: Crew) -> Ending | None:
     """What can be done now, besides listening."""
     run = crew.run
-    reason = loop.reason_to_stop(run) or crew.limited
+    reason = outcome.reason_to_stop(run) or crew.limited
     if crew.hurried or reason or crew.ending:
         if _finishing(crew):
             return None
         if not crew.hurried:  # who presses Ctrl-C has no time for it
             clean.prove(run)
-        return crew.ending or loop.stopped(run, paper.read(run), reason)
+        return crew.ending or outcome.stopped(run, paper.read(run), reason)
     idle = _waited(crew)
     if not crew.inside:
         prd = paper.read(run)
@@ -104,7 +105,9 @@ def _start(crew: Crew, prd: Prd) -> Ending | None:
     crew.seen = seen if not choice.tasks else ()
     if crew.out or run.history.owing or run.history.waiting:
         return None
-    return None if paper.wait_for_quiet(run, prd) or not clean.prove(run) else loop.finished(run, paper.read(run))
+    return (
+        None if paper.wait_for_quiet(run, prd) or not clean.prove(run) else outcome.finished(run, paper.read(run))
+    )
 
 
 def _skipped(crew: Crew, prd: Prd) -> frozenset[str]:

@@ -10,9 +10,10 @@ from ralph.engine.context import Run
 from ralph.errors import Exit, RalphError
 from ralph.git.fast_forward import bring
 from ralph.git.merge import merge_texts
+from ralph.git.model import Change
 from ralph.immutable import immutable
-from ralph.model import Change, Prd, Task
 from ralph.prd import document as prd
+from ralph.prd.model import Prd, Task
 from ralph.state.events import Publishing, Recorded
 
 

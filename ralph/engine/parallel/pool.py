@@ -12,14 +12,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import reduce
 
+from ralph.agents.model import Stopped
 from ralph.agents.usage import Spent
-from ralph.engine import loop
+from ralph.engine import outcome
 from ralph.engine import recovery as healing
 from ralph.engine import recovery_policy as recovery
 from ralph.engine.attempt import prd_edits as settling
 from ralph.engine.attempt.run_agent import choose
 from ralph.engine.attempt.usage import recount
 from ralph.engine.context import Ending, Run
+from ralph.engine.moves import Move, MoveKind
 from ralph.engine.parallel import attempt as member
 from ralph.engine.parallel import merge_queue as door
 from ralph.engine.parallel import throttle as governor
@@ -28,7 +30,7 @@ from ralph.engine.parallel.attempt import Errand
 from ralph.engine.parallel.merge_queue import Built
 from ralph.engine.parallel.worker import unpack
 from ralph.git.worktrees import Pool
-from ralph.model import Move, MoveKind, Prd, Stopped, Task
+from ralph.prd.model import Prd, Task
 from ralph.process.supervisor import Message
 from ralph.process.workers import Children, several
 from ralph.state.attempt import SPLIT
@@ -121,7 +123,7 @@ class Crew:
                 what, now = unpack(message["data"])
                 self.run.say(f"{self.out[n].task.id}: {what}. {now}", loud=True)
             case "full":
-                self.ending = loop.no_room(unpack(message["data"]))
+                self.ending = outcome.no_room(unpack(message["data"]))
                 self.done(n)
             case _:  # set aside, or left for the next run
                 self.done(n)

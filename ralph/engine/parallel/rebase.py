@@ -11,8 +11,8 @@ from ralph.git.freeze import Frozen
 from ralph.git.index import Before
 from ralph.git.merge import Clash, join, merge_texts
 from ralph.git.workspace import Workspace
-from ralph.model import Finding, Verdict, What
 from ralph.text import clean, mask
+from ralph.verify.model import Finding, Verdict, What
 
 MOST_SHOWN = 4_000  # characters of a clash that the next prompt quotes
 MOST_LISTED = 1_500  # characters of the commits that came in meanwhile

@@ -8,16 +8,18 @@ import time
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ralph.agents.model import Stopped
 from ralph.agents.usage import Spent
 from ralph.engine.context import Run, Stop, nobody
 from ralph.errors import Exit, RalphError
 from ralph.git.client import Git
-from ralph.model import Finding, Prd, Stopped
+from ralph.git.ref_names import SCRATCH, scratch
+from ralph.prd.model import Prd
 from ralph.process.supervisor import Link
 from ralph.process.workers import Line
 from ralph.state.events import AgentStopped, Event, GateStarted, Reviewed, SetAside
 from ralph.state.journal import Entry
-from ralph.state.other_checkouts import SCRATCH, scratch
+from ralph.verify.model import Finding
 
 TICK = 0.2  # seconds between two looks at what the parent says
 REPORTS = 0.2  # seconds between two reports of what is used up

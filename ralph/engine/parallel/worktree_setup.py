@@ -14,9 +14,9 @@ from ralph.errors import RalphError
 from ralph.git import worktrees
 from ralph.git.config import read
 from ralph.git.index import UNTRACKED, join, split
-from ralph.model import Gate
 from ralph.text import clean, mask
 from ralph.verify import gates
+from ralph.verify.model import Gate
 from ralph.verify.places import installed
 
 CLEAN = 99  # the number of the worktree that is fresh each time

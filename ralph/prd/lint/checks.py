@@ -8,8 +8,8 @@ import shlex
 from collections.abc import Iterator
 
 from ralph import paths as sensitive
-from ralph.model import Prd, Task
 from ralph.prd.lint.model import Facts, Remark, about, called
+from ralph.prd.model import Prd, Task
 from ralph.verify.gate_config import is_gate_config
 
 HIDING = (

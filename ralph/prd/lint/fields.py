@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 
-from ralph.model import Prd, Task
 from ralph.prd.fields import duration, field_name
 from ralph.prd.lint.model import ERROR, Facts, Remark, about, called, open_leaves
 from ralph.prd.markdown.blocks import Item, read
+from ralph.prd.model import Prd, Task
 
 KEYS = (
     "Files", "Scope", "Protected", "Do not touch", "Depends", "Depends on", "Check", "Checks", "Verify",

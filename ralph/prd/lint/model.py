@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import field
 
 from ralph.immutable import immutable
-from ralph.model import Prd, Task
 from ralph.paths import placed
+from ralph.prd.model import Prd, Task
 
 ERROR, WARNING = "error", "warning"
 

@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from ralph.errors import RalphError
-from ralph.model import Prd, Task
 from ralph.prd.lint.checks import checks
 from ralph.prd.lint.fields import fields
 from ralph.prd.lint.model import ERROR, WARNING, Facts, Remark, about, called, open_leaves
 from ralph.prd.lint.scopes import scopes
 from ralph.prd.lint.wording import wording
 from ralph.prd.lookup import Lookup
+from ralph.prd.model import Prd, Task
 from ralph.prd.validate import check
 
 __all__ = ["ERROR", "WARNING", "Facts", "Remark", "lint"]

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
 
 from ralph import paths as sensitive
-from ralph.model import Prd, Task
 from ralph.prd.lint.model import ERROR, Facts, Remark, about, called, open_leaves
+from ralph.prd.model import Prd, Task
 from ralph.prd.scope_overlap import clash
 
 WILD = set("*?[!\\")

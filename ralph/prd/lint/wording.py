@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ralph.model import Prd, Task
 from ralph.prd.lint.model import Facts, Remark, about, called, open_leaves
+from ralph.prd.model import Prd, Task
 
 MOST_TEXT = 400  # characters of a task's own text
 MOST_BULLETS = 30  # below one task

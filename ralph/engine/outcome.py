@@ -1,0 +1,54 @@
+"""How a run ends: the limits that stop it, and the sentence and exit code it ends with."""
+
+from __future__ import annotations
+
+from ralph.engine import tick_proofs as ticks
+from ralph.engine.context import Ending, Run
+from ralph.errors import Exit
+from ralph.prd import schedule as plan
+from ralph.prd.model import Prd
+
+
+def no_room(why: str) -> Ending:
+    """A full disk, or something like it: everything is as it was at the last step."""
+    cure = "Make room, then run the same command again: it goes on from here."
+    return Ending(Exit.STOPPED, f"Nothing can be written any more: {why}. {cure}")
+
+
+def reason_to_stop(run: Run) -> str:
+    """The limit that is reached, or that somebody pressed Ctrl-C. Empty: go on."""
+    settings = run.settings
+    if run.stop:
+        return "interrupted"
+    if asked := run.control.stop_asked():
+        return f"somebody asked for it (`ralph stop{' --now' if asked == 'now' else ''}`)"
+    if run.history.attempts >= settings.max_iterations:
+        return f"the limit of {settings.max_iterations} attempts is reached (--max-iterations)"
+    if settings.max_tasks and run.accepted >= settings.max_tasks:
+        return f"the limit of {settings.max_tasks} tasks is reached (--max-tasks)"
+    return run.limit()
+
+
+def stopped(run: Run, prd: Prd, reason: str) -> Ending:
+    if run.stop:
+        return Ending(Exit.INTERRUPTED, "Interrupted. The same command goes on from here.")
+    if plan.choose(prd, skip=run.left_out, only=run.settings.only) is None:
+        return finished(run, prd)
+    return Ending(Exit.STOPPED, f"Stopped with work left: {reason}.")
+
+
+def finished(run: Run, prd: Prd) -> Ending:
+    """Nothing is left that could be tried."""
+    there = {task.id for task in prd.tasks}
+    if gone := [text for task, text in run.vanished.items() if task not in there]:
+        return Ending(
+            Exit.STOPPED, f"Open tasks vanished from {run.paths.prd} while an agent ran: {', '.join(gone)}."
+        )
+    parked = [task for task in prd.tasks if not task.done and task.fields.parked is not None]
+    waiting = plan.waiting(prd, skip=run.left_out, only=run.settings.only)
+    if parked:
+        rest = f", and {len(waiting)} wait for them" if len(waiting) > len(parked) else ""
+        return Ending(Exit.PARKED, f"Finished; parked for a human: {len(parked)}{rest}.")
+    if waiting:
+        return Ending(Exit.STOPPED, "; ".join(f"{task.id}: {why}" for task, why in waiting[:5]))
+    return Ending(Exit.DONE, ticks.sentence(run, prd))
