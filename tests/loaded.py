@@ -20,8 +20,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
-PARTS = ("ralph.engine.loop", "ralph.engine.parallel.loop", "ralph.cli.commands.run", "ralph.engine.attempt.judge", "pexpect.fdpexpect", "pathspec",
-         "killer", "crew_killer")  # fmt: skip
+PARTS = ("ralph.engine.loop", "ralph.engine.parallel.loop", "ralph.cli.commands.run", "ralph.engine.attempt.judge",
+         "pexpect.fdpexpect", "pathspec", "killer", "crew_killer")  # fmt: skip
 _servers: list[subprocess.Popen[str]] = []
 
 

@@ -1,8 +1,8 @@
 """Any program of the user's own (`--agent-command`): the shortest adapter, and the one to copy for a new agent.
 
-An adapter is a module with the names of `ralph.agents.registry.Agent`. It starts nothing: it says how to start its program
-and what a line of its output means. To add an agent copy this file, fill it in, and list it in
-`ralph/agents/__init__.py`. A recorded run of the CLI, with the signals you expect beside it, goes to
+An adapter is a module with the names of `ralph.agents.registry.Agent`. It starts nothing: it says how to start its
+program and what a line of its output means. To add an agent copy this file, fill it in, and list it in
+`ralph/agents/registry.py`. A recorded run of the CLI, with the signals you expect beside it, goes to
 `fixtures/transcripts/<name>/`: the tests find it there.
 """
 

@@ -17,9 +17,9 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "system")]
 
 from families import agent, resident  # noqa: E402 - the path comes first
 
-from ralph.agents.model import Kind, Launch, Signal, Stopped
+from ralph.agents.model import Kind, Launch, Signal, Stopped  # noqa: E402
 from ralph.agents.session import session  # noqa: E402
-from ralph.process import command as proc
+from ralph.process import command as proc  # noqa: E402
 from ralph.process.masking import Masked, Masker  # noqa: E402
 
 TIMES = 60

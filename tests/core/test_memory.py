@@ -297,6 +297,7 @@ def test_only_new_surroundings_are_parsed(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_importing_it_is_cheap() -> None:
-    code = "import sys, ralph.memory.file, ralph.engine.attempt.prompt; print({'markdown_it', 'difflib'} & set(sys.modules))"
+    modules = "ralph.memory.file, ralph.engine.attempt.prompt"
+    code = f"import sys, {modules}; print({{'markdown_it', 'difflib'}} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout.strip() == "set()"
