@@ -38,7 +38,7 @@ from ralph.notify import messages as notices
 from ralph.prd import document as prd
 from ralph.prd import schedule as plan
 from ralph.prd.model import Prd
-from ralph.state import journal, lock
+from ralph.state import journal, lock, other_checkouts
 from ralph.state.control import Control
 from ralph.state.events import Event, Noted, RunStarted
 from ralph.state.history import replay
@@ -113,6 +113,7 @@ def _assemble(settings: Settings, cwd: Path, tell: Callable[[Event], None], git:
     git.freeze(again=cut_off is None, caches=sensitive.CACHES)
     kept.run = cut_off.run if cut_off else f"{time.strftime('%Y%m%d-%H%M%S')}-{random.token_hex(2)}"
     workers = ladder(settings)
+    git.other_branches = partial(other_checkouts.branches, git.where)
     git.hides = partial(ref_names.is_foreign, own={kept.run, *(entry.run for entry in entries)})
     run = Run(
         settings=settings, id=kept.run, git=git, here=cwd, papers=record.Papers(git), workers=workers,

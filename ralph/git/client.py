@@ -65,6 +65,7 @@ class Git:
         self._lasting = True  # its HEAD has to outlive a power cut; one of the pool's is written anew
         self.beside = ""  # the commit that the user's index stands at, where their own changes are in it
         self.hides: Callable[[str], bool] | None = None  # refs that others move meanwhile: not looked at
+        self.other_branches: Callable[[], frozenset[str]] = frozenset  # moved by their runs
         self.unseen: frozenset[str] = frozenset()  # paths that are nobody's work: they never differ
 
     # ------------------------------------------------------------ the door

@@ -17,7 +17,6 @@ from ralph.git.model import Change, Commit, StashChange
 from ralph.git.parse import log, parse_log, parse_raw, staged_diff
 from ralph.git.restore import OPERATIONS, differences
 from ralph.immutable import immutable
-from ralph.state import other_checkouts as beside
 
 LARGEST = 1_000_000  # bytes of a changed file that is searched for conflict markers
 IGNORE_FILE = ".gitignore"
@@ -172,7 +171,7 @@ def _refs_changed(
 ) -> tuple[str, ...]:
     if now == then:
         return ()
-    said, known = [], beside.branches(git.where).union(ours)
+    said, known = [], git.other_branches().union(ours)
     for name in sorted({*then, *now} - known):
         old, new = then.get(name, ""), now.get(name, "")
         if old == new or name.startswith("refs/ralph/"):

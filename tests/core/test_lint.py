@@ -16,6 +16,7 @@ from ralph.prd.lint import rules as lint
 from ralph.prd.lint.checks import first_word
 from ralph.prd.lint.rules import ERROR, Facts, Remark
 from ralph.prd.model import Prd
+from ralph.verify.gate_config import is_gate_config
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "lint"
 Case = dict[str, str]
@@ -53,6 +54,7 @@ def facts(text: str) -> Facts:
         missing=frozenset(words.get("missing", ())),
         agents={name: (f"{name} is not there", "Install it.") for name in words.get("agent", ())},
         unknown=frozenset(words.get("unknown", ())),
+        is_gate_config=is_gate_config,
     )
 
 

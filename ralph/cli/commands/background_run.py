@@ -12,7 +12,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ralph.errors import Exit
 from ralph.state import sessions
 
 #: In the pane: environment and folder of the terminal; of tmux's own what belongs to the pane. Nobody types here.
@@ -32,8 +31,8 @@ BECOME = """\
 import sys
 if {home!r} not in sys.path:
     sys.path.insert(0, {home!r})
-from ralph.cli.commands.background_run import carried
-sys.exit(carried(sys.argv[1], sys.argv[2:]))
+from ralph.cli.background_main import main
+sys.exit(main(sys.argv[1], sys.argv[2:]))
 """
 
 
@@ -61,16 +60,3 @@ def detach(sheet: Path, words: Sequence[str], log: Path) -> subprocess.Popen[byt
         return subprocess.Popen(  # it outlives this process
             run_words(sheet, words), stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True
         )
-
-
-def carried(sheet: str, words: Sequence[str]) -> int:
-    """The run: notes that it is there, works, notes how it ended."""
-    from ralph.cli.main import main
-
-    path, code = Path(sheet), int(Exit.BUG)
-    sessions.note_begin(path)
-    try:
-        code = main(["run", *words])
-    finally:
-        sessions.note_end(path, code)
-    return code

@@ -24,6 +24,7 @@ from ralph.prd.lint.rules import ERROR, Facts, Remark
 from ralph.prd.model import Prd
 from ralph.text import clean
 from ralph.verify import gates
+from ralph.verify.gate_config import is_gate_config
 
 BUILTIN = {  # what `sh` itself knows
     ".", ":", "[", "alias", "break", "case", "cd", "command", "continue", "echo", "eval", "exec", "exit", "export",
@@ -100,6 +101,7 @@ def _facts(settings: Settings, where: Where, prd: Prd) -> Facts:
         missing=_missing(command for task in open_ for command in task.fields.checks),
         agents=refused,
         unknown=unknown,
+        is_gate_config=is_gate_config,
     )
 
 

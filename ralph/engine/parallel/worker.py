@@ -6,6 +6,7 @@ import base64
 import pickle
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from ralph.agents.model import Stopped
@@ -17,6 +18,7 @@ from ralph.git.ref_names import SCRATCH, scratch
 from ralph.prd.model import Prd
 from ralph.process.supervisor import Link
 from ralph.process.workers import Line
+from ralph.state import other_checkouts
 from ralph.state.events import AgentStopped, Event, GateStarted, Reviewed, SetAside
 from ralph.state.journal import Entry
 from ralph.verify.model import Finding
@@ -132,6 +134,7 @@ class Away(Run):
 
 def away(run: Run, git: Git, parent: Parent, n: int, start: Prd) -> Away:
     """The run in a worktree."""
+    git.other_branches = partial(other_checkouts.branches, git.where)
     git.hides = lambda name: hidden(name, run.branch, run.id, n)
     there = run.elsewhere(git)
     own = {field: getattr(there, field) for field in there.__dataclass_fields__}

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from ralph import paths as sensitive
 from ralph.prd.lint.model import Facts, Remark, about, called
 from ralph.prd.model import Prd, Task
-from ralph.verify.gate_config import is_gate_config
 
 HIDING = (
     (re.compile(r"\|\|\s*(?:true|:|exit 0|echo\b.*)\s*$|;\s*(?:true|:|exit 0)\s*$"), "succeeds whatever happens"),
@@ -55,7 +54,7 @@ def _own_script(task: Task, command: str, facts: Facts) -> Iterator[Remark]:
     scope = facts.patterns(task.fields.files)
     prose = f"{task.text}\n{task.body.replace(command, '')}"
     for path in sorted(_tracked(command, facts)):
-        judged = (sensitive.is_test(path) and not path.endswith("sh")) or is_gate_config(path)
+        judged = (sensitive.is_test(path) and not path.endswith("sh")) or facts.is_gate_config(path)
         named = any(sensitive.names(pattern, path) for pattern in scope)
         changes = sensitive.matches(scope, path) if scope else _mentions(prose, path)
         if changes and not named and not judged:

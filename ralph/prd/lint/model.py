@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import field
 
 from ralph.immutable import immutable
@@ -25,6 +25,10 @@ class Remark:
     task: str = ""  # id; "": it is about the document
 
 
+def _is_unknown(_: str) -> bool:
+    return False
+
+
 @immutable
 class Facts:
     """What is known of the repository; paths are relative to its root. None: not known, nothing is said of it."""
@@ -39,6 +43,7 @@ class Facts:
     missing: frozenset[str] = frozenset()  # first words of checks that are no program here
     agents: Mapping[str, tuple[str, str]] = field(default_factory=dict)  # an Agent that can't be used: what, cure
     unknown: frozenset[str] = frozenset()  # an Agent that is none
+    is_gate_config: Callable[[str], bool] = _is_unknown  # whether a path configures gates
 
     def patterns(self, said: tuple[str, ...]) -> tuple[str, ...]:
         """Patterns of the PRD, which are relative to its folder, as patterns of the repository."""
