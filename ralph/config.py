@@ -13,7 +13,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from ralph.config_values import Option, Sort, checked
+from ralph.config_values import Option, ValueKind, checked
 from ralph.errors import RalphError
 from ralph.immutable import immutable
 
@@ -25,7 +25,7 @@ MAX_TOKENS = 20_000_000  # where cost can't even be estimated
 
 
 def _set(
-    default: Any, sort: Sort, group: str, text: str, value: str = "", *, least: int = 1, flag: bool = True
+    default: Any, sort: ValueKind, group: str, text: str, value: str = "", *, least: int = 1, flag: bool = True
 ) -> Any:
     return field(default=default, metadata={"row": (sort, group, text, value, least, flag)})
 
@@ -34,113 +34,146 @@ def _set(
 class Settings:
     """Everything that a run is told. Durations are seconds, costs USD; None and "" mean: not said."""
 
-    prd: str = _set("PRD.md", Sort.TEXT, "What", "the PRD: a Markdown file (default PRD.md)", "PATH")
-    only: str = _set("", Sort.TEXT, "What", "only this task: its id, its number, or how its text begins", "TASK")
-    max_tasks: int | None = _set(None, Sort.COUNT, "What", "stop after N accepted tasks", "N")
+    prd: str = _set("PRD.md", ValueKind.TEXT, "What", "the PRD: a Markdown file (default PRD.md)", "PATH")
+    only: str = _set(
+        "", ValueKind.TEXT, "What", "only this task: its id, its number, or how its text begins", "TASK"
+    )
+    max_tasks: int | None = _set(None, ValueKind.COUNT, "What", "stop after N accepted tasks", "N")
     branch: str = _set(
-        "", Sort.TEXT, "What", "work on this branch (default ralph/PRD when on the default one)", "NAME"
+        "", ValueKind.TEXT, "What", "work on this branch (default ralph/PRD when on the default one)", "NAME"
     )
-    no_branch: bool = _set(False, Sort.SWITCH, "What", "work on the branch that is checked out")
-    dry_run: bool = _set(False, Sort.SWITCH, "What", "show order, scopes, prompts and gates; change nothing")
+    no_branch: bool = _set(False, ValueKind.SWITCH, "What", "work on the branch that is checked out")
+    dry_run: bool = _set(False, ValueKind.SWITCH, "What", "show order, scopes, prompts and gates; change nothing")
 
-    agent: str = _set("", Sort.TEXT, "Agent", "the agent to use (default: first one on PATH)", "NAME")
+    agent: str = _set("", ValueKind.TEXT, "Agent", "the agent to use (default: first one on PATH)", "NAME")
     agent_command: str = _set(
-        "", Sort.TEXT, "Agent", "any program: the prompt arrives on its standard input", "CMD"
+        "", ValueKind.TEXT, "Agent", "any program: the prompt arrives on its standard input", "CMD"
     )
-    model: str = _set("", Sort.TEXT, "Agent", "passed to the agent", "NAME")
-    agent_arg: tuple[str, ...] = _set((), Sort.TEXTS, "Agent", "passed to the agent; repeatable", "ARG")
-    max_turns: int | None = _set(None, Sort.COUNT, "Agent", "model calls of one attempt, where it can tell", "N")
-    sandbox: str = _set("off", Sort.TEXT, "Agent", "auto, on or off (default off)", "MODE")
+    model: str = _set("", ValueKind.TEXT, "Agent", "passed to the agent", "NAME")
+    agent_arg: tuple[str, ...] = _set((), ValueKind.TEXTS, "Agent", "passed to the agent; repeatable", "ARG")
+    max_turns: int | None = _set(
+        None, ValueKind.COUNT, "Agent", "model calls of one attempt, where it can tell", "N"
+    )
+    sandbox: str = _set("off", ValueKind.TEXT, "Agent", "auto, on or off (default off)", "MODE")
 
     gate: tuple[str, ...] | None = _set(
-        None, Sort.TEXTS, "Proof", "a command that must succeed; repeatable (default: found)", "CMD"
+        None, ValueKind.TEXTS, "Proof", "a command that must succeed; repeatable (default: found)", "CMD"
     )
-    baseline: bool = _set(False, Sort.SWITCH, "Proof", "start although gates are red: what was green stays green")
-    strict: bool = _set(False, Sort.SWITCH, "Proof", "refuse tasks without Files; reject changed hooks and config")
-    review_with: str = _set("", Sort.TEXT, "Proof", "a second agent that reviews each change", "AGENT")
+    baseline: bool = _set(
+        False, ValueKind.SWITCH, "Proof", "start although gates are red: what was green stays green"
+    )
+    strict: bool = _set(
+        False, ValueKind.SWITCH, "Proof", "refuse tasks without Files; reject changed hooks and config"
+    )
+    review_with: str = _set("", ValueKind.TEXT, "Proof", "a second agent that reviews each change", "AGENT")
 
     max_retries: int = _set(
-        2, Sort.COUNT, "Limits", "corrective retries after the first attempt (default 2)", "N", least=0
+        2, ValueKind.COUNT, "Limits", "corrective retries after the first attempt (default 2)", "N", least=0
     )
-    split: bool = _set(True, Sort.SWITCH, "Limits", "have a task broken up when its retries failed (default on)")
-    silence: float = _set(600.0, Sort.DURATION, "Limits", "end an attempt without progress (default 10m)", "DUR")
-    task_timeout: float = _set(3600.0, Sort.DURATION, "Limits", "end an attempt (default 60m)", "DUR")
-    gate_timeout: float = _set(900.0, Sort.DURATION, "Limits", "end a gate (default 15m)", "DUR")
-    max_iterations: int = _set(50, Sort.COUNT, "Limits", "attempts in this run (default 50)", "N")
-    max_time: float = _set(28800.0, Sort.DURATION, "Limits", "time of this run (default 8h)", "DUR")
+    split: bool = _set(
+        True, ValueKind.SWITCH, "Limits", "have a task broken up when its retries failed (default on)"
+    )
+    silence: float = _set(
+        600.0, ValueKind.DURATION, "Limits", "end an attempt without progress (default 10m)", "DUR"
+    )
+    task_timeout: float = _set(3600.0, ValueKind.DURATION, "Limits", "end an attempt (default 60m)", "DUR")
+    gate_timeout: float = _set(900.0, ValueKind.DURATION, "Limits", "end a gate (default 15m)", "DUR")
+    max_iterations: int = _set(50, ValueKind.COUNT, "Limits", "attempts in this run (default 50)", "N")
+    max_time: float = _set(28800.0, ValueKind.DURATION, "Limits", "time of this run (default 8h)", "DUR")
     max_wait: float = _set(
-        21600.0, Sort.DURATION, "Limits", "longest wait for an agent's limit (default 6h)", "DUR"
+        21600.0, ValueKind.DURATION, "Limits", "longest wait for an agent's limit (default 6h)", "DUR"
     )
     max_cost: float | None = _set(
-        None, Sort.MONEY, "Limits", "money of this run (default 20), as reported or estimated", "USD"
+        None, ValueKind.MONEY, "Limits", "money of this run (default 20), as reported or estimated", "USD"
     )
     max_tokens: int | None = _set(
-        None, Sort.COUNT, "Limits", "tokens of this run (default 20000000 where no price is known)", "N"
+        None, ValueKind.COUNT, "Limits", "tokens of this run (default 20000000 where no price is known)", "N"
     )
-    max_task_cost: float | None = _set(None, Sort.MONEY, "Limits", "money of one task, all its attempts", "USD")
-    max_task_tokens: int | None = _set(None, Sort.COUNT, "Limits", "tokens of one task, all its attempts", "N")
+    max_task_cost: float | None = _set(
+        None, ValueKind.MONEY, "Limits", "money of one task, all its attempts", "USD"
+    )
+    max_task_tokens: int | None = _set(None, ValueKind.COUNT, "Limits", "tokens of one task, all its attempts", "N")
     review_every: str = _set(
-        "", Sort.PACE, "Limits", "pause for a human (default 20 tasks or 8h when unattended)", "N|DUR"
+        "", ValueKind.PACE, "Limits", "pause for a human (default 20 tasks or 8h when unattended)", "N|DUR"
     )
 
-    parallel: bool = _set(False, Sort.SWITCH, "Several at once", "several agents, each in its own worktree")
-    max_parallel: int = _set(3, Sort.COUNT, "Several at once", "how many at once (default 3)", "N")
-    isolate: bool = _set(False, Sort.SWITCH, "Several at once", "one worktree for each attempt")
+    parallel: bool = _set(False, ValueKind.SWITCH, "Several at once", "several agents, each in its own worktree")
+    max_parallel: int = _set(3, ValueKind.COUNT, "Several at once", "how many at once (default 3)", "N")
+    isolate: bool = _set(False, ValueKind.SWITCH, "Several at once", "one worktree for each attempt")
     setup: str = _set(
-        "", Sort.TEXT, "Several at once", "run once in each new worktree, and again when lock files change", "CMD"
+        "",
+        ValueKind.TEXT,
+        "Several at once",
+        "run once in each new worktree, and again when lock files change",
+        "CMD",
     )
 
-    json: bool = _set(False, Sort.SWITCH, "Telling", "one event per line on stdout, everything else on stderr")
-    quiet: bool = _set(False, Sort.SWITCH, "Telling", "only warnings and the summary")
-    verbose: bool = _set(False, Sort.SWITCH, "Telling", "more of what the agent and the gates do")
-    plain: bool = _set(False, Sort.SWITCH, "Telling", "lines only, also on a terminal: no live view below them")
-    format: str = _set("", Sort.TEXT, "Telling", "the format of the PRD (default: markdown)", "NAME")
+    json: bool = _set(False, ValueKind.SWITCH, "Telling", "one event per line on stdout, everything else on stderr")
+    quiet: bool = _set(False, ValueKind.SWITCH, "Telling", "only warnings and the summary")
+    verbose: bool = _set(False, ValueKind.SWITCH, "Telling", "more of what the agent and the gates do")
+    plain: bool = _set(
+        False, ValueKind.SWITCH, "Telling", "lines only, also on a terminal: no live view below them"
+    )
+    format: str = _set("", ValueKind.TEXT, "Telling", "the format of the PRD (default: markdown)", "NAME")
 
-    memory: bool = _set(True, Sort.SWITCH, "File", "keep the memory file", flag=False)
-    subject: str = _set("feat: {task}", Sort.TEXT, "File", "the subject of a task's commit", flag=False)
-    protected: tuple[str, ...] = _set((), Sort.TEXTS, "File", "paths that no task may change", flag=False)
+    memory: bool = _set(True, ValueKind.SWITCH, "File", "keep the memory file", flag=False)
+    subject: str = _set("feat: {task}", ValueKind.TEXT, "File", "the subject of a task's commit", flag=False)
+    protected: tuple[str, ...] = _set((), ValueKind.TEXTS, "File", "paths that no task may change", flag=False)
     fallback: tuple[str, ...] = _set(
-        (), Sort.TEXTS, "File", 'who tries before a task is parked: "codex", "claude:opus"', flag=False
+        (), ValueKind.TEXTS, "File", 'who tries before a task is parked: "codex", "claude:opus"', flag=False
     )
-    notify: str = _set("", Sort.TEXT, "File", "a command that gets each event that needs you, as JSON", flag=False)
+    notify: str = _set(
+        "", ValueKind.TEXT, "File", "a command that gets each event that needs you, as JSON", flag=False
+    )
     notify_urls: tuple[str, ...] = _set(
-        (), Sort.SECRETS, "File", "who is told, as addresses of apprise; RALPH_NOTIFY_URLS adds to it", flag=False
+        (),
+        ValueKind.SECRETS,
+        "File",
+        "who is told, as addresses of apprise; RALPH_NOTIFY_URLS adds to it",
+        flag=False,
     )
     daily_notes: bool | None = _set(
-        None, Sort.SWITCH, "File", "list the run in memory/YYYY-MM-DD.md while it goes on (default: `ralph start`)",
+        None,
+        ValueKind.SWITCH,
+        "File",
+        "list the run in memory/YYYY-MM-DD.md while it goes on (default: `ralph start`)",
         flag=False,
-    )  # fmt: skip
-    backoff: float = _set(30.0, Sort.DURATION, "File", "the first wait after a failure that passes", flag=False)
-    circles: int = _set(3, Sort.COUNT, "File", "so often the same in a row is a circle", least=2, flag=False)
-    similarity: float = _set(0.85, Sort.SHARE, "File", "what counts as the same", flag=False)
-    context_fill: float = _set(0.8, Sort.SHARE, "File", "hand over when the model's window is so full", flag=False)
+    )
+    backoff: float = _set(
+        30.0, ValueKind.DURATION, "File", "the first wait after a failure that passes", flag=False
+    )
+    circles: int = _set(3, ValueKind.COUNT, "File", "so often the same in a row is a circle", least=2, flag=False)
+    similarity: float = _set(0.85, ValueKind.SHARE, "File", "what counts as the same", flag=False)
+    context_fill: float = _set(
+        0.8, ValueKind.SHARE, "File", "hand over when the model's window is so full", flag=False
+    )
     answers: tuple[tuple[str, str], ...] = _set(
-        (), Sort.TABLE, "File", "what to type when the end of a terminal contains a text", flag=False
+        (), ValueKind.TABLE, "File", "what to type when the end of a terminal contains a text", flag=False
     )
     prices: tuple[tuple[str, tuple[float, ...]], ...] = _set(
-        (), Sort.PRICES, "File", "USD per million tokens of a model: [input, cached, output]", flag=False
+        (), ValueKind.PRICES, "File", "USD per million tokens of a model: [input, cached, output]", flag=False
     )
-    allow_tools: tuple[str, ...] = _set((), Sort.TEXTS, "File", "the only tools an agent may use", flag=False)
+    allow_tools: tuple[str, ...] = _set((), ValueKind.TEXTS, "File", "the only tools an agent may use", flag=False)
     allow_commands: tuple[str, ...] = _set(
-        (), Sort.TEXTS, "File", "the only shell commands an agent may run, how they begin", flag=False
+        (), ValueKind.TEXTS, "File", "the only shell commands an agent may run, how they begin", flag=False
     )
     sandbox_paths: tuple[str, ...] = _set(
-        (), Sort.TEXTS, "File", "what may be written inside the sandbox, too", flag=False
+        (), ValueKind.TEXTS, "File", "what may be written inside the sandbox, too", flag=False
     )
     memory_size: int = _set(
-        100_000, Sort.COUNT, "File", "bytes of the memory file; older log entries move to an archive",
+        100_000, ValueKind.COUNT, "File", "bytes of the memory file; older log entries move to an archive",
         least=2_000, flag=False,
     )  # fmt: skip
 
     worktree_link: tuple[str, ...] = _set(
-        (), Sort.TEXTS, "File", "[worktree] link: ignored paths that each worktree gets as a link", flag=False
+        (), ValueKind.TEXTS, "File", "[worktree] link: ignored paths that each worktree gets as a link", flag=False
     )
     worktree_copy: tuple[str, ...] = _set(
-        (), Sort.TEXTS, "File", "[worktree] copy: ignored paths that each worktree gets as a copy", flag=False
+        (), ValueKind.TEXTS, "File", "[worktree] copy: ignored paths that each worktree gets as a copy", flag=False
     )
 
     gates_in: str = _set(
-        "workspace", Sort.TEXT, "File", "where gates run: in the workspace, or each time in a clean worktree",
+        "workspace", ValueKind.TEXT, "File", "where gates run: in the workspace, or each time in a clean worktree",
         flag=False,
     )  # fmt: skip
 

@@ -15,7 +15,7 @@ from ralph.text import MASK
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
-class Sort(StrEnum):
+class ValueKind(StrEnum):
     """What kind of value an option takes."""
 
     TEXT = "text"
@@ -36,7 +36,7 @@ class Option:
     """One row of the schema. `name` is the field's name; the flag and the key have dashes for underscores."""
 
     name: str
-    sort: Sort
+    sort: ValueKind
     group: str
     help: str
     value: str = ""  # what stands for the value in the help
@@ -69,20 +69,35 @@ def checked(option: Option, value: object, path: Path | None) -> Any:
         return _READ[option.sort](option, value)
     except (ValueError, TypeError):
         wanted = _WANTED[option.sort].format(least=option.least)
-        shown = MASK if option.sort is Sort.SECRETS else value if isinstance(value, str) else repr(value)
+        shown = MASK if option.sort is ValueKind.SECRETS else value if isinstance(value, str) else repr(value)
         where = "" if path is None else str(path)
         name = option.flag_name if path is None else option.key
         raise RalphError(f"{name} takes {wanted}, not `{shown}`", _example(option, path), where=where) from None
 
 
 def _example(option: Option, path: Path | None) -> str:
-    sample = {Sort.TEXT: "text", Sort.TEXTS: "text", Sort.SECRETS: "mailto://...",
-              Sort.SWITCH: "true", Sort.COUNT: "5", Sort.MONEY: "7.50",
-              Sort.DURATION: "90s", Sort.PACE: "8h", Sort.SHARE: "0.9", Sort.TABLE: '{ "Proceed?" = "y" }',
-              Sort.PRICES: '{ "some-model" = [1.25, 0.125, 10] }'}[option.sort]  # fmt: skip
+    sample = {
+        ValueKind.TEXT: "text",
+        ValueKind.TEXTS: "text",
+        ValueKind.SECRETS: "mailto://...",
+        ValueKind.SWITCH: "true",
+        ValueKind.COUNT: "5",
+        ValueKind.MONEY: "7.50",
+        ValueKind.DURATION: "90s",
+        ValueKind.PACE: "8h",
+        ValueKind.SHARE: "0.9",
+        ValueKind.TABLE: '{ "Proceed?" = "y" }',
+        ValueKind.PRICES: '{ "some-model" = [1.25, 0.125, 10] }',
+    }[option.sort]
     if path is None:
         return f"For example: {option.flag_name} {sample}"
-    plain = option.sort not in (Sort.TEXT, Sort.TEXTS, Sort.SECRETS, Sort.DURATION, Sort.PACE)
+    plain = option.sort not in (
+        ValueKind.TEXT,
+        ValueKind.TEXTS,
+        ValueKind.SECRETS,
+        ValueKind.DURATION,
+        ValueKind.PACE,
+    )
     return f"For example: {option.key} = {sample}" if plain else f'For example: {option.key} = "{sample}"'
 
 
@@ -159,16 +174,29 @@ def _three(value: object) -> tuple[float, ...]:
     return tuple(float(one) for one in value)
 
 
-_READ: dict[Sort, Callable[[Option, object], Any]] = {
-    Sort.TEXT: _text, Sort.TEXTS: _texts, Sort.SECRETS: _texts,
-    Sort.SWITCH: _switch, Sort.COUNT: _count, Sort.MONEY: _money,
-    Sort.DURATION: _duration, Sort.PACE: _pace, Sort.SHARE: _share, Sort.TABLE: _table, Sort.PRICES: _prices,
-}  # fmt: skip
+_READ: dict[ValueKind, Callable[[Option, object], Any]] = {
+    ValueKind.TEXT: _text,
+    ValueKind.TEXTS: _texts,
+    ValueKind.SECRETS: _texts,
+    ValueKind.SWITCH: _switch,
+    ValueKind.COUNT: _count,
+    ValueKind.MONEY: _money,
+    ValueKind.DURATION: _duration,
+    ValueKind.PACE: _pace,
+    ValueKind.SHARE: _share,
+    ValueKind.TABLE: _table,
+    ValueKind.PRICES: _prices,
+}
 _WANTED = {
-    Sort.TEXT: "text", Sort.TEXTS: "text, or a list of texts", Sort.SECRETS: "text, or a list of texts",
-    Sort.SWITCH: "true or false",
-    Sort.COUNT: "a whole number from {least} on", Sort.MONEY: "an amount of money above 0",
-    Sort.DURATION: "a time with its unit (90s, 10m, 8h)", Sort.PACE: "a number of tasks or a time (20, 8h)",
-    Sort.SHARE: "a number above 0 and up to 1", Sort.TABLE: "a table of texts",
-    Sort.PRICES: "a table of models, each with three prices",
-}  # fmt: skip
+    ValueKind.TEXT: "text",
+    ValueKind.TEXTS: "text, or a list of texts",
+    ValueKind.SECRETS: "text, or a list of texts",
+    ValueKind.SWITCH: "true or false",
+    ValueKind.COUNT: "a whole number from {least} on",
+    ValueKind.MONEY: "an amount of money above 0",
+    ValueKind.DURATION: "a time with its unit (90s, 10m, 8h)",
+    ValueKind.PACE: "a number of tasks or a time (20, 8h)",
+    ValueKind.SHARE: "a number above 0 and up to 1",
+    ValueKind.TABLE: "a table of texts",
+    ValueKind.PRICES: "a table of models, each with three prices",
+}

@@ -116,13 +116,13 @@ def cut_power(parent: int) -> None:
 
 def knowing(here: Here) -> Callable[..., Any]:
     """`Children.start`, after which the child knows whose attempt it is."""
-    real, sent = children.Children.start, set()
+    real, sent = children.WorkerProcesses.start, set()
 
-    def start(self: children.Children, n: int, work: runner.Work) -> runner.Runner:
+    def start(self: children.WorkerProcesses, n: int, work: runner.Work) -> runner.Supervisor:
         before = n in sent
         sent.add(n)
 
-        def live(link: runner.Link) -> runner.Message:
+        def live(link: runner.Link) -> runner.WorkerMessage:
             here.pid, here.n, here.again = os.getpid(), n, before
             return work(link)
 
@@ -135,7 +135,7 @@ def main() -> None:
     """Be ralph, for as long as it lasts."""
     plan = Plan(sys.argv[1], int(sys.argv[2]), sys.argv[3], int(sys.argv[4]))
     here = Here(os.getpid(), os.getpid())
-    children.Children.start = knowing(here)  # type: ignore[method-assign]
+    children.WorkerProcesses.start = knowing(here)  # type: ignore[method-assign]
     Journal.write = counted(  # type: ignore[method-assign]
         here, plan, "journal", Journal.write, lambda event: event.NAME
     )

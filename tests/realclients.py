@@ -22,7 +22,7 @@ from pathlib import Path
 import pytest
 from modelserver import ModelServer, Step
 
-from ralph.agents.model import Kind, Order, Signal
+from ralph.agents.model import LaunchRequest, Signal, SignalKind
 from ralph.agents.registry import get
 
 CACHE = Path(__file__).parent.parent / ".cache" / "agents" / "node_modules"
@@ -124,7 +124,7 @@ def _codex(home: Path, url: str) -> dict[str, str]:
 # ---------------------------------------------------------------- one run of a client alone
 
 PROMPT = "Say T1 and work.\n"
-FREE = Order(())
+FREE = LaunchRequest(())
 
 
 @dataclass
@@ -134,10 +134,10 @@ class Ran:
     folder: Path
 
     @property
-    def kinds(self) -> list[Kind]:
+    def kinds(self) -> list[SignalKind]:
         return [signal.kind for signal in self.signals]
 
-    def one(self, kind: Kind) -> Signal:
+    def one(self, kind: SignalKind) -> Signal:
         """The last signal of a kind."""
         return next(signal for signal in reversed(self.signals) if signal.kind is kind)
 
@@ -155,7 +155,7 @@ class Rig:
         subscription: bool = False,
         kill_at: str = "",
         prompt: str = PROMPT,
-        order: Order = FREE,
+        order: LaunchRequest = FREE,
     ) -> Ran:
         """One run. `kill_at`: end it when the model was asked for a step of that kind."""
         with ModelServer(script) as server:
@@ -171,7 +171,7 @@ class Rig:
         *,
         kill_at: str = "",
         prompt: str = PROMPT,
-        order: Order = FREE,
+        order: LaunchRequest = FREE,
     ) -> Ran:
         repo, stdin = self.folder / "repo", self.folder / "prompt.md"
         stdin.write_text(prompt)

@@ -17,7 +17,7 @@ from test_stories import LIMIT, Play
 
 from ralph.cli.main import main
 from ralph.config import Settings
-from ralph.engine.notifications import Pile, packed, receivers
+from ralph.engine.notifications import PendingMessages, packed, receivers
 from ralph.errors import Exit
 from ralph.notify import messages as notices
 from ralph.notify.courier import Courier
@@ -42,7 +42,7 @@ def everything_said(play: Play, done: subprocess.CompletedProcess[str]) -> str:
 def test_a_storm_is_two_messages(server: Web) -> None:
     told = [Parked(f"T{n}", f"T{n} task {n}", "red") for n in range(50)]
     settings = Settings(notify_urls=(server.url(),))
-    sent = Courier(Pile("shop"), receivers(settings, Path.cwd(), os.environ))
+    sent = Courier(PendingMessages("shop"), receivers(settings, Path.cwd(), os.environ))
     for event in (*told, RunEnded(1, "Finished; parked for a human: 50.")):
         notice = notices.of(event, 0.0)
         assert notice is not None

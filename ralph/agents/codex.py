@@ -21,7 +21,7 @@ from ralph.agents.json_stream import (
     event,
     words,
 )
-from ralph.agents.model import Kind, Launch, Order, Signal, Usage
+from ralph.agents.model import Launch, LaunchRequest, Signal, SignalKind, Usage
 
 NAME = "codex"
 PROGRAM = "codex"
@@ -72,7 +72,7 @@ TOOLS = "Codex can't be limited to some tools: allow_tools has no effect on it."
 COMMANDS = "Codex can't be limited to some commands: allow_commands has no effect on it."
 
 
-def launch(order: Order) -> Launch:
+def launch(order: LaunchRequest) -> Launch:
     """`exec` with events; the last `-` makes it read the prompt from its standard input.
 
     Read-only is its own sandbox; rules of the user could let a command out of it, so they are not read then.
@@ -108,20 +108,20 @@ def read(line: str) -> tuple[Signal, ...]:
         return tuple(_plain(line))
     match found.get("type"):
         case "thread.started":
-            return (Signal(Kind.USAGE, session=words(found.get("thread_id"))),)
+            return (Signal(SignalKind.USAGE, session=words(found.get("thread_id"))),)
         case "item.started":
             return tuple(_started(found.get("item")))
         case "item.completed":
             return tuple(_completed(found.get("item")))
         case "item.updated":
-            return (Signal(Kind.ALIVE),)
+            return (Signal(SignalKind.ALIVE),)
         case "error":
             return (_failed(words(found.get("message"))),)
         case "turn.completed":
-            return (Signal(Kind.USAGE, usage=_usage(found.get("usage"))), Signal(Kind.ENDED, ok=True))
+            return (Signal(SignalKind.USAGE, usage=_usage(found.get("usage"))), Signal(SignalKind.ENDED, ok=True))
         case "turn.failed":
             text = words(at(found, "error", "message"))
-            return (_failed(text), Signal(Kind.ENDED, text, ok=False))
+            return (_failed(text), Signal(SignalKind.ENDED, text, ok=False))
     return ()
 
 
@@ -131,29 +131,33 @@ def read(line: str) -> tuple[Signal, ...]:
 def _started(item: object) -> Iterator[Signal]:
     match at(item, "type"):
         case "command_execution":
-            yield Signal(Kind.TOOL, _long(at(item, "command")), "shell", command=_unwrapped(at(item, "command")))
+            yield Signal(
+                SignalKind.TOOL, _long(at(item, "command")), "shell", command=_unwrapped(at(item, "command"))
+            )
         case "mcp_tool_call":
             name = f"{words(at(item, 'server'))}.{words(at(item, 'tool'))}"
-            yield Signal(Kind.TOOL, arguments(at(item, "arguments")), name)
+            yield Signal(SignalKind.TOOL, arguments(at(item, "arguments")), name)
         case _:
-            yield Signal(Kind.ALIVE)
+            yield Signal(SignalKind.ALIVE)
 
 
 def _completed(item: object) -> Iterator[Signal]:
     """An item of type `error` is a mere warning: what is fatal comes as an event of its own."""
     match at(item, "type"):
         case "agent_message":
-            yield Signal(Kind.TEXT, words(at(item, "text")))
+            yield Signal(SignalKind.TEXT, words(at(item, "text")))
         case "command_execution":
-            yield Signal(Kind.TOOL_DONE, ends(at(item, "aggregated_output")), ok=at(item, "status") == "completed")
+            yield Signal(
+                SignalKind.TOOL_DONE, ends(at(item, "aggregated_output")), ok=at(item, "status") == "completed"
+            )
         case "mcp_tool_call":
-            yield Signal(Kind.TOOL_DONE, _answer(item), ok=at(item, "status") == "completed")
+            yield Signal(SignalKind.TOOL_DONE, _answer(item), ok=at(item, "status") == "completed")
         case "file_change":
             yield from _file_change(item)
         case "error":
             return
         case _:
-            yield Signal(Kind.ALIVE)
+            yield Signal(SignalKind.ALIVE)
 
 
 def _file_change(item: object) -> Iterator[Signal]:
@@ -164,8 +168,8 @@ def _file_change(item: object) -> Iterator[Signal]:
     changes = each(at(item, "changes"))
     paths = tuple(path for one in changes if (path := words(one.get("path"))))
     told = "".join(arguments(one, "path", "kind") for one in changes)
-    yield Signal(Kind.TOOL, digest(told), "apply_patch", paths)
-    yield Signal(Kind.TOOL_DONE, ok=at(item, "status") == "completed")
+    yield Signal(SignalKind.TOOL, digest(told), "apply_patch", paths)
+    yield Signal(SignalKind.TOOL_DONE, ok=at(item, "status") == "completed")
 
 
 def _long(value: object) -> str:
@@ -215,11 +219,11 @@ def read_session(line: str) -> tuple[Signal, ...]:
     payload = at(found, "payload")
     match at(found, "type"), at(payload, "type"):
         case "turn_context", _:
-            return (Signal(Kind.USAGE, usage=Usage(model=words(at(payload, "model"), 200))),)
+            return (Signal(SignalKind.USAGE, usage=Usage(model=words(at(payload, "model"), 200))),)
         case "token_usage_record", _:
-            return (Signal(Kind.USAGE, usage=_sum(at(payload, "thread_token_usage"))),)
+            return (Signal(SignalKind.USAGE, usage=_sum(at(payload, "thread_token_usage"))),)
         case "event_msg", "token_count":
-            return (Signal(Kind.USAGE, usage=_sum(at(payload, "info", "total_token_usage"))),)
+            return (Signal(SignalKind.USAGE, usage=_sum(at(payload, "info", "total_token_usage"))),)
     return ()
 
 
@@ -227,36 +231,62 @@ def read_session(line: str) -> tuple[Signal, ...]:
 
 # how the message of an error event begins; the first that fits
 TEXTS = (
-    (Kind.RETRY, re.compile(r"Reconnecting\.\.\.")),
-    (Kind.RATE_LIMIT, re.compile(r"You.ve hit your usage limit|(stream disconnected before completion: )?rate limit"
-                                 r"|exceeded retry limit, last status: 429|unexpected status 429", re.IGNORECASE)),
-    (Kind.CREDIT, re.compile(r"Quota exceeded|To use Codex with your ChatGPT plan|Your workspace is out of credits"
-                             r"|unexpected status 402")),
-    (Kind.AUTH, re.compile(r"unexpected status 40[13]|Missing environment variable|Failed to refresh token"
-                           r"|Your access token could not be refreshed|Not logged in"
-                           r"|exceeded retry limit, last status: 401")),
-    (Kind.MODEL, re.compile(r"The model .*does not exist|(.{0,20})The .{1,80} model is not supported")),
-    (Kind.OVERLOADED, re.compile(r"Selected model is at capacity|We.re currently experiencing high demand"
-                                 r"|unexpected status 5\d\d|exceeded retry limit, last status: 5\d\d")),
-    (Kind.NETWORK, re.compile(r"stream disconnected|Connection failed|error sending request|idle timeout"
-                              r"|timeout waiting")),
-)  # fmt: skip
+    (SignalKind.RETRY, re.compile(r"Reconnecting\.\.\.")),
+    (
+        SignalKind.RATE_LIMIT,
+        re.compile(
+            r"You.ve hit your usage limit|(stream disconnected before completion: )?rate limit"
+            r"|exceeded retry limit, last status: 429|unexpected status 429",
+            re.IGNORECASE,
+        ),
+    ),
+    (
+        SignalKind.CREDIT,
+        re.compile(
+            r"Quota exceeded|To use Codex with your ChatGPT plan|Your workspace is out of credits"
+            r"|unexpected status 402"
+        ),
+    ),
+    (
+        SignalKind.AUTH,
+        re.compile(
+            r"unexpected status 40[13]|Missing environment variable|Failed to refresh token"
+            r"|Your access token could not be refreshed|Not logged in"
+            r"|exceeded retry limit, last status: 401"
+        ),
+    ),
+    (SignalKind.MODEL, re.compile(r"The model .*does not exist|(.{0,20})The .{1,80} model is not supported")),
+    (
+        SignalKind.OVERLOADED,
+        re.compile(
+            r"Selected model is at capacity|We.re currently experiencing high demand"
+            r"|unexpected status 5\d\d|exceeded retry limit, last status: 5\d\d"
+        ),
+    ),
+    (
+        SignalKind.NETWORK,
+        re.compile(
+            r"stream disconnected|Connection failed|error sending request|idle timeout"
+            r"|timeout waiting"
+        ),
+    ),
+)
 LINES = (
-    (Kind.AUTH, re.compile(r"Missing environment variable|Not logged in")),
-    (Kind.ERROR, re.compile(r"[Ee]rror: |Error loading |No prompt provided")),
+    (SignalKind.AUTH, re.compile(r"Missing environment variable|Not logged in")),
+    (SignalKind.ERROR, re.compile(r"[Ee]rror: |Error loading |No prompt provided")),
 )
 
 
 def _failed(text: str) -> Signal:
     """A retry tells why in parentheses; its text begins with the kind of that."""
     kind = _kind(text)
-    if kind is Kind.RETRY:
+    if kind is SignalKind.RETRY:
         return Signal(kind, words(f"{_kind(text.partition('(')[2]).value}: {text}"))
     return Signal(kind, text)
 
 
-def _kind(text: str) -> Kind:
-    return next((kind for kind, pattern in TEXTS if pattern.match(text)), Kind.ERROR)
+def _kind(text: str) -> SignalKind:
+    return next((kind for kind, pattern in TEXTS if pattern.match(text)), SignalKind.ERROR)
 
 
 def _plain(line: str) -> Iterator[Signal]:

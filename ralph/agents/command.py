@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from ralph.agents.model import Launch, Order, Signal
+from ralph.agents.model import Launch, LaunchRequest, Signal
 
 NAME = "command"
 PROGRAM = ""  # given by the user: nothing is looked for
@@ -24,7 +24,7 @@ PRICED = ""
 SESSIONS: tuple[str, ...] = ()
 
 
-def launch(order: Order) -> Launch:
+def launch(order: LaunchRequest) -> Launch:
     """The user's words, then the words of --agent-arg. It can't be told anything else, which is said."""
     unused = (
         (order.model, f"--model {order.model} is not passed on: write it into --agent-command."),

@@ -9,7 +9,7 @@ from enum import StrEnum
 from ralph.immutable import immutable
 
 
-class Kind(StrEnum):
+class SignalKind(StrEnum):
     """What one piece of an agent's stream means."""
 
     TEXT = "text"
@@ -72,7 +72,7 @@ class Signal:
     tells it.
     """
 
-    kind: Kind
+    kind: SignalKind
     text: str = ""
     tool: str = ""
     paths: tuple[str, ...] = ()
@@ -84,7 +84,7 @@ class Signal:
 
 
 @immutable
-class Order:
+class LaunchRequest:
     """What an adapter needs to know to write a command line."""
 
     program: tuple[str, ...]  # the program found on PATH, or the words of --agent-command
@@ -107,7 +107,7 @@ class Launch:
     said: tuple[str, ...] = ()  # sentences for the first lines of the run ("runs as root: IS_SANDBOX=1 is set")
 
 
-class Why(StrEnum):
+class StopReason(StrEnum):
     """Why an agent stopped."""
 
     EXITED = "exited"
@@ -131,7 +131,7 @@ class Why(StrEnum):
 class Stopped:
     """How a session ended, and what its stream told. `failure` is the agent's last error of a known kind."""
 
-    why: Why
+    why: StopReason
     code: int | None = None  # exit code; negative: signal number
     seconds: float = 0.0
     ended: bool | None = None  # the terminal event: True success, False failure, None: there was none
@@ -150,4 +150,4 @@ class Stopped:
     @property
     def well(self) -> bool:
         """It ended by itself, with exit code 0 and a terminal event that claims success."""
-        return self.why is Why.EXITED and self.code == 0 and self.ended is True
+        return self.why is StopReason.EXITED and self.code == 0 and self.ended is True

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from ralph.agents import claude, codex, command
-from ralph.agents.model import Launch, Order, Signal
+from ralph.agents.model import Launch, LaunchRequest, Signal
 from ralph.errors import RalphError
 
 
@@ -23,7 +23,7 @@ class Agent(Protocol):
     PRICES: Mapping[str, tuple[float, float, float]]  # model -> USD per million tokens: input, cached input, output
     PRICED: str  # the day on which these prices were looked up: 2026-11-30
 
-    def launch(self, order: Order) -> Launch:
+    def launch(self, order: LaunchRequest) -> Launch:
         """How to start one attempt that asks nobody anything. The prompt will be its standard input.
 
         What the order asks and this agent can't do is a sentence in `said`; nothing is left out in silence.

@@ -15,7 +15,7 @@ from ralph.immutable import immutable
 
 
 @immutable
-class Worker:
+class AgentChoice:
     """An agent as it is started. An empty model is the agent's own choice."""
 
     agent: Agent
@@ -28,19 +28,19 @@ class Worker:
         return f"{self.agent.NAME} ({self.model})" if self.model else self.agent.NAME
 
 
-def ladder(settings: Settings) -> tuple[Worker, ...]:
+def ladder(settings: Settings) -> tuple[AgentChoice, ...]:
     """Who tries, one after the other. RalphError where one of them is not there."""
-    return (Worker(*find_agent(settings), settings.model), *(named(text) for text in settings.fallback))
+    return (AgentChoice(*find_agent(settings), settings.model), *(named(text) for text in settings.fallback))
 
 
 @cache
-def named(text: str) -> Worker:
+def named(text: str) -> AgentChoice:
     """The worker that people call `codex` or `claude:opus`."""
     name, _, model = text.strip().partition(":")
     agent = agents.get(name.strip())
     if not agent.PROGRAM:
         raise RalphError(f"`{text}` names no program", "Name an agent like `codex` or `claude:opus`.")
-    return Worker(agent, (_installed(agent),), model.strip())
+    return AgentChoice(agent, (_installed(agent),), model.strip())
 
 
 def find_agent(settings: Settings) -> tuple[Agent, tuple[str, ...]]:

@@ -26,7 +26,7 @@ Read = Callable[[str], Sequence[Signal]]
 
 
 @dataclass
-class File:
+class FollowedFile:
     """One file, and how far it was read."""
 
     path: Path
@@ -57,7 +57,7 @@ class SessionFiles:
         self._folder, self._read = folder, read
         self._since = time.time() if since is None else since
         self._id = ""
-        self._files: dict[Path, File] = {}
+        self._files: dict[Path, FollowedFile] = {}
         self._strange: set[Path] = set()  # files of other sessions
 
     def begin(self, session: str) -> None:
@@ -90,7 +90,7 @@ class SessionFiles:
         except Exception:
             return ()
 
-    def _of(self, file: File, signal: Signal) -> Signal:
+    def _of(self, file: FollowedFile, signal: Signal) -> Signal:
         """The signal, told apart from those of other files; with the model that its file named last."""
         usage = signal.usage
         if usage is None:
@@ -106,7 +106,7 @@ class SessionFiles:
                 if path in self._files or path in self._strange or len(self._files) >= FILES:
                     continue
                 if len(self._strange) < LOOKED and self._is_own(path):
-                    self._files[path] = File(path)
+                    self._files[path] = FollowedFile(path)
                 else:
                     self._strange.add(path)
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ralph.agents.model import Kind, Signal, Usage
+from ralph.agents.model import Signal, SignalKind, Usage
 from ralph.agents.prices import Prices, cost_of
 from ralph.immutable import immutable
 from ralph.text import tokens_in
 
 KEYS = 10_000  # messages counted one by one; older ones become part of the sum
-WORKS = (Kind.TEXT, Kind.TOOL, Kind.ALIVE)  # a model answered
+WORKS = (SignalKind.TEXT, SignalKind.TOOL, SignalKind.ALIVE)  # a model answered
 
 
-class Turns:
+class TurnCounter:
     """How often the agent called its model: messages whose usage it reports, else what follows a tool's result."""
 
     def __init__(self) -> None:
@@ -24,9 +24,9 @@ class Turns:
         usage = signal.usage
         if usage and usage.key and usage.context and usage.key != self._key:
             self._key, self._keys = usage.key, self._keys + 1
-        if signal.kind is Kind.TOOL_DONE:
+        if signal.kind is SignalKind.TOOL_DONE:
             self._fresh = True
-        elif self._fresh and signal.kind in (Kind.TEXT, Kind.TOOL, Kind.ALIVE):
+        elif self._fresh and signal.kind in (SignalKind.TEXT, SignalKind.TOOL, SignalKind.ALIVE):
             self._rounds, self._fresh = self._rounds + 1, False
 
     @property
@@ -57,7 +57,7 @@ class Spent:
         return Spent(self.tokens - other.tokens, cost, self.about or other.about, unpriced)
 
 
-class Spending:
+class UsageEstimator:
     """The running sum of one attempt. Bounded, however much is added.
 
     What the agent reports counts as it is. Messages that tell tokens and no money are priced; an agent that

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from typing import Any, NoReturn
 
 from ralph.config import AGENTS, BUILT_AGENTS
-from ralph.config_values import Option, Sort
+from ralph.config_values import Option, ValueKind
 from ralph.errors import RalphError
 
 SHORT = {"follow": "-f"}
@@ -19,7 +19,7 @@ def apart(options: Sequence[Option], words: Sequence[str]) -> tuple[list[str], l
 
     The word behind a flag that takes a value is its value, whatever it looks like; all words behind `--` are texts.
     """
-    takes_value = {option.flag_name for option in options if option.sort is not Sort.SWITCH}
+    takes_value = {option.flag_name for option in options if option.sort is not ValueKind.SWITCH}
     flags: list[str] = []
     texts: list[str] = []
     rest = iter(words)
@@ -87,14 +87,14 @@ def flag_names(option: Option, *, opposites: bool) -> list[str]:
 
 
 def _kind(option: Option) -> dict[str, Any]:
-    if option.sort is Sort.SWITCH:
+    if option.sort is ValueKind.SWITCH:
         return {"action": BooleanOptionalAction if _has_opposite(option) else "store_true"}
     # Python 3.11 drops a value that is exactly `--`: `const` stands in for it. No flag comes here without a value.
-    return {"action": "append" if option.sort is Sort.TEXTS else "store", "nargs": "?", "const": "--"}
+    return {"action": "append" if option.sort is ValueKind.TEXTS else "store", "nargs": "?", "const": "--"}
 
 
 def _has_opposite(option: Option) -> bool:
-    return option.sort is Sort.SWITCH and not option.name.startswith("no_")
+    return option.sort is ValueKind.SWITCH and not option.name.startswith("no_")
 
 
 # ---------------------------------------------------------------- what is wrong

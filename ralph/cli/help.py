@@ -7,7 +7,7 @@ from itertools import groupby
 from textwrap import fill
 
 from ralph.cli.arguments import SHORT
-from ralph.cli.registry import COMMANDS, Text
+from ralph.cli.registry import COMMANDS, TextArgument
 from ralph.config import BUILT_AGENTS, NOT_BUILT, OPTIONS
 from ralph.config_values import Option
 
@@ -91,7 +91,7 @@ def of(name: str) -> str:
     return "\n\n".join(parts)
 
 
-def _usage(text: Text | None) -> str:
+def _usage(text: TextArgument | None) -> str:
     if text is None:
         return ""
     return f" {{{text.name}}}" if text.required else f" [{text.name}]"

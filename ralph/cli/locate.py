@@ -16,7 +16,7 @@ from ralph.state.journal import BadLineError, Entry
 
 
 @immutable
-class Where:
+class Location:
     """`repo` is None outside of a git repository."""
 
     repo: Repo | None
@@ -46,7 +46,7 @@ def inside(path: Path, root: Path) -> str:
     return "" if found == "." else found
 
 
-def look(asked: str | None, here: Path | None = None) -> Where:
+def look(asked: str | None, here: Path | None = None) -> Location:
     """The PRD that was asked for, else the configured one, else PRD.md, else that of the last run."""
     here = here or Path.cwd()
     try:
@@ -60,7 +60,7 @@ def look(asked: str | None, here: Path | None = None) -> Where:
         path = next(
             (repo.root / one.event.prd for one in reversed(entries) if isinstance(one.event, RunStarted)), path
         )
-    return Where(repo, path, entries, damaged)
+    return Location(repo, path, entries, damaged)
 
 
 def _entries(repo: Repo | None) -> tuple[tuple[Entry, ...], str]:

@@ -7,13 +7,13 @@ from typing import Any
 
 from ralph.cli.arguments import did_you_mean, misused
 from ralph.config import OPTIONS
-from ralph.config_values import Option, Sort
+from ralph.config_values import Option, ValueKind
 from ralph.errors import RalphError
 from ralph.immutable import immutable
 
 
 @immutable
-class Text:
+class TextArgument:
     """The one text that a command may take beside its flags."""
 
     name: str
@@ -27,7 +27,7 @@ class Command:
 
     start: Callable[..., int]
     options: tuple[Option, ...]
-    text: Text | None = None
+    text: TextArgument | None = None
 
 
 # ---------------------------------------------------------------- the loop
@@ -221,20 +221,20 @@ def _demo(keep: str = "") -> int:
 
 
 def _text(name: str, said: str, value: str) -> Option:
-    return Option(name, Sort.TEXT, "", said, value)
+    return Option(name, ValueKind.TEXT, "", said, value)
 
 
 def _switch(name: str, said: str) -> Option:
-    return Option(name, Sort.SWITCH, "", said)
+    return Option(name, ValueKind.SWITCH, "", said)
 
 
 LOOP = tuple(option for option in OPTIONS.values() if option.flag)
 PRD = _text("prd", "the PRD (default PRD.md)", "PATH")
 JSON = _switch("json", "for programs")
-FILE = Text("path", PRD.help)
-TASK = Text("task", "a task's id, number, or how its text begins")
-NAME = Text("name", "a session's name (default: the one of this repository)")
-SESSION = Text("name", "a session's name, in any folder (default: the run here)")
+FILE = TextArgument("path", PRD.help)
+TASK = TextArgument("task", "a task's id, number, or how its text begins")
+NAME = TextArgument("name", "a session's name (default: the one of this repository)")
+SESSION = TextArgument("name", "a session's name, in any folder (default: the run here)")
 REPORT = (
     _text("since", "all of this time (12h), not only the last run", "DUR"),
     _text("html", "write one page, for any browser", "FILE"),
@@ -250,7 +250,7 @@ AUDIT = (
     _switch("fresh", "in a fresh checkout of it"),
     _switch("strict", "fail also where commits were rebased or amended"),
 )
-THE_TASK = Text(TASK.name, TASK.help, required=True)
+THE_TASK = TextArgument(TASK.name, TASK.help, required=True)
 
 COMMANDS = {
     "run": Command(_run, LOOP),
@@ -274,7 +274,7 @@ COMMANDS = {
     "tail": Command(_tail, (_switch("follow", "wait for more (default on)"),), NAME),
     "init": Command(_init, (_text("agent", "the agent to use", "NAME"),)),
     "clean": Command(_clean, (*CLEAN, JSON)),
-    "completion": Command(_completion, (), Text("shell", "bash, zsh or fish", required=True)),
+    "completion": Command(_completion, (), TextArgument("shell", "bash, zsh or fish", required=True)),
     "doctor": Command(_doctor, (JSON,)),
     "notify": Command(_notify, (_switch("test", "send one to every receiver"), PRD)),
     "demo": Command(_demo, (_text("keep", "leave the repository there", "DIR"),)),

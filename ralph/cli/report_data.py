@@ -10,13 +10,13 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ralph.cli.locate import Where, diary, look
+from ralph.cli.locate import Location, diary, look
 from ralph.errors import RalphError
 from ralph.git.client import Git
 from ralph.git.repository import Repo
 from ralph.state.events import GateRan
 from ralph.state.report import told
-from ralph.state.report_model import Result, Told, Try
+from ralph.state.report_model import AttemptRecord, Result, RunLog
 from ralph.text import clean, mask, secrets_of, tail
 
 MOST_READ = 65_536  # bytes of the end of a log, of the beginning of a prompt
@@ -25,7 +25,7 @@ MOST_STAT = 4000
 Value = TypeVar("Value")
 
 
-def known(asked: str | None) -> tuple[Where, Repo, Told]:
+def known(asked: str | None) -> tuple[Location, Repo, RunLog]:
     """The place and what its journal tells. Refused where there is none."""
     where = look(asked)
     if where.repo is None:
@@ -39,7 +39,7 @@ def known(asked: str | None) -> tuple[Where, Repo, Told]:
     return where, where.repo, found
 
 
-def prd_of(where: Where, repo: Repo) -> str:
+def prd_of(where: Location, repo: Repo) -> str:
     """The PRD as the journal names it; "" where it lies outside."""
     try:
         return where.path.resolve().relative_to(repo.root.resolve()).as_posix()
@@ -52,7 +52,7 @@ def width() -> int:
     return shutil.get_terminal_size((80, 24)).columns
 
 
-def with_stat(git: Git, one: Try) -> Try:
+def with_stat(git: Git, one: AttemptRecord) -> AttemptRecord:
     """With what it changed, where git still has it."""
     base, work = (f"{one.commit}^", one.commit) if one.commit else (one.base, one.work)
     if not (base and work):
@@ -62,7 +62,7 @@ def with_stat(git: Git, one: Try) -> Try:
     return replace(one, stat=out if len(out) <= MOST_STAT else "…\n" + out[-MOST_STAT:])
 
 
-def with_logs(repo: Repo, one: Try) -> Try:
+def with_logs(repo: Repo, one: AttemptRecord) -> AttemptRecord:
     """With its prompt, and the end of what its red gates printed, where the files are still there."""
     folder = repo.state / "runs" / one.run
     logs: dict[str, str] = {}
@@ -72,7 +72,7 @@ def with_logs(repo: Repo, one: Try) -> Try:
     return replace(one, logs=tuple(logs.items()), prompt=_beginning(folder / f"{one.n}.prompt.md"))
 
 
-def _log_name(one: Try, gate: GateRan) -> str:
+def _log_name(one: AttemptRecord, gate: GateRan) -> str:
     """Gates are numbered in order; those of an attempt that was judged again have the numbers that they had."""
     order = list(dict.fromkeys(each.command for each in one.gates if each.base_tests == gate.base_tests))
     return f"{one.n}.gate-{order.index(gate.command) + 1}{'-base' if gate.base_tests else ''}.log"
@@ -113,7 +113,7 @@ def _each(value: Any, change: Callable[[str], str]) -> Any:
     return value
 
 
-def facts(one: Try) -> dict[str, Any]:
+def facts(one: AttemptRecord) -> dict[str, Any]:
     """An attempt for programs."""
     return {
         "n": one.n, "run": one.run, "task": one.task, "attempt": one.attempt, "purpose": one.purpose or None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from ralph.engine.context import Run
+from ralph.engine.context import RunContext
 from ralph.errors import RalphError
 from ralph.git.client import GitError
 from ralph.git.fast_forward import bring
@@ -19,7 +19,7 @@ DEFAULT_BRANCHES = ("main", "master", "trunk")
 MOST = 100  # branches of one name with a number
 
 
-def take_branch(run: Run, now: Prd) -> None:
+def take_branch(run: RunContext, now: Prd) -> None:
     """Stand on it: where HEAD is, on a new branch, or on one that goes on from here with the same PRD."""
     head, commit = run.git.head()
     run.home = head.removeprefix("refs/heads/")
@@ -41,21 +41,21 @@ def take_branch(run: Run, now: Prd) -> None:
         lend_index(run.git)
 
 
-def default_branches(run: Run) -> set[str]:
+def default_branches(run: RunContext) -> set[str]:
     """The usual names, what git calls new repositories' branch here, and what the remote says."""
     origin = run.git.default_of_origin()
     named = run.git.config.get("init.defaultbranch", [])
     return {*DEFAULT_BRANCHES, *named[-1:], *([origin] if origin else [])}
 
 
-def _default_name(run: Run, names: Mapping[str, str]) -> str:
+def _default_name(run: RunContext, names: Mapping[str, str]) -> str:
     """`ralph/PRD` for PRD.md; `ralph-PRD` where a branch `ralph` leaves no room for that."""
     stem = "".join(one if one.isalnum() or one in "-_." else "-" for one in Path(run.paths.prd).stem)
     stem = stem.replace("..", "-").strip("-.").removesuffix(".lock") or "PRD"
     return f"ralph-{stem}" if "refs/heads/ralph" in names else f"ralph/{stem}"
 
 
-def _free_name(run: Run, name: str, names: Mapping[str, str], commit: str, now: Prd) -> str:
+def _free_name(run: RunContext, name: str, names: Mapping[str, str], commit: str, now: Prd) -> str:
     """The name itself where its branch can be used, else with a number."""
     elsewhere = _elsewhere(run)
     for candidate in (name, *(f"{name}-{number}" for number in range(2, MOST))):
@@ -75,7 +75,7 @@ def _has_no_room(full: str, names: Mapping[str, str]) -> bool:
     return any(other.startswith(f"{full}/") or full.startswith(f"{other}/") for other in names)
 
 
-def _elsewhere(run: Run) -> frozenset[str]:
+def _elsewhere(run: RunContext) -> frozenset[str]:
     """Branches that other worktrees stand on, or record on: moving one would pull it away under their files."""
     if not (run.git.where.common / "worktrees").is_dir():
         return frozenset()
@@ -85,7 +85,7 @@ def _elsewhere(run: Run) -> frozenset[str]:
     return beside.branches(run.git.where).union(stood_on)
 
 
-def _continues(run: Run, tip: str, commit: str, now: Prd) -> bool:
+def _continues(run: RunContext, tip: str, commit: str, now: Prd) -> bool:
     """It goes on from HEAD, with the same tasks, and the PRD is not edited here."""
     if not run.git.is_ancestor(commit, tip):
         return False
@@ -94,7 +94,7 @@ def _continues(run: Run, tip: str, commit: str, now: Prd) -> bool:
     return not edited and [task.id for task in there.tasks] == [task.id for task in now.tasks]
 
 
-def _bring_files(run: Run, commit: str) -> None:
+def _bring_files(run: RunContext, commit: str) -> None:
     """The work tree goes from HEAD to the tip; git changes nothing where a file is in the way."""
     try:
         run.git.tree("read-tree", "-m", "-u", commit, run.tip)

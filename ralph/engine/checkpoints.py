@@ -6,7 +6,7 @@ import sys
 import time
 
 from ralph.config_values import parse_duration
-from ralph.engine.context import Ending, Run
+from ralph.engine.context import RunContext, RunResult
 from ralph.errors import Exit
 from ralph.prd.model import Prd
 from ralph.state.events import Paused, Resumed, Skipped
@@ -16,7 +16,7 @@ TICK = 0.2  # seconds between two looks at the control folder
 UNATTENDED = (20, 8 * 3600.0)  # tasks, seconds: a checkpoint by default where nobody is at the terminal
 
 
-def note_skips(run: Run, prd: Prd, besides: frozenset[str] = frozenset()) -> None:
+def note_skips(run: RunContext, prd: Prd, besides: frozenset[str] = frozenset()) -> None:
     """Tell which tasks somebody wants left out, `besides` those that are worked on."""
     if not (wanted := run.control.skipped() - run.history.skipped - besides):
         return
@@ -25,13 +25,13 @@ def note_skips(run: Run, prd: Prd, besides: frozenset[str] = frozenset()) -> Non
             run.note(Skipped(task.id, one_line(clean(task.text))))
 
 
-def reason_to_pause(run: Run) -> str:
+def reason_to_pause(run: RunContext) -> str:
     """Somebody asked for it, or it is time for a look. "": neither."""
     asked = run.control.paused()
     return time_for_a_look(run) if asked is None else asked or "somebody asked for it"
 
 
-def stand_still(run: Run, why: str) -> Ending | None:
+def stand_still(run: RunContext, why: str) -> RunResult | None:
     """Start nothing until somebody resumes it. An Ending where nobody came."""
     checkpoint = run.control.paused() is None
     if checkpoint:
@@ -40,14 +40,14 @@ def stand_still(run: Run, why: str) -> Ending | None:
     run.note(Paused(why, checkpoint, round(until, 3)))
     while run.control.paused() is not None and not run.hurried and not run.control.stop_asked():
         if time.time() > until:
-            return Ending(Exit.STOPPED, "Paused, and nobody resumed it. The same command goes on from here.")
+            return RunResult(Exit.STOPPED, "Paused, and nobody resumed it. The same command goes on from here.")
         time.sleep(TICK)
     run.looked = time.monotonic()
     run.note(Resumed(round(time.time() - began, 3)))
     return None
 
 
-def time_for_a_look(run: Run) -> str:
+def time_for_a_look(run: RunContext) -> str:
     """Why a person should look now; "": no need."""
     tasks, seconds = pace(run)
     accepted = run.history.since_look
@@ -61,7 +61,7 @@ def time_for_a_look(run: Run) -> str:
     return f"{why}. What was done: `git log -p -{accepted} {branch}`. To go on: `ralph resume`."
 
 
-def pace(run: Run) -> tuple[int, float]:
+def pace(run: RunContext) -> tuple[int, float]:
     """After how many tasks, and after how many seconds; 0: never."""
     said = run.settings.review_every
     if said:

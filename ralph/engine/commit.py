@@ -24,7 +24,7 @@ LONGEST_BODY = 8_000
 
 
 @immutable
-class Message:
+class CommitMessage:
     """What a task's commit says. `trailers` are (key, value) in order; values are one line each."""
 
     subject: str
@@ -52,7 +52,7 @@ def _co_authors(bodies: Sequence[str]) -> list[str]:
     return [f"Co-authored-by: {who}" for who in dict.fromkeys(found)]
 
 
-class Papers:
+class FileEditor:
     """The files that ralph writes in the checkout: changed by exchange, staged as they were meant."""
 
     def __init__(self, git: Git) -> None:
@@ -74,7 +74,7 @@ class Papers:
         return self.edit(path, lambda found: new if found == old else found)
 
 
-def stage_papers(git: Git, papers: Papers, placed: Mapping[str, bytes]) -> None:
+def stage_papers(git: Git, papers: FileEditor, placed: Mapping[str, bytes]) -> None:
     """Take the placed content into the index, and nothing that a person saved over it meanwhile."""
     stage(git, placed)
     for path, content in placed.items():
@@ -83,7 +83,7 @@ def stage_papers(git: Git, papers: Papers, placed: Mapping[str, bytes]) -> None:
 
 
 def build_task(
-    git: Git, papers: Papers, tip: str, placed: Mapping[str, bytes], message: Callable[[str], Message]
+    git: Git, papers: FileEditor, tip: str, placed: Mapping[str, bytes], message: Callable[[str], CommitMessage]
 ) -> str:
     """The commit of an accepted task on `tip`: the work that the index holds, with PRD and memory file."""
     if any(papers.read(path) != content for path, content in placed.items()):

@@ -13,22 +13,22 @@ from types import FrameType
 from typing import Protocol, Self
 
 from ralph import paths as sensitive
-from ralph.agents.model import Launch, Order, Stopped
+from ralph.agents.model import Launch, LaunchRequest, Stopped
 from ralph.agents.prices import Prices
-from ralph.agents.selection import Worker, named
+from ralph.agents.selection import AgentChoice, named
 from ralph.agents.usage import Spent
 from ralph.config import BUILT_AGENTS, MAX_COST, MAX_TOKENS, Settings
 from ralph.engine import commit as record
 from ralph.errors import Exit
 from ralph.git import freeze as examine
 from ralph.git.client import Git
-from ralph.git.index import Before, Scan
+from ralph.git.index import Snapshot, WorktreeStatus
 from ralph.immutable import immutable
 from ralph.prd.model import Prd, Task
 from ralph.state.attempt_facts import found, stopped_of
 from ralph.state.control import Control
 from ralph.state.events import Event, Noted
-from ralph.state.history import History, Tally, fold
+from ralph.state.history import History, TaskStats, fold
 from ralph.state.journal import Entry
 from ralph.text import clean, money, one_line, secrets_of
 from ralph.verify import gates
@@ -37,7 +37,7 @@ from ralph.verify.model import Finding, Gate
 FRESH = 1.0  # seconds
 
 
-class Diary(Protocol):
+class EventSink(Protocol):
     """Where events are written down: the journal, or the parent's ear."""
 
     def write(self, event: Event) -> Entry:
@@ -47,7 +47,7 @@ class Diary(Protocol):
         """No more is written."""
 
 
-class Stop:
+class StopSignal:
     """Ctrl-C, TERM and HUP: noted by a handler, asked for at every wait. Nothing is torn out of its place.
 
     Whoever waits asks five times a second or more, so `beat` is called then: the clock of those who watch.
@@ -63,7 +63,7 @@ class Stop:
         return self.asked > 0
 
     @contextmanager
-    def listening(self) -> Iterator[Stop]:
+    def listening(self) -> Iterator[StopSignal]:
         names = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
         old = {name: signal.signal(name, self._heard) for name in names}
         try:
@@ -82,22 +82,22 @@ def nobody(_event: Event) -> Sequence[str]:
 
 
 @dataclass
-class Run:
+class RunContext:
     """One run. Mutable where it says how far it came, and only `note` changes `history`."""
 
     settings: Settings
     id: str
     git: Git
     here: Path  # where ralph was started: agents and gates run here
-    paths: examine.Papers  # PRD and memory file, as paths in the repository
-    papers: record.Papers
-    workers: tuple[Worker, ...]  # the one that was asked for, then the ladder
+    paths: examine.OwnFiles  # PRD and memory file, as paths in the repository
+    papers: record.FileEditor
+    workers: tuple[AgentChoice, ...]  # the one that was asked for, then the ladder
     control: Control  # what other terminals want
     branch: str  # ralph's branch, full ref name
-    journal: Diary
+    journal: EventSink
     tell: Callable[[Event], None]
     history: History
-    stop: Stop
+    stop: StopSignal
     tip: str = ""  # the last proven commit: where the branch stands
     gates: tuple[Gate, ...] = ()
     red: frozenset[str] = frozenset()  # commands that were red at the start (--baseline)
@@ -109,13 +109,13 @@ class Run:
     wrote: bytes = b""  # the PRD as ralph knows it: read, or written by itself
     edited: float = 0.0  # when the PRD was last seen to change by another hand (file time)
     home: str = ""  # the branch that the user was on, short
-    before: Before | None = None
+    before: Snapshot | None = None
     vanished: dict[str, str] = field(default_factory=dict)  # open tasks that went away while an agent ran
     failed: dict[str, tuple[tuple[Finding, ...], Stopped]] = field(default_factory=dict)  # task -> its last failure
     memory: tuple[str, bytes | None] = ("", None)  # a commit, and the memory file there
     secrets: tuple[str, ...] = field(default_factory=lambda: secrets_of(os.environ))
     skipped: set[str] = field(default_factory=set)  # tasks that could not even be parked
-    scanned: tuple[float, Scan] | None = None  # when (monotonic), and what was seen
+    scanned: tuple[float, WorktreeStatus] | None = None  # when (monotonic), and what was seen
     ring: Callable[[Event], Sequence[str]] = nobody  # who is told when a human is needed; what went wrong with it
     checkout: Git | None = None  # the user's, where `git` is a worktree's
     proven: str = ""  # the tip that was last proven in a fresh checkout
@@ -165,7 +165,7 @@ class Run:
     def elsewhere(self, git: Git) -> Self:
         """The same run in another work tree of the repository."""
         here = git.where.root / self.here.relative_to(self.root)
-        return replace(self, git=git, checkout=self.checkout or self.git, here=here, papers=record.Papers(git))
+        return replace(self, git=git, checkout=self.checkout or self.git, here=here, papers=record.FileEditor(git))
 
     @property
     def stands_on(self) -> str:
@@ -209,25 +209,25 @@ class Run:
         known = all(self.can_price(worker) for worker in self.workers)
         return self.settings.max_tokens or (None if known else MAX_TOKENS)
 
-    def can_price(self, worker: Worker) -> bool:
+    def can_price(self, worker: AgentChoice) -> bool:
         """Whether this worker reports its cost, or its tokens have a price."""
         agent = worker.agent
         return agent.REPORTS_COST or bool(agent.PRICES) or self.prices(worker).of(worker.model) is not None
 
-    def prices(self, worker: Worker) -> Prices:
+    def prices(self, worker: AgentChoice) -> Prices:
         """What is known of the prices of this worker's agent."""
         learned = {model: one.price for (name, model), one in self.history.models.items()
                    if name == worker.agent.NAME and one.price}  # fmt: skip
         return Prices(worker.agent.PRICES, learned, dict(self.settings.prices))
 
-    def window(self, worker: Worker, model: str) -> int:
+    def window(self, worker: AgentChoice, model: str) -> int:
         """How many tokens the model's window holds: as this worker's agent reported it once, else by its name."""
         learned = self.history.models.get((worker.agent.NAME, model))
         return (learned.window if learned else 0) or worker.agent.window(model)
 
-    def tally(self, task: Task) -> Tally:
+    def tally(self, task: Task) -> TaskStats:
         """What happened to this task so far."""
-        return self.history.tallies.get(task.id, Tally())
+        return self.history.tallies.get(task.id, TaskStats())
 
     def last_failure(self, task: Task) -> tuple[tuple[Finding, ...], Stopped] | None:
         """What was found in the last try, and how it ended; after a restart what the journal kept of it."""
@@ -238,7 +238,7 @@ class Run:
             return None
         return found(tally.judged) if tally.judged else (), stopped_of(tally.stopped)
 
-    def worker(self, task: Task) -> Worker:
+    def worker(self, task: Task) -> AgentChoice:
         """Who does this task now: the one that it names, then the ladder."""
         rung = min(self.tally(task).rung, len(self.workers) - 1)
         if rung:
@@ -252,13 +252,13 @@ class Run:
         """Tasks that are not tried in this run."""
         return frozenset(self.skipped) | self.history.skipped | self.control.skipped()
 
-    def launch(self, worker: Worker, *, read_only: bool = False) -> Launch:
+    def launch(self, worker: AgentChoice, *, read_only: bool = False) -> Launch:
         """How this worker is started."""
         settings = self.settings
         own = settings.agent_arg if worker.agent is self.workers[0].agent and not read_only else ()
         spent = self.spent.plus(self.beside).cost or 0.0
         left = None if self.max_cost is None else max(0.01, self.max_cost - spent)
-        return worker.agent.launch(Order(
+        return worker.agent.launch(LaunchRequest(
             worker.program, worker.model, own,
             os.geteuid() == 0, left, settings.max_turns, settings.allow_tools, settings.allow_commands, read_only,
         ))  # fmt: skip
@@ -301,16 +301,16 @@ class Run:
             self.memory = (self.tip, self.git.blob(there) if there else None)
         return self.memory[1]
 
-    def just_scanned(self) -> Scan | None:
+    def just_scanned(self) -> WorktreeStatus | None:
         """The last look at the work tree, if it was moments ago: from task to task nobody needs a second one."""
         at, seen = self.scanned or (0.0, None)
         self.scanned = None
         return seen if time.monotonic() - at < FRESH else None
 
-    def saw(self, seen: Scan, at: float, *, new: frozenset[str], gone: Sequence[str]) -> None:
+    def saw(self, seen: WorktreeStatus, at: float, *, new: frozenset[str], gone: Sequence[str]) -> None:
         """Keep a look for the next task: `new` paths are recorded now, `gone` refs deleted, the tip has moved."""
         refs = {name: sha for name, sha in seen.refs.items() if name not in gone} | {self.branch: self.tip}
-        self.scanned = (at, Scan((), tuple(path for path in seen.untracked if path not in new), refs))
+        self.scanned = (at, WorktreeStatus((), tuple(path for path in seen.untracked if path not in new), refs))
 
     def environment(self) -> dict[str, str]:
         """What gates and agents inherit."""
@@ -318,7 +318,7 @@ class Run:
 
 
 @immutable
-class Ending:
+class RunResult:
     """How a run ends."""
 
     code: Exit

@@ -13,16 +13,16 @@ from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 
-from ralph.engine.context import Run
+from ralph.engine.context import RunContext
 from ralph.errors import RalphError
 from ralph.memory import daily_note as daily
-from ralph.memory.daily_note import Mine
+from ralph.memory.daily_note import NoteEntry
 from ralph.text import mask
 
 KEPT = "daily.json"  # in ralph's own folder: what a note holds of this checkout's run
 
 
-def overlook(run: Run) -> None:
+def overlook(run: RunContext) -> None:
     """Before anything is looked at: the line of a run that died goes, and the note is nobody's work."""
     mine = _remembered(run)
     today = daily.path(_now())
@@ -32,7 +32,7 @@ def overlook(run: Run) -> None:
 
 
 @contextmanager
-def listed(run: Run) -> Iterator[None]:
+def listed(run: RunContext) -> Iterator[None]:
     """Until the end of the block it stands in the note, where that is wanted."""
     if not run.settings.again:
         yield
@@ -48,7 +48,7 @@ def listed(run: Run) -> Iterator[None]:
             _take_out(run, mine)
 
 
-def _put_in(run: Run) -> None:
+def _put_in(run: RunContext) -> None:
     from ralph.state import sessions
 
     now = _now()
@@ -75,7 +75,7 @@ def _refuse_links(root: Path, note: str) -> None:
         raise RalphError("it lies in a repository of its own", "")
 
 
-def _take_out(run: Run, mine: Mine) -> None:
+def _take_out(run: RunContext, mine: NoteEntry) -> None:
     """What cannot be taken out stays there: a run does not fail for it."""
     said = ""
     try:
@@ -95,20 +95,20 @@ def _take_out(run: Run, mine: Mine) -> None:
             run.say(said, loud=True)
 
 
-def _committed(run: Run, mine: Mine) -> bool:
+def _committed(run: RunContext, mine: NoteEntry) -> bool:
     """A line that HEAD holds: without it the file would differ from HEAD, by nobody's will."""
     blob = run.git.blob_at(run.git.head()[1], mine.path)
     return bool(blob) and mine.line.encode(errors="surrogateescape") in run.git.blob(blob).splitlines()
 
 
-def _remembered(run: Run) -> Mine | None:
+def _remembered(run: RunContext) -> NoteEntry | None:
     try:
-        return Mine(**json.loads(_sheet(run).read_bytes()))
+        return NoteEntry(**json.loads(_sheet(run).read_bytes()))
     except (OSError, ValueError, TypeError):
         return None
 
 
-def _sheet(run: Run) -> Path:
+def _sheet(run: RunContext) -> Path:
     return run.state / KEPT
 
 

@@ -31,7 +31,7 @@ Level = Literal["ok", "warning", "problem"]
 
 
 @immutable
-class Found:
+class DoctorFinding:
     """One line: what was looked at, how it is, and the cure where it is not well."""
 
     level: Level
@@ -40,33 +40,33 @@ class Found:
     cure: str = ""
 
 
-def examine(here: Path) -> Iterator[Found]:
+def examine(here: Path) -> Iterator[DoctorFinding]:
     """All checks; those of the repository only where there is one."""
     yield of_system(os.uname().sysname, os.uname().release)
-    yield Found("ok", "python", sys.version.split()[0])
+    yield DoctorFinding("ok", "python", sys.version.split()[0])
     yield from _tools()
     yield from _logout()
     try:
         repo = discover(here)
         settings = load(repo.root, {})
     except RalphError as error:
-        yield Found("problem", "repository", clean(error.what), clean(error.now))
+        yield DoctorFinding("problem", "repository", clean(error.what), clean(error.now))
         yield from _agents("")
         return
     git = Git(repo)
-    yield Found("ok", "repository", clean(str(repo.root)))
+    yield DoctorFinding("ok", "repository", clean(str(repo.root)))
     yield _identity(git)
     try:
         chosen = find_agent(settings)[0].NAME
         yield from _agents(chosen)
     except RalphError as error:
-        yield Found("problem", "agent", error.what, error.now)
+        yield DoctorFinding("problem", "agent", error.what, error.now)
         yield from _agents("")
     yield from _gates(here, settings.gate)
     try:
         yield from _memory(repo, find_memory(settings, repo.root))
     except RalphError as error:
-        yield Found("problem", "memory", error.what, error.now)
+        yield DoctorFinding("problem", "memory", error.what, error.now)
     yield _disk(repo.root)
     yield from _leftovers(git)
 
@@ -74,31 +74,39 @@ def examine(here: Path) -> Iterator[Found]:
 # ---------------------------------------------------------------- the machine
 
 
-def of_system(name: str, release: str) -> Found:
+def of_system(name: str, release: str) -> DoctorFinding:
     """What holds on this kind of machine, and what does not."""
     if name == "Linux":
-        return Found("ok", "system", f"Linux {release}: what an agent starts ends with it")
+        return DoctorFinding("ok", "system", f"Linux {release}: what an agent starts ends with it")
     kind = {"Darwin": "macOS"}.get(name, name)
     lacks = "a daemon that leaves its parent may outlive its agent, agents have no /dev/tty and no sandbox"
-    return Found("warning", "system", f"{kind}, kernel {release}: {lacks}", "On Linux, or in WSL, all of it holds.")
-
-
-def _tools() -> Iterator[Found]:
-    git = _version("git", "--version")
-    yield Found("ok", "git", git) if git else Found("problem", "git", "not found", "Install git 2.31 or newer.")
-    tmux = _version("tmux", "-V")
-    yield Found("ok", "tmux", tmux) if tmux else Found("warning", "tmux", "not found", INSTALL)
-    what, _, cure = sandbox.available().partition(". ")
-    yield (
-        Found("warning", "bubblewrap", what, cure) if what else Found("ok", "bubblewrap", "agents can be sandboxed")
+    return DoctorFinding(
+        "warning", "system", f"{kind}, kernel {release}: {lacks}", "On Linux, or in WSL, all of it holds."
     )
 
 
-def _logout() -> Iterator[Found]:
+def _tools() -> Iterator[DoctorFinding]:
+    git = _version("git", "--version")
+    yield (
+        DoctorFinding("ok", "git", git)
+        if git
+        else DoctorFinding("problem", "git", "not found", "Install git 2.31 or newer.")
+    )
+    tmux = _version("tmux", "-V")
+    yield DoctorFinding("ok", "tmux", tmux) if tmux else DoctorFinding("warning", "tmux", "not found", INSTALL)
+    what, _, cure = sandbox.available().partition(". ")
+    yield (
+        DoctorFinding("warning", "bubblewrap", what, cure)
+        if what
+        else DoctorFinding("ok", "bubblewrap", "agents can be sandboxed")
+    )
+
+
+def _logout() -> Iterator[DoctorFinding]:
     """Only where a run that is started from here would not outlive the logout."""
     if found := ends_at_logout(os.getpid()):
         what, cure = found
-        yield Found("warning", "logout", f"of a run that is started here: {what}", cure)
+        yield DoctorFinding("warning", "logout", f"of a run that is started here: {what}", cure)
 
 
 def _version(program: str, flag: str) -> str:
@@ -110,7 +118,7 @@ def _version(program: str, flag: str) -> str:
     return one_line(clean(done.stdout)).removeprefix(f"{program} ").removeprefix("version ")
 
 
-def _agents(chosen: str) -> Iterator[Found]:
+def _agents(chosen: str) -> Iterator[DoctorFinding]:
     """Each that is installed; whether it seems logged in is a guess, so it is a warning at most."""
     for agent in agents.AGENTS.values():
         if not agent.PROGRAM or not shutil.which(agent.PROGRAM):
@@ -118,70 +126,78 @@ def _agents(chosen: str) -> Iterator[Found]:
         name = f"{agent.NAME}{' (the one that works)' if chosen == agent.NAME else ''}"
         match agent.login(os.environ, lambda path: (Path.home() / path).exists()):
             case False:
-                yield Found("warning", name, "no trace of a login", agent.CURE)
+                yield DoctorFinding("warning", name, "no trace of a login", agent.CURE)
             case True:
-                yield Found("ok", name, "seems logged in")
+                yield DoctorFinding("ok", name, "seems logged in")
             case None:
-                yield Found("ok", name, "installed; its login can't be told from here")
+                yield DoctorFinding("ok", name, "installed; its login can't be told from here")
 
 
-def _disk(root: Path) -> Found:
+def _disk(root: Path) -> DoctorFinding:
     free = shutil.disk_usage(root).free
     level: Level = "problem" if free < HARDLY else "warning" if free < LITTLE else "ok"
     cure = "" if level == "ok" else "Make room: worktrees, logs and build folders need it."
-    return Found(level, "disk", f"{free / 1e9:.1f} GB free", cure)
+    return DoctorFinding(level, "disk", f"{free / 1e9:.1f} GB free", cure)
 
 
 # ---------------------------------------------------------------- the repository
 
 
-def _identity(git: Git) -> Found:
+def _identity(git: Git) -> DoctorFinding:
     try:
         said = git.repo("var", "GIT_AUTHOR_IDENT").decode(errors="replace").rpartition(" <")[0]
     except GitError:
         said = ""
     if said:
-        return Found("ok", "identity", clean(said))
+        return DoctorFinding("ok", "identity", clean(said))
     cure = "Run `git config --global user.name 'Your Name'` and `git config --global user.email you@example.org`."
-    return Found("problem", "identity", "git does not know who commits", cure)
+    return DoctorFinding("problem", "identity", "git does not know who commits", cure)
 
 
-def _gates(here: Path, configured: tuple[str, ...] | None) -> Iterator[Found]:
+def _gates(here: Path, configured: tuple[str, ...] | None) -> Iterator[DoctorFinding]:
     commands = [gate.command for gate in gates.find(here)] if configured is None else list(configured)
     missing = gates.missing(here) if configured is None else ()
     for one in missing:
-        yield Found("problem", "gates", clean(one.what), clean(one.cure))
+        yield DoctorFinding("problem", "gates", clean(one.what), clean(one.cure))
     if commands:
-        yield Found("ok", "gates", one_line(clean(", ".join(commands))))
+        yield DoctorFinding("ok", "gates", one_line(clean(", ".join(commands))))
     elif not missing:
-        yield Found("warning", "gates", "none found: only git is looked at", "Add tests, or name one with --gate.")
+        yield DoctorFinding(
+            "warning", "gates", "none found: only git is looked at", "Add tests, or name one with --gate."
+        )
 
 
-def _memory(repo: Repo, name: str) -> Iterator[Found]:
+def _memory(repo: Repo, name: str) -> Iterator[DoctorFinding]:
     path = repo.root / name
     if not name or not path.is_file():
-        yield Found("ok", "memory", f"{name} is made with the first task" if name else "switched off")
+        yield DoctorFinding("ok", "memory", f"{name} is made with the first task" if name else "switched off")
         return
     data = path.read_bytes()
     if memory.conflicted(data):
-        yield Found("problem", "memory", f"{name}: a merge left its conflict markers", "Resolve them.")
+        yield DoctorFinding("problem", "memory", f"{name}: a merge left its conflict markers", "Resolve them.")
     elif why := memory.unwritable(data):
-        yield Found("warning", "memory", f"{name} gets no queue and no log. {why}", "Close it, or make it smaller.")
+        yield DoctorFinding(
+            "warning", "memory", f"{name} gets no queue and no log. {why}", "Close it, or make it smaller."
+        )
     else:
-        yield Found("ok", "memory", f"{name}, {len(data):,} bytes")
+        yield DoctorFinding("ok", "memory", f"{name}, {len(data):,} bytes")
 
 
-def _leftovers(git: Git) -> Iterator[Found]:
+def _leftovers(git: Git) -> Iterator[DoctorFinding]:
     """What a killed run, or another tool of this name, left."""
     wip = [name for name in git.refs() if name.startswith(ref_names.SCRATCH)]
     if wip:
-        yield Found("warning", "leftovers", f"{len(wip)} scratch branches of ralph's (ralph-wip/)",
+        yield DoctorFinding("warning", "leftovers", f"{len(wip)} scratch branches of ralph's (ralph-wip/)",
                     "The next `ralph` takes away those of a run that was cut off.")  # fmt: skip
     places = [one.name for one in (git.where.common / "worktrees").glob("ralph-*")]
     if places:
-        yield Found("warning", "leftovers", f"{len(places)} worktrees of a run that goes on or was cut off",
+        yield DoctorFinding("warning", "leftovers", f"{len(places)} worktrees of a run that goes on or was cut off",
                     "`ralph status` tells which; the next `ralph` takes them away.")  # fmt: skip
     for name in (".ralph", ".ralphrc"):
         if (git.where.root / name).exists():
-            yield Found("warning", "leftovers", f"{name} belongs to another tool called ralph: it is not read",
-                        "Leave it, or remove it if nobody uses that tool.")  # fmt: skip
+            yield DoctorFinding(
+                "warning",
+                "leftovers",
+                f"{name} belongs to another tool called ralph: it is not read",
+                "Leave it, or remove it if nobody uses that tool.",
+            )

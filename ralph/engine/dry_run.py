@@ -19,7 +19,7 @@ from ralph.package_data import templates
 from ralph.prd import document as prd
 from ralph.prd import parallel_schedule as side_by_side
 from ralph.prd import schedule as plan
-from ralph.prd.lint.model import Facts
+from ralph.prd.lint.model import LintFacts
 from ralph.prd.model import Prd, Task
 from ralph.text import clean, one_line, secrets_of
 from ralph.verify import gates
@@ -74,7 +74,7 @@ def _order(now: Prd, only: str) -> Iterator[Task]:
 
 def _side_by_side(now: Prd, path: str, only: str, at_once: int) -> tuple[tuple[Task, ...], list[str]]:
     """The tasks in the order in which they would start, and the waves told; last what can't be started."""
-    found = side_by_side.waves(now, at_once=at_once, only=only, placed=Facts(path).patterns)
+    found = side_by_side.waves(now, at_once=at_once, only=only, placed=LintFacts(path).patterns)
     order = tuple(task for wave in found.waves for task, _ in wave)
     told = list(_wave_lines(found.waves))
     if order:

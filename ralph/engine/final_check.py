@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ralph.agents.model import Stopped, Why
+from ralph.agents.model import Stopped, StopReason
 from ralph.engine import commit as record
 from ralph.engine import linked_sources as linked
 from ralph.engine import prd_file as paper
 from ralph.engine.attempt.gates import run_gates
-from ralph.engine.context import Run
+from ralph.engine.context import RunContext
 from ralph.engine.parallel import merge_queue as door
 from ralph.engine.parallel import worktree_setup as fitting
 from ralph.engine.parking import park
@@ -24,12 +24,12 @@ from ralph.prd import document as prd
 from ralph.prd.model import Prd, Task
 from ralph.state.events import Moved, Publishing, Reopened
 from ralph.text import clean, one_line
-from ralph.verify.model import Finding, GateResult, What
+from ralph.verify.model import Finding, FindingKind, GateResult
 
 NO_CULPRIT = "They are red there already before the first task of this run: is a set-up missing (`--setup CMD`)?"
 
 
-def prove(run: Run) -> bool:
+def prove(run: RunContext) -> bool:
     """False: a task is open again, so there is more to do. True: the tip is green, or a human has to look."""
     if run.proven == run.tip or not (run.gates and _commits(run)):
         return True
@@ -52,7 +52,7 @@ def prove(run: Run) -> bool:
     return not _reopen(run, culprit, red)
 
 
-def _red(run: Run, place: Run, commit: str) -> GateResult | None:
+def _red(run: RunContext, place: RunContext, commit: str) -> GateResult | None:
     """The first gate that fails at a commit, but for those that were red before the run."""
     fitting.renew(place, commit)
     place.look_for_gates()
@@ -60,13 +60,13 @@ def _red(run: Run, place: Run, commit: str) -> GateResult | None:
     return next((one for one in results if not (one.ok or one.none or one.gate.command in run.red)), None)
 
 
-def _commits(run: Run) -> list[str]:
+def _commits(run: RunContext) -> list[str]:
     """The commits of this run on the branch, oldest first."""
     words = ("rev-list", "--first-parent", "--reverse", "-F", f"--grep=Ralph-Run: {run.id}", run.tip)
     return run.git.repo(*words).decode().split()
 
 
-def _culprit(run: Run, place: Run, red: GateResult) -> str:
+def _culprit(run: RunContext, place: RunContext, red: GateResult) -> str:
     """The first commit at which that gate is red; "" where it was red before all of them."""
     commits = _commits(run)
     good, bad = -1, len(commits) - 1
@@ -81,7 +81,7 @@ def _culprit(run: Run, place: Run, red: GateResult) -> str:
     return commits[bad]
 
 
-def _fails(run: Run, place: Run, commit: str, red: GateResult) -> bool:
+def _fails(run: RunContext, place: RunContext, commit: str, red: GateResult) -> bool:
     found = _red(run, place, run.git.sha(commit))
     return found is not None and found.gate.command == red.gate.command
 
@@ -89,7 +89,7 @@ def _fails(run: Run, place: Run, commit: str, red: GateResult) -> bool:
 # ---------------------------------------------------------------- taking it back
 
 
-def _reopen(run: Run, commit: str, red: GateResult) -> bool:
+def _reopen(run: RunContext, commit: str, red: GateResult) -> bool:
     """Revert it and empty its box. False where that needs a human, which is said."""
     now = paper.read(run)
     names = run.git.trailers(commit, "Ralph-Task")
@@ -105,15 +105,15 @@ def _reopen(run: Run, commit: str, red: GateResult) -> bool:
     for task in tasks:
         run.note(Reopened(task.id, one_line(clean(task.text)), why, commit))
     _revert(run, commit, joined.tree, now, tasks)
-    finding = Finding(What.GATE, f"{why} Something that git does not have made it pass before.", red.tail)
-    run.failed[leaf.id] = ((finding,), Stopped(Why.EXITED, 0, ended=True))
+    finding = Finding(FindingKind.GATE, f"{why} Something that git does not have made it pass before.", red.tail)
+    run.failed[leaf.id] = ((finding,), Stopped(StopReason.EXITED, 0, ended=True))
     if again:
         open_now = next(task for task in paper.read(run).tasks if task.id == leaf.id)
         park(run, open_now, f"{why} This is the second time.")
     return True
 
 
-def _revert(run: Run, commit: str, tree: str, now: Prd, tasks: Sequence[Task]) -> None:
+def _revert(run: RunContext, commit: str, tree: str, now: Prd, tasks: Sequence[Task]) -> None:
     """One commit that takes the work back and empties the boxes."""
     ids, old = [task.id for task in tasks], run.tip
     after = prd.with_boxes(now, ids, done=False)

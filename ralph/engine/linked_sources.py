@@ -12,7 +12,7 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from ralph.engine.attempt.gates import GatesInterruptedError
-from ralph.engine.context import Run
+from ralph.engine.context import RunContext
 from ralph.engine.parallel import worktree_setup as fitting
 from ralph.errors import Exit, RalphError
 from ralph.git.checkout import away
@@ -30,7 +30,7 @@ CURE = (
 NODE = "; for Node --setup 'npm ci', without node_modules under [worktree]"
 
 
-def refuse(place: Run, commands: Sequence[Gate]) -> None:
+def refuse(place: RunContext, commands: Sequence[Gate]) -> None:
     """Raise RalphError if one of the gates, which are green in this place, loads the sources of another checkout.
 
     Runs nothing where no link leads there.
@@ -45,7 +45,7 @@ def refuse(place: Run, commands: Sequence[Gate]) -> None:
             place.own_sources.update((*case, gate.command) for gate in asked)
 
 
-def _others(place: Run) -> Iterator[Path]:
+def _others(place: RunContext) -> Iterator[Path]:
     """The checkouts of this repository besides the place, without ralph's own worktrees."""
     ours = fitting.pool(place).folder.resolve()
     listed = place.git.repo("worktree", "list", "--porcelain").decode(errors="surrogateescape").splitlines()
@@ -57,7 +57,9 @@ def _others(place: Run) -> Iterator[Path]:
             yield path
 
 
-def _refuse_loading(place: Run, where: links.Place, found: Sequence[links.Link], commands: Sequence[Gate]) -> None:
+def _refuse_loading(
+    place: RunContext, where: links.Place, found: Sequence[links.SourceLink], commands: Sequence[Gate]
+) -> None:
     names = ", ".join(dict.fromkeys(link.name for link in found))
     place.tell(Noted(f"Links lead to the sources in {where.other} ({names}): ralph looks which gates load them."))
     folder = fitting.pool(place).folder / "copy"
@@ -73,7 +75,7 @@ def _refuse_loading(place: Run, where: links.Place, found: Sequence[links.Link],
         away(folder)
 
 
-def _loads(place: Run, copy: Copy, gate: Gate) -> bool:
+def _loads(place: RunContext, copy: Copy, gate: Gate) -> bool:
     """Whether the gate loads what the links lead to: it fails if that is broken, each time, and not if it is whole.
 
     If it fails with a whole copy, too, the copy itself is what it notices, unless it fails without one.
@@ -88,7 +90,7 @@ def _loads(place: Run, copy: Copy, gate: Gate) -> bool:
     return not _run(place, copy, gate, "broken").ok
 
 
-def _run(place: Run, copy: Copy | None, gate: Gate, name: str) -> GateResult:
+def _run(place: RunContext, copy: Copy | None, gate: Gate, name: str) -> GateResult:
     log = place.folder / f"0.links, {name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     place.tell(GateStarted(0, one_line(clean(gate.command), 200)))

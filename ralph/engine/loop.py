@@ -13,7 +13,7 @@ from ralph.engine import prd_file as paper
 from ralph.engine import recovery as healing
 from ralph.engine import startup as start
 from ralph.engine.attempt.serial import attempt
-from ralph.engine.context import Ending, Run
+from ralph.engine.context import RunContext, RunResult
 from ralph.engine.moves import MoveKind
 from ralph.engine.outcome import finished, no_room, reason_to_stop, stopped
 from ralph.errors import NO_ROOM, Exit, RalphError
@@ -23,7 +23,7 @@ from ralph.state.events import Event, RunEnded
 
 
 def run(
-    settings: Settings, cwd: Path, tell: Callable[[Event], None], beat: Callable[[Run], None] | None = None
+    settings: Settings, cwd: Path, tell: Callable[[Event], None], beat: Callable[[RunContext], None] | None = None
 ) -> int:  # fmt: skip
     """Work through the PRD. Returns the exit code; raises RalphError (exit 2) where nothing could be started.
 
@@ -33,7 +33,7 @@ def run(
         try:
             ending = _how(this)(this)
         except RalphError as error:
-            ending = Ending(error.code or Exit.STOPPED, f"{error.what}. {error.now}".strip())
+            ending = RunResult(error.code or Exit.STOPPED, f"{error.what}. {error.now}".strip())
         except OSError as error:
             if error.errno not in NO_ROOM:
                 raise
@@ -50,7 +50,7 @@ def run(
         return ending.code
 
 
-def _how(run: Run) -> Callable[[Run], Ending]:
+def _how(run: RunContext) -> Callable[[RunContext], RunResult]:
     """One after the other here, or in worktrees."""
     if not run.settings.at_once and not any(one.place for one in run.history.running.values()):
         _forget_worktrees(run)
@@ -60,7 +60,7 @@ def _how(run: Run) -> Callable[[Run], Ending]:
     return parallel.work
 
 
-def _forget_worktrees(run: Run) -> None:
+def _forget_worktrees(run: RunContext) -> None:
     """A killed run with several agents may have left some that git knows."""
     if (run.git.where.common / "worktrees").is_dir():
         from ralph.engine.parallel import worktree_setup as fitting
@@ -68,7 +68,7 @@ def _forget_worktrees(run: Run) -> None:
         fitting.pool(run).close()
 
 
-def work(run: Run) -> Ending:
+def work(run: RunContext) -> RunResult:
     """Take tasks until there is nothing left to try."""
     while True:
         prd = paper.read(run)
@@ -93,7 +93,7 @@ def work(run: Run) -> Ending:
             return healing.stop(run, move)
 
 
-def choose(run: Run, prd: Prd) -> Task | None:
+def choose(run: RunContext, prd: Prd) -> Task | None:
     """The next task that may be tried; one that was just typed waits until its author is done typing."""
     new = frozenset(task.id for task in prd.tasks if task.id not in run.known)
     return plan.choose(prd, skip=new | run.left_out, only=run.settings.only)

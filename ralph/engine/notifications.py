@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from ralph.config import Settings
-from ralph.engine.context import Run, nobody
+from ralph.engine.context import RunContext, nobody
 from ralph.errors import Exit
 from ralph.notify import apprise as post
 from ralph.notify import command as hook
 from ralph.notify import messages as notices
 from ralph.notify.courier import Courier, Receiver
-from ralph.notify.message import Letter
-from ralph.notify.messages import Held, Notice
+from ralph.notify.message import Message
+from ralph.notify.messages import Batch, Notification
 from ralph.state.events import Event, RunEnded
 from ralph.text import secrets_of
 
@@ -30,7 +30,7 @@ CTRL_C = 2.0  # seconds that are left for the last message where somebody presse
 
 
 @contextmanager
-def ringing(run: Run) -> Iterator[None]:
+def ringing(run: RunContext) -> Iterator[None]:
     """Until the end of the block whoever is to be told is told; at its end the last message gets a few seconds."""
     known = receivers(run.settings, run.here, os.environ)
     if not known:
@@ -38,7 +38,7 @@ def ringing(run: Run) -> Iterator[None]:
         return
     if missing(run.settings, os.environ):
         run.say(f"Addresses to notify are set, but {post.MISSING}", loud=True)
-    bell = Bell(run, Courier(Pile(run.root.name), known))
+    bell = Notifier(run, Courier(PendingMessages(run.root.name), known))
     run.ring = bell.ring
     try:
         yield
@@ -50,10 +50,10 @@ def ringing(run: Run) -> Iterator[None]:
         bell.end()
 
 
-class Bell:
+class Notifier:
     """Rings where an event calls a human."""
 
-    def __init__(self, run: Run, courier: Courier) -> None:
+    def __init__(self, run: RunContext, courier: Courier) -> None:
         self._run, self._courier = run, courier
 
     def ring(self, event: Event) -> list[str]:
@@ -80,11 +80,11 @@ def complaints(said: Sequence[tuple[str, str]]) -> list[str]:
     return [f"A notification did not arrive ({name}): {why}" for name, why in said]
 
 
-class Pile:
+class PendingMessages:
     """What the courier holds until it is time."""
 
-    def __init__(self, place: str, held: Held | None = None) -> None:
-        self._place, self._held = place, held or Held()
+    def __init__(self, place: str, held: Batch | None = None) -> None:
+        self._place, self._held = place, held or Batch()
 
     def take(self, line: str) -> None:
         self._held = self._held.take(unpacked(line))
@@ -92,19 +92,19 @@ class Pile:
     def due(self) -> float | None:
         return self._held.due
 
-    def leave(self, *, last: bool) -> Letter | None:
+    def leave(self, *, last: bool) -> Message | None:
         self._held, told = self._held.leave(time.monotonic(), last=last)
         return notices.letter(told, self._place) if told else None
 
 
-def packed(notice: Notice) -> dict[str, Any]:
+def packed(notice: Notification) -> dict[str, Any]:
     return {"what": notice.what, "text": notice.text, "data": dict(notice.data), "mood": notice.mood}
 
 
-def unpacked(line: str) -> Notice:
+def unpacked(line: str) -> Notification:
     import json
 
-    return Notice(**json.loads(line))
+    return Notification(**json.loads(line))
 
 
 # ---------------------------------------------------------------- receivers

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from ralph.engine import tick_proofs as ticks
-from ralph.engine.context import Ending, Run
+from ralph.engine.context import RunContext, RunResult
 from ralph.errors import Exit
 from ralph.prd import schedule as plan
 from ralph.prd.model import Prd
 
 
-def no_room(why: str) -> Ending:
+def no_room(why: str) -> RunResult:
     """A full disk, or something like it: everything is as it was at the last step."""
     cure = "Make room, then run the same command again: it goes on from here."
-    return Ending(Exit.STOPPED, f"Nothing can be written any more: {why}. {cure}")
+    return RunResult(Exit.STOPPED, f"Nothing can be written any more: {why}. {cure}")
 
 
-def reason_to_stop(run: Run) -> str:
+def reason_to_stop(run: RunContext) -> str:
     """The limit that is reached, or that somebody pressed Ctrl-C. Empty: go on."""
     settings = run.settings
     if run.stop:
@@ -29,26 +29,26 @@ def reason_to_stop(run: Run) -> str:
     return run.limit()
 
 
-def stopped(run: Run, prd: Prd, reason: str) -> Ending:
+def stopped(run: RunContext, prd: Prd, reason: str) -> RunResult:
     if run.stop:
-        return Ending(Exit.INTERRUPTED, "Interrupted. The same command goes on from here.")
+        return RunResult(Exit.INTERRUPTED, "Interrupted. The same command goes on from here.")
     if plan.choose(prd, skip=run.left_out, only=run.settings.only) is None:
         return finished(run, prd)
-    return Ending(Exit.STOPPED, f"Stopped with work left: {reason}.")
+    return RunResult(Exit.STOPPED, f"Stopped with work left: {reason}.")
 
 
-def finished(run: Run, prd: Prd) -> Ending:
+def finished(run: RunContext, prd: Prd) -> RunResult:
     """Nothing is left that could be tried."""
     there = {task.id for task in prd.tasks}
     if gone := [text for task, text in run.vanished.items() if task not in there]:
-        return Ending(
+        return RunResult(
             Exit.STOPPED, f"Open tasks vanished from {run.paths.prd} while an agent ran: {', '.join(gone)}."
         )
     parked = [task for task in prd.tasks if not task.done and task.fields.parked is not None]
     waiting = plan.waiting(prd, skip=run.left_out, only=run.settings.only)
     if parked:
         rest = f", and {len(waiting)} wait for them" if len(waiting) > len(parked) else ""
-        return Ending(Exit.PARKED, f"Finished; parked for a human: {len(parked)}{rest}.")
+        return RunResult(Exit.PARKED, f"Finished; parked for a human: {len(parked)}{rest}.")
     if waiting:
-        return Ending(Exit.STOPPED, "; ".join(f"{task.id}: {why}" for task, why in waiting[:5]))
-    return Ending(Exit.DONE, ticks.sentence(run, prd))
+        return RunResult(Exit.STOPPED, "; ".join(f"{task.id}: {why}" for task, why in waiting[:5]))
+    return RunResult(Exit.DONE, ticks.sentence(run, prd))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ralph.engine import prd_file as paper
 from ralph.engine import recovery_policy as recovery
-from ralph.engine.context import Ending, Run
+from ralph.engine.context import RunContext, RunResult
 from ralph.engine.review_file import dossier
 from ralph.errors import Exit, RalphError
 from ralph.prd import schedule as plan
@@ -17,7 +17,7 @@ from ralph.text import clean, one_line
 STATS = 3  # attempts whose `git diff --stat` is shown: the newest
 
 
-def park(run: Run, task: Task, reason: str, question: str = "") -> Ending | None:
+def park(run: RunContext, task: Task, reason: str, question: str = "") -> RunResult | None:
     """Park it; tasks that do not depend on it go on. An Ending where too many failed alike."""
     told = f"It asks: {one_line(clean(question))}" if question else reason
     try:
@@ -32,10 +32,10 @@ def park(run: Run, task: Task, reason: str, question: str = "") -> Ending | None
     run.note(Parked(task.id, one_line(clean(task.text)), told, run.tip))
     left = plan.choose(paper.read(run), skip=run.left_out, only=run.settings.only) is not None
     alike = recovery.stop_after(run.history.alike, left=left)
-    return Ending(Exit.STOPPED, alike.reason) if alike else None
+    return RunResult(Exit.STOPPED, alike.reason) if alike else None
 
 
-def _keep_review(run: Run, task: Task, reason: str, question: str) -> None:
+def _keep_review(run: RunContext, task: Task, reason: str, question: str) -> None:
     events = [entry.event for entry in journal.read(run.state / "journal.jsonl") if entry.event is not None]
     known = attempts_of(task.id, events)
     tried = [one.n for one in known if not one.purpose]
@@ -49,6 +49,6 @@ def _keep_review(run: Run, task: Task, reason: str, question: str) -> None:
     run.control.keep_review(task.id, text)
 
 
-def _stat(run: Run, one: AttemptFacts) -> str:
+def _stat(run: RunContext, one: AttemptFacts) -> str:
     words = ("diff", "--stat", "--no-color", "--no-ext-diff", one.base, one.work)
     return run.git.repo(*words, ok=(0, 128)).decode(errors="replace")

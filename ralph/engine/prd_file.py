@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from ralph.engine import commit as record
-from ralph.engine.context import Run
+from ralph.engine.context import RunContext
 from ralph.errors import Exit, RalphError
 from ralph.prd import document as prd
 from ralph.prd import schedule as plan
@@ -17,7 +17,7 @@ from ralph.text import clean, mask, one_line
 QUIET = 10.0  # seconds: a task that was not there before starts when nobody has typed for so long
 
 
-def read(run: Run) -> Prd:
+def read(run: RunContext) -> Prd:
     """The PRD as it is now. Edits by hand become a commit of their own."""
     data = run.papers.read(run.paths.prd)
     if data is None:
@@ -39,14 +39,14 @@ def read(run: Run) -> Prd:
     return now
 
 
-def changed_at(run: Run) -> float:
+def changed_at(run: RunContext) -> float:
     try:
         return (run.root / run.paths.prd).stat().st_mtime
     except OSError:
         return time.time()
 
 
-def _tick_again(run: Run, now: Prd) -> Prd:
+def _tick_again(run: RunContext, now: Prd) -> Prd:
     """An editor that saves its old buffer empties boxes: ticked again once. A second time it means: do it again."""
     once = emptied_once(run, now)
     if not once:
@@ -56,18 +56,18 @@ def _tick_again(run: Run, now: Prd) -> Prd:
     return prd.parse(data, run.paths.prd)
 
 
-def emptied_once(run: Run, now: Prd) -> list[Task]:
+def emptied_once(run: RunContext, now: Prd) -> list[Task]:
     """Boxes that were ticked in this run, are empty, and were not ticked again yet."""
     return [one for one in now.tasks if one.id in run.history.ticked - run.history.again and not one.done]
 
 
-def with_ticks(run: Run, tasks: list[Task], fresh: bytes | None) -> bytes | None:
+def with_ticks(run: RunContext, tasks: list[Task], fresh: bytes | None) -> bytes | None:
     """The PRD with these boxes ticked; as it is where it can't be read."""
     now = parsed(run, fresh)
     return fresh if now is None else prd.with_boxes(now, [task.id for task in tasks], done=True).data
 
 
-def tell_ticked_again(run: Run, tasks: list[Task]) -> None:
+def tell_ticked_again(run: RunContext, tasks: list[Task]) -> None:
     """In the journal, so that it happens once; and to people."""
     for task in tasks:
         run.note(Moved(f"ticked again: {one_line(clean(task.text), 60)}", "", why=task.id))
@@ -77,12 +77,12 @@ def tell_ticked_again(run: Run, tasks: list[Task]) -> None:
     )
 
 
-def commit_hand_edit(run: Run, data: bytes, subject: str = "docs(prd): edited by hand") -> None:
+def commit_hand_edit(run: RunContext, data: bytes, subject: str = "docs(prd): edited by hand") -> None:
     """A commit of the PRD alone, on the tip. The work tree is not touched."""
     _commit(run, run.paths.prd, data, subject)
 
 
-def first_reading(run: Run, now: Prd) -> None:
+def first_reading(run: RunContext, now: Prd) -> None:
     """What was edited or written by hand before the run: a commit of its own for each of the two files."""
     run.seen, run.wrote, run.known = now, now.data, frozenset(task.id for task in now.tasks)
     for path, topic in ((run.paths.prd, "prd"), (run.paths.memory, "memory")):
@@ -92,7 +92,7 @@ def first_reading(run: Run, now: Prd) -> None:
             _commit(run, path, data, f"docs({topic}): edited by hand" if known else f"docs({topic}): add")
 
 
-def _commit(run: Run, path: str, data: bytes, subject: str) -> None:
+def _commit(run: RunContext, path: str, data: bytes, subject: str) -> None:
     if run.git.put(path, data) == run.git.blob_at(run.tip, path):
         return  # only the line ends differ, and git's rules give them back
     commit = record.build_paper(run.git, tip=run.tip, path=path, content=data, message=subject + "\n")
@@ -103,14 +103,14 @@ def _commit(run: Run, path: str, data: bytes, subject: str) -> None:
     run.note(Moved(subject, commit))
 
 
-def park(run: Run, task: Task, reason: str) -> str:
+def park(run: RunContext, task: Task, reason: str) -> str:
     """Write the reason under the task: a commit of its own, which is returned ("" where nothing changed)."""
     told = mask(clean(reason), run.secrets)
     subject = f"chore(prd): park {one_line(clean(task.id), 40)}"
     return _move(run, task, lambda fresh: prd.park(fresh, task.id, told), "park", subject, told)
 
 
-def split(run: Run, task: Task, lines: Sequence[str]) -> tuple[str, tuple[str, ...]]:
+def split(run: RunContext, task: Task, lines: Sequence[str]) -> tuple[str, tuple[str, ...]]:
     """Write smaller tasks under a task: a commit of its own. Returns it and the new ids."""
     before = {one.id for one in prd.parse(run.papers.read(run.paths.prd) or b"", run.paths.prd).tasks}
     subject = f"chore(prd): split {one_line(clean(task.id), 40)}"
@@ -122,7 +122,7 @@ def split(run: Run, task: Task, lines: Sequence[str]) -> tuple[str, tuple[str, .
 
 
 def _move(
-    run: Run, task: Task, change: Callable[[Prd], Prd], word: str, subject: str, body: str = ""
+    run: RunContext, task: Task, change: Callable[[Prd], Prd], word: str, subject: str, body: str = ""
 ) -> str:  # fmt: skip
     """An edit of the PRD that is ralph's own: a commit with a trailer that says so."""
 
@@ -149,7 +149,7 @@ def _move(
     return commit
 
 
-def wait_for_quiet(run: Run, now: Prd) -> bool:
+def wait_for_quiet(run: RunContext, now: Prd) -> bool:
     """Only tasks that were just typed are left: wait until nobody has typed for a while. True: look again."""
     if plan.choose(now, skip=run.left_out, only=run.settings.only) is None:
         return False
@@ -159,7 +159,7 @@ def wait_for_quiet(run: Run, now: Prd) -> bool:
     return True
 
 
-def parsed(run: Run, data: bytes | None) -> Prd | None:
+def parsed(run: RunContext, data: bytes | None) -> Prd | None:
     """The tasks in there; None where it is gone or can't be read."""
     try:
         return prd.parse(data, run.paths.prd) if data is not None else None

@@ -12,7 +12,7 @@ from ralph.agents.selection import named
 from ralph.config import AGENTS, Settings
 from ralph.engine.attempt.gates import run_gates
 from ralph.engine.attempt.prd_edits import untick_after_gates
-from ralph.engine.context import Run
+from ralph.engine.context import RunContext
 from ralph.errors import RalphError
 from ralph.git import freeze as examine
 from ralph.git import ref_names
@@ -40,7 +40,7 @@ BUSY = {
 }
 
 
-def checked_prd(run: Run) -> Prd:
+def checked_prd(run: RunContext) -> Prd:
     """The PRD as it is now, if it can be worked through."""
     now = prd.parse(run.papers.read(run.paths.prd) or b"", run.settings.prd)
     prd.check(now, run.settings.prd)
@@ -50,7 +50,7 @@ def checked_prd(run: Run) -> Prd:
 # ---------------------------------------------------------------- the repository
 
 
-def refuse_states(run: Run) -> None:
+def refuse_states(run: RunContext) -> None:
     """An unborn or detached HEAD, ralph's scratch branch, an operation in progress, a held index."""
     branch, commit = run.git.head()
     if not commit:
@@ -68,7 +68,7 @@ def refuse_states(run: Run) -> None:
                          "Wait for it; if none runs, delete that file.")  # fmt: skip
 
 
-def refuse_branch_name(run: Run) -> None:
+def refuse_branch_name(run: RunContext) -> None:
     """A name for --branch that git would not take, or that is one of ralph's own."""
     name = run.settings.branch
     if not name:
@@ -80,7 +80,7 @@ def refuse_branch_name(run: Run) -> None:
         raise RalphError("branches under ralph-wip/ are ralph's own scratch branches", "Take another name.")
 
 
-def refuse_ignored(run: Run) -> None:
+def refuse_ignored(run: RunContext) -> None:
     """A PRD that git ignores can't hold proof. An ignored memory file is not written."""
     ignored = run.git.ignored(run.paths.both)
     if run.paths.prd in ignored:
@@ -89,10 +89,10 @@ def refuse_ignored(run: Run) -> None:
         )
     if run.paths.memory in ignored:
         run.tell(Noted(f"git ignores {run.paths.memory}: it is left alone.", loud=True))
-        run.paths = examine.Papers(run.paths.prd)
+        run.paths = examine.OwnFiles(run.paths.prd)
 
 
-def refuse_agents(run: Run) -> None:
+def refuse_agents(run: RunContext) -> None:
     """An agent that an open task or --review-with names, and that is not there."""
     if run.settings.review_with:
         named(run.settings.review_with)
@@ -110,7 +110,7 @@ def refuse_agents(run: Run) -> None:
             raise RalphError(error.what, error.now, where=f"{run.settings.prd}:{task.line}") from None
 
 
-def refuse_memory(run: Run) -> None:
+def refuse_memory(run: RunContext) -> None:
     """A memory file with conflict markers; one that can't be written is only told."""
     data = run.papers.read(run.paths.memory) if run.paths.memory else None
     if memory.conflicted(data):
@@ -120,19 +120,19 @@ def refuse_memory(run: Run) -> None:
         run.tell(Noted(f"{run.paths.memory} gets no queue and no log. {why}", loud=True))
 
 
-def refuse_sandbox(run: Run) -> None:
+def refuse_sandbox(run: RunContext) -> None:
     """A sandbox that was asked for and can't be, or paths in it that are not there."""
     if sandbox.wanted(run.settings.sandbox):
         sandbox.extra_paths(run.settings.sandbox_paths, run.root, Path.home())
 
 
-def refuse_sparse(run: Run) -> None:
+def refuse_sparse(run: RunContext) -> None:
     if run.git.config.get("core.sparsecheckout", ["false"])[-1].lower() in ("true", "yes", "on", "1", ""):
         raise RalphError("this is a sparse checkout: files of the repository are missing here",
                          "Run `git sparse-checkout disable`, or start ralph in a full clone.")  # fmt: skip
 
 
-def refuse_dirty(run: Run) -> None:
+def refuse_dirty(run: RunContext) -> None:
     """Uncommitted changes of tracked files, staged or not; repositories inside the repository."""
     fill(run.git, run.git.sha("HEAD"))
     refresh(run.git)
@@ -169,7 +169,7 @@ def _large(path: Path) -> bool:
 # ---------------------------------------------------------------- the scopes
 
 
-def refuse_protected_scopes(run: Run) -> None:
+def refuse_protected_scopes(run: RunContext) -> None:
     """A scope that touches a protected path is refused before any agent starts; in strict mode, a missing one."""
     now = checked_prd(run)
     rules = memory.rules(run.papers.read(run.paths.memory) if run.paths.memory else None)
@@ -187,7 +187,7 @@ def refuse_protected_scopes(run: Run) -> None:
                              where=where)  # fmt: skip
 
 
-def _both(run: Run, task: Task, always: tuple[str, ...], tracked: Iterable[str]) -> str:
+def _both(run: RunContext, task: Task, always: tuple[str, ...], tracked: Iterable[str]) -> str:
     """A path that the task may change and may not; "" where there is none. A plain name need not exist yet."""
     scope, protected = run.patterns(task.fields.files), (*run.patterns(task.fields.protected), *always)
     if not (scope and protected):
@@ -206,11 +206,11 @@ def refuse_missing(settings: Settings, here: Path) -> None:
         raise RalphError("; ".join(one.what for one in missing), " ".join(one.cure for one in missing))
 
 
-def refuse_missing_program(run: Run) -> None:
+def refuse_missing_program(run: RunContext) -> None:
     refuse_missing(run.settings, run.here)
 
 
-def ask_gates(run: Run, now: Prd) -> None:
+def ask_gates(run: RunContext, now: Prd) -> None:
     """Green before the first task, or the run is refused. "No tests yet" is neither."""
     run.gates = run.found_gates()
     if plan.choose(now, only=run.settings.only) is None or not run.gates:
@@ -242,7 +242,7 @@ def _red(results: Iterable[GateResult]) -> list[GateResult]:
     return [result for result in results if not result.ok and not result.none]
 
 
-def _refuse_linked(place: Run, results: Iterable[GateResult]) -> None:
+def _refuse_linked(place: RunContext, results: Iterable[GateResult]) -> None:
     """Refuse a place whose gates load another checkout. Red gates refuse by themselves."""
     from ralph.engine import linked_sources as linked
 
@@ -250,7 +250,7 @@ def _refuse_linked(place: Run, results: Iterable[GateResult]) -> None:
         linked.refuse(place, [result.gate for result in results if result.ok])
 
 
-def _cure_red(run: Run) -> str:
+def _cure_red(run: RunContext) -> str:
     cure = "Make them green first, or start with `--baseline`: what is green now must stay green."
     if not run.settings.at_once:
         return cure
@@ -260,7 +260,7 @@ def _cure_red(run: Run) -> str:
     return " ".join((here, *fitting.warnings(run), cure))
 
 
-def _run_here(run: Run, now: Prd) -> tuple[GateResult, ...]:
+def _run_here(run: RunContext, now: Prd) -> tuple[GateResult, ...]:
     try:
         return run_gates(run, run.gates, 0)
     finally:
@@ -268,7 +268,7 @@ def _run_here(run: Run, now: Prd) -> tuple[GateResult, ...]:
         untick_after_gates(run, now.data)
 
 
-def _take_back_writes(run: Run) -> None:
+def _take_back_writes(run: RunContext) -> None:
     """Tracked files that changed while the gates ran are as before, and what was written is held by a ref.
 
     Uncommitted edits of PRD and memory file stay.
@@ -285,7 +285,7 @@ def _take_back_writes(run: Run) -> None:
     run.tell(Noted(f"The gates changed {', '.join(wrote[:5])}: taken back, kept in refs/ralph/{run.id}/0/gates."))
 
 
-STEPS: tuple[Callable[[Run], None], ...] = (
+STEPS: tuple[Callable[[RunContext], None], ...] = (
     refuse_states, refuse_branch_name, refuse_agents, refuse_ignored, refuse_sparse, refuse_protected_scopes,
     refuse_memory, refuse_sandbox, refuse_dirty, refuse_missing_program,
 )  # fmt: skip

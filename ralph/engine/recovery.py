@@ -16,10 +16,10 @@ from ralph.engine import recovery_policy as recovery
 from ralph.engine.attempt import agent_question as question
 from ralph.engine.attempt import ask as asking
 from ralph.engine.attempt.run_agent import protected
-from ralph.engine.context import Ending, Run
+from ralph.engine.context import RunContext, RunResult
 from ralph.engine.moves import Move, MoveKind
 from ralph.engine.parking import park
-from ralph.engine.recovery_policy import Counts
+from ralph.engine.recovery_policy import TryCounts
 from ralph.errors import Exit, RalphError
 from ralph.prd import subtasks as split
 from ralph.prd.document import parse
@@ -34,8 +34,8 @@ NOBODY = "Nobody could be asked to split it."
 
 
 def counts(
-    run: Run, task: Task, stopped: Stopped, tree: str = "", same: str = "", verdict: Verdict | None = None
-) -> Counts:  # fmt: skip
+    run: RunContext, task: Task, stopped: Stopped, tree: str = "", same: str = "", verdict: Verdict | None = None
+) -> TryCounts:  # fmt: skip
     """What happened to this task, and what could still be done. `tree` and `same` are this attempt's.
 
     A task about which the agent asks something is for a human, not for smaller tasks.
@@ -46,7 +46,7 @@ def counts(
     wait = recovery.next_wait(
         stopped, waits=tally.waits, first=settings.backoff, chance=chance, now=time.time()
     )  # fmt: skip
-    return Counts(
+    return TryCounts(
         tries=tally.tried,
         allowed=task.fields.attempts or settings.max_retries + 1,
         uncounted=tally.uncounted,
@@ -61,7 +61,7 @@ def counts(
     )
 
 
-def go_on(run: Run) -> Ending | None:
+def go_on(run: RunContext) -> RunResult | None:
     """Do what is owed. An Ending where the run is over."""
     if run.history.waiting is not None:
         return wait(run, run.history.waiting)
@@ -76,7 +76,7 @@ def go_on(run: Run) -> Ending | None:
     return MOVES[MoveKind(owed.move)](run, prd, task, owed)
 
 
-def forget(run: Run, owed: SetAside) -> None:
+def forget(run: RunContext, owed: SetAside) -> None:
     """Nothing is owed to a task that is gone."""
     run.note(Skipped(owed.task, "it is gone from the PRD"))
 
@@ -84,11 +84,11 @@ def forget(run: Run, owed: SetAside) -> None:
 # ---------------------------------------------------------------- waiting
 
 
-def _wait(run: Run, _: Prd, task: Task, owed: SetAside) -> Ending | None:
+def _wait(run: RunContext, _: Prd, task: Task, owed: SetAside) -> RunResult | None:
     return start_waiting(run, owed.reason, owed.when or time.time(), task.id)
 
 
-def start_waiting(run: Run, reason: str, until: float, task: str = "") -> Ending | None:
+def start_waiting(run: RunContext, reason: str, until: float, task: str = "") -> RunResult | None:
     """Wait, unless the run's time is over before."""
     if ending := too_long(run, reason, until):
         return ending
@@ -97,15 +97,15 @@ def start_waiting(run: Run, reason: str, until: float, task: str = "") -> Ending
     return wait(run, waiting)
 
 
-def too_long(run: Run, reason: str, until: float) -> Ending | None:
+def too_long(run: RunContext, reason: str, until: float) -> RunResult | None:
     """The run's time is over before the wait is."""
     if until - time.time() <= run.settings.max_time - run.seconds:
         return None
     left = f"--max-time ends the run before {clock(until)}, until when it would have to wait"
-    return Ending(Exit.STOPPED, f"{reason} {left}. Start again after that: the same command goes on from here.")
+    return RunResult(Exit.STOPPED, f"{reason} {left}. Start again after that: the same command goes on from here.")
 
 
-def wait(run: Run, waiting: Waiting) -> Ending | None:
+def wait(run: RunContext, waiting: Waiting) -> RunResult | None:
     """Until its time has come, or something else is more urgent. A stop leaves the wait for the next start."""
     began = time.time()
     while (left := waiting.until - time.time()) > 0:
@@ -128,19 +128,19 @@ def clock(at: float) -> str:
 # ---------------------------------------------------------------- other ways to go on
 
 
-def _hand_over(run: Run, prd: Prd, task: Task, _: SetAside) -> Ending | None:
+def _hand_over(run: RunContext, prd: Prd, task: Task, _: SetAside) -> RunResult | None:
     """Ask for a note; the next attempt starts fresh with it, and with the work as it stands."""
     end = asking.ask(run, prd, task, HAND_OVER, asking.hand_over(run, task))
     return None if end.well else _ask_later(run, task, end)[0]
 
 
-def _change(run: Run, _: Prd, task: Task, owed: SetAside) -> Ending | None:
+def _change(run: RunContext, _: Prd, task: Task, owed: SetAside) -> RunResult | None:
     following = run.workers[run.tally(task).rung + 1]
     run.note(AgentChanged(task.id, following.name, owed.reason))
     return None
 
 
-def _split(run: Run, prd: Prd, task: Task, owed: SetAside) -> Ending | None:
+def _split(run: RunContext, prd: Prd, task: Task, owed: SetAside) -> RunResult | None:
     """Ask for smaller tasks and write them under this one. A bad answer parks it."""
     end = asking.ask(run, prd, task, SPLIT, asking.split(run, task))
     if not end.well:
@@ -149,11 +149,11 @@ def _split(run: Run, prd: Prd, task: Task, owed: SetAside) -> Ending | None:
     return split_as(run, task, owed, end)
 
 
-def split_as(run: Run, task: Task, owed: SetAside, end: Stopped) -> Ending | None:
+def split_as(run: RunContext, task: Task, owed: SetAside, end: Stopped) -> RunResult | None:
     """Write what the agent answered under the task."""
     prd = paper.read(run)
     answer = split.parse(end.said, task, prd.tasks, protected=protected(run, task), papers=run.paths.both)
-    if isinstance(answer, split.Refused):
+    if isinstance(answer, split.SplitRefusal):
         return park(run, task, f"{owed.reason} It could not be split: {answer.reason}")
     try:
         commit, ids = paper.split(run, task, split.lines(answer))
@@ -164,7 +164,7 @@ def split_as(run: Run, task: Task, owed: SetAside, end: Stopped) -> Ending | Non
     return None
 
 
-def unasked(run: Run, task: Task, end: Stopped) -> Move:
+def unasked(run: RunContext, task: Task, end: Stopped) -> Move:
     """What follows where an agent could not even be asked."""
     cure = run.worker(task).agent.CURE
     return recovery.move(
@@ -172,7 +172,7 @@ def unasked(run: Run, task: Task, end: Stopped) -> Move:
     )  # fmt: skip
 
 
-def _ask_later(run: Run, task: Task, end: Stopped) -> tuple[Ending | None, bool]:
+def _ask_later(run: RunContext, task: Task, end: Stopped) -> tuple[RunResult | None, bool]:
     """Where an agent could not even be asked: (the run is over, the question is asked again later)."""
     move = unasked(run, task, end)
     if move.kind is MoveKind.STOP:
@@ -182,23 +182,25 @@ def _ask_later(run: Run, task: Task, end: Stopped) -> tuple[Ending | None, bool]
     return None, False
 
 
-def _skip(run: Run, _: Prd, task: Task, __: SetAside) -> Ending | None:
+def _skip(run: RunContext, _: Prd, task: Task, __: SetAside) -> RunResult | None:
     run.note(Skipped(task.id, one_line(clean(task.text))))
     return None
 
 
-def _park(run: Run, _: Prd, task: Task, owed: SetAside) -> Ending | None:
+def _park(run: RunContext, _: Prd, task: Task, owed: SetAside) -> RunResult | None:
     findings, stopped = run.last_failure(task) or ((), None)
     return park(run, task, owed.reason, question.asked(stopped, findings) if stopped else "")
 
 
-def stop(run: Run, move: Move) -> Ending:
+def stop(run: RunContext, move: Move) -> RunResult:
     """The run is over: why, and from when on it is worth to start again."""
     when = f" Start again after {clock(move.when)}: the same" if move.when else " The same"
-    return Ending(Exit.INTERRUPTED if run.stop else Exit.STOPPED, f"{move.reason}{when} command goes on from here.")
+    return RunResult(
+        Exit.INTERRUPTED if run.stop else Exit.STOPPED, f"{move.reason}{when} command goes on from here."
+    )
 
 
-MOVES: dict[MoveKind, Callable[[Run, Prd, Task, SetAside], Ending | None]] = {
+MOVES: dict[MoveKind, Callable[[RunContext, Prd, Task, SetAside], RunResult | None]] = {
     MoveKind.WAIT: _wait,
     MoveKind.HAND_OVER: _hand_over,
     MoveKind.CHANGE: _change,

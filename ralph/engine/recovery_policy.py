@@ -10,10 +10,10 @@ from collections.abc import Callable, Sequence
 from enum import StrEnum
 
 from ralph.agents import endings
-from ralph.agents.model import Kind, Stopped, Why
+from ralph.agents.model import SignalKind, Stopped, StopReason
 from ralph.engine.moves import Move, MoveKind
 from ralph.immutable import immutable
-from ralph.verify.model import Verdict, What
+from ralph.verify.model import FindingKind, Verdict
 
 PATIENCE = 3  # endings in a row without delivery that count as one try
 LONGEST_BACKOFF = 1800.0  # seconds
@@ -21,22 +21,22 @@ LONG = 1800.0  # seconds: for a longer wait another agent is better, where the l
 MARGIN = 2.0  # seconds after the time that the agent told: clocks differ
 
 TRANSIENT = {
-    Kind.RATE_LIMIT: "The agent's rate limit is used up",
-    Kind.OVERLOADED: "The agent's service is overloaded",
-    Kind.NETWORK: "The agent could not reach its service",
+    SignalKind.RATE_LIMIT: "The agent's rate limit is used up",
+    SignalKind.OVERLOADED: "The agent's service is overloaded",
+    SignalKind.NETWORK: "The agent could not reach its service",
 }
 REFUSED = {
-    Kind.AUTH: "The agent is not logged in",
-    Kind.CREDIT: "The agent's account has no credit left",
-    Kind.MODEL: "The agent does not know this model",
+    SignalKind.AUTH: "The agent is not logged in",
+    SignalKind.CREDIT: "The agent's account has no credit left",
+    SignalKind.MODEL: "The agent does not know this model",
 }
 CURES = {
-    Kind.CREDIT: "Top up its account, or work with another agent.",
-    Kind.MODEL: "Name another one: --model, or `Model:` in the task.",
+    SignalKind.CREDIT: "Top up its account, or work with another agent.",
+    SignalKind.MODEL: "Name another one: --model, or `Model:` in the task.",
 }
 
 
-class Ending(StrEnum):
+class Outcome(StrEnum):
     """The kinds of endings of an attempt that was not accepted."""
 
     REJECTED = "rejected"  # it delivered, and the verdict is no
@@ -53,7 +53,7 @@ class Ending(StrEnum):
 
 
 @immutable
-class Counts:
+class TryCounts:
     """What happened to this task before this attempt, and what could still be done. Times are seconds."""
 
     tries: int = 0  # that counted
@@ -80,104 +80,114 @@ class Counts:
 
 
 @immutable
-class Row:
+class PolicyRow:
     """A line of the table: where `fits`, `move` is what is done."""
 
     said: str
-    fits: Callable[[Counts], bool]
+    fits: Callable[[TryCounts], bool]
     move: MoveKind
     counted: bool
 
 
-def _always(_: Counts) -> bool:
+def _always(_: TryCounts) -> bool:
     return True
 
 
 ESCALATE = (
-    Row("a try is left", lambda c: not c.last, MoveKind.RETRY, counted=True),
-    Row("one try was asked for", lambda c: c.single, MoveKind.PARK, counted=True),
-    Row("the ladder has another agent", lambda c: c.rungs > 0, MoveKind.CHANGE, counted=True),
-    Row("the task may be split", lambda c: c.may_split, MoveKind.SPLIT, counted=True),
-    Row("else", _always, MoveKind.PARK, counted=True),
+    PolicyRow("a try is left", lambda c: not c.last, MoveKind.RETRY, counted=True),
+    PolicyRow("one try was asked for", lambda c: c.single, MoveKind.PARK, counted=True),
+    PolicyRow("the ladder has another agent", lambda c: c.rungs > 0, MoveKind.CHANGE, counted=True),
+    PolicyRow("the task may be split", lambda c: c.may_split, MoveKind.SPLIT, counted=True),
+    PolicyRow("else", _always, MoveKind.PARK, counted=True),
 )
 THIRD = f"it is not the {PATIENCE}rd in a row"
 
-TABLE: dict[Ending, tuple[Row, ...]] = {
-    Ending.REJECTED: ESCALATE,
-    Ending.OVERTAKEN: (
-        Row(THIRD, lambda c: c.uncounted + 1 < PATIENCE, MoveKind.RETRY, counted=False),
+TABLE: dict[Outcome, tuple[PolicyRow, ...]] = {
+    Outcome.REJECTED: ESCALATE,
+    Outcome.OVERTAKEN: (
+        PolicyRow(THIRD, lambda c: c.uncounted + 1 < PATIENCE, MoveKind.RETRY, counted=False),
         *ESCALATE,
     ),
-    Ending.NO_DELIVERY: (
-        Row("one try was asked for", lambda c: c.single, MoveKind.PARK, counted=True),
-        Row(THIRD, lambda c: c.uncounted + 1 < PATIENCE, MoveKind.RETRY, counted=False),
+    Outcome.NO_DELIVERY: (
+        PolicyRow("one try was asked for", lambda c: c.single, MoveKind.PARK, counted=True),
+        PolicyRow(THIRD, lambda c: c.uncounted + 1 < PATIENCE, MoveKind.RETRY, counted=False),
         *(row for row in ESCALATE if row.move is not MoveKind.SPLIT),
     ),
-    Ending.TRANSIENT: (
-        Row("it would be long, and the ladder has another agent", lambda c: c.wait > LONG and c.rungs > 0,
-            MoveKind.CHANGE, counted=False),
-        Row("--max-wait has room for it", lambda c: c.waited + c.wait <= c.max_wait, MoveKind.WAIT, counted=False),
-        Row("the ladder has another agent", lambda c: c.rungs > 0, MoveKind.CHANGE, counted=False),
-        Row("else", _always, MoveKind.STOP, counted=False),
+    Outcome.TRANSIENT: (
+        PolicyRow(
+            "it would be long, and the ladder has another agent",
+            lambda c: c.wait > LONG and c.rungs > 0,
+            MoveKind.CHANGE,
+            counted=False,
+        ),
+        PolicyRow(
+            "--max-wait has room for it", lambda c: c.waited + c.wait <= c.max_wait, MoveKind.WAIT, counted=False
+        ),
+        PolicyRow("the ladder has another agent", lambda c: c.rungs > 0, MoveKind.CHANGE, counted=False),
+        PolicyRow("else", _always, MoveKind.STOP, counted=False),
     ),
-    Ending.FULL: (
-        Row("there was progress", lambda c: c.progress and not c.single, MoveKind.HAND_OVER, counted=False),
-        Row("a try is left", lambda c: not c.last, MoveKind.HAND_OVER, counted=True),
+    Outcome.FULL: (
+        PolicyRow("there was progress", lambda c: c.progress and not c.single, MoveKind.HAND_OVER, counted=False),
+        PolicyRow("a try is left", lambda c: not c.last, MoveKind.HAND_OVER, counted=True),
         *ESCALATE[1:],
     ),
-    Ending.TASK_LIMIT: (Row("always", _always, MoveKind.PARK, counted=True),),
-    Ending.REFUSED: (Row("always", _always, MoveKind.STOP, counted=False),),
-    Ending.SKIPPED: (Row("always", _always, MoveKind.SKIP, counted=False),),
-    Ending.INTERRUPTED: (
-        Row(f"{THIRD}, or the last try", lambda c: c.uncounted + 1 < PATIENCE or c.last, MoveKind.STOP,
-            counted=False),
-        Row("else", _always, MoveKind.STOP, counted=True),
+    Outcome.TASK_LIMIT: (PolicyRow("always", _always, MoveKind.PARK, counted=True),),
+    Outcome.REFUSED: (PolicyRow("always", _always, MoveKind.STOP, counted=False),),
+    Outcome.SKIPPED: (PolicyRow("always", _always, MoveKind.SKIP, counted=False),),
+    Outcome.INTERRUPTED: (
+        PolicyRow(
+            f"{THIRD}, or the last try",
+            lambda c: c.uncounted + 1 < PATIENCE or c.last,
+            MoveKind.STOP,
+            counted=False,
+        ),
+        PolicyRow("else", _always, MoveKind.STOP, counted=True),
     ),
-    Ending.LOST: (
-        Row(THIRD, lambda c: c.uncounted + 1 < PATIENCE, MoveKind.RETRY, counted=False),
-        Row("a try is left", lambda c: not c.last, MoveKind.RETRY, counted=True),
-        Row("else", _always, MoveKind.PARK, counted=True),
+    Outcome.LOST: (
+        PolicyRow(THIRD, lambda c: c.uncounted + 1 < PATIENCE, MoveKind.RETRY, counted=False),
+        PolicyRow("a try is left", lambda c: not c.last, MoveKind.RETRY, counted=True),
+        PolicyRow("else", _always, MoveKind.PARK, counted=True),
     ),
-    Ending.LIMIT: (Row("always", _always, MoveKind.STOP, counted=False),),
-}  # fmt: skip
+    Outcome.LIMIT: (PolicyRow("always", _always, MoveKind.STOP, counted=False),),
+}
 
 OF_WHY = {
-    Why.UNSTARTED: Ending.REFUSED,
-    Why.REFUSED: Ending.REFUSED,
-    Why.INTERRUPTED: Ending.INTERRUPTED,
-    Why.LOST: Ending.LOST,
-    Why.LIMIT: Ending.LIMIT,
-    Why.TASK_LIMIT: Ending.TASK_LIMIT,
-    Why.SKIPPED: Ending.SKIPPED,
-    Why.FULL: Ending.FULL,
-    Why.CIRCLES: Ending.REJECTED,
-    Why.PROMPT: Ending.REJECTED,
-    Why.DRIFT: Ending.REJECTED,
+    StopReason.UNSTARTED: Outcome.REFUSED,
+    StopReason.REFUSED: Outcome.REFUSED,
+    StopReason.INTERRUPTED: Outcome.INTERRUPTED,
+    StopReason.LOST: Outcome.LOST,
+    StopReason.LIMIT: Outcome.LIMIT,
+    StopReason.TASK_LIMIT: Outcome.TASK_LIMIT,
+    StopReason.SKIPPED: Outcome.SKIPPED,
+    StopReason.FULL: Outcome.FULL,
+    StopReason.CIRCLES: Outcome.REJECTED,
+    StopReason.PROMPT: Outcome.REJECTED,
+    StopReason.DRIFT: Outcome.REJECTED,
 }
 
 
-def ending(stopped: Stopped, *, changed: bool) -> Ending:
+def ending(stopped: Stopped, *, changed: bool) -> Outcome:
     """`changed`: the attempt left the tree different from how it found it."""
     if stopped.why in OF_WHY:
         return OF_WHY[stopped.why]
     if stopped.well:
-        return Ending.REJECTED
+        return Outcome.REJECTED
     if stopped.failure and stopped.failure.kind in REFUSED:
-        return Ending.REFUSED
-    if stopped.why is Why.RETRYING or (stopped.failure and stopped.failure.kind in TRANSIENT):
-        return Ending.TRANSIENT
-    return Ending.REJECTED if changed or _gave_up(stopped) else Ending.NO_DELIVERY
+        return Outcome.REFUSED
+    if stopped.why is StopReason.RETRYING or (stopped.failure and stopped.failure.kind in TRANSIENT):
+        return Outcome.TRANSIENT
+    return Outcome.REJECTED if changed or _gave_up(stopped) else Outcome.NO_DELIVERY
 
 
 def move(
-    stopped: Stopped, *, changed: bool, verdict: Verdict | None, counts: Counts, cure: str = "", now: float = 0.0
+    stopped: Stopped, *, changed: bool, verdict: Verdict | None, counts: TryCounts, cure: str = "", now: float = 0.0
 ) -> Move:  # fmt: skip
     """What to do after an attempt that was not accepted.
 
     `verdict` is None where there was nothing to judge; `cure` is the sentence that tells how to log in; `now` is
     epoch time. `Move.when` is the epoch time from which on it is worth to try again.
     """
-    kind = Ending.OVERTAKEN if _overtaken(verdict) else ending(stopped, changed=changed)
+    kind = Outcome.OVERTAKEN if _overtaken(verdict) else ending(stopped, changed=changed)
     row = next(row for row in TABLE[kind] if row.fits(counts))
     when = now + counts.wait if row.move is MoveKind.WAIT else _resets(stopped)
     return Move(row.move, _reason(kind, row.move, stopped, verdict, counts, cure), when, row.counted)
@@ -185,7 +195,7 @@ def move(
 
 def _overtaken(verdict: Verdict | None) -> bool:
     """Nothing is wrong with the work but that it does not fit any more."""
-    return verdict is not None and {finding.what for finding in verdict.reasons} == {What.CLASH}
+    return verdict is not None and {finding.what for finding in verdict.reasons} == {FindingKind.CLASH}
 
 
 def next_wait(stopped: Stopped, *, waits: int, first: float, chance: float, now: float) -> float:
@@ -214,11 +224,11 @@ def stop_after(parked: Sequence[str], *, left: bool) -> Move | None:
 def same(stopped: Stopped, verdict: Verdict | None, *, changed: bool) -> str:
     """A short text that is equal for two attempts that failed in the same way; SetAside.same keeps it."""
     kind = ending(stopped, changed=changed)
-    if kind is not Ending.REJECTED:
+    if kind is not Outcome.REJECTED:
         return stopped.failure.kind.value if stopped.failure else f"{kind.value}: {stopped.why.value}"
     reasons = sorted({finding.what.value for finding in verdict.reasons}) if verdict else []
     return ", ".join(reasons) or (
-        "did not end well" if stopped.why is Why.EXITED else f"ended by ralph: {stopped.why.value}"
+        "did not end well" if stopped.why is StopReason.EXITED else f"ended by ralph: {stopped.why.value}"
     )
 
 
@@ -240,23 +250,23 @@ def table_as_text() -> str:
 
 
 def _reason(
-    kind: Ending, what: MoveKind, stopped: Stopped, verdict: Verdict | None, counts: Counts, cure: str
+    kind: Outcome, what: MoveKind, stopped: Stopped, verdict: Verdict | None, counts: TryCounts, cure: str
 ) -> str:
-    if kind is Ending.REFUSED:
+    if kind is Outcome.REFUSED:
         return " ".join(one for one in (_refusal(stopped), _cure(stopped, cure)) if one)
-    if kind in (Ending.REJECTED, Ending.OVERTAKEN):
+    if kind in (Outcome.REJECTED, Outcome.OVERTAKEN):
         return summary(stopped, verdict)
     reason = _no_delivery(stopped)
-    if kind is Ending.TRANSIENT and what is MoveKind.STOP:
+    if kind is Outcome.TRANSIENT and what is MoveKind.STOP:
         return f"{reason} The wait would be longer than --max-wait allows."
-    if kind in (Ending.NO_DELIVERY, Ending.LOST) and what is MoveKind.PARK and not counts.single:
+    if kind in (Outcome.NO_DELIVERY, Outcome.LOST) and what is MoveKind.PARK and not counts.single:
         return f"{PATIENCE} attempts in a row ended before anything was delivered. {reason}"
     return reason
 
 
 def _gave_up(stopped: Stopped) -> bool:
     """The agent itself reported that it failed, and named no error: that is an answer, if a poor one."""
-    return stopped.why is Why.EXITED and stopped.ended is False and stopped.failure is None
+    return stopped.why is StopReason.EXITED and stopped.ended is False and stopped.failure is None
 
 
 def _no_delivery(stopped: Stopped) -> str:
@@ -272,7 +282,7 @@ def _refusal(stopped: Stopped) -> str:
 
 
 def _cure(stopped: Stopped, login: str) -> str:
-    if stopped.why is Why.UNSTARTED:
+    if stopped.why is StopReason.UNSTARTED:
         return "Start it once by hand to see why."
     return CURES.get(stopped.failure.kind, login) if stopped.failure else login
 

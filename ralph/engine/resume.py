@@ -9,20 +9,20 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 
-from ralph.agents.model import Kind, Signal, Stopped, Why
+from ralph.agents.model import Signal, SignalKind, Stopped, StopReason
 from ralph.engine import commit as record
 from ralph.engine import recovery_policy as recovery
 from ralph.engine.attempt import prd_edits as settling
 from ralph.engine.attempt import stash as stashes
 from ralph.engine.attempt.serial import finish
 from ralph.engine.attempt.usage import recount, recount_review
-from ralph.engine.context import Run
+from ralph.engine.context import RunContext
 from ralph.engine.parallel import merge_queue as door
 from ralph.errors import Exit, RalphError
 from ralph.git import restore as undo
 from ralph.git import workspace
-from ralph.git.freeze import Frozen, Watched, freeze, watch
-from ralph.git.index import Before, Stat, fill, look, refresh, scan, split, stage, write_tree
+from ralph.git.freeze import FrozenWork, RepoFingerprint, freeze, watch
+from ralph.git.index import Snapshot, Stat, fill, look, refresh, scan, split, stage, write_tree
 from ralph.git.ref_names import scratch
 from ralph.git.workspace import Workspace
 from ralph.prd import document as prd
@@ -30,7 +30,7 @@ from ralph.prd.model import Prd, Task
 from ralph.process import command as proc
 from ralph.state.attempt import CHECK, Attempt, State
 from ralph.state.events import AgentStopped, Moved, Publishing, Recorded, Reviewed, SetAside
-from ralph.state.history import Tally
+from ralph.state.history import TaskStats
 from ralph.text import one_line
 from ralph.verify.proof import passed
 
@@ -39,7 +39,7 @@ ROUNDS = 2  # an ignore file that goes shows what it hid
 UNKNOWN: Stat = (-1, -1, -1, 0o100644)
 
 
-def finish_move(run: Run, event: Publishing) -> None:
+def finish_move(run: RunContext, event: Publishing) -> None:
     """A commit of ralph's own (a parked task, an edit by hand) that may or may not have been published."""
     if not _published(run, event):
         return
@@ -55,7 +55,7 @@ def finish_move(run: Run, event: Publishing) -> None:
     run.note(Moved("finished what was being published", event.commit))
 
 
-def finish_recording(run: Run, current: Attempt) -> bool:
+def finish_recording(run: RunContext, current: Attempt) -> bool:
     """The commit of an accepted task. False where it can't be published any more."""
     event = current.publishing
     if event is None or not _published(run, event):
@@ -68,13 +68,13 @@ def finish_recording(run: Run, current: Attempt) -> bool:
     return True
 
 
-def _note_recorded(run: Run, current: Attempt, commit: str, tasks: tuple[str, ...]) -> None:
+def _note_recorded(run: RunContext, current: Attempt, commit: str, tasks: tuple[str, ...]) -> None:
     also = tuple(one for one in tasks if one != current.task)
     proved = passed("; ".join(run.git.trailers(commit, "Ralph-Gates")))
     run.note(Recorded(current.n, current.task, commit, also, proved))
 
 
-def _published(run: Run, event: Publishing) -> bool:
+def _published(run: RunContext, event: Publishing) -> bool:
     now = run.git.sha(run.branch)
     if now == event.parent:
         run.git.update_refs(f"update {run.branch} {event.commit} {event.parent}")
@@ -83,14 +83,14 @@ def _published(run: Run, event: Publishing) -> bool:
     return now == event.commit or run.git.is_ancestor(event.commit, now)
 
 
-def _forget_index(run: Run) -> None:
+def _forget_index(run: RunContext) -> None:
     undo.clear_locks(run.git)
     fill(run.git, run.tip)
     refresh(run.git)
     record.settle(run.git, run.tip)
 
 
-def finish_apart(run: Run, current: Attempt) -> None:
+def finish_apart(run: RunContext, current: Attempt) -> None:
     """An attempt in a worktree: its processes end, and what was published is brought here. The rest can wait."""
     run.say(f"The last run was cut off in attempt {current.n} ({one_line(current.text, 60)}): {current.state}.")
     proc.end_tree(*current.child)
@@ -109,14 +109,14 @@ def finish_apart(run: Run, current: Attempt) -> None:
     _note_recorded(run, current, event.commit, tasks)
 
 
-def clear_locks(run: Run, current: Attempt) -> None:
+def clear_locks(run: RunContext, current: Attempt) -> None:
     """Locks that a killed git left: on the index, and on the refs that this attempt moves."""
     held = (f"refs/ralph/{current.run}/{current.n}/{name}" for name in ("before", "work", "gates", "stash"))
     branch = () if run.apart else (run.branch,)
     undo.clear_locks(run.git, [*branch, scratch(current.run, current.n), *held])
 
 
-def undo_choice(run: Run, current: Attempt) -> None:
+def undo_choice(run: RunContext, current: Attempt) -> None:
     """Chosen or prepared, no agent started: only refs were made."""
     refs = run.git.refs()
     run.git.point_head(run.stands_on or run.tip)
@@ -126,19 +126,19 @@ def undo_choice(run: Run, current: Attempt) -> None:
     run.note(SetAside(current.n, current.task, "interrupted before the agent started", counted=False))
 
 
-def workspace_of(run: Run, current: Attempt) -> tuple[Workspace, Prd, Task | None]:
+def workspace_of(run: RunContext, current: Attempt) -> tuple[Workspace, Prd, Task | None]:
     """The attempt's place, its PRD at the start and its task there, as far as journal and git know them."""
     start = prd.parse(run.git.blob(f"{current.base}:{run.paths.prd}"), run.paths.prd)
     task = next((one for one in start.tasks if one.id == current.task), None)
     refs = run.git.refs()
     before = _before(run, current)
     own = {} if run.apart else {run.branch: current.base}
-    watched = Watched({**refs, **own}, watch(run.git, refs).files)
+    watched = RepoFingerprint({**refs, **own}, watch(run.git, refs).files)
     space = Workspace(current.n, current.run, run.stands_on, before, watched)
     return replace(space, stash=stashes.at_recovery(run, space.ref, space.wip)), start, task
 
 
-def _before(run: Run, current: Attempt) -> Before:
+def _before(run: RunContext, current: Attempt) -> Snapshot:
     """Untracked files that are as they were saved get today's stat data: they did not change."""
     saved = tuple(change.path for change in run.git.changes(current.base, current.before))
     fill(run.git, current.before)
@@ -150,10 +150,10 @@ def _before(run: Run, current: Attempt) -> Before:
     }
     fill(run.git, current.base)
     tree = run.git.tree_of(current.before)
-    return Before(current.base, current.before, tree, untracked, current.unsaved)
+    return Snapshot(current.base, current.before, tree, untracked, current.unsaved)
 
 
-def back_to_work(run: Run, space: Workspace, start: Prd, placed: tuple[str, ...]) -> list[str] | None:
+def back_to_work(run: RunContext, space: Workspace, start: Prd, placed: tuple[str, ...]) -> list[str] | None:
     """Where the work is frozen already, make the tree equal to it again: gates may have written since.
 
     Returns the tips of the agent's commits, None where nothing was frozen. What differs is held by a ref; what
@@ -178,7 +178,7 @@ def back_to_work(run: Run, space: Workspace, start: Prd, placed: tuple[str, ...]
     return run.git.tree("rev-list", "--parents", "-1", work).decode().split()[2:]
 
 
-def as_frozen(run: Run, space: Workspace) -> list[str] | None:
+def as_frozen(run: RunContext, space: Workspace) -> list[str] | None:
     """In a worktree: the files as they were frozen, whatever came in at the door. Returns as `back_to_work`."""
     git, work = run.git, run.git.sha(f"{space.ref}/work")
     if not work and git.sha(space.wip):
@@ -194,7 +194,7 @@ def as_frozen(run: Run, space: Workspace) -> list[str] | None:
     return tips
 
 
-def refuse_later_repairs(run: Run, current: Attempt) -> None:
+def refuse_later_repairs(run: RunContext, current: Attempt) -> None:
     """What changed long after the last sign of life is a person's work: not touched without being asked."""
     if run.settings.resume:
         return
@@ -211,7 +211,7 @@ def refuse_later_repairs(run: Run, current: Attempt) -> None:
         )
 
 
-def abandon(run: Run, space: Workspace, current: Attempt, start: Prd, task: Task | None) -> None:
+def abandon(run: RunContext, space: Workspace, current: Attempt, start: Prd, task: Task | None) -> None:
     """Cut off while the agent worked: keep what is there in a ref, make the tree as before. Uses up no try."""
     now = scan(run.git)
     frozen = freeze(run.git, space.before, now, run.paths, ours=space.ours, watched=space.watched,
@@ -222,7 +222,7 @@ def abandon(run: Run, space: Workspace, current: Attempt, start: Prd, task: Task
         run.say(f"The files of attempt {current.n} stay as they are; they are also held by {held or 'no ref'}.")
     else:
         _settle_and_undo(run, space, frozen, start, task)
-    tally = run.history.tallies.get(current.task, Tally())
+    tally = run.history.tallies.get(current.task, TaskStats())
     counted = tally.uncounted + 1 >= recovery.PATIENCE
     spent = recount(run, current)
     run.note(SetAside(
@@ -231,7 +231,7 @@ def abandon(run: Run, space: Workspace, current: Attempt, start: Prd, task: Task
     ))  # fmt: skip
 
 
-def count_review(run: Run, current: Attempt) -> None:
+def count_review(run: RunContext, current: Attempt) -> None:
     """What a review has spent whose end ralph did not see. It is asked again."""
     spent = recount_review(run, current)
     if spent.tokens:
@@ -240,9 +240,9 @@ def count_review(run: Run, current: Attempt) -> None:
         ))  # fmt: skip
 
 
-def _settle_and_undo(run: Run, space: Workspace, frozen: Frozen, start: Prd, task: Task | None) -> None:
+def _settle_and_undo(run: RunContext, space: Workspace, frozen: FrozenWork, start: Prd, task: Task | None) -> None:
     if task is not None:
-        settling.settle(run, start, task, Stopped(Why.LOST), frozen)
+        settling.settle(run, start, task, Stopped(StopReason.LOST), frozen)
     workspace.roll_back(run.git, space, frozen, frozenset({run.paths.prd}))
 
 
@@ -250,15 +250,15 @@ def stopped_of(event: AgentStopped) -> Stopped:
     """What the journal kept of how the agent stopped."""
     failure = None
     if event.failure:
-        failure = Signal(Kind(event.failure), event.message, resets_at=event.resets_at)
+        failure = Signal(SignalKind(event.failure), event.message, resets_at=event.resets_at)
     return replace(
-        Stopped(Why(event.why), event.code, event.seconds, event.ended, failure, event.tokens, event.cost),
+        Stopped(StopReason(event.why), event.code, event.seconds, event.ended, failure, event.tokens, event.cost),
         said=event.said, tail=event.tail, actions=event.actions, wrote=event.names, output=event.output,
         about=event.about,
     )  # fmt: skip
 
 
-def recover(run: Run) -> None:
+def recover(run: RunContext) -> None:
     """Finish or set aside what a killed run left. The table of `core.life` says what each state needs."""
     if run.history.publishing is not None:
         finish_move(run, run.history.publishing)
@@ -270,7 +270,7 @@ def recover(run: Run) -> None:
             record.settle(run.git, run.tip)  # people's edits may have been recorded before the kill
 
 
-def _recover(run: Run, current: Attempt) -> None:
+def _recover(run: RunContext, current: Attempt) -> None:
     run.say(f"The last run was cut off in attempt {current.n} ({one_line(current.text, 60)}): {current.state}.")
     proc.end_tree(current.pid, current.started)
     proc.end_leftovers(current.run)
@@ -282,7 +282,7 @@ def _recover(run: Run, current: Attempt) -> None:
         _take_up(run, current)
 
 
-def _take_up(run: Run, current: Attempt) -> None:
+def _take_up(run: RunContext, current: Attempt) -> None:
     space, prd, task = workspace_of(run, current)
     run.seen, run.wrote = prd, prd.data
     if task is None or current.stopped is None or current.purpose not in ("", CHECK):

@@ -14,7 +14,7 @@ from ralph.prd.model import Task
 from ralph.state.attempt_facts import AttemptFacts
 from ralph.state.events import GateRan
 from ralph.text import clean, fence, mask, money, one_line, show_name, tail
-from ralph.verify.model import Finding, What
+from ralph.verify.model import Finding, FindingKind
 
 MOST_ATTEMPTS = 10  # the newest
 MOST_DETAIL = 3000  # characters that show one finding
@@ -143,7 +143,7 @@ def _gate(gate: GateRan) -> str:
 
 
 def _review(facts: AttemptFacts) -> list[str]:
-    if facts.reviewer is None or any(one.what is What.REVIEW for one in facts.findings):
+    if facts.reviewer is None or any(one.what is FindingKind.REVIEW for one in facts.findings):
         return []
     said = {True: "accepted it", False: "refused it", None: "gave no readable answer"}[facts.reviewer.ok]
     return _quoted(f"The reviewer ({facts.reviewer.agent}) {said}:", facts.reviewer.text, MOST_SAID)

@@ -27,7 +27,7 @@ from ralph.engine import notifications as notifying
 from ralph.engine import prd_file as paper
 from ralph.engine import preflight as questions
 from ralph.engine.branch import take_branch
-from ralph.engine.context import Run, Stop
+from ralph.engine.context import RunContext, StopSignal
 from ralph.errors import Exit, RalphError
 from ralph.git import freeze as examine
 from ralph.git import ref_names
@@ -51,8 +51,8 @@ APART = "Agents work in worktrees of their own: what is edited here is yours. Th
 
 @contextmanager
 def open_run(
-    settings: Settings, cwd: Path, tell: Callable[[Event], None], beat: Callable[[Run], None] | None = None
-) -> Iterator[Run]:  # fmt: skip
+    settings: Settings, cwd: Path, tell: Callable[[Event], None], beat: Callable[[RunContext], None] | None = None
+) -> Iterator[RunContext]:  # fmt: skip
     """A run that may begin: locked, recovered, checked, on its branch. RalphError (exit 2) where it may not.
 
     `beat` is called with it whenever it waits.
@@ -62,7 +62,7 @@ def open_run(
     journal.refuse_newer(
         repo.state / "journal.jsonl"
     )  # the lock tells the newer ralph that its last run was killed
-    with lock.hold(repo.state / "lock") as killed, Stop().listening() as stop:
+    with lock.hold(repo.state / "lock") as killed, StopSignal().listening() as stop:
         git = Git(repo)
         if killed:
             undo.clear_locks(git)
@@ -106,7 +106,9 @@ def _refuse_other_repository(name: str, path: Path, root: Path) -> None:
             raise RalphError(f"{name} lies in a repository of its own, {folder}", "Start ralph in that folder.")
 
 
-def _assemble(settings: Settings, cwd: Path, tell: Callable[[Event], None], git: Git, path: str, stop: Stop) -> Run:
+def _assemble(
+    settings: Settings, cwd: Path, tell: Callable[[Event], None], git: Git, path: str, stop: StopSignal
+) -> RunContext:
     kept, entries, said = journal.open_for(git.where.state / "journal.jsonl", "")
     history = replay((entry.time, entry.run, entry.event) for entry in entries if entry.event is not None)
     cut_off = history.run
@@ -115,10 +117,10 @@ def _assemble(settings: Settings, cwd: Path, tell: Callable[[Event], None], git:
     workers = ladder(settings)
     git.other_branches = partial(other_checkouts.branches, git.where)
     git.hides = partial(ref_names.is_foreign, own={kept.run, *(entry.run for entry in entries)})
-    run = Run(
-        settings=settings, id=kept.run, git=git, here=cwd, papers=record.Papers(git), workers=workers,
+    run = RunContext(
+        settings=settings, id=kept.run, git=git, here=cwd, papers=record.FileEditor(git), workers=workers,
         control=Control(git.where.state),
-        paths=examine.Papers(path, find_memory(settings, git.where.root)), branch="", journal=kept, tell=tell,
+        paths=examine.OwnFiles(path, find_memory(settings, git.where.root)), branch="", journal=kept, tell=tell,
         history=history, stop=stop, secrets=secrets(settings),
     )  # fmt: skip
     if said:
@@ -146,7 +148,7 @@ def find_memory(settings: Settings, root: Path) -> str:
 # ---------------------------------------------------------------- waking up
 
 
-def _wake(run: Run) -> None:
+def _wake(run: RunContext) -> None:
     """First what a killed run left, then the questions, then the first change that people see."""
     cut_off = run.history.run
     if cut_off is not None:
@@ -164,19 +166,19 @@ def _wake(run: Run) -> None:
     _begin(run, questions.checked_prd(run), resumed=cut_off is not None)
 
 
-def _resolve_only(run: Run, now: Prd) -> None:
+def _resolve_only(run: RunContext, now: Prd) -> None:
     """--only may be an id, a number, or the beginning of a text."""
     if run.settings.only:
         run.settings = replace(run.settings, only=prd.resolve(now, run.settings.only).id)
 
 
-def _nothing_to_try(run: Run, now: Prd) -> None:
+def _nothing_to_try(run: RunContext, now: Prd) -> None:
     """No branch, no commit: what is edited in the PRD stays the user's to commit."""
     run.branch, run.tip = run.git.head()
     run.seen, run.wrote, run.known = now, now.data, frozenset(task.id for task in now.tasks)
 
 
-def _ask(run: Run, now: Prd, *, again: bool) -> None:
+def _ask(run: RunContext, now: Prd, *, again: bool) -> None:
     """All questions; whatever git itself refuses here was refused before anything changed."""
     try:
         for question in questions.STEPS:
@@ -189,7 +191,7 @@ def _ask(run: Run, now: Prd, *, again: bool) -> None:
         raise RalphError(error.what, error.now, where=error.where, code=Exit.REFUSED) from error
 
 
-def _recover(run: Run, cut_off: RunStarted) -> None:
+def _recover(run: RunContext, cut_off: RunStarted) -> None:
     from ralph.engine import resume
 
     run.branch = f"refs/heads/{cut_off.branch}"
@@ -198,7 +200,7 @@ def _recover(run: Run, cut_off: RunStarted) -> None:
     resume.recover(run)
 
 
-def _begin(run: Run, now: Prd, *, resumed: bool) -> None:
+def _begin(run: RunContext, now: Prd, *, resumed: bool) -> None:
     home = run.home or run.branch.removeprefix("refs/heads/")
     commands = tuple(gate.command for gate in run.gates)
     branch = run.branch.removeprefix("refs/heads/")
@@ -212,7 +214,7 @@ def _begin(run: Run, now: Prd, *, resumed: bool) -> None:
     paper.first_reading(run, now)
 
 
-def said(run: Run, now: Prd) -> list[str]:
+def said(run: RunContext, now: Prd) -> list[str]:
     """The first lines of a run: defaults taken, and what they mean."""
     settings = run.settings
     money = f"${run.max_cost:g}" if run.max_cost is not None else ""
@@ -242,7 +244,7 @@ def said(run: Run, now: Prd) -> list[str]:
     return lines
 
 
-def _about_money(run: Run) -> list[str]:
+def _about_money(run: RunContext) -> list[str]:
     """What does not hold of the money limit, and prices that are old."""
     agents = {worker.agent.NAME: worker for worker in run.workers}
     lines = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ralph.engine.context import Run
+from ralph.engine.context import RunContext
 from ralph.prd.model import Prd, Task
 from ralph.verify.proof import NONE_GREEN
 from ralph.verify.tick_proofs import FORM, Ticks, sorted_out
@@ -13,7 +13,7 @@ LOG = ("log", "--topo-order", "--no-show-signature", "--no-color", "--no-ext-dif
 MOST = 5_000  # commits of the PRD that are looked at
 
 
-def sentence(run: Run, now: Prd) -> str:
+def sentence(run: RunContext, now: Prd) -> str:
     """Say that all is done, and what of it nothing proves. "Verified" only where every tick has a proof."""
     only = run.settings.only
     done = [task for task in now.tasks if task.done and only in ("", task.id)]
@@ -39,7 +39,7 @@ def _unproven(number: int) -> list[str]:
     return [f"{'1 box is' if number == 1 else f'{number} boxes are'} ticked without proof: `ralph audit`."]
 
 
-def look(run: Run, now: Prd, done: Sequence[Task]) -> Ticks:
+def look(run: RunContext, now: Prd, done: Sequence[Task]) -> Ticks:
     """Which of these ticks have no proof. This run knows its own; for the others git's history is asked."""
     own, ungated = (run.history.ticked, run.history.ungated) if run.history.run else (frozenset(), frozenset())
     others = [task for task in done if task.id not in own]
@@ -47,7 +47,7 @@ def look(run: Run, now: Prd, done: Sequence[Task]) -> Ticks:
     return Ticks(tuple(task.id for task in done if task.id in ungated) + found.ungated, found.unproven)
 
 
-def _in_history(run: Run, now: Prd, tasks: Sequence[Task]) -> Ticks:
+def _in_history(run: RunContext, now: Prd, tasks: Sequence[Task]) -> Ticks:
     """Two calls of git, whatever the number of tasks."""
     if not run.git.head()[1]:
         return Ticks(unproven=tuple(task.id for task in tasks))

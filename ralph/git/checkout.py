@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ralph.errors import Exit, RalphError
 from ralph.git.client import Git, GitError
-from ralph.git.index import UNTRACKED, Scan, join, lend_index, split
+from ralph.git.index import UNTRACKED, WorktreeStatus, join, lend_index, split
 from ralph.git.parse import REFS
 from ralph.git.restore import clear_operations, remove
 
@@ -22,7 +22,7 @@ ROUNDS = 3  # an ignore file that goes shows what it hid, and that may be an ign
 STAYS = ("HEAD", "commondir", "gitdir", "index", "modules", "reftable")  # in the folder that git has for a worktree
 
 
-def check_out(git: Git, commit: str, n: int) -> Scan:
+def check_out(git: Git, commit: str, n: int) -> WorktreeStatus:
     """Make a worktree equal to a commit: all that git does not ignore. Returns how it was found to be then.
 
     The agent's git sees a clean worktree, without a branch, without anything unfinished.
@@ -50,7 +50,7 @@ def _clear(git: Git, n: int) -> None:
         away(lock)
 
 
-def _equal(git: Git, commit: str) -> Scan:
+def _equal(git: Git, commit: str) -> WorktreeStatus:
     """Once as usual. If that fails, or does not help, then without what was known about the files before."""
     with suppress(GitError, OSError):
         now = _brought(git, commit)
@@ -61,7 +61,7 @@ def _equal(git: Git, commit: str) -> Scan:
     return _brought(git, commit)
 
 
-def _brought(git: Git, commit: str) -> Scan:
+def _brought(git: Git, commit: str) -> WorktreeStatus:
     _read(git, commit)
     for _ in range(ROUNDS):
         now, hollow, buried = _look(git, commit)
@@ -85,14 +85,14 @@ def _read(git: Git, commit: str) -> None:
     git.tree(*WORKERS, "read-tree", "--reset", "-u", commit)
 
 
-def _look(git: Git, commit: str) -> tuple[Scan, list[Path], list[Path]]:
+def _look(git: Git, commit: str) -> tuple[WorktreeStatus, list[Path], list[Path]]:
     """A scan, and what it does not show: folders without a file, repositories that begin in a tracked folder."""
     changed, others, trees, refs = git.together(
         ("tree", ("diff-files", "--name-only", "-z")), ("tree", (*UNTRACKED, "--directory")),
         ("tree", ("ls-tree", "-r", "-d", "-z", commit)), ("repo", REFS),
     )  # fmt: skip
     untracked = git.tree(*UNTRACKED) if others else b""  # which tells single files
-    root, now = git.where.root, Scan(split(changed), split(untracked), git.shown(refs))
+    root, now = git.where.root, WorktreeStatus(split(changed), split(untracked), git.shown(refs))
     hollow = [root / path for path in split(others) if path.endswith("/") and _is_hollow(root / path)]
     tracked = (entry.partition("\t") for entry in split(trees))
     buried = (root / path / ".git" for meta, _, path in tracked if " tree " in meta)
@@ -108,7 +108,7 @@ def _is_hollow(folder: Path) -> bool:
     return True
 
 
-def _clean(git: Git, now: Scan) -> None:
+def _clean(git: Git, now: WorktreeStatus) -> None:
     """What an attempt or its gates left: new files go, changed ones are written again."""
     for path in now.untracked:
         if path.endswith("/"):

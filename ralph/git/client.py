@@ -17,7 +17,7 @@ from pathlib import Path
 from ralph.errors import Exit, RalphError
 from ralph.git import objects as loose
 from ralph.git import ref_files as refs
-from ralph.git.command import Started
+from ralph.git.command import GitProcess
 from ralph.git.config import config_text, parse_config, read, user_file
 from ralph.git.model import Change
 from ralph.git.parse import REFS, parse_raw, parse_refs, raw_diff
@@ -99,11 +99,11 @@ class Git:
         out, _, code = self._start(args, own=True).finish()
         return out, code
 
-    def begin(self, *args: str) -> Started:
+    def begin(self, *args: str) -> GitProcess:
         """Ask ralph's own git folder, and look for the answer later."""
         return self._start(args, own=True)
 
-    def _start(self, args: Sequence[str], *, own: bool, data: bytes = b"") -> Started:
+    def _start(self, args: Sequence[str], *, own: bool, data: bytes = b"") -> GitProcess:
         env = {**self._env, "GIT_WORK_TREE": str(self.where.root)}
         if own:
             env |= {"GIT_DIR": str(self.own), "GIT_INDEX_FILE": str(self.index), "GIT_CONFIG_NOSYSTEM": "1",
@@ -114,9 +114,9 @@ class Git:
         settings = [word for setting in SAFE for word in ("-c", setting)]
         if "check-ignore" not in args:  # which refuses it
             settings.append("--literal-pathspecs")
-        return Started([self._program, *settings, *args], self.where.root, env, data)
+        return GitProcess([self._program, *settings, *args], self.where.root, env, data)
 
-    def _finish(self, args: Sequence[str], started: Started, ok: Iterable[int]) -> bytes:
+    def _finish(self, args: Sequence[str], started: GitProcess, ok: Iterable[int]) -> bytes:
         out, err, code = started.finish()
         if code not in ok:
             raise GitError(args, code, err.decode(errors="replace"))

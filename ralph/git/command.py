@@ -15,7 +15,7 @@ from typing import BinaryIO, cast
 PATIENCE = 600.0  # seconds: a signing key that asks for a person must not hold the night
 
 
-class Started:
+class GitProcess:
     """A git process. What it reads and its errors are files, its answer is one pipe: `communicate` with three pipes
     took 3.5 ms a call where this takes 1.4."""
 

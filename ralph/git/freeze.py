@@ -12,7 +12,7 @@ from dataclasses import field
 from pathlib import Path
 
 from ralph.git.client import Git
-from ralph.git.index import Before, Scan, fill, look, stage, unstage, write_tree
+from ralph.git.index import Snapshot, WorktreeStatus, fill, look, stage, unstage, write_tree
 from ralph.git.model import Change, Commit, StashChange
 from ralph.git.parse import log, parse_log, parse_raw, staged_diff
 from ralph.git.restore import OPERATIONS, differences
@@ -23,7 +23,7 @@ IGNORE_FILE = ".gitignore"
 
 
 @immutable
-class Papers:
+class OwnFiles:
     """The two files that ralph itself writes: paths in the repository, "" where there is none."""
 
     prd: str
@@ -35,7 +35,7 @@ class Papers:
 
 
 @immutable
-class Watched:
+class RepoFingerprint:
     """What an agent may touch beside files: noted before and after."""
 
     refs: Mapping[str, str]
@@ -43,7 +43,7 @@ class Watched:
 
 
 @immutable
-class Frozen:
+class FrozenWork:
     """The attempt's work, held by commits."""
 
     work: str  # everything as it was left, on top of `before`
@@ -65,14 +65,14 @@ class Frozen:
         return not (self.left or self.hidden or self.nested)
 
 
-def watch(git: Git, refs: Mapping[str, str]) -> Watched:
+def watch(git: Git, refs: Mapping[str, str]) -> RepoFingerprint:
     """Note refs, hooks and config before an agent starts."""
     common = git.where.common
     names = ["config", "config.worktree", "info/exclude", "info/attributes"]
     files = {name: _digest(common / name) for name in names}
     if (common / "hooks").is_dir():
         files |= {f"hooks/{one.name}": _digest(one) for one in (common / "hooks").iterdir()}
-    return Watched(dict(refs), files)
+    return RepoFingerprint(dict(refs), files)
 
 
 def _digest(path: Path) -> str:
@@ -82,8 +82,18 @@ def _digest(path: Path) -> str:
         return ""
 
 
-def freeze(git: Git, before: Before, now: Scan, papers: Papers, *, ours: tuple[str, str], watched: Watched,
-           named: Callable[[str], bool], message: str, tips: list[str] | None = None) -> Frozen:  # fmt: skip
+def freeze(
+    git: Git,
+    before: Snapshot,
+    now: WorktreeStatus,
+    papers: OwnFiles,
+    *,
+    ours: tuple[str, str],
+    watched: RepoFingerprint,
+    named: Callable[[str], bool],
+    message: str,
+    tips: list[str] | None = None,
+) -> FrozenWork:
     """Freeze what an attempt left and say what is there. The index holds `tree` afterwards.
 
     `ours` are the full names of the attempt's branch and of ralph's, `named` tells whether the task's Files name
@@ -104,7 +114,7 @@ def freeze(git: Git, before: Before, now: Scan, papers: Papers, *, ours: tuple[s
     work = git.commit(whole, parents, message) if differs else before.commit
     plain = whole == tree and before.commit == before.base
     left = changes if plain else git.changes(before.commit, whole)
-    return Frozen(
+    return FrozenWork(
         work=work, tree=tree, changes=changes, left=left,
         commits=commits,
         untracked=_not_ours(touched, taken, left, before),
@@ -115,7 +125,7 @@ def freeze(git: Git, before: Before, now: Scan, papers: Papers, *, ours: tuple[s
     )  # fmt: skip
 
 
-def _frozen(git: Git, before: Before, tips: list[str]) -> tuple[str, tuple[Change, ...], tuple[Commit, ...]]:
+def _frozen(git: Git, before: Snapshot, tips: list[str]) -> tuple[str, tuple[Change, ...], tuple[Commit, ...]]:
     """The index as a tree, what changed in it, and the agent's commits: asked for at the same time."""
     logs = (("repo", log(before.base, tip)) for tip in tips)
     tree, changed, *rest = git.together(("tree", ("write-tree",)), ("tree", staged_diff(before.base)), *logs)
@@ -123,14 +133,14 @@ def _frozen(git: Git, before: Before, tips: list[str]) -> tuple[str, tuple[Chang
 
 
 def _not_ours(
-    touched: Iterable[str], taken: list[str], left: tuple[Change, ...], before: Before
+    touched: Iterable[str], taken: list[str], left: tuple[Change, ...], before: Snapshot
 ) -> tuple[str, ...]:
     """Untracked files whose content changed (a new time alone is no change)."""
     changed = {change.path for change in left} | set(before.unsaved)
     return tuple(path for path in touched if path in changed and path not in taken)
 
 
-def _whole_tree(git: Git, tree: str, paper: list[str], before: Before) -> str:
+def _whole_tree(git: Git, tree: str, paper: list[str], before: Snapshot) -> str:
     """The tree with everything as it was left: PRD, memory file and untracked files included."""
     if not paper and not before.untracked:
         return tree
@@ -143,7 +153,7 @@ def _whole_tree(git: Git, tree: str, paper: list[str], before: Before) -> str:
     return whole
 
 
-def _tips(git: Git, base: str, ours: tuple[str, str], now: Scan) -> list[str]:
+def _tips(git: Git, base: str, ours: tuple[str, str], now: WorktreeStatus) -> list[str]:
     """Where the agent's commits ended: its branch, ralph's if it went there, and HEAD if that is elsewhere."""
     tips = [now.refs[name] for name in ours if name in now.refs]
     if _head_elsewhere(git, ours[0]):
@@ -188,7 +198,7 @@ def _refs_changed(
     return tuple(said)
 
 
-def _config_changed(watched: Watched, git: Git, refs: Mapping[str, str]) -> tuple[str, ...]:
+def _config_changed(watched: RepoFingerprint, git: Git, refs: Mapping[str, str]) -> tuple[str, ...]:
     now = watch(git, refs).files
     names = sorted({*watched.files, *now})
     return tuple(
@@ -249,7 +259,7 @@ def _conflicted(content: bytes) -> bool:
 # ---------------------------------------------------------------- hidden from git
 
 
-def _hidden(git: Git, before: Before, changes: tuple[Change, ...]) -> tuple[str, ...]:
+def _hidden(git: Git, before: Snapshot, changes: tuple[Change, ...]) -> tuple[str, ...]:
     """Files that only ignore rules of this attempt hide. Asked only where an ignore file changed."""
     if not any(os.path.basename(change.path) == IGNORE_FILE for change in changes):  # noqa: PTH119
         return ()
@@ -262,7 +272,7 @@ def _hidden(git: Git, before: Before, changes: tuple[Change, ...]) -> tuple[str,
     return tuple(os.fsdecode(path) for path in unseen if path not in ignored)
 
 
-def _ignored_before(git: Git, before: Before, paths: list[bytes]) -> set[bytes]:
+def _ignored_before(git: Git, before: Snapshot, paths: list[bytes]) -> set[bytes]:
     """Which paths the ignore files of the attempt's start already hid: git itself is asked, in a bare copy."""
     import tempfile
 

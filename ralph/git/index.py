@@ -26,7 +26,7 @@ Stat = tuple[int, int, int, int]  # size, mtime in ns, inode, mode
 
 
 @immutable
-class Scan:
+class WorktreeStatus:
     """How the work tree differs from the index, and where all refs stand. Nested repositories end in `/`."""
 
     changed: tuple[str, ...]
@@ -39,7 +39,7 @@ class Scan:
 
 
 @immutable
-class Before:
+class Snapshot:
     """The work tree as it was when an attempt began: `commit` holds every byte that is kept."""
 
     base: str
@@ -49,12 +49,12 @@ class Before:
     unsaved: tuple[str, ...] = ()  # untracked files too large to keep
 
 
-def scan(git: Git) -> Scan:
+def scan(git: Git) -> WorktreeStatus:
     """One look at the work tree, the untracked files and the refs, at the same time."""
     changed, untracked, refs = git.together(
         ("tree", ("diff-files", "--name-only", "-z")), ("tree", UNTRACKED), ("repo", REFS)
     )
-    return Scan(_seen(git, changed), _seen(git, untracked), git.shown(refs))
+    return WorktreeStatus(_seen(git, changed), _seen(git, untracked), git.shown(refs))
 
 
 def _seen(git: Git, out: bytes) -> tuple[str, ...]:
@@ -147,14 +147,14 @@ def stat_of(path: Path) -> Stat | None:
     return found.st_size, found.st_mtime_ns, found.st_ino, found.st_mode
 
 
-def take_before(git: Git, base: str, untracked: Iterable[str], last: Before | None, message: str) -> Before:
+def take_before(git: Git, base: str, untracked: Iterable[str], last: Snapshot | None, message: str) -> Snapshot:
     """Snapshot the start of an attempt. The index equals `base` before and after; nothing moves.
 
     The last snapshot is used again where neither the base nor an untracked file changed.
     """
     seen = look(git.where.root, (path for path in untracked if not path.endswith("/")))
     if not seen:
-        return Before(base, base, git.tree_of(base))
+        return Snapshot(base, base, git.tree_of(base))
     if last is not None and last.base == base and last.untracked == seen:
         return last
     saved = _affordable(seen)
@@ -162,7 +162,7 @@ def take_before(git: Git, base: str, untracked: Iterable[str], last: Before | No
     tree = write_tree(git)
     unstage(git, saved)
     unsaved = tuple(path for path in seen if path not in saved)
-    return Before(base, git.commit(tree, [base], message), tree, seen, unsaved)
+    return Snapshot(base, git.commit(tree, [base], message), tree, seen, unsaved)
 
 
 def _affordable(seen: Mapping[str, Stat]) -> set[str]:

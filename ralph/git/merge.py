@@ -22,7 +22,7 @@ Entry = tuple[str, str]  # mode and blob, as `tree_with` takes them
 
 
 @immutable
-class Clash:
+class MergeConflict:
     """A path that both sides changed in ways that do not fit. `text` shows both, where it is a text."""
 
     path: str
@@ -31,14 +31,14 @@ class Clash:
 
 
 @immutable
-class Joined:
+class MergeResult:
     """The tree of both, or what stands against it."""
 
     tree: str
-    clashes: tuple[Clash, ...] = ()
+    clashes: tuple[MergeConflict, ...] = ()
 
 
-def join(git: Git, base: str, work: str, tip: str, leave: Iterable[str] = ()) -> Joined:
+def join(git: Git, base: str, work: str, tip: str, leave: Iterable[str] = ()) -> MergeResult:
     """What changed from `base` to `work` (trees or commits), on top of `tip`. Paths in `leave` are the tip's."""
     left = set(leave)
     mine = {one.path: one for one in git.changes(base, work) if one.path not in left}
@@ -49,21 +49,21 @@ def join(git: Git, base: str, work: str, tip: str, leave: Iterable[str] = ()) ->
     clashes = _in_the_way(_added(mine), _added(theirs) | left)
     entries = {path: _entry(one) for path, one in mine.items() if path not in theirs}
     for result in _both(git, [(mine[path], theirs[path]) for path in mine if path in theirs]):
-        if isinstance(result, Clash):
+        if isinstance(result, MergeConflict):
             clashes.append(result)
         else:
             entries[result[0]] = result[1]
-    return Joined("", tuple(clashes)) if clashes else Joined(tree_with(git, tip, entries))
+    return MergeResult("", tuple(clashes)) if clashes else MergeResult(tree_with(git, tip, entries))
 
 
 def _entry(change: Change) -> Entry:
     return (change.new_mode, change.new_blob if change.new_blob.strip("0") else "")
 
 
-def _in_the_way(mine: set[str], theirs: set[str]) -> list[Clash]:
+def _in_the_way(mine: set[str], theirs: set[str]) -> list[MergeConflict]:
     """A file of one side where the other side has a folder."""
     return [
-        Clash(path, f"{path} needs a folder where there is a file now")
+        MergeConflict(path, f"{path} needs a folder where there is a file now")
         for one, other in ((mine, theirs), (theirs, mine))
         for path in sorted(one)
         if any(str(above) in other for above in Path(path).parents)
@@ -77,14 +77,14 @@ def _added(changes: Mapping[str, Change]) -> set[str]:
 # ---------------------------------------------------------------- paths that both sides changed
 
 
-def _both(git: Git, pairs: list[tuple[Change, Change]]) -> Iterator[tuple[str, Entry] | Clash]:
+def _both(git: Git, pairs: list[tuple[Change, Change]]) -> Iterator[tuple[str, Entry] | MergeConflict]:
     """What becomes of each of these paths."""
     rules = _merge_rules(git, [mine.path for mine, _ in pairs])
     for mine, theirs in pairs:
         if _entry(mine) == _entry(theirs):
             yield mine.path, _entry(mine)
         elif why := _unlike(mine, theirs):
-            yield Clash(mine.path, f"{mine.path} {why}")
+            yield MergeConflict(mine.path, f"{mine.path} {why}")
         elif mine.new_blob == theirs.new_blob:
             yield mine.path, (_mode(mine, theirs), mine.new_blob)
         else:
@@ -107,9 +107,9 @@ def _mode(mine: Change, theirs: Change) -> str:
     return mine.new_mode if mine.new_mode != mine.old_mode else theirs.new_mode
 
 
-def _one_text(git: Git, mine: Change, theirs: Change, rule: str) -> tuple[str, Entry] | Clash:
+def _one_text(git: Git, mine: Change, theirs: Change, rule: str) -> tuple[str, Entry] | MergeConflict:
     """The text of both. `rule` is what the attribute `merge` says about this path."""
-    no_text = Clash(mine.path, f"{mine.path} was changed on both sides, and is no text that can be merged")
+    no_text = MergeConflict(mine.path, f"{mine.path} was changed on both sides, and is no text that can be merged")
     if rule in ("unset", "binary"):
         return no_text
     was_there = mine.old_mode.startswith("100")  # else both are new: no text to start from
@@ -121,7 +121,7 @@ def _one_text(git: Git, mine: Change, theirs: Change, rule: str) -> tuple[str, E
     if conflicts or not was_there:
         where = "at the same place" if was_there else "where there was no such file"
         why = f"{mine.path} was changed on both sides {where}"
-        return Clash(mine.path, why, merged.decode(errors="replace"))
+        return MergeConflict(mine.path, why, merged.decode(errors="replace"))
     return mine.path, (_mode(mine, theirs), git.store(merged))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ralph.git.client import Git
-from ralph.git.command import Started
+from ralph.git.command import GitProcess
 from ralph.git.index import UNTRACKED, Stat, look, split
 
 EVERY = 5.0  # seconds between two looks at least
@@ -15,7 +15,7 @@ GONE: Stat = (-1, 0, 0, 0)  # a tracked file that is not there
 SHARE = 20  # a look that took a second is followed by so many seconds without one
 
 
-class Looker:
+class WorktreePoller:
     """Paths that differ from the base, or that git does not track, with their stat data.
 
     A look costs two git processes; `poll` starts it, takes its answer when it is there, and never waits.
@@ -23,7 +23,7 @@ class Looker:
 
     def __init__(self, git: Git, every: float = EVERY) -> None:
         self._git, self._every = git, every
-        self._running: list[Started] = []
+        self._running: list[GitProcess] = []
         self._began, self._due = 0.0, time.monotonic() + every
 
     def poll(self) -> dict[str, Stat] | None:
@@ -51,9 +51,9 @@ class Looker:
 
 
 @contextmanager
-def looking(git: Git, every: float = EVERY) -> Iterator[Looker]:
+def looking(git: Git, every: float = EVERY) -> Iterator[WorktreePoller]:
     """A Looker whose processes are gone afterwards."""
-    looker = Looker(git, every)
+    looker = WorktreePoller(git, every)
     try:
         yield looker
     finally:

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 from ralph.errors import RalphError
-from ralph.git.command import Started
+from ralph.git.command import GitProcess
 from ralph.immutable import immutable
 
 OLDEST = (2, 31)
@@ -45,7 +45,7 @@ def discover(cwd: Path) -> Repo:
     words = [("version",), *(("rev-parse", "--path-format=absolute", one) for one in asked)]
     env = clean_environment(os.environ)
     try:
-        running = [Started(["git", *one], cwd, env, b"") for one in words]
+        running = [GitProcess(["git", *one], cwd, env, b"") for one in words]
     except OSError as error:
         raise RalphError("git was not found", "Install git 2.31 or newer.") from error
     version, *answers = [started.finish() for started in running]

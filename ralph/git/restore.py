@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ralph.errors import Exit, RalphError
 from ralph.git.client import Git
-from ralph.git.index import Before, Stat, join, unstage
+from ralph.git.index import Snapshot, Stat, join, unstage
 from ralph.git.model import Change
 from ralph.process import tree
 
@@ -55,7 +55,7 @@ def prune(root: Path, folder: Path) -> None:
         folder = folder.parent
 
 
-def restore_untracked(git: Git, before: Before) -> None:
+def restore_untracked(git: Git, before: Snapshot) -> None:
     """After `restore`: files that git does not track leave the index again and get their modes back."""
     unstage(git, before.untracked)
     for path, kept in before.untracked.items():

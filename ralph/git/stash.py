@@ -33,7 +33,7 @@ Content = tuple[tuple[str, str, str], ...]  # (path, blob before, blob after) of
 
 
 @immutable
-class Noted:
+class StashList:
     """The stash list as it was at one moment, newest entry first. `signature` changes when the list is written;
     None: unknown. `since` is in nanoseconds of the epoch, 0: unknown."""
 
@@ -42,11 +42,11 @@ class Noted:
     since: int = 0
 
 
-def note(git: Git) -> Noted:
+def note(git: Git) -> StashList:
     """Read the list. Costs no process where git keeps refs as files."""
     since = time.time_ns() - SLACK
     signature = signature_of(git)
-    return Noted(entries(git), signature, since)
+    return StashList(entries(git), signature, since)
 
 
 def entries(git: Git) -> tuple[StashEntry, ...]:
@@ -109,7 +109,7 @@ def _read(path: Path) -> bytes:
 # ---------------------------------------------------------------- held while an agent works
 
 
-def hold(git: Git, ref: str, base: str) -> Noted:
+def hold(git: Git, ref: str, base: str) -> StashList:
     """Note the list, and hold every entry by `<ref>/stash`, so that `git stash clear; git gc --prune=now` loses
     none. An entry whose objects are gone already is left out."""
     noted = note(git)
@@ -118,7 +118,7 @@ def hold(git: Git, ref: str, base: str) -> Noted:
     if kept:
         commit = git.commit(git.tree_of(base), [entry.sha for entry in kept], _message(kept))
         git.make_ref(f"{ref}/stash", commit)
-    return Noted(kept, noted.signature, noted.since)
+    return StashList(kept, noted.signature, noted.since)
 
 
 def _existing(git: Git, shas: Iterable[str]) -> frozenset[str]:

@@ -14,8 +14,8 @@ from ralph.errors import Exit, RalphError
 from ralph.git import restore as undo
 from ralph.git import stash
 from ralph.git.client import Git
-from ralph.git.freeze import Frozen, Papers, Watched, watch
-from ralph.git.index import Before, Scan, fill, lend_index, refresh, scan, take_before
+from ralph.git.freeze import FrozenWork, OwnFiles, RepoFingerprint, watch
+from ralph.git.index import Snapshot, WorktreeStatus, fill, lend_index, refresh, scan, take_before
 from ralph.git.ref_names import scratch
 from ralph.immutable import immutable
 
@@ -27,9 +27,9 @@ class Workspace:
     n: int
     run: str
     branch: str
-    before: Before
-    watched: Watched
-    stash: stash.Noted = field(default_factory=stash.Noted)  # the stash list as it was before the attempt
+    before: Snapshot
+    watched: RepoFingerprint
+    stash: stash.StashList = field(default_factory=stash.StashList)  # the stash list as it was before the attempt
 
     @property
     def wip(self) -> str:
@@ -45,7 +45,14 @@ class Workspace:
 
 
 def prepare(
-    git: Git, run: str, n: int, branch: str, base: str, papers: Papers, last: Before | None, now: Scan | None = None
+    git: Git,
+    run: str,
+    n: int,
+    branch: str,
+    base: str,
+    papers: OwnFiles,
+    last: Snapshot | None,
+    now: WorktreeStatus | None = None,
 ) -> Workspace:
     """Snapshot the checkout and give the attempt its branch. Nothing that people see changes but HEAD's name.
 
@@ -69,7 +76,7 @@ def prepare(
     return space
 
 
-def carry(git: Git, space: Workspace, work: str, papers: Papers) -> tuple[str, ...]:
+def carry(git: Git, space: Workspace, work: str, papers: OwnFiles) -> tuple[str, ...]:
     """Bring the unfinished work of an earlier attempt back into the tree. Returns the paths that stay out of it:
     they changed on the way here."""
     then, left = git.sha(f"{work}^1"), git.sha(work)
@@ -88,7 +95,7 @@ def _changed_meanwhile(dirty: set[str]) -> RalphError:
     )
 
 
-def leave(git: Git, space: Workspace, frozen: Frozen, refs: Mapping[str, str], tip: str) -> str:
+def leave(git: Git, space: Workspace, frozen: FrozenWork, refs: Mapping[str, str], tip: str) -> str:
     """Put HEAD and ralph's own refs back; hold the work in a ref, whose name is returned ("" where there is none).
 
     `tip` is where ralph's branch belongs. Other branches are not touched; what was deleted or moved back is held
@@ -120,7 +127,7 @@ def _saved(git: Git, space: Workspace, name: str, old: str, refs: Mapping[str, s
     return [f"update refs/ralph/{space.run}/saved/{name.removeprefix('refs/')} {old}"]
 
 
-def roll_back(git: Git, space: Workspace, frozen: Frozen, keep: frozenset[str]) -> None:
+def roll_back(git: Git, space: Workspace, frozen: FrozenWork, keep: frozenset[str]) -> None:
     """Make the tree equal to `before`, but for `keep` (the PRD, which has rules of its own), whatever was already
     taken back. The index becomes the base's."""
     before = space.before

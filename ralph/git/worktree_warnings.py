@@ -26,7 +26,7 @@ CURES = {
 
 
 @immutable
-class Trap:
+class WorktreeWarning:
     """What is the matter, and what helps."""
 
     what: str
@@ -34,7 +34,7 @@ class Trap:
 
 
 @immutable
-class Editable:
+class EditableInstall:
     """A package that an environment takes from the checkout itself. `inside`: the environment's name there."""
 
     name: str
@@ -44,19 +44,19 @@ class Editable:
 
 
 @immutable
-class Seen:
+class WarningContext:
     """What there is in a checkout and its environments."""
 
-    editable: tuple[Editable, ...] = ()
+    editable: tuple[EditableInstall, ...] = ()
     untracked: tuple[str, ...] = ()  # of CURES
 
 
-def find(git: Git, env: Mapping[str, str], setup: str, brought: Sequence[str]) -> tuple[Trap, ...]:
+def find(git: Git, env: Mapping[str, str], setup: str, brought: Sequence[str]) -> tuple[WorktreeWarning, ...]:
     """The traps of this checkout. `brought` are the paths that worktrees get as links or copies."""
     return told(look(git, env), setup, brought)
 
 
-def told(seen: Seen, setup: str, brought: Sequence[str]) -> tuple[Trap, ...]:
+def told(seen: WarningContext, setup: str, brought: Sequence[str]) -> tuple[WorktreeWarning, ...]:
     """Which of it matters: an environment that is used there, and what is missing there."""
     have = {path.strip("/") for path in brought}
     used = [one for one in seen.editable if one.active or one.inside in have]
@@ -69,8 +69,8 @@ def _made_by(setup: str, name: str) -> bool:
     return name in setup if name == ".env" else bool(setup)
 
 
-def _lies(one: Editable) -> Trap:
-    return Trap(
+def _lies(one: EditableInstall) -> WorktreeWarning:
+    return WorktreeWarning(
         f"{one.name} is installed in {one.environment} as a link to this checkout (editable): "
         "tests in a worktree may run this checkout's code instead of their own",
         "Let --setup make an environment in each worktree and let the gates use that, e.g. --setup 'python -m venv "
@@ -78,29 +78,31 @@ def _lies(one: Editable) -> Trap:
     )
 
 
-def _is_missing(name: str) -> Trap:
-    return Trap(f"{name} is in this checkout, but git does not track it: worktrees do not have it", CURES[name])
+def _is_missing(name: str) -> WorktreeWarning:
+    return WorktreeWarning(
+        f"{name} is in this checkout, but git does not track it: worktrees do not have it", CURES[name]
+    )
 
 
 # ---------------------------------------------------------------- looking
 
 
-def look(git: Git, env: Mapping[str, str]) -> Seen:
+def look(git: Git, env: Mapping[str, str]) -> WarningContext:
     """Look at the environments that may be used, and at the top of the checkout."""
     root = git.where.root
     there = [name for name in CURES if os.path.lexists(root / name)]
     tracked = git.tracked(git.sha("HEAD"), there) if there and git.sha("HEAD") else frozenset()
-    return Seen(tuple(_editable(root, env)), tuple(name for name in there if name not in tracked))
+    return WarningContext(tuple(_editable(root, env)), tuple(name for name in there if name not in tracked))
 
 
-def _editable(root: Path, env: Mapping[str, str]) -> Iterator[Editable]:
+def _editable(root: Path, env: Mapping[str, str]) -> Iterator[EditableInstall]:
     named = env.get("VIRTUAL_ENV", "")
     active = Path(named).resolve() if named.startswith("/") else None
     places = {(root / name).resolve(): name for name in ENVIRONMENTS if (root / name).is_dir()}
     for place in dict.fromkeys([*([active] if active else []), *places]):
         inside = places.get(place, "")
         for name in sorted(_names(root.resolve(), place)):
-            yield Editable(name, inside or str(place), place == active, inside)
+            yield EditableInstall(name, inside or str(place), place == active, inside)
 
 
 def _names(root: Path, environment: Path) -> set[str]:

@@ -22,12 +22,12 @@ from ralph.git.client import Git
 from ralph.git.config import read
 from ralph.git.repository import Repo
 
-__all__ = ["WORKERS", "Pool", "bring_along", "cache_folder", "check_out"]
+__all__ = ["WORKERS", "WorktreePool", "bring_along", "cache_folder", "check_out"]
 
 SPACE = "Look at its permissions and at the space on the disk; XDG_CACHE_HOME moves it elsewhere."
 
 
-class Pool:
+class WorktreePool:
     """The worktrees of one checkout. Numbers count from 1; a place is made when it is first asked for."""
 
     def __init__(self, main: Git, cache: Path) -> None:

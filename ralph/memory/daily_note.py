@@ -20,7 +20,7 @@ MOST = 500_000  # bytes of a note that ralph still writes into
 
 
 @immutable
-class Mine:
+class NoteEntry:
     """What ralph added to a note."""
 
     path: str
@@ -46,7 +46,7 @@ def _code(command: str) -> str:
     return "`ralph ls` shows how" if command.splitlines() != [command] or "`" in command else f"`{command}`"
 
 
-def added(data: bytes | None, note: str, text: str) -> tuple[bytes, Mine]:
+def added(data: bytes | None, note: str, text: str) -> tuple[bytes, NoteEntry]:
     """The note with the entry under its heading, which is made where there is none; and what was added.
 
     RalphError where it can't be added without changing something else.
@@ -57,7 +57,7 @@ def added(data: bytes | None, note: str, text: str) -> tuple[bytes, Mine]:
     after = _made(note, text) if data is None else _with_entry(before, text)
     at = next((n for n, (one, other) in enumerate(zip(before, after, strict=False)) if one != other), len(before))
     size = len(after) - len(before)
-    return after, Mine(note, _line(after, text), at, size, sha256(after).hexdigest(), data is None)
+    return after, NoteEntry(note, _line(after, text), at, size, sha256(after).hexdigest(), data is None)
 
 
 def _line(after: bytes, text: str) -> str:
@@ -88,7 +88,7 @@ def _with_section(before: bytes, text: str) -> bytes:
     raise RalphError("no place for the heading was found: a code fence or a comment is not closed", "")
 
 
-def taken_out(data: bytes | None, mine: Mine) -> bytes | None:
+def taken_out(data: bytes | None, mine: NoteEntry) -> bytes | None:
     """The note without what ralph added. None: there is none, as before."""
     if data is None:
         return None

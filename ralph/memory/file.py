@@ -13,11 +13,11 @@ from functools import lru_cache
 
 from ralph.errors import RalphError
 from ralph.memory.agent_edits import merge_agent
-from ralph.memory.sections import BLOCK, TITLES, Told, plain, rules, skeleton
+from ralph.memory.sections import BLOCK, TITLES, MemoryRules, plain, rules, skeleton
 from ralph.prd.markdown.blocks import read
 from ralph.prd.markdown.insert import bullet, ends, headings, insert, line_end
 
-__all__ = ["Told", "blocks", "conflicted", "merge_agent", "record", "rules", "unwritable"]
+__all__ = ["MemoryRules", "blocks", "conflicted", "merge_agent", "record", "rules", "unwritable"]
 
 QUEUE, LOG = "queue", "log"
 QUEUE_SHOWN = 10

@@ -25,7 +25,7 @@ COMMENT = re.compile(r"<!--(?:(?!<!--).)*?-->", re.DOTALL)
 
 
 @immutable
-class Told:
+class MemoryRules:
     """What a memory file tells: patterns that nobody may touch, and its sections as text."""
 
     protected: tuple[str, ...] = ()
@@ -34,9 +34,9 @@ class Told:
     ] = ()  # (title, text), without ralph's own and the empty ones; "": no title
 
 
-def rules(data: bytes | None) -> Told:
+def rules(data: bytes | None) -> MemoryRules:
     """Read the file of the base. RalphError for a file that is too large to be read."""
-    return _rules(skeleton(data)) if data else Told()
+    return _rules(skeleton(data)) if data else MemoryRules()
 
 
 def skeleton(data: bytes) -> bytes:
@@ -45,12 +45,12 @@ def skeleton(data: bytes) -> bytes:
 
 
 @lru_cache(maxsize=8)
-def _rules(data: bytes) -> Told:
+def _rules(data: bytes) -> MemoryRules:
     own = {title.lower() for title in TITLES.values()}
     told = tuple((title, text) for title, text in sections(data) if text and plain(title) not in own)
     protecting = [one for one in markdown.headings(data) if plain(one.title) in PROTECTED]
     found = [path for one in protecting for path in paths(_text(data[one.body : one.end]))]
-    return Told(tuple(dict.fromkeys(found)), told)
+    return MemoryRules(tuple(dict.fromkeys(found)), told)
 
 
 def sections(data: bytes) -> list[tuple[str, str]]:

@@ -15,8 +15,8 @@ import warnings
 from importlib.util import find_spec
 from io import StringIO
 
-from ralph.notify.message import Letter
-from ralph.process.supervisor import Abandoned, Link
+from ralph.notify.message import Message
+from ralph.process.supervisor import AbandonedError, Link
 
 MISSING = (
     "apprise is not installed. In the folder with ralph's source: `pip install '.[notify]'`, or "
@@ -40,7 +40,7 @@ def installed() -> bool:
     return find_spec("apprise") is not None
 
 
-def deliver(letter: Letter, link: Link, *, address: str) -> str:
+def deliver(letter: Message, link: Link, *, address: str) -> str:
     """In a runner: send it. Returns "" or a sentence of what went wrong, which holds nothing of the address."""
     if not installed():
         return MISSING
@@ -57,13 +57,13 @@ def _die_with(link: Link) -> None:
     """The parent's next word is that this is enough; a client that hangs hears nobody."""
     try:
         link.receive()
-    except Abandoned:
+    except AbandonedError:
         pass
     finally:
         os._exit(1)
 
 
-def _send(letter: Letter, address: str) -> str:
+def _send(letter: Message, address: str) -> str:
     import apprise
 
     moods = {"success": apprise.NotifyType.SUCCESS, "failure": apprise.NotifyType.FAILURE}

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryFile
 
-from ralph.notify.message import Letter
+from ralph.notify.message import Message
 from ralph.process import command as proc
 from ralph.process.supervisor import Link
 from ralph.text import clean, mask, one_line
@@ -16,7 +16,7 @@ TAIL = 400  # characters of its output that are looked at
 
 
 def deliver(
-    letter: Letter, link: Link, *, command: str, cwd: Path, env: Mapping[str, str], secrets: Sequence[str]
+    letter: Message, link: Link, *, command: str, cwd: Path, env: Mapping[str, str], secrets: Sequence[str]
 ) -> str:  # fmt: skip
     """In a runner: run it by `sh -c` with the event as one line of JSON on standard input, and whatever it
     started ends with it.

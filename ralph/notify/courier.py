@@ -16,11 +16,11 @@ from select import POLLIN, poll
 from typing import Any, Protocol
 
 from ralph.immutable import immutable
-from ralph.notify.message import Letter
+from ralph.notify.message import Message
 from ralph.process import supervisor as runner
 from ralph.process import tree
-from ralph.process.supervisor import END, TYPE, Link, Message, Runner
-from ralph.process.workers import Line
+from ralph.process.supervisor import END, TYPE, Link, Supervisor, WorkerMessage
+from ralph.process.workers import WorkerLine
 
 PATIENCE = 10.0  # seconds that one delivery may take
 LAST = 5.0  # seconds that are left for all deliveries once ralph has nothing more to say
@@ -28,7 +28,7 @@ MARGIN = 1.0  # seconds that the courier has for ending them
 BACKLOG = 1_000_000  # bytes that wait for a courier which does not listen
 LARGEST = 65_535  # bytes of one line
 
-Deliver = Callable[[Letter, Link], str]
+Deliver = Callable[[Message, Link], str]
 
 
 @immutable
@@ -39,7 +39,7 @@ class Receiver:
     deliver: Deliver
 
 
-class Pile(Protocol):
+class MessageSource(Protocol):
     """What waits: lines are taken, and leave as one letter when it is time."""
 
     def take(self, line: str) -> None:
@@ -48,7 +48,7 @@ class Pile(Protocol):
     def due(self) -> float | None:
         """When a letter is due, in seconds of the monotonic clock; None: nothing waits."""
 
-    def leave(self, *, last: bool) -> Letter | None:
+    def leave(self, *, last: bool) -> Message | None:
         """The letter that is due now; the `last` one always is."""
 
 
@@ -56,11 +56,11 @@ class Pile(Protocol):
 
 
 @immutable
-class Delivery:
+class DeliveryProcess:
     """One that is under way."""
 
     name: str
-    runner: Runner
+    runner: Supervisor
     began: float
     until: float
 
@@ -69,14 +69,14 @@ class Deliveries:
     """All that are under way. Nothing of them is left at the end of `close`."""
 
     def __init__(self) -> None:
-        self.out: list[Delivery] = []
+        self.out: list[DeliveryProcess] = []
 
-    def start(self, receiver: Receiver, letter: Letter, patience: float) -> None:
+    def start(self, receiver: Receiver, letter: Message, patience: float) -> None:
         """Send somebody out with the letter."""
         now = time.monotonic()
         sent = runner.start(lambda link: {"said": receiver.deliver(letter, link)})
         sent.go()
-        self.out.append(Delivery(receiver.name, sent, now, now + patience))
+        self.out.append(DeliveryProcess(receiver.name, sent, now, now + patience))
 
     def over(self, until: float = float("inf")) -> list[tuple[str, str, float]]:
         """Those that came to their end: name, what went wrong ("": nothing), seconds. Who has had its time, or is
@@ -85,7 +85,7 @@ class Deliveries:
         self.out = [one for one in self.out if all(one is not other for other, _ in ended)]
         return [(one.name, said, time.monotonic() - one.began) for one, said in ended]
 
-    def _look(self, one: Delivery, until: float) -> str | None:
+    def _look(self, one: DeliveryProcess, until: float) -> str | None:
         try:
             message = one.runner.receive(0)
         except (EOFError, RuntimeError):
@@ -99,7 +99,7 @@ class Deliveries:
             else f"it took longer than {time.monotonic() - one.began:.0f} s and was ended."
         )
 
-    def _bury(self, one: Delivery) -> None:
+    def _bury(self, one: DeliveryProcess) -> None:
         one.runner.abandon()
         runner.bury(one.runner, {other.runner.pid for other in self.out if other is not one})
 
@@ -110,7 +110,7 @@ class Deliveries:
         self.out.clear()
 
 
-def deliver_now(letter: Letter, receivers: Sequence[Receiver], patience: float) -> list[tuple[str, str, float]]:
+def deliver_now(letter: Message, receivers: Sequence[Receiver], patience: float) -> list[tuple[str, str, float]]:
     """Tell all of them, and wait: for each its name, what went wrong, and how long it took."""
     deliveries = Deliveries()
     said: dict[str, tuple[str, str, float]] = {}
@@ -137,11 +137,11 @@ def _wait(fds: Sequence[int], until: float | None) -> None:
 # ---------------------------------------------------------------- the courier's own life
 
 
-def carry(pile: Pile, receivers: Sequence[Receiver]) -> Callable[[Link], Message]:
+def carry(pile: MessageSource, receivers: Sequence[Receiver]) -> Callable[[Link], WorkerMessage]:
     """What the courier does: take lines, send letters in time, tell the first complaint of each receiver."""
 
-    def live(link: Link) -> Message:
-        line, deliveries = Line(link), Deliveries()
+    def live(link: Link) -> WorkerMessage:
+        line, deliveries = WorkerLine(link), Deliveries()
         complained: set[str] = set()
         until = float("inf")
         while not (line.ended and not deliveries.out and pile.due() is None):
@@ -161,13 +161,13 @@ def carry(pile: Pile, receivers: Sequence[Receiver]) -> Callable[[Link], Message
     return live
 
 
-def _take(line: Line, pile: Pile) -> None:
+def _take(line: WorkerLine, pile: MessageSource) -> None:
     line.look()
     while (text := line.answer(0)) is not None:
         pile.take(text)
 
 
-def _next(pile: Pile, deliveries: Deliveries, until: float) -> float | None:
+def _next(pile: MessageSource, deliveries: Deliveries, until: float) -> float | None:
     """When to look again although nobody said anything."""
     times = [*(min(one.until, until) for one in deliveries.out), pile.due()]
     return min((one for one in times if one is not None), default=None)
@@ -179,7 +179,7 @@ def _next(pile: Pile, deliveries: Deliveries, until: float) -> float | None:
 class Courier:
     """ralph's end. None of its calls waits, but `close`."""
 
-    def __init__(self, pile: Pile, receivers: Sequence[Receiver]) -> None:
+    def __init__(self, pile: MessageSource, receivers: Sequence[Receiver]) -> None:
         self._spare = tree.children(os.getpid())
         self._runner = runner.start(carry(pile, receivers))
         self._runner.go()

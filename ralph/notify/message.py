@@ -9,7 +9,7 @@ from ralph.immutable import immutable
 
 
 @immutable
-class Letter:
+class Message:
     """One message to a human, for all receivers."""
 
     title: str

@@ -13,7 +13,7 @@ from typing import Any
 
 from ralph.errors import Exit
 from ralph.immutable import immutable
-from ralph.notify.message import Letter
+from ralph.notify.message import Message
 from ralph.state.events import Event, Parked, Paused, RunEnded, Waiting, to_json
 from ralph.text import LEAST, clean, mask, money, one_line
 
@@ -35,7 +35,7 @@ ENDINGS = {
 
 
 @immutable
-class Notice:
+class Notification:
     """One thing that calls a human."""
 
     what: str  # a word or two: "parked"
@@ -44,13 +44,13 @@ class Notice:
     mood: str = "warning"
 
 
-def of(event: Event, now: float, secrets: Sequence[str] = ()) -> Notice | None:
+def of(event: Event, now: float, secrets: Sequence[str] = ()) -> Notification | None:
     """The notice about an event, where it is one that calls a human. `now` is epoch time."""
     told = _told(event, now)
     if told is None:
         return None
     what, text, mood = told
-    return Notice(what, one_line(harmless(text, secrets), 400), safe(to_json(event), secrets), mood)
+    return Notification(what, one_line(harmless(text, secrets), 400), safe(to_json(event), secrets), mood)
 
 
 def _told(event: Event, now: float) -> tuple[str, str, str] | None:
@@ -95,14 +95,14 @@ def safe(value: Any, secrets: Sequence[str] = ()) -> Any:
 
 
 @immutable
-class Held:
+class Batch:
     """What is not told yet, and when something was told last. Times are of any one clock."""
 
-    notices: tuple[Notice, ...] = ()
+    notices: tuple[Notification, ...] = ()
     told: float | None = None
     gap: float = GAP
 
-    def take(self, notice: Notice) -> Held:
+    def take(self, notice: Notification) -> Batch:
         """One more."""
         return replace(self, notices=(*self.notices, notice))
 
@@ -113,7 +113,7 @@ class Held:
             return None
         return float("-inf") if self.told is None else self.told + self.gap
 
-    def leave(self, now: float, *, last: bool = False) -> tuple[Held, tuple[Notice, ...]]:
+    def leave(self, now: float, *, last: bool = False) -> tuple[Batch, tuple[Notification, ...]]:
         """What is told now, all in one message; nothing where it is too early. The `last` is never too early."""
         due = self.due
         if due is None or (now < due and not last):
@@ -124,7 +124,7 @@ class Held:
 # ---------------------------------------------------------------- in words
 
 
-def letter(notices: Sequence[Notice], place: str) -> Letter:
+def letter(notices: Sequence[Notification], place: str) -> Message:
     """One message about all of these; the newest stands first, and gives it its name."""
     newest, older = notices[-1], notices[-2::-1]
     more = f" (and {len(older)} more)" if older else ""
@@ -132,7 +132,7 @@ def letter(notices: Sequence[Notice], place: str) -> Letter:
     told = [newest.text, *(f"{one.what}: {one.text}" for one in older[: LINES - 1])]
     told += [f"... and {len(older) - LINES + 1} more"] if len(older) >= LINES else []
     data = {**newest.data, "earlier": [one.data for one in notices[-1 - EARLIER : -1]]} if older else newest.data
-    return Letter(title, "\n".join(told), one_line(f"{title}: {' · '.join(told)}", 500), data, newest.mood)
+    return Message(title, "\n".join(told), one_line(f"{title}: {' · '.join(told)}", 500), data, newest.mood)
 
 
 # ---------------------------------------------------------------- receivers

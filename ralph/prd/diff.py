@@ -16,7 +16,7 @@ _SMALL = 300  # lines on each side of a gap that is compared line by line
 
 
 @immutable
-class Difference:
+class PrdDiff:
     """How a PRD differs from an earlier reading. Ids are those of the later one, except of what vanished."""
 
     ticked: tuple[str, ...] = ()
@@ -42,16 +42,16 @@ def find(task: Task, before: Prd, now: Prd) -> Task | None:
     return None if found is None else now.tasks[found]
 
 
-def difference(before: Prd, now: Prd) -> Difference:
+def difference(before: Prd, now: Prd) -> PrdDiff:
     """What differs between two readings. A box that appears ticked while an open task vanished became ticked, too:
     it may be the same one, reworded."""
     if before.data == now.data:
-        return Difference()
+        return PrdDiff()
     pairs = _pairs(before, now)
     matched = [(before.tasks[n], now.tasks[m]) for n, m in pairs.items()]
     appeared = _appeared(now, pairs)
     checks = [(old.fields.checks, new) for old, new in matched] + [((), task) for task in appeared]
-    return Difference(
+    return PrdDiff(
         ticked=_ids(_new_ticks(before, now, pairs)),
         unticked=_ids([new for old, new in matched if old.done and not new.done]),
         vanished=_vanished(before, pairs),

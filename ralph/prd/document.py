@@ -10,7 +10,7 @@ from hashlib import sha256
 
 from ralph.errors import RalphError
 from ralph.prd import criteria
-from ralph.prd.diff import Difference, difference, find, new_ticks
+from ralph.prd.diff import PrdDiff, difference, find, new_ticks
 from ralph.prd.fields import field_name, read_fields
 from ralph.prd.lookup import WRITTEN_ID, parents_done_with, resolve
 from ralph.prd.markdown import edit as markdown
@@ -21,7 +21,7 @@ from ralph.prd.near_misses import near_misses
 from ralph.prd.validate import check
 
 __all__ = [
-    "Difference",
+    "PrdDiff",
     "add_subtasks",
     "check",
     "confirm",

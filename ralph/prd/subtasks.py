@@ -24,7 +24,7 @@ COMMENT = re.compile(r"<!--.*?(?:-->|$)", re.DOTALL)
 
 
 @immutable
-class Part:
+class Subtask:
     """One of the smaller tasks."""
 
     text: str
@@ -33,15 +33,15 @@ class Part:
 
 
 @immutable
-class Plan:
+class SplitAnswer:
     """The smaller tasks, in order, and what each of them keeps of the large one."""
 
-    parts: tuple[Part, ...]
+    parts: tuple[Subtask, ...]
     kept: Fields
 
 
 @immutable
-class Refused:
+class SplitRefusal:
     """Why the answer can't be used: a sentence."""
 
     reason: str
@@ -50,30 +50,30 @@ class Refused:
 def parse(
     answer: str, parent: Task, others: Sequence[Task], *, protected: Sequence[str] = (),
     papers: frozenset[str] = frozenset(),
-) -> Plan | Refused:  # fmt: skip
+) -> SplitAnswer | SplitRefusal:  # fmt: skip
     """The plan that an agent answered with. `others` are the tasks of the PRD, `papers` PRD and memory file."""
     found = [task for task in prd.parse(_list(answer).encode()).tasks if task.parent is None]
     if not FEWEST <= len(found) <= MOST:
-        return Refused(f"{len(found)} smaller tasks were proposed, not {FEWEST} to {MOST}.")
+        return SplitRefusal(f"{len(found)} smaller tasks were proposed, not {FEWEST} to {MOST}.")
     parts = tuple(_part(task, parent, protected, papers) for task in found)
     for part in parts:
         if not SHORTEST <= len(part.text) <= LONGEST:
-            return Refused(f"“{one_line(part.text, 40)}” is no task that could be done.")
+            return SplitRefusal(f"“{one_line(part.text, 40)}” is no task that could be done.")
     known = {_normal(_without_id(one.text)) for one in (*others, parent)}
     names = [_normal(part.text) for part in parts]
     if twice := next((part.text for part, name in zip(parts, names, strict=True) if name in known), ""):
-        return Refused(f"“{one_line(twice, 60)}” is a task already.")
+        return SplitRefusal(f"“{one_line(twice, 60)}” is a task already.")
     if len(set(names)) < len(names):
-        return Refused("The same smaller task was proposed twice.")
-    return Plan(parts, parent.fields)
+        return SplitRefusal("The same smaller task was proposed twice.")
+    return SplitAnswer(parts, parent.fields)
 
 
-def lines(plan: Plan) -> tuple[str, ...]:
+def lines(plan: SplitAnswer) -> tuple[str, ...]:
     """The tasks as lines of Markdown, fields indented by two blanks."""
     return tuple(line for part in plan.parts for line in _lines(part, plan.kept))
 
 
-def _lines(part: Part, kept: Fields) -> list[str]:
+def _lines(part: Subtask, kept: Fields) -> list[str]:
     files = part.files or kept.files
     done_when = formatted("; ".join(part.done_when), first=False)
     fields = [
@@ -98,10 +98,10 @@ def _list(answer: str) -> str:
     return ""
 
 
-def _part(task: Task, parent: Task, protected: Sequence[str], papers: frozenset[str]) -> Part:
+def _part(task: Task, parent: Task, protected: Sequence[str], papers: frozenset[str]) -> Subtask:
     text = _without_id(one_line(task.text, LONGEST + 1))
     said = tuple(one_line(one, 200) for one in task.fields.done_when)
-    return Part(text, _narrower(task.fields.files, parent.fields.files, protected, papers), said)
+    return Subtask(text, _narrower(task.fields.files, parent.fields.files, protected, papers), said)
 
 
 def _without_id(text: str) -> str:

@@ -35,7 +35,7 @@ class Child(Protocol):
         """Its exit code, negative for a signal; None while it runs."""
 
 
-class Keeper:
+class ChildSupervisor:
     """Reads a child until it exits: its exit counts, not the end of its output. What it left, the runner ends."""
 
     def __init__(

@@ -14,13 +14,13 @@ from pathlib import Path
 
 from ralph.immutable import immutable
 from ralph.process import supervisor as runner
-from ralph.process.child import Keeper
-from ralph.process.supervisor import Link, Message
-from ralph.process.transcript import Capped
+from ralph.process.child import ChildSupervisor
+from ralph.process.supervisor import Link, WorkerMessage
+from ralph.process.transcript import CappedFile
 from ralph.process.tree import alive, become_subreaper, end_descendants, end_leftovers, end_tree, start_time
 
 __all__ = [
-    "Done", "alive", "become_subreaper", "end_descendants", "end_leftovers", "end_tree", "keep", "run",
+    "CommandResult", "alive", "become_subreaper", "end_descendants", "end_leftovers", "end_tree", "keep", "run",
     "start_time",
 ]  # fmt: skip
 
@@ -30,7 +30,7 @@ NOT_STARTED = 127  # as a shell says it
 
 
 @immutable
-class Done:
+class CommandResult:
     """How a command ended. `tail` is the end of its output, errors included, control characters left in, without
     secrets."""
 
@@ -44,7 +44,7 @@ class Done:
 def run(
     argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], timeout: float, output: Path | None = None,
     tail: int = 4000, stop: Callable[[], bool] = lambda: False, secrets: Sequence[str] = (),
-) -> Done:  # fmt: skip
+) -> CommandResult:  # fmt: skip
     """Run a command to its end, with nothing on standard input, and end everything that it started.
 
     It is ended after `timeout` seconds of the monotonic clock, and when `stop` (asked ten times a second) says
@@ -64,12 +64,12 @@ def run(
     log = output.absolute() if output else None
     with runner.fork(lambda link: keep(link, argv, cwd, env, log, tail=tail, secrets=secrets)) as forked:
         forked.go()
-        last = runner.follow(forked, lambda _: None, over) or Message(code=None, tail="")
+        last = runner.follow(forked, lambda _: None, over) or WorkerMessage(code=None, tail="")
     seconds = time.monotonic() - began
-    return Done(last["code"], seconds, "timed out" in ended, "stopped" in ended, last["tail"])
+    return CommandResult(last["code"], seconds, "timed out" in ended, "stopped" in ended, last["tail"])
 
 
-class Pipe:
+class OutputPipe:
     """A program in a session of its own, without a terminal: output and errors in one pipe."""
 
     def __init__(
@@ -98,12 +98,12 @@ class Pipe:
 def keep(
     link: Link, argv: Sequence[str], cwd: Path, env: Mapping[str, str], output: Path | None = None, *, tail: int,
     secrets: Sequence[str], stdin: int = subprocess.DEVNULL,
-) -> Message:  # fmt: skip
+) -> WorkerMessage:  # fmt: skip
     """In the runner: start the command, keep it to its end, say how it ended."""
     try:
-        pipe = Pipe(argv, cwd, env, stdin)
+        pipe = OutputPipe(argv, cwd, env, stdin)
     except OSError as error:
         return {"code": NOT_STARTED, "tail": f"could not be started: {error}"}
-    with Capped(output, CAP, secrets=secrets) as log:
-        code = Keeper(pipe, link, log.write).keep()
+    with CappedFile(output, CAP, secrets=secrets) as log:
+        code = ChildSupervisor(pipe, link, log.write).keep()
         return {"code": code, "tail": log.tail(4 * tail).decode("utf-8", "replace")[-tail:]}

@@ -93,7 +93,7 @@ class Masker:
                 start = data.find(secret, start + 1)
 
 
-class Masked:
+class MaskedWriter:
     """A stream: pieces in, pieces without secrets out. Any pieces of the same bytes give the same."""
 
     def __init__(self, masker: Masker) -> None:

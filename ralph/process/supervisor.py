@@ -23,7 +23,7 @@ from typing import Any
 
 from ralph.process import tree
 
-Message = dict[str, Any]
+WorkerMessage = dict[str, Any]
 
 GO, END, TYPE = b"g", b"e", b"t"
 GRACE = 0.7  # seconds between SIGTERM and SIGKILL
@@ -33,7 +33,7 @@ CLEARING = 0.2  # seconds that an abandoned runner has to clear up before its pa
 TICK = 0.1  # seconds between two questions to the parent whether to stop
 
 
-class Abandoned(BaseException):
+class AbandonedError(BaseException):
     """The parent of this runner is gone: end everything, tell nobody."""
 
 
@@ -49,7 +49,7 @@ class Link:
         try:
             self._sock.sendall(json.dumps(message).encode() + b"\n")
         except OSError:
-            raise Abandoned from None
+            raise AbandonedError from None
 
     def receive(self) -> bytes:
         """The next word of the parent: GO, END, or TYPE and the text."""
@@ -63,14 +63,14 @@ class Link:
         except OSError:
             data = b""
         if len(data) < size:
-            raise Abandoned
+            raise AbandonedError
         return data
 
 
-Work = Callable[[Link], Message]
+Work = Callable[[Link], WorkerMessage]
 
 
-class Runner:
+class Supervisor:
     """The parent's end: the runner's pid, when it started, and what it says."""
 
     def __init__(self, pid: int, sock: socket.socket) -> None:
@@ -98,14 +98,14 @@ class Runner:
         """Say as much of this as there is room for; returns how much that was. OSError where it was nothing."""
         return self._sock.send(words, socket.MSG_DONTWAIT)
 
-    def receive(self, patience: float) -> Message | None:
+    def receive(self, patience: float) -> WorkerMessage | None:
         """The next message, or None after `patience` seconds; EOFError when the runner died."""
         while b"\n" not in self._heard:
             if not self._poll.poll(patience * 1000):
                 return None
             self._heard += self._read()
         line, _, self._heard = self._heard.partition(b"\n")
-        message: Message = json.loads(line)
+        message: WorkerMessage = json.loads(line)
         if "broken" in message:
             raise RuntimeError(f"the runner broke:\n{message['broken']}")
         self.over = "ended" in message
@@ -130,7 +130,7 @@ class Runner:
         return data
 
 
-def start(work: Work) -> Runner:
+def start(work: Work) -> Supervisor:
     """Fork a runner that does `work` after go(). Whoever starts it has to bury it."""
     tree.become_subreaper()
     ours, theirs = socket.socketpair()
@@ -138,11 +138,11 @@ def start(work: Work) -> Runner:
     if pid == 0:
         live(work, theirs)
     theirs.close()
-    return Runner(pid, ours)
+    return Supervisor(pid, ours)
 
 
 @contextmanager
-def fork(work: Work) -> Iterator[Runner]:
+def fork(work: Work) -> Iterator[Supervisor]:
     """A runner that does `work` after go(), and whose last message is what that returns.
 
     At the end of the block it is gone, and so is all that it started.
@@ -157,9 +157,9 @@ def fork(work: Work) -> Iterator[Runner]:
 
 
 def follow(
-    runner: Runner, hear: Callable[[Message], None], over: Callable[[bool], bool],
+    runner: Supervisor, hear: Callable[[WorkerMessage], None], over: Callable[[bool], bool],
     answer: Callable[[], str | None] | None = None,
-) -> Message | None:  # fmt: skip
+) -> WorkerMessage | None:  # fmt: skip
     """Hear a runner until its last message, which is returned; None: it died or did not answer.
 
     `over` is asked after every message, and with True whenever nothing was said for a moment; when it agrees
@@ -184,7 +184,7 @@ def follow(
     return None
 
 
-def bury(runner: Runner, spare: set[int]) -> None:
+def bury(runner: Supervisor, spare: set[int]) -> None:
     """Its last word said, a runner has nothing left but to die; else it gets a moment to clear up by itself."""
     deadline = time.monotonic() + (0 if runner.over else CLEARING)
     while time.monotonic() < deadline and not exited(runner.pid):
@@ -208,13 +208,13 @@ def live(work: Work, sock: socket.socket) -> None:
         last = _last_words(work, link)
         tree.end_descendants(time.monotonic() + GRACE)
         link.send(**last)
-    except Abandoned:
+    except AbandonedError:
         tree.end_descendants(time.monotonic() + tree.PATIENCE)
     finally:
         os._exit(0)
 
 
-def _last_words(work: Work, link: Link) -> Message:
+def _last_words(work: Work, link: Link) -> WorkerMessage:
     try:
         return {**work(link), "ended": True}
     except Exception:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from ralph.process.masking import Masked, Masker
+from ralph.process.masking import MaskedWriter, Masker
 
 CAP = 50_000_000  # bytes of the beginning
 LAST = 1_000_000  # bytes of the end, kept in memory until then
@@ -21,7 +21,7 @@ _ESCAPES = re.compile(
 )
 
 
-class Capped:
+class CappedFile:
     """A file, its owner's only, that takes any amount of output. A full disk does not raise: see `error`.
 
     Secrets are masked before anything is written. A few bytes that may become one wait for what follows.
@@ -32,7 +32,7 @@ class Capped:
     ) -> None:  # fmt: skip
         self._cap, self._keep, self._last = cap, last, bytearray()
         self._masker = Masker(secrets)
-        self._beginning = Masked(self._masker)
+        self._beginning = MaskedWriter(self._masker)
         self._decided = 0  # bytes of the beginning that are on disk, once it is full
         self.total = 0  # bytes written to it, kept or not
         self.error = ""  # why nothing more is written to disk
@@ -67,7 +67,7 @@ class Capped:
             os.close(self._fd)
             self._fd = None
 
-    def __enter__(self) -> Capped:
+    def __enter__(self) -> CappedFile:
         return self
 
     def __exit__(self, *_: object) -> None:

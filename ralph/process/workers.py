@@ -15,17 +15,17 @@ from select import POLLIN, poll
 
 from ralph.process import supervisor as runner
 from ralph.process import tree
-from ralph.process.supervisor import Abandoned, Link, Message, Runner, Work
+from ralph.process.supervisor import AbandonedError, Link, Supervisor, Work, WorkerMessage
 
 TURN = 100  # messages of one child after which the others are heard
 PATIENCE = 2.5  # seconds that a child has to end by itself: its agent's grace, and undoing what it left
 
 
-class Children:
+class WorkerProcesses:
     """The children that live, by the number of their attempt."""
 
     def __init__(self) -> None:
-        self._living: dict[int, Runner] = {}
+        self._living: dict[int, Supervisor] = {}
         self._spare = tree.children(os.getpid())  # whoever else works for this process
         self._broken: RuntimeError | None = None
 
@@ -35,7 +35,7 @@ class Children:
     def __len__(self) -> int:
         return len(self._living)
 
-    def start(self, n: int, work: Work) -> Runner:
+    def start(self, n: int, work: Work) -> Supervisor:
         """Fork a child; it waits for `go` before it does anything."""
         self._living[n] = child = runner.start(work)
         return child
@@ -50,7 +50,7 @@ class Children:
         for child in self._living.values():
             child.end()
 
-    def hear(self, patience: float) -> list[tuple[int, Message | None]]:
+    def hear(self, patience: float) -> list[tuple[int, WorkerMessage | None]]:
         """What was said since, in order for each child; waits so many seconds for a first word.
 
         None instead of a message: the child is over. What it left is ended, and it is forgotten. Where a child
@@ -69,10 +69,10 @@ class Children:
             waiting.register(child.fd, POLLIN)
         return bool(waiting.poll(patience * 1000))
 
-    def _waiting(self) -> list[tuple[int, Message | None]]:
+    def _waiting(self) -> list[tuple[int, WorkerMessage | None]]:
         return [(n, message) for n in list(self._living) for message in self._turn(n)]
 
-    def _turn(self, n: int) -> Iterator[Message | None]:
+    def _turn(self, n: int) -> Iterator[WorkerMessage | None]:
         """What one child said, up to a number: who never stops talking must not keep the others waiting."""
         child = self._living[n]
         try:
@@ -113,16 +113,16 @@ class Children:
 
 
 @contextmanager
-def several() -> Iterator[Children]:
+def several() -> Iterator[WorkerProcesses]:
     """Children that are all gone at the end of the block, with all that they started."""
-    children = Children()
+    children = WorkerProcesses()
     try:
         yield children
     finally:
         children.close()
 
 
-class Line:
+class WorkerLine:
     """A child's side: what it tells, and what its parent answers. Abandoned where the parent is gone."""
 
     def __init__(self, link: Link) -> None:
@@ -152,4 +152,4 @@ class Line:
         return self._answers.pop(0) if self._answers else None
 
 
-__all__ = ["Abandoned", "Children", "Line", "several"]
+__all__ = ["AbandonedError", "WorkerLine", "WorkerProcesses", "several"]

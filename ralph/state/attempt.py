@@ -60,7 +60,7 @@ WAKING = {
 }
 
 
-class WrongTurn(Exception):  # noqa: N818 - it is a bug of ralph's, never a user's error
+class InvalidTransition(Exception):  # noqa: N818 - it is a bug of ralph's, never a user's error
     """An event that can't follow."""
 
 
@@ -97,7 +97,7 @@ def advance(attempt: Attempt, time: float, event: Event) -> Attempt:
     """The attempt after one more event. WrongTurn where the table knows no such step."""
     state = TABLE.get((attempt.state, type(event)))
     if state is None:
-        raise WrongTurn(f"{type(event).__name__} after {attempt.state}")
+        raise InvalidTransition(f"{type(event).__name__} after {attempt.state}")
     return _learn(replace(attempt, state=state, time=time), event)
 
 

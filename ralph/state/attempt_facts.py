@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from ralph.agents.model import Kind, Signal, Stopped, Why
+from ralph.agents.model import Signal, SignalKind, Stopped, StopReason
 from ralph.immutable import immutable
 from ralph.state.events import (
     AgentStarted,
@@ -20,7 +20,7 @@ from ralph.state.events import (
     SetAside,
     Split,
 )
-from ralph.verify.model import Finding, What
+from ralph.verify.model import Finding, FindingKind
 
 
 @immutable
@@ -83,16 +83,16 @@ def _learn(facts: AttemptFacts, event: Event) -> AttemptFacts:
 
 def found(event: Judged) -> tuple[Finding, ...]:
     """The findings that the journal kept, without what showed them."""
-    known = set(What)
+    known = set(FindingKind)
     return tuple(
-        Finding(What(kind), text, rejects=rejects) for kind, text, rejects in event.findings if kind in known
+        Finding(FindingKind(kind), text, rejects=rejects) for kind, text, rejects in event.findings if kind in known
     )
 
 
 def stopped_of(event: AgentStopped) -> Stopped:
     """How an agent ended, as far as the journal kept it."""
-    failure = Signal(Kind(event.failure), event.message) if event.failure in set(Kind) else None
-    why = Why(event.why) if event.why in set(Why) else Why.LOST
+    failure = Signal(SignalKind(event.failure), event.message) if event.failure in set(SignalKind) else None
+    why = StopReason(event.why) if event.why in set(StopReason) else StopReason.LOST
     stopped = Stopped(why, event.code, event.seconds, event.ended, failure, event.tokens, event.cost)
     return replace(stopped, said=event.said, tail=event.tail, actions=event.actions, output=event.output,
                    detail=event.detail, about=event.about)  # fmt: skip

@@ -16,7 +16,7 @@ OWED = ("wait", "hand over", "change the agent", "split", "skip", "park")  # mor
 
 
 @immutable
-class Tally:
+class TaskStats:
     """How often a task was tried since it was last put into the queue."""
 
     tried: int = 0  # counted tries
@@ -38,7 +38,7 @@ class Tally:
     judged: events.Judged | None = None
 
 
-_Known = tuple[dict[str, Tally], dict[str, events.SetAside], frozenset[str]]  # tallies, owing, split
+_Known = tuple[dict[str, TaskStats], dict[str, events.SetAside], frozenset[str]]  # tallies, owing, split
 
 
 @immutable
@@ -50,7 +50,7 @@ class History:
     run: events.RunStarted | None = None  # a run that did not end
     started: float = 0.0
     n: int = 0
-    tallies: dict[str, Tally] = field(default_factory=dict)
+    tallies: dict[str, TaskStats] = field(default_factory=dict)
     ticked: frozenset[str] = frozenset()  # tasks recorded in this run
     ungated: frozenset[str] = frozenset()  # those of them that no gate and no Check proved
     attempts: int = 0  # in this run
@@ -147,7 +147,7 @@ def _chosen(history: History, time: float, run: str, event: events.Chosen) -> Hi
     attempt = Attempt(
         event.n, run, event.task, event.text, event.attempt, event.base, State.CHOSEN, time, purpose=event.purpose
     )
-    tally = history.tallies.get(event.task, Tally())
+    tally = history.tallies.get(event.task, TaskStats())
     started = event.purpose != CHECK  # by which no agent is started
     history = _with(history, event.task, replace(
         tally, attempts=tally.attempts + started, numbers=(*tally.numbers, *[event.n] * started)
@@ -171,7 +171,7 @@ def _spent(history: History, task: str, event: events.AgentStopped | events.Revi
     tokens, cost = event.tokens, event.cost
     if not tokens and cost is None:
         return history
-    tally = history.tallies.get(task, Tally())
+    tally = history.tallies.get(task, TaskStats())
     tally = replace(
         tally, tokens=tally.tokens + tokens, cost=_sum(tally.cost, cost), about=tally.about or event.about
     )
@@ -184,12 +184,12 @@ def _sum(one: float | None, other: float | None) -> float | None:
     return one if other is None else (one or 0.0) + other
 
 
-def _with(history: History, task: str, tally: Tally) -> History:
+def _with(history: History, task: str, tally: TaskStats) -> History:
     return replace(history, tallies={**history.tallies, task: tally})
 
 
 def _set_aside(history: History, event: events.SetAside, asked: Attempt) -> History:
-    tally = history.tallies.get(event.task, Tally())
+    tally = history.tallies.get(event.task, TaskStats())
     if asked.purpose == CHECK:
         return _with(history, event.task, replace(tally, checked=True))
     if asked.purpose:
@@ -202,7 +202,7 @@ def _set_aside(history: History, event: events.SetAside, asked: Attempt) -> Hist
     return history if event.move == "wait" else replace(history, waited=0.0)
 
 
-def _answered(history: History, asked: Attempt, tally: Tally) -> History:
+def _answered(history: History, asked: Attempt, tally: TaskStats) -> History:
     """An agent was asked for something; only a hand-over is kept here. What passes: it is asked again."""
     stopped = asked.stopped
     if asked.purpose != HAND_OVER or stopped is None or stopped.failure in PASSING:
@@ -211,7 +211,7 @@ def _answered(history: History, asked: Attempt, tally: Tally) -> History:
     return _settled(_with(history, asked.task, replace(tally, note=stopped.said if well else "")), asked.task)
 
 
-def _after(tally: Tally, event: events.SetAside) -> Tally:
+def _after(tally: TaskStats, event: events.SetAside) -> TaskStats:
     alike = tally.alike + 1 if event.tree and (event.tree, event.same) == (tally.tree, tally.same) else 1
     work, note = (event.work, tally.note) if event.move == "hand over" else ("", "")
     tally = replace(tally, tree=event.tree, same=event.same, alike=alike, work=work, note=note)
@@ -240,7 +240,7 @@ def _moved(history: History, event: events.Moved) -> History:
 
 
 def _parked(history: History, event: events.Parked) -> History:
-    alike = (*history.alike, history.tallies.get(event.task, Tally()).same)[-3:]
+    alike = (*history.alike, history.tallies.get(event.task, TaskStats()).same)[-3:]
     return replace(_settled(_forget(history, event.task), event.task), publishing=None, alike=alike)
 
 
@@ -255,7 +255,7 @@ def _split(history: History, event: events.Split) -> History:
 
 
 def _changed_agent(history: History, event: events.AgentChanged) -> History:
-    tally = history.tallies.get(event.task, Tally())
+    tally = history.tallies.get(event.task, TaskStats())
     return _settled(_with(history, event.task, replace(tally, rung=tally.rung + 1, uncounted=0)), event.task)
 
 

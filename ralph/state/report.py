@@ -11,7 +11,7 @@ from ralph.prd.model import Task
 from ralph.state import events
 from ralph.state.attempt_facts import found, stopped_of
 from ralph.state.events import Event
-from ralph.state.report_model import Ran, Remark, Report, Result, Row, Standing, Told, Try
+from ralph.state.report_model import AttemptRecord, Note, Report, Result, RunLog, RunRecord, TaskState, TaskSummary
 
 Step = tuple[float, str, Event]  # when, in which run, what
 Key = tuple[str, str]  # (PRD, id): ids are those of one PRD
@@ -22,14 +22,14 @@ Key = tuple[str, str]  # (PRD, id): ids are those of one PRD
 
 @dataclass
 class _Seen:
-    runs: dict[str, Ran] = field(default_factory=dict)
-    tries: dict[tuple[str, int], Try] = field(default_factory=dict)
-    remarks: list[Remark] = field(default_factory=list)
+    runs: dict[str, RunRecord] = field(default_factory=dict)
+    tries: dict[tuple[str, int], AttemptRecord] = field(default_factory=dict)
+    remarks: list[Note] = field(default_factory=list)
     since: dict[str, float] = field(default_factory=dict)  # run -> when it was started, or taken up again
     last: dict[str, float] = field(default_factory=dict)  # run -> when it was last heard of
 
 
-def told(steps: Iterable[Step], *, alive: bool = False) -> Told:
+def told(steps: Iterable[Step], *, alive: bool = False) -> RunLog:
     """All attempts and remarks, in order. `alive`: the last run goes on; else what is unfinished broke off."""
     seen, time, run = _Seen(), 0.0, ""
     for time, run, event in steps:
@@ -38,7 +38,7 @@ def told(steps: Iterable[Step], *, alive: bool = False) -> Told:
         if not (alive and one == run):
             _break_off(seen, one)
     runs = tuple(replace(one, seconds=_lasted(seen, one)) for one in seen.runs.values())
-    return Told(runs, tuple(seen.tries.values()), tuple(seen.remarks), time)
+    return RunLog(runs, tuple(seen.tries.values()), tuple(seen.remarks), time)
 
 
 def _break_off(seen: _Seen, run: str) -> None:
@@ -48,7 +48,7 @@ def _break_off(seen: _Seen, run: str) -> None:
             seen.tries[key] = replace(one, result=Result.BROKE_OFF, ended=seen.last[run])
 
 
-def _lasted(seen: _Seen, ran: Ran) -> float:
+def _lasted(seen: _Seen, ran: RunRecord) -> float:
     """Seconds; a run that did not end went on until it was last heard of."""
     return ran.seconds + (0.0 if ran.ended else max(0.0, seen.last[ran.run] - seen.since[ran.run]))
 
@@ -63,8 +63,17 @@ def _see(seen: _Seen, time: float, run: str, event: Event) -> None:
         ran = replace(seen.runs[run], seconds=_lasted(seen, seen.runs[run]))
         seen.runs[run] = replace(ran, ended=time, code=event.code, why=event.why)
     elif isinstance(event, events.Chosen):
-        seen.tries[run, event.n] = Try(run, seen.runs[run].prd, event.n, event.attempt, event.task, event.text,
-                                       event.purpose, begun=time, base=event.base)  # fmt: skip
+        seen.tries[run, event.n] = AttemptRecord(
+            run,
+            seen.runs[run].prd,
+            event.n,
+            event.attempt,
+            event.task,
+            event.text,
+            event.purpose,
+            begun=time,
+            base=event.base,
+        )
     elif (key := (run, getattr(event, "n", 0))) in seen.tries and not isinstance(event, events.Noted):
         seen.tries[key] = _learn(seen.tries[key], time, event)
     else:
@@ -75,13 +84,13 @@ def _started(seen: _Seen, time: float, run: str, event: events.RunStarted) -> No
     """A new run, or one that is taken up again: the time in which it was cut off does not count."""
     known = seen.runs.get(run)
     if known is None:
-        seen.runs[run] = Ran(run, event.prd, event.agent, event.branch, event.home, time)
+        seen.runs[run] = RunRecord(run, event.prd, event.agent, event.branch, event.home, time)
     else:
         seen.runs[run] = replace(known, seconds=_lasted(seen, known), ended=0.0, code=None, why="")
     seen.since[run] = time
 
 
-def _learn(one: Try, time: float, event: Event) -> Try:
+def _learn(one: AttemptRecord, time: float, event: Event) -> AttemptRecord:
     if isinstance(event, events.AgentStarted):
         return replace(one, agent=event.agent)
     if isinstance(event, events.AgentReported):
@@ -103,7 +112,7 @@ def _learn(one: Try, time: float, event: Event) -> Try:
     return one
 
 
-def _stopped(one: Try, event: events.AgentStopped) -> Try:
+def _stopped(one: AttemptRecord, event: events.AgentStopped) -> AttemptRecord:
     stopped = stopped_of(event)
     never = bool(event.ended) and not event.seconds  # no agent was started
     failure = event.failure or ("" if event.why == "exited" else event.why)
@@ -116,7 +125,7 @@ def _stopped(one: Try, event: events.AgentStopped) -> Try:
 SAID_DONE = "The agent said that it was done."
 
 
-def _aside(one: Try, time: float, event: events.SetAside) -> Try:
+def _aside(one: AttemptRecord, time: float, event: events.SetAside) -> AttemptRecord:
     result = one.result if one.result is Result.REJECTED else Result.BROKE_OFF
     asked = one.purpose not in ("", "check")
     if event.tokens:  # it was killed: no end of its agent told it
@@ -136,7 +145,7 @@ def _remark(seen: _Seen, time: float, run: str, event: Event) -> None:
     task = about.task if about else getattr(event, "task", "")
     name = "" if kind == "warning" else getattr(event, "text", "")
     commit = getattr(event, "commit", "")
-    seen.remarks.append(Remark(run, seen.runs[run].prd, time, kind, text, task, name, commit))
+    seen.remarks.append(Note(run, seen.runs[run].prd, time, kind, text, task, name, commit))
     if isinstance(event, events.Reopened):
         for key, one in seen.tries.items():
             if one.commit == event.commit:
@@ -160,7 +169,7 @@ def _as_remark(event: Event) -> tuple[str, str]:
 
 
 def report(
-    what: Told, tasks: Sequence[tuple[str, Task]] = (), *, since: float = 0.0, alive: bool = False
+    what: RunLog, tasks: Sequence[tuple[str, Task]] = (), *, since: float = 0.0, alive: bool = False
 ) -> Report:
     """What is told of the time since then. `tasks` are those of the PRDs, as they stand now, with their PRD."""
     tries = tuple(one for one in what.tries if (one.ended or what.latest) >= since)
@@ -180,7 +189,7 @@ def report(
     )  # fmt: skip
 
 
-def costs(tries: Iterable[Try | Row]) -> float | None:
+def costs(tries: Iterable[AttemptRecord | TaskSummary]) -> float | None:
     """What is known of the money; None: nothing is."""
     total: float | None = None
     for one in tries:
@@ -192,7 +201,7 @@ def _sum(one: float | None, other: float | None) -> float | None:
     return one if other is None else (one or 0.0) + other
 
 
-def kinds(one: Try) -> tuple[str, ...]:
+def kinds(one: AttemptRecord) -> tuple[str, ...]:
     """Why an attempt failed, each kind once."""
     if one.result not in (Result.REJECTED, Result.BROKE_OFF) or one.purpose:
         return ()
@@ -200,7 +209,7 @@ def kinds(one: Try) -> tuple[str, ...]:
     return found_out or ((one.failure or "interrupted"),)
 
 
-def _failures(tries: Iterable[Try]) -> tuple[tuple[str, int], ...]:
+def _failures(tries: Iterable[AttemptRecord]) -> tuple[tuple[str, int], ...]:
     counted = Counter(kind for one in tries for kind in kinds(one))
     return tuple(sorted(counted.items(), key=lambda pair: (-pair[1], pair[0])))
 
@@ -209,8 +218,8 @@ def _failures(tries: Iterable[Try]) -> tuple[tuple[str, int], ...]:
 
 
 def _rows(
-    what: Told, tries: Sequence[Try], remarks: Sequence[Remark], tasks: Sequence[tuple[str, Task]]
-) -> tuple[Row, ...]:
+    what: RunLog, tries: Sequence[AttemptRecord], remarks: Sequence[Note], tasks: Sequence[tuple[str, Task]]
+) -> tuple[TaskSummary, ...]:
     """Tasks of the PRD in its order, then those that are gone from it. What was ticked before is left out."""
     now = {(prd, task.id): task for prd, task in tasks}
     names = {(one.prd, one.task): one.text for one in what.tries}
@@ -222,58 +231,58 @@ def _rows(
     return tuple(_row(key, what, tries, now.get(key), names.get(key, "")) for key in order)
 
 
-def _row(key: Key, what: Told, tries: Sequence[Try], task: Task | None, text: str) -> Row:
+def _row(key: Key, what: RunLog, tries: Sequence[AttemptRecord], task: Task | None, text: str) -> TaskSummary:
     every = [one for one in what.tries if (one.prd, one.task) == key]
     own = [one for one in tries if (one.prd, one.task) == key]
     real = [one for one in every if not one.purpose]
     standing, reason, commit = _stands(every, [one for one in what.remarks if (one.prd, one.task) == key])
     standing, mark = _as_it_is_now(standing, task)
-    if standing is Standing.DONE and not mark and any(one.commit == commit and not one.proved for one in every):
+    if standing is TaskState.DONE and not mark and any(one.commit == commit and not one.proved for one in every):
         mark = "nothing proved it"
-    if standing is Standing.PARKED and task is not None and task.fields.parked:
+    if standing is TaskState.PARKED and task is not None and task.fields.parked:
         reason = task.fields.parked
-    failed = real[-1].findings if real and standing not in (Standing.DONE, Standing.SPLIT) else ()
+    failed = real[-1].findings if real and standing not in (TaskState.DONE, TaskState.SPLIT) else ()
     kept = [one.work for one in real if one.work]
-    return Row(
+    return TaskSummary(
         key[1], (task.text if task else "") or text, key[0], standing,
         tries=sum(not one.purpose for one in own),
         seconds=sum((one.ended or what.latest) - one.begun for one in own),
         tokens=sum(one.tokens for one in own),
         cost=costs(own),
         about=any(one.about for one in own),
-        commit=commit, reason="" if standing is Standing.DONE else reason, findings=failed,
+        commit=commit, reason="" if standing is TaskState.DONE else reason, findings=failed,
         work=kept[-1] if kept else "", mark=mark,
     )  # fmt: skip
 
 
-def _stands(tries: Sequence[Try], remarks: Sequence[Remark]) -> tuple[Standing, str, str]:
+def _stands(tries: Sequence[AttemptRecord], remarks: Sequence[Note]) -> tuple[TaskState, str, str]:
     """(where a task stands, why, its commit), as the journal tells."""
-    every: list[Try | Remark] = [*tries, *(one for one in remarks if one.kind in ENDS)]
+    every: list[AttemptRecord | Note] = [*tries, *(one for one in remarks if one.kind in ENDS)]
     last = max(every, key=_when, default=None)
-    if isinstance(last, Remark):
+    if isinstance(last, Note):
         return ENDS[last.kind], last.text, last.commit if last.kind == "split" else ""
     if last is None:
-        return Standing.OPEN, "", ""
+        return TaskState.OPEN, "", ""
     if last.result is Result.ACCEPTED:
-        return Standing.DONE, "", last.commit
-    return Standing.WORKING if last.result is Result.WORKING else Standing.OPEN, last.reason, ""
+        return TaskState.DONE, "", last.commit
+    return TaskState.WORKING if last.result is Result.WORKING else TaskState.OPEN, last.reason, ""
 
 
-ENDS = {"parked": Standing.PARKED, "split": Standing.SPLIT, "reopened": Standing.OPEN, "skipped": Standing.OPEN}
+ENDS = {"parked": TaskState.PARKED, "split": TaskState.SPLIT, "reopened": TaskState.OPEN, "skipped": TaskState.OPEN}
 
 
-def _when(one: Try | Remark) -> float:
-    return one.time if isinstance(one, Remark) else one.ended or float("inf")
+def _when(one: AttemptRecord | Note) -> float:
+    return one.time if isinstance(one, Note) else one.ended or float("inf")
 
 
-def _as_it_is_now(standing: Standing, task: Task | None) -> tuple[Standing, str]:
+def _as_it_is_now(standing: TaskState, task: Task | None) -> tuple[TaskState, str]:
     """What the PRD says now counts more than what the journal said then."""
-    if task is None or standing in (Standing.WORKING, Standing.SPLIT):
+    if task is None or standing in (TaskState.WORKING, TaskState.SPLIT):
         return standing, ""
     if task.done:
-        return Standing.DONE, "" if standing is Standing.DONE else "ticked by hand"
+        return TaskState.DONE, "" if standing is TaskState.DONE else "ticked by hand"
     if task.fields.parked is not None:
-        return Standing.PARKED, ""
-    if standing is Standing.DONE:
-        return Standing.OPEN, "its box is empty again"
-    return Standing.OPEN, "put back since" if standing is Standing.PARKED else ""
+        return TaskState.PARKED, ""
+    if standing is TaskState.DONE:
+        return TaskState.OPEN, "its box is empty again"
+    return TaskState.OPEN, "put back since" if standing is TaskState.PARKED else ""

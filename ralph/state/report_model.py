@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from ralph.immutable import immutable
 from ralph.state.events import GateRan, Reviewed
-from ralph.verify.model import Finding, What
+from ralph.verify.model import Finding, FindingKind
 
 
 class Result(StrEnum):
@@ -20,7 +20,7 @@ class Result(StrEnum):
     WORKING = "working"
 
 
-class Standing(StrEnum):
+class TaskState(StrEnum):
     """Where a task stands after what is told."""
 
     DONE = "done"
@@ -31,7 +31,7 @@ class Standing(StrEnum):
 
 
 @immutable
-class Try:
+class AttemptRecord:
     """One attempt. Times are epoch seconds, 0 where there is none."""
 
     run: str
@@ -73,11 +73,11 @@ class Try:
     def false_claim(self) -> bool:
         """Its agent said that it was done, and it was not; that others changed the same meanwhile is no lie."""
         against = {one.what for one in self.findings if one.rejects}
-        return self.claimed and self.result is Result.REJECTED and bool(against - {What.CLASH})
+        return self.claimed and self.result is Result.REJECTED and bool(against - {FindingKind.CLASH})
 
 
 @immutable
-class Remark:
+class Note:
     """What happened to a task, or to the run (task ""), between attempts."""
 
     run: str
@@ -91,7 +91,7 @@ class Remark:
 
 
 @immutable
-class Ran:
+class RunRecord:
     """One run."""
 
     run: str
@@ -107,13 +107,13 @@ class Ran:
 
 
 @immutable
-class Row:
+class TaskSummary:
     """One task, summed up."""
 
     task: str
     text: str
     prd: str
-    standing: Standing
+    standing: TaskState
     tries: int = 0  # attempts to do it
     seconds: float = 0.0
     tokens: int = 0
@@ -127,12 +127,12 @@ class Row:
 
 
 @immutable
-class Told:
+class RunLog:
     """What the journal tells of some runs."""
 
-    runs: tuple[Ran, ...] = ()
-    tries: tuple[Try, ...] = ()
-    remarks: tuple[Remark, ...] = ()
+    runs: tuple[RunRecord, ...] = ()
+    tries: tuple[AttemptRecord, ...] = ()
+    remarks: tuple[Note, ...] = ()
     latest: float = 0.0  # the last sign of life
 
 
@@ -142,10 +142,10 @@ class Report:
 
     begun: float
     ended: float
-    runs: tuple[Ran, ...]
-    rows: tuple[Row, ...]
-    tries: tuple[Try, ...]
-    remarks: tuple[Remark, ...]
+    runs: tuple[RunRecord, ...]
+    rows: tuple[TaskSummary, ...]
+    tries: tuple[AttemptRecord, ...]
+    remarks: tuple[Note, ...]
     failures: tuple[tuple[str, int], ...]  # (kind, in how many attempts), most first
     seconds: float  # that ralph ran
     worked: float  # that agents worked
@@ -155,7 +155,7 @@ class Report:
     alive: bool = False  # a run is going on
     about: bool = False
 
-    def standing(self, *which: Standing) -> tuple[Row, ...]:
+    def standing(self, *which: TaskState) -> tuple[TaskSummary, ...]:
         return tuple(row for row in self.rows if row.standing in which)
 
     @property
@@ -165,14 +165,14 @@ class Report:
 
 
 @immutable
-class Story:
+class TaskHistory:
     """All that happened to one task in one run, in order."""
 
     task: str
     text: str
     run: str
-    steps: tuple[Try | Remark, ...]
-    standing: Standing = Standing.OPEN
+    steps: tuple[AttemptRecord | Note, ...]
+    standing: TaskState = TaskState.OPEN
     seconds: float = 0.0
     tokens: int = 0
     cost: float | None = None

@@ -20,16 +20,16 @@ STAMP = re.compile(r"\d{8}-\d{6}(?=-)")
 
 
 @immutable
-class Needed:
+class InUse:
     """What has to stay. `last`: when each run that a journal knows was last heard of."""
 
     runs: frozenset[str] = frozenset()  # they did not end
     attempts: frozenset[Attempt] = frozenset()  # at tasks that wait for a human, or whose work is gone on from
     last: dict[str, float] = field(default_factory=dict)
 
-    def __or__(self, other: Needed) -> Needed:
+    def __or__(self, other: InUse) -> InUse:
         newest = {run: max(self.last.get(run, 0.0), when) for run, when in other.last.items()}
-        return Needed(self.runs | other.runs, self.attempts | other.attempts, {**self.last, **newest})
+        return InUse(self.runs | other.runs, self.attempts | other.attempts, {**self.last, **newest})
 
     def over(self, run: str, before: float, seen: float = 0.0) -> bool:
         """Whether a run has ended, and was last heard of before that moment; `seen` where no journal knows it.
@@ -49,7 +49,7 @@ def started(run: str) -> float:
     return 0.0
 
 
-def needed(steps: Iterable[Step], waits: Callable[[str, str], bool]) -> Needed:
+def needed(steps: Iterable[Step], waits: Callable[[str, str], bool]) -> InUse:
     """What a journal says. `waits`: whether a task of a PRD that was parked once is still to be done."""
     history, prd, last = History(), "", dict[str, float]()
     tries: dict[tuple[str, str], set[Attempt]] = {}
@@ -65,7 +65,7 @@ def needed(steps: Iterable[Step], waits: Callable[[str, str], bool]) -> Needed:
         elif isinstance(event, events.Parked):
             parked.add((prd, event.task))
     kept = {one for key in parked if waits(*key) for one in tries.get(key, ())}
-    return Needed(_unfinished(history), frozenset(kept) | named_in("\n".join(_works(history))), last)
+    return InUse(_unfinished(history), frozenset(kept) | named_in("\n".join(_works(history))), last)
 
 
 def _unfinished(history: History) -> frozenset[str]:

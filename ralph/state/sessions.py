@@ -28,7 +28,7 @@ MOST = 1_000_000  # bytes of a sheet that are read
 
 
 @immutable
-class Sheet:
+class SessionFile:
     """One detached run. Nothing secret of its environment stays here."""
 
     name: str
@@ -41,10 +41,10 @@ class Sheet:
 
 
 @immutable
-class Standing:
+class SessionState:
     """How it is with one of them now."""
 
-    sheet: Sheet
+    sheet: SessionFile
     state: Literal["alive", "ended", "dead"]
     pid: int | None = None
     code: int | None = None
@@ -85,12 +85,12 @@ class Sessions:
         finally:
             os.close(descriptor)
 
-    def all(self) -> list[Sheet]:
+    def all(self) -> list[SessionFile]:
         """Every sheet that can be read, the newest last."""
         found = [_sheet(read(path)) for path in self.folder.glob("*.json")]
         return sorted((one for one in found if one), key=lambda one: one.began)
 
-    def write(self, sheet: Sheet) -> Path:
+    def write(self, sheet: SessionFile) -> Path:
         """A new sheet; what an earlier one of that name left goes. Returns its path."""
         self.forget(sheet.name)
         path = self.folder / f"{sheet.name}.json"
@@ -102,21 +102,21 @@ class Sessions:
             with suppress(OSError):
                 (self.folder / f"{name}.{ending}").unlink()
 
-    def standing(self, sheet: Sheet, pane: Pane | None) -> Standing:
+    def standing(self, sheet: SessionFile, pane: Pane | None) -> SessionState:
         """How it is with it. What the run itself noted counts before what tmux says."""
         end = read(self.folder / f"{sheet.name}.code")
         if isinstance(code := end.get("code"), int):
             until = end.get("time")
-            return Standing(sheet, "ended", code=code, until=until if isinstance(until, float) else None)
+            return SessionState(sheet, "ended", code=code, until=until if isinstance(until, float) else None)
         noted = read(self.folder / f"{sheet.name}.pid")
         pid, started = noted.get("pid"), noted.get("started")
         if isinstance(pid, int) and isinstance(started, float) and alive(pid, started):
-            return Standing(sheet, "alive", pid)
+            return SessionState(sheet, "alive", pid)
         if pane is not None and not pane.dead:
-            return Standing(sheet, "alive", pane.pid)  # it has only just begun
+            return SessionState(sheet, "alive", pane.pid)  # it has only just begun
         if pane is not None and pane.code is not None and pane.code >= 0:
-            return Standing(sheet, "ended", code=pane.code)
-        return Standing(sheet, "dead", code=pane.code if pane else None)
+            return SessionState(sheet, "ended", code=pane.code)
+        return SessionState(sheet, "dead", code=pane.code if pane else None)
 
 
 def note_begin(path: Path) -> None:
@@ -124,7 +124,7 @@ def note_begin(path: Path) -> None:
     write(path.with_suffix(".pid"), {"pid": os.getpid(), "started": start_time(os.getpid())})
 
 
-def of_process(state: Path, pid: int) -> Sheet | None:
+def of_process(state: Path, pid: int) -> SessionFile | None:
     """The sheet of the run that this process is, if it is a detached one."""
     for noted in (state / "sessions").glob("*.pid"):
         if read(noted) == {"pid": pid, "started": start_time(pid)}:
@@ -137,7 +137,7 @@ def note_end(path: Path, code: int) -> None:
     write(path.with_suffix(".code"), {"code": code, "time": time.time()})
 
 
-def name_for(asked: str, root: Path, known: list[Sheet]) -> str:
+def name_for(asked: str, root: Path, known: list[SessionFile]) -> str:
     """The name that was asked for, else the repository's; with a mark where another checkout has that one."""
     if asked:
         if not SAFE.fullmatch(asked):
@@ -172,9 +172,9 @@ def read(path: Path) -> dict[str, Any]:
     return said if isinstance(said, dict) else {}
 
 
-def _sheet(said: dict[str, Any]) -> Sheet | None:
+def _sheet(said: dict[str, Any]) -> SessionFile | None:
     try:
-        sheet = Sheet(**{**said, "words": tuple(said["words"])})
+        sheet = SessionFile(**{**said, "words": tuple(said["words"])})
     except (KeyError, TypeError):
         return None
     return sheet if SAFE.fullmatch(sheet.name) and sheet.shown in ("tmux", "log") else None

@@ -16,7 +16,7 @@ REVERTS = re.compile(r"^This reverts commit ([0-9a-f]{7,64})\b", re.MULTILINE)
 
 
 @immutable
-class Later:
+class LaterCommit:
     """A commit of the history since the first proof. `paths` are the files that it changed."""
 
     commit: str
@@ -27,7 +27,7 @@ class Later:
 
 
 @immutable
-class File:
+class FileState:
     """A file that a proof's commit changed: its blob before, in it, and at HEAD ("": there is none)."""
 
     path: str
@@ -37,7 +37,7 @@ class File:
 
 
 @immutable
-class Changed:
+class ChangedFile:
     """A file that is not as the proof's commit left it, and the newest of the commits that changed it since.
 
     `commits` counts all of them; none: it was changed in a merge.
@@ -50,28 +50,28 @@ class Changed:
 
 
 @dataclass(frozen=True)
-class Since:
+class Aftereffects:
     """The commits since the first proof, from new to old, each before its parents."""
 
-    later: Sequence[Later]
+    later: Sequence[LaterCommit]
     ancestors: dict[str, frozenset[str]] = field(default_factory=dict)
 
-    def reverted(self, commit: str, subject: str) -> Later | None:
+    def reverted(self, commit: str, subject: str) -> LaterCommit | None:
         """The commit that took it back and was not taken back itself."""
         named = [one for one in self._reverts if self._names(one, commit, subject)]
         return next(
             (one for one in self._after(commit, named) if self.reverted(one.commit, one.subject) is None), None
         )
 
-    def changed(self, commit: str, files: Sequence[File]) -> tuple[Changed, ...]:
+    def changed(self, commit: str, files: Sequence[FileState]) -> tuple[ChangedFile, ...]:
         """Those of its files that are not as it left them."""
         return tuple(self._changed(commit, one) for one in files if one.now != one.after)
 
-    def _changed(self, commit: str, file: File) -> Changed:
+    def _changed(self, commit: str, file: FileState) -> ChangedFile:
         by = tuple(one.commit for one in self._after(commit, self._touched[file.path]))
-        return Changed(file.path, not file.now, by[:MOST], len(by))
+        return ChangedFile(file.path, not file.now, by[:MOST], len(by))
 
-    def _names(self, one: Later, commit: str, subject: str) -> bool:
+    def _names(self, one: LaterCommit, commit: str, subject: str) -> bool:
         """Whether it says that it reverts this commit; by its subject where a rebase changed the id."""
         ids = REVERTS.findall(one.body)
         if any(commit.startswith(found) for found in ids):
@@ -79,7 +79,7 @@ class Since:
         known = any(other.startswith(found) for found in ids for other in self._by_id)
         return not known and one.subject in (f'Revert "{subject}"', f'Revert "{one_line(subject, 100)}"')
 
-    def _after(self, commit: str, some: Sequence[Later]) -> Iterator[Later]:
+    def _after(self, commit: str, some: Sequence[LaterCommit]) -> Iterator[LaterCommit]:
         """Those of them that the commit does not build on: those above it, and what was merged beside it."""
         place = self._place.get(commit, len(self.later))
         return (one for one in some if self._place[one.commit] < place or self._beside(one.commit, commit))
@@ -108,22 +108,22 @@ class Since:
         return any(len(one.parents) > 1 for one in self.later)
 
     @cached_property
-    def _reverts(self) -> list[Later]:
+    def _reverts(self) -> list[LaterCommit]:
         return [one for one in self.later if one.subject.startswith("Revert ") or REVERTS.search(one.body)]
 
     @cached_property
-    def _by_id(self) -> Mapping[str, Later]:
+    def _by_id(self) -> Mapping[str, LaterCommit]:
         return {one.commit: one for one in self.later}
 
     @cached_property
-    def _touched(self) -> Mapping[str, list[Later]]:
-        found: defaultdict[str, list[Later]] = defaultdict(list)
+    def _touched(self) -> Mapping[str, list[LaterCommit]]:
+        found: defaultdict[str, list[LaterCommit]] = defaultdict(list)
         for one in self.later:
             for path in one.paths:
                 found[path].append(one)
         return found
 
 
-def undone(files: Sequence[File]) -> bool:
+def undone(files: Sequence[FileState]) -> bool:
     """Nothing of it is left: each of its files is as before it."""
     return bool(files) and all(one.now == one.before for one in files)

@@ -32,7 +32,7 @@ class GateResult:
     none: bool = False
 
 
-class What(StrEnum):
+class FindingKind(StrEnum):
     """The kinds of findings. Their words stand in the journal, the prompts and on the screen."""
 
     NOTHING = "nothing changed"
@@ -65,7 +65,7 @@ class What(StrEnum):
 class Finding:
     """One thing that was found. `rejects`: the attempt can't be accepted; else it is only told."""
 
-    what: What
+    what: FindingKind
     text: str  # one sentence, with names and numbers
     detail: str = ""  # more lines: the tail of a gate, a diff, paths
     rejects: bool = True

@@ -24,7 +24,7 @@ WHOLE = ("Ralph-Run", "Ralph-Gates", "Ralph-Tree")  # what ralph writes beside e
 QUOTED = re.compile(r"(Ralph-[A-Z][a-z]+): *(\S.*?)\s*")
 
 
-class Standing(StrEnum):
+class ProofStatus(StrEnum):
     """How it is with a tick."""
 
     PROVEN = "proven"
@@ -35,11 +35,11 @@ class Standing(StrEnum):
     UNKNOWN = "unknown"  # the history that would tell is not here
 
 
-GOOD = (Standing.PROVEN, Standing.ALTERED, Standing.SQUASHED)
+GOOD = (ProofStatus.PROVEN, ProofStatus.ALTERED, ProofStatus.SQUASHED)
 
 
 @immutable
-class Step:
+class ProofStep:
     """One commit that changed the PRD: what it says, the PRD in it and in its parents (b"": there was none)."""
 
     commit: str
@@ -62,7 +62,7 @@ class Proof:
     """What is known of one tick. `commit` is the one that ticked it, "" where it is in no commit."""
 
     task: str
-    standing: Standing
+    standing: ProofStatus
     commit: str = ""
     subject: str = ""
     author: str = ""
@@ -85,7 +85,9 @@ class Proof:
         return self.saw == self.tree
 
 
-def prove(now: Prd, committed: bytes, steps: Iterable[Step], cut: frozenset[str] = frozenset()) -> dict[str, Proof]:
+def prove(
+    now: Prd, committed: bytes, steps: Iterable[ProofStep], cut: frozenset[str] = frozenset()
+) -> dict[str, Proof]:
     """A proof for each ticked box of `now`, by id.
 
     `committed` is the PRD at HEAD, `steps` run from new to old, `cut` are the commits where a shallow clone ends.
@@ -100,14 +102,16 @@ def prove(now: Prd, committed: bytes, steps: Iterable[Step], cut: frozenset[str]
         for task in pending & ticked_by(step, texts):
             found[task] = of_step(task, step, cut)
         pending -= set(found)
-    none = Proof("", Standing.UNKNOWN, why=CUT_OFF) if cut else _unproven("", "no commit is known that ticked it")
+    none = (
+        Proof("", ProofStatus.UNKNOWN, why=CUT_OFF) if cut else _unproven("", "no commit is known that ticked it")
+    )
     return found | {task: replace(none, task=task) for task in pending}
 
 
 # ---------------------------------------------------------------- who ticked it
 
 
-def ticked_by(step: Step, texts: Mapping[str, str]) -> set[str]:
+def ticked_by(step: ProofStep, texts: Mapping[str, str]) -> set[str]:
     """The ids of the boxes that are ticked after this commit and in none of its parents.
 
     `texts` holds the texts that belong to one task only, with its id: most commits need no parse then.
@@ -155,13 +159,13 @@ UNGATED = f"done, nothing proved it: {NONE_GREEN}"
 
 
 def _unproven(task: str, why: str) -> Proof:
-    return Proof(task, Standing.UNPROVEN, why=why)
+    return Proof(task, ProofStatus.UNPROVEN, why=why)
 
 
-def of_step(task: str, step: Step, cut: frozenset[str] = frozenset()) -> Proof:
+def of_step(task: str, step: ProofStep, cut: frozenset[str] = frozenset()) -> Proof:
     """The proof of a box that this commit ticked."""
     proof = Proof(
-        task, Standing.UNPROVEN, step.commit, step.subject, step.author, step.date, step.tree, why=BY_HAND
+        task, ProofStatus.UNPROVEN, step.commit, step.subject, step.author, step.date, step.tree, why=BY_HAND
     )
     if task in step.tasks:
         return _from_trailers(proof, step.trailers)
@@ -169,7 +173,7 @@ def of_step(task: str, step: Step, cut: frozenset[str] = frozenset()) -> Proof:
     mine = next((block for block in blocks if task in block.get("Ralph-Task", ())), None)
     if mine is not None:
         return _from_squash(_from_trailers(proof, mine), blocks)
-    return replace(proof, standing=Standing.UNKNOWN, why=CUT_OFF) if step.commit in cut else proof
+    return replace(proof, standing=ProofStatus.UNKNOWN, why=CUT_OFF) if step.commit in cut else proof
 
 
 def _from_trailers(proof: Proof, trailers: Trailers) -> Proof:
@@ -180,14 +184,20 @@ def _from_trailers(proof: Proof, trailers: Trailers) -> Proof:
         why = f"its Ralph-Task trailer stands without {' and '.join(missing)}: ralph did not write it"
         return replace(proof, why=why)
     proof = replace(
-        proof, standing=Standing.PROVEN, gates=said("Ralph-Gates"), run=said("Ralph-Run"), saw=said("Ralph-Tree"),
-        attempt=said("Ralph-Attempt"), agent=said("Ralph-Agent"), why="",
-    )  # fmt: skip
+        proof,
+        standing=ProofStatus.PROVEN,
+        gates=said("Ralph-Gates"),
+        run=said("Ralph-Run"),
+        saw=said("Ralph-Tree"),
+        attempt=said("Ralph-Attempt"),
+        agent=said("Ralph-Agent"),
+        why="",
+    )
     if not passed(proof.gates):
-        return replace(proof, standing=Standing.UNPROVEN, why=UNGATED)
+        return replace(proof, standing=ProofStatus.UNPROVEN, why=UNGATED)
     if proof.same_tree:
         return proof
-    return replace(proof, standing=Standing.ALTERED, why="rebased or amended since: the gates saw another tree")
+    return replace(proof, standing=ProofStatus.ALTERED, why="rebased or amended since: the gates saw another tree")
 
 
 def passed(gates: str) -> bool:
@@ -201,7 +211,7 @@ def _from_squash(proof: Proof, blocks: list[dict[str, tuple[str, ...]]]) -> Proo
         return proof
     last = any(block.get("Ralph-Tree") == (proof.tree,) for block in blocks)
     seen = "the last of their gates saw this very tree" if last else "the gates saw other trees"
-    return replace(proof, standing=Standing.SQUASHED, why=f"{SQUASHED}: {seen}")
+    return replace(proof, standing=ProofStatus.SQUASHED, why=f"{SQUASHED}: {seen}")
 
 
 def quoted(body: str) -> Iterator[dict[str, tuple[str, ...]]]:
@@ -223,7 +233,7 @@ def quoted(body: str) -> Iterator[dict[str, tuple[str, ...]]]:
 
 
 @immutable
-class Lost:
+class LostCommit:
     """A commit of ralph's on another branch or tag than HEAD's. `kept`: commits of HEAD that hold its very tree, or
     the tree of one that was built on it."""
 
@@ -233,7 +243,7 @@ class Lost:
     kept: frozenset[str] = frozenset()
 
 
-def found_elsewhere(proof: Proof, lost: Iterable[Lost]) -> Proof:
+def found_elsewhere(proof: Proof, lost: Iterable[LostCommit]) -> Proof:
     """The same tick, where another branch has its proof: good if its tree came in by a squash, else it is told."""
     if proof.proven or proof.why != BY_HAND:
         return proof
@@ -243,6 +253,8 @@ def found_elsewhere(proof: Proof, lost: Iterable[Lost]) -> Proof:
             continue
         place = f"{one.commit[:7]} on {one.where}" if one.where else one.commit[:7]
         if proof.commit in one.kept:
-            return replace(known, standing=Standing.SQUASHED, why=f"{SQUASHED}: proven by {place}, the same tree")
+            return replace(
+                known, standing=ProofStatus.SQUASHED, why=f"{SQUASHED}: proven by {place}, the same tree"
+            )
         return replace(proof, why=f"ticked, but what proved it ({place}) is no part of HEAD's history")
     return proof

@@ -14,7 +14,7 @@ MOST = 20  # problems
 
 
 @immutable
-class Review:
+class ReviewAnswer:
     """`ok` None: there was no readable answer. `problems` are one line each."""
 
     ok: bool | None
@@ -22,16 +22,16 @@ class Review:
     met: tuple[int, ...] = ()  # numbers of the criteria that are met, of accepted work only
 
 
-def read_answer(text: str) -> Review:
+def read_answer(text: str) -> ReviewAnswer:
     """The verdict that stands alone on a line; two different ones are none. What is below it are the problems."""
     text = clean(text)
     found = list(VERDICT.finditer(text))
     if len({one[1] for one in found}) != 1:
-        return Review(None)
+        return ReviewAnswer(None)
     below = text[found[-1].end() :]
     problems = tuple(one_line(one, 400) for one in PROBLEM.findall(below)[:MOST])
     ok = found[0][1] == "ACCEPT"
-    return Review(ok, problems, _met(below) if ok else ())
+    return ReviewAnswer(ok, problems, _met(below) if ok else ())
 
 
 def _met(text: str) -> tuple[int, ...]:

@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterable, Iterator
 
 from ralph import paths as sensitive
 from ralph.agents import endings
-from ralph.agents.model import Why
+from ralph.agents.model import StopReason
 from ralph.git.model import StashEntry
 from ralph.text import count_noun, join_names, list_lines, show_name
 from ralph.verify import exceptions as named
 from ralph.verify import gate_config as guarded
 from ralph.verify import wording as words
-from ralph.verify.model import Evidence, Finding, GateResult, Rules, Verdict, What
+from ralph.verify.model import Evidence, Finding, FindingKind, GateResult, Rules, Verdict
 
 STASH = re.compile(r"\bstash", re.IGNORECASE)
 Rule = Callable[[Evidence, Rules], Iterable[Finding]]
@@ -46,36 +46,38 @@ def tests_to_restore(evidence: Evidence, rules: Rules) -> tuple[str, ...]:
 
 def nothing_was_printed_or_changed(evidence: Evidence, rules: Rules) -> Iterator[Finding]:
     if _is_blank(evidence) and not rules.only_checked:
-        yield Finding(What.EMPTY, "The agent printed nothing and changed nothing.")
+        yield Finding(FindingKind.EMPTY, "The agent printed nothing and changed nothing.")
 
 
 def a_box_was_ticked_without_work(evidence: Evidence, _: Rules) -> Iterator[Finding]:
     if evidence.prd.ticked and not evidence.changes:
         text = f"Ticked without any work: {join_names(evidence.prd.ticked)}."
-        yield Finding(What.TICKED, text, words.commits(evidence.commits))
+        yield Finding(FindingKind.TICKED, text, words.commits(evidence.commits))
 
 
 def only_the_prd_or_the_memory_changed(evidence: Evidence, _: Rules) -> Iterator[Finding]:
     paper = _paper(evidence)
     if paper and not evidence.changes and not evidence.prd.ticked:
-        yield Finding(What.ONLY_PAPER, f"Only {paper} changed: no work was done.", words.commits(evidence.commits))
+        yield Finding(
+            FindingKind.ONLY_PAPER, f"Only {paper} changed: no work was done.", words.commits(evidence.commits)
+        )
 
 
 def nothing_changed(evidence: Evidence, rules: Rules) -> Iterator[Finding]:
     if evidence.changes or evidence.prd.ticked or _paper(evidence) or _is_blank(evidence) or rules.only_checked:
         return
-    if evidence.stopped.why is not Why.EXITED:
+    if evidence.stopped.why is not StopReason.EXITED:
         return  # why it was ended says more
     claim = " although the agent says that it is finished" if evidence.stopped.well else ""
     undone = "; its commits add up to no change" if evidence.commits else ""
     if stashed := _stashed(evidence):
         claim, undone = f": the work is only in a stash, {join_names(stashed)}", ""
-    yield Finding(What.NOTHING, f"No file changed{claim}{undone}.", words.commits(evidence.commits))
+    yield Finding(FindingKind.NOTHING, f"No file changed{claim}{undone}.", words.commits(evidence.commits))
 
 
 def the_agent_did_not_end_well(evidence: Evidence, _: Rules) -> Iterator[Finding]:
-    if (evidence.changes or evidence.stopped.why is not Why.EXITED) and not evidence.stopped.well:
-        yield Finding(What.BAD_END, endings.how_it_ended(evidence.stopped), evidence.stopped.tail)
+    if (evidence.changes or evidence.stopped.why is not StopReason.EXITED) and not evidence.stopped.well:
+        yield Finding(FindingKind.BAD_END, endings.how_it_ended(evidence.stopped), evidence.stopped.tail)
 
 
 # ---------------------------------------------------------------- the PRD and the memory file
@@ -85,19 +87,19 @@ def boxes_were_ticked(evidence: Evidence, _: Rules) -> Iterator[Finding]:
     if evidence.prd.ticked and evidence.changes:
         who = "The agent ticked" if evidence.prd.by_agent else "While the agent ran, somebody ticked"
         text = f"{who} {join_names(evidence.prd.ticked)}: only ralph ticks boxes, so that was put back."
-        yield Finding(What.TICKS, text, rejects=False)
+        yield Finding(FindingKind.TICKS, text, rejects=False)
 
 
 def the_agent_rewrote_the_prd(evidence: Evidence, _: Rules) -> Iterator[Finding]:
     if evidence.prd.by_agent and evidence.prd.rewrote:
         text = "The agent changed the text of the PRD, which belongs to people. Its lines are kept with the work."
-        yield Finding(What.PRD, text, evidence.prd.diff)
+        yield Finding(FindingKind.PRD, text, evidence.prd.diff)
 
 
 def memory_edits_were_dropped(evidence: Evidence, _: Rules) -> Iterator[Finding]:
     if evidence.memory_dropped:
         text = f"{count_noun(evidence.memory_dropped, 'edit')} of the memory file dropped."
-        yield Finding(What.MEMORY, text, list_lines(evidence.memory_dropped), rejects=False)
+        yield Finding(FindingKind.MEMORY, text, list_lines(evidence.memory_dropped), rejects=False)
 
 
 # ---------------------------------------------------------------- where it may work
@@ -107,14 +109,18 @@ def paths_out_of_scope(evidence: Evidence, rules: Rules) -> Iterator[Finding]:
     out = [one.path for one in evidence.changes if rules.scope and not sensitive.matches(rules.scope, one.path)]
     if out:
         text = f"{count_noun(out, 'path')} changed outside the task's Files: {join_names(out)}."
-        yield Finding(What.SCOPE, text, f"In scope: {', '.join(rules.scope)}\nChanged outside:\n{list_lines(out)}")
+        yield Finding(
+            FindingKind.SCOPE, text, f"In scope: {', '.join(rules.scope)}\nChanged outside:\n{list_lines(out)}"
+        )
 
 
 def protected_paths_changed(evidence: Evidence, rules: Rules) -> Iterator[Finding]:
     hit = [one.path for one in evidence.changes if sensitive.matches(rules.protected, one.path)]
     if hit:
         text = f"{count_noun(hit, 'protected path')} changed: {join_names(hit)}."
-        yield Finding(What.PROTECTED, text, f"Protected: {', '.join(rules.protected)}\nChanged:\n{list_lines(hit)}")
+        yield Finding(
+            FindingKind.PROTECTED, text, f"Protected: {', '.join(rules.protected)}\nChanged:\n{list_lines(hit)}"
+        )
 
 
 # ---------------------------------------------------------------- tampering
@@ -141,37 +147,37 @@ def files_were_hidden_from_git(evidence: Evidence, _: Rules) -> Iterator[Finding
     hidden = [path for path in evidence.hidden if not sensitive.is_artefact(path)]
     if hidden:
         text = f"Newly hidden from git, so that a commit would lack it: {join_names(hidden)}."
-        yield Finding(What.HIDDEN, text, list_lines(hidden))
+        yield Finding(FindingKind.HIDDEN, text, list_lines(hidden))
 
 
 def history_was_rewritten(evidence: Evidence, _: Rules) -> Iterator[Finding]:
     if evidence.rewritten:
-        yield Finding(What.HISTORY, evidence.rewritten, words.commits(evidence.commits))
+        yield Finding(FindingKind.HISTORY, evidence.rewritten, words.commits(evidence.commits))
 
 
 def git_can_not_record_it(evidence: Evidence, _: Rules) -> Iterator[Finding]:
     for obstacle in evidence.obstacles:
-        yield Finding(What.UNRECORDABLE, obstacle)
+        yield Finding(FindingKind.UNRECORDABLE, obstacle)
 
 
 def hooks_or_config_changed(evidence: Evidence, rules: Rules) -> Iterator[Finding]:
     if evidence.config:
         effect = "--strict rejects that" if rules.strict else "ralph does not use them"
         text = f"git's hooks or configuration changed; {effect}."
-        yield Finding(What.CONFIG, text, list_lines(evidence.config), rejects=rules.strict)
+        yield Finding(FindingKind.CONFIG, text, list_lines(evidence.config), rejects=rules.strict)
 
 
 def other_branches_or_tags_changed(evidence: Evidence, _: Rules) -> Iterator[Finding]:
     if evidence.refs:
         text = "Other branches or tags changed while the agent ran; they were left as they are."
-        yield Finding(What.REFS, text, list_lines(evidence.refs), rejects=False)
+        yield Finding(FindingKind.REFS, text, list_lines(evidence.refs), rejects=False)
 
 
 def untracked_files_changed(evidence: Evidence, _: Rules) -> Iterator[Finding]:
     if evidence.untracked:
         files = count_noun(evidence.untracked, "untracked file")
         text = f"{files} changed and not committed: {join_names(evidence.untracked)}."
-        yield Finding(What.UNTRACKED, text, list_lines(evidence.untracked), rejects=False)
+        yield Finding(FindingKind.UNTRACKED, text, list_lines(evidence.untracked), rejects=False)
 
 
 def the_work_holds_a_stash(evidence: Evidence, rules: Rules) -> Iterator[Finding]:
@@ -183,7 +189,7 @@ def the_work_holds_a_stash(evidence: Evidence, rules: Rules) -> Iterator[Finding
         entry, paths = _entry(match.entry), join_names(match.paths)
         text = f"The stash entry {entry}, which this attempt did not make, {how} the work: {paths}."
         cure = " If the task is to use it, its text has to name the stash." if rejects else ""
-        yield Finding(What.STASH, text + cure, list_lines(match.paths), rejects=rejects)
+        yield Finding(FindingKind.STASH, text + cure, list_lines(match.paths), rejects=rejects)
 
 
 # ---------------------------------------------------------------- the gates
@@ -200,7 +206,7 @@ def a_gate_has_nothing_to_run_any_more(evidence: Evidence, rules: Rules) -> Iter
     for result in evidence.gates:
         if result.none and result.gate.command in (rules.standing or frozenset()) | rules.checks:
             text = f"{words.gate(result)} found nothing to run."
-            yield Finding(What.GATE, text, result.tail)
+            yield Finding(FindingKind.GATE, text, result.tail)
 
 
 def it_passes_only_with_the_changed_tests(evidence: Evidence, rules: Rules) -> Iterator[Finding]:
@@ -211,14 +217,14 @@ def it_passes_only_with_the_changed_tests(evidence: Evidence, rules: Rules) -> I
                 f"{words.gate(result)} fails with the tests as they were before: {join_names(changed)}. "
                 f"Tests may change only where the task's Files or text name them."
             )
-            yield Finding(What.TESTS, text, result.tail)
+            yield Finding(FindingKind.TESTS, text, result.tail)
 
 
 def the_gates_wrote_files(evidence: Evidence, _: Rules) -> Iterator[Finding]:
     if evidence.gate_wrote:
         files = count_noun(evidence.gate_wrote, "file")
         text = f"The gates wrote {files}, not committed: {join_names(evidence.gate_wrote)}."
-        yield Finding(What.GATE_WROTE, text, list_lines(evidence.gate_wrote), rejects=False)
+        yield Finding(FindingKind.GATE_WROTE, text, list_lines(evidence.gate_wrote), rejects=False)
 
 
 CHEAP: tuple[Rule, ...] = (
@@ -279,11 +285,11 @@ def _judged_as_test(path: str) -> bool:
 
 def _gate_file(path: str, sentence: str, rules: Rules, *, new: bool) -> Finding:
     if named.gate_file_is_named(path, rules):
-        return Finding(What.GATE_FILES, f"{sentence}; the task's Files name it.", rejects=False)
+        return Finding(FindingKind.GATE_FILES, f"{sentence}; the task's Files name it.", rejects=False)
     if new:
-        return Finding(What.GATE_FILES, f"{sentence}; no gate depended on it before.", rejects=False)
+        return Finding(FindingKind.GATE_FILES, f"{sentence}; no gate depended on it before.", rejects=False)
     cure = "It has to stay as it was, unless the task's Files name it."
-    return Finding(What.GATE_FILES, f"{sentence}. {cure}")
+    return Finding(FindingKind.GATE_FILES, f"{sentence}. {cure}")
 
 
 def _is_excused(result: GateResult, rules: Rules) -> bool:
@@ -293,4 +299,4 @@ def _is_excused(result: GateResult, rules: Rules) -> bool:
 def _red(result: GateResult, *, excused: bool) -> Finding:
     how = f"ran over its time ({result.seconds:.0f} s)" if result.timed_out else f"failed (exit code {result.code})"
     before = "; it was red before the run, too" if excused else ""
-    return Finding(What.GATE, f"{words.gate(result)} {how}{before}.", result.tail, rejects=not excused)
+    return Finding(FindingKind.GATE, f"{words.gate(result)} {how}{before}.", result.tail, rejects=not excused)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from ralph.immutable import immutable
 from ralph.prd.lookup import WRITTEN_ID
 from ralph.prd.model import Prd, Task
-from ralph.verify.proof import UNGATED, Proof, Standing, Step, Trailers, of_step
+from ralph.verify.proof import UNGATED, Proof, ProofStatus, ProofStep, Trailers, of_step
 
 FORM = "%x00%H%x00%T%x00%(trailers:only,unfold)%x00%B%x00"  # a diff of one text file follows
 BOX = re.compile(r"[\s>]*(?:[-*+]|\d+[.)])\s+\[([ xX])\]\s+(.*)")
@@ -43,14 +43,14 @@ def sorted_out(tasks: Iterable[Task], now: Prd, log: str, reverts: str) -> Ticks
     return Ticks(ungated, tuple(name for name in wanted if name not in proven and name not in ungated))
 
 
-def _look(step: Step, diff: str, pending: dict[str, list[str]], found: dict[str, Proof]) -> None:
+def _look(step: ProofStep, diff: str, pending: dict[str, list[str]], found: dict[str, Proof]) -> None:
     """Take the boxes out of `pending` that this commit ticked or emptied last."""
     ticked, emptied = _boxes(diff)
     for key in [key for key in pending if key in ticked or key in emptied]:
         names = pending[key]
         mine = [name for name in names if len(names) == 1 or name in step.tasks]
         for name in mine:
-            found[name] = of_step(name, step) if key in ticked else Proof(name, Standing.UNPROVEN)
+            found[name] = of_step(name, step) if key in ticked else Proof(name, ProofStatus.UNPROVEN)
         pending[key] = [name for name in names if name not in mine]
         if not pending[key]:
             del pending[key]
@@ -75,10 +75,10 @@ def _boxes(diff: str) -> tuple[set[str], set[str]]:
     return seen["+x"] - seen["-x"], seen["+ "] - seen["- "] - seen["+x"]
 
 
-def _steps(log: str) -> Iterator[tuple[Step, str]]:
+def _steps(log: str) -> Iterator[tuple[ProofStep, str]]:
     fields = iter(log.split("\0")[1:])
     for commit, tree, said, body, diff in zip(*[fields] * 5, strict=False):
-        yield Step(commit, tree, "", b"", trailers=_trailers(said), body=body), diff
+        yield ProofStep(commit, tree, "", b"", trailers=_trailers(said), body=body), diff
 
 
 def _trailers(text: str) -> Trailers:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ralph.agents import claude, codex, command
 from ralph.agents.json_stream import COMMAND_CAP
-from ralph.agents.model import Kind, Signal
+from ralph.agents.model import Signal, SignalKind
 from ralph.agents.registry import AGENTS, KNOWN_LATER, Agent, get
 from ralph.errors import RalphError
 
@@ -67,27 +67,27 @@ def test_a_command_is_never_read() -> None:
 )
 def test_a_terminal_puts_things_before_and_after_an_event(before: str) -> None:
     line = before + '{"type": "turn.completed", "usage": {"input_tokens": 2, "output_tokens": 1}}\x1b[0m\x07\r'
-    assert [signal.kind for signal in codex.read(line)] == [Kind.USAGE, Kind.ENDED]
+    assert [signal.kind for signal in codex.read(line)] == [SignalKind.USAGE, SignalKind.ENDED]
 
 
 @pytest.mark.parametrize(
     ("agent", "line", "kind"),
     [
-        (claude, "Not logged in · Please run /login", Kind.AUTH),
-        (claude, "\x1b[31mInvalid API key · Please run /login\x1b[0m\r", Kind.AUTH),
-        (claude, "Error: something", Kind.ERROR),
-        (codex, "Missing environment variable: `OPENAI_API_KEY`.", Kind.AUTH),
-        (codex, "Error loading config.toml: invalid", Kind.ERROR),
+        (claude, "Not logged in · Please run /login", SignalKind.AUTH),
+        (claude, "\x1b[31mInvalid API key · Please run /login\x1b[0m\r", SignalKind.AUTH),
+        (claude, "Error: something", SignalKind.ERROR),
+        (codex, "Missing environment variable: `OPENAI_API_KEY`.", SignalKind.AUTH),
+        (codex, "Error loading config.toml: invalid", SignalKind.ERROR),
     ],
 )
-def test_a_line_that_is_no_event_counts_only_from_its_beginning(agent: Agent, line: str, kind: Kind) -> None:
+def test_a_line_that_is_no_event_counts_only_from_its_beginning(agent: Agent, line: str, kind: SignalKind) -> None:
     assert [signal.kind for signal in agent.read(line)] == [kind]
     assert agent.read(f"> {line}") == ()
 
 
 def test_an_old_claude_tells_its_limit_as_a_line() -> None:
     (signal,) = claude.read("Claude AI usage limit reached|1750708800")
-    assert (signal.kind, signal.resets_at) == (Kind.RATE_LIMIT, 1750708800)
+    assert (signal.kind, signal.resets_at) == (SignalKind.RATE_LIMIT, 1750708800)
 
 
 NO_ANSWER = [
@@ -112,7 +112,7 @@ BUSY = [
 @pytest.mark.parametrize("text", [*NO_ANSWER, *BUSY])
 def test_an_error_of_the_server_with_no_answer_is_one_of_the_network(text: str) -> None:
     told = {"type": "assistant", "error": "server_error", "message": {"content": [{"type": "text", "text": text}]}}
-    kind = Kind.NETWORK if text in NO_ANSWER else Kind.OVERLOADED
+    kind = SignalKind.NETWORK if text in NO_ANSWER else SignalKind.OVERLOADED
     assert [signal.kind for signal in claude.read(json.dumps(told))] == [kind]
 
 
@@ -123,7 +123,11 @@ def test_a_limit_that_paid_overage_steps_over_is_none() -> None:
 
 def test_a_new_error_word_with_a_known_status_is_known() -> None:
     told = {"type": "result", "subtype": "success", "is_error": True, "api_error_status": 403, "result": "No."}
-    assert [signal.kind for signal in claude.read(json.dumps(told))] == [Kind.USAGE, Kind.AUTH, Kind.ENDED]
+    assert [signal.kind for signal in claude.read(json.dumps(told))] == [
+        SignalKind.USAGE,
+        SignalKind.AUTH,
+        SignalKind.ENDED,
+    ]
 
 
 def test_success_needs_every_sign_of_it() -> None:
@@ -184,7 +188,7 @@ def test_of_a_long_result_the_beginning_and_the_end_are_kept() -> None:
     (of_codex,) = codex.read(json.dumps({"type": "item.completed", "item": item}))
     (of_claude,) = claude.read(json.dumps({"type": "user", "message": {"content": [block]}}))
     for done in (of_codex, of_claude):
-        assert (done.kind, len(done.text) <= 2_000) == (Kind.TOOL_DONE, True)
+        assert (done.kind, len(done.text) <= 2_000) == (SignalKind.TOOL_DONE, True)
         assert done.text.startswith("first")
         assert done.text.endswith("3 failed")
 

@@ -8,7 +8,7 @@ import pytest
 from modelserver import shell, text, write
 from realclients import Client, Rig, require
 
-from ralph.agents.model import Kind, Order
+from ralph.agents.model import LaunchRequest, SignalKind
 
 pytestmark = pytest.mark.real
 
@@ -44,11 +44,11 @@ def test_who_is_only_asked_changes_nothing(rig: Rig) -> None:
         shell("echo c > c.txt"),
         shell("git commit --allow-empty -m x"),
     )
-    ran = rig.run(*tries, text("my answer"), order=Order((), read_only=True))
+    ran = rig.run(*tries, text("my answer"), order=LaunchRequest((), read_only=True))
     assert left(ran.folder) == []
     assert not list((ran.folder / ".git" / "refs" / "heads").iterdir())
-    assert ran.one(Kind.TEXT).text == "my answer"
-    assert (ran.code, ran.one(Kind.ENDED).ok) == (0, True)
+    assert ran.one(SignalKind.TEXT).text == "my answer"
+    assert (ran.code, ran.one(SignalKind.ENDED).ok) == (0, True)
 
 
 @pytest.mark.slow
@@ -56,7 +56,9 @@ def test_what_the_user_allows_elsewhere_does_not_let_it_write(claude: Rig) -> No
     rules = claude.folder / "home" / ".claude" / "settings.json"
     rules.parent.mkdir(parents=True)
     rules.write_text('{"permissions": {"allow": ["Bash", "Write"], "defaultMode": "bypassPermissions"}}')
-    ran = claude.run(write("a.txt", "a"), shell("touch b.txt"), text("done"), order=Order((), read_only=True))
+    ran = claude.run(
+        write("a.txt", "a"), shell("touch b.txt"), text("done"), order=LaunchRequest((), read_only=True)
+    )
     assert left(ran.folder) == []
 
 
@@ -73,41 +75,41 @@ COMMANDS = {
 
 
 def test_only_the_allowed_commands_are_run(claude: Rig) -> None:
-    order = Order((), commands=("git add", "git commit", "tou"))
+    order = LaunchRequest((), commands=("git add", "git commit", "tou"))
     ran = claude.run(*map(shell, COMMANDS), write("a.txt", "a"), text("done"), order=order)
-    allowed = [signal.ok for signal in ran.signals if signal.kind is Kind.TOOL_DONE]
+    allowed = [signal.ok for signal in ran.signals if signal.kind is SignalKind.TOOL_DONE]
     assert dict(zip(COMMANDS, allowed, strict=False)) == COMMANDS
     assert left(ran.folder) == ["a.txt"]
-    assert (ran.code, ran.one(Kind.ENDED).ok) == (0, True)
-    assert ran.one(Kind.ENDED).text.startswith("It was not permitted to use Bash.")
+    assert (ran.code, ran.one(SignalKind.ENDED).ok) == (0, True)
+    assert ran.one(SignalKind.ENDED).text.startswith("It was not permitted to use Bash.")
 
 
 @pytest.mark.slow
 def test_it_can_not_allow_itself_more(claude: Rig) -> None:
     rules = write(".claude/settings.json", '{"permissions": {"allow": ["Bash"]}}')
-    ran = claude.run(rules, shell("touch x"), text("done"), order=Order((), commands=("git add",)))
+    ran = claude.run(rules, shell("touch x"), text("done"), order=LaunchRequest((), commands=("git add",)))
     assert left(ran.folder) == []
 
 
 def test_only_the_allowed_tools_are_there(claude: Rig) -> None:
     ran = claude.run(
-        write("a.txt", "a"), shell("touch b.txt"), text("done"), order=Order((), tools=("Read", "Write"))
+        write("a.txt", "a"), shell("touch b.txt"), text("done"), order=LaunchRequest((), tools=("Read", "Write"))
     )
     assert left(ran.folder) == ["a.txt"]
-    assert [signal.ok for signal in ran.signals if signal.kind is Kind.TOOL_DONE] == [True, False]
+    assert [signal.ok for signal in ran.signals if signal.kind is SignalKind.TOOL_DONE] == [True, False]
 
 
 @pytest.mark.slow
 def test_tools_and_commands_hold_together(claude: Rig) -> None:
-    order = Order((), tools=("Bash", "Read"), commands=("git add",))
+    order = LaunchRequest((), tools=("Bash", "Read"), commands=("git add",))
     ran = claude.run(shell("git add -A"), shell("touch b.txt"), write("a.txt", "a"), text("done"), order=order)
-    assert [signal.ok for signal in ran.signals if signal.kind is Kind.TOOL_DONE] == [True, False, False]
+    assert [signal.ok for signal in ran.signals if signal.kind is SignalKind.TOOL_DONE] == [True, False, False]
     assert left(ran.folder) == []
 
 
 @pytest.mark.slow
 def test_it_ends_after_its_turns(claude: Rig) -> None:
-    ran = claude.run(shell("true"), shell("true"), shell("true"), text("done"), order=Order((), turns=2))
-    assert ran.kinds.count(Kind.TOOL) == 2
-    assert (ran.code, ran.one(Kind.ENDED).ok) == (1, False)
-    assert ran.one(Kind.ENDED).text == "Reached maximum number of turns (2)"
+    ran = claude.run(shell("true"), shell("true"), shell("true"), text("done"), order=LaunchRequest((), turns=2))
+    assert ran.kinds.count(SignalKind.TOOL) == 2
+    assert (ran.code, ran.one(SignalKind.ENDED).ok) == (1, False)
+    assert ran.one(SignalKind.ENDED).text == "Reached maximum number of turns (2)"

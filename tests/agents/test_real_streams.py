@@ -10,7 +10,7 @@ import pytest
 from modelserver import ModelServer, drop, error, full, hang, limited, shell, text, write
 from realclients import Client, Rig, require
 
-from ralph.agents.model import Kind, Order
+from ralph.agents.model import LaunchRequest, SignalKind
 from ralph.agents.reset_times import resets
 
 pytestmark = pytest.mark.real
@@ -30,12 +30,12 @@ def test_work_is_seen_as_it_is_done(rig: Rig) -> None:
     ran = rig.run(
         write("a.py", "x = 1\n", "I begin."), shell("git add -A && git commit -qm 'add a'"), text("All done.")
     )
-    tools = [signal for signal in ran.signals if signal.kind is Kind.TOOL]
+    tools = [signal for signal in ran.signals if signal.kind is SignalKind.TOOL]
     assert [signal.paths for signal in tools] == [(str(ran.folder / "a.py"),), ()]
     assert [signal.command for signal in tools] == ["", "git add -A && git commit -qm 'add a'"]
-    assert [signal.ok for signal in ran.signals if signal.kind is Kind.TOOL_DONE] == [True, True]
-    assert [signal.text for signal in ran.signals if signal.kind is Kind.TEXT] == ["I begin.", "All done."]
-    assert (ran.code, ran.kinds[-1], ran.one(Kind.ENDED).ok) == (0, Kind.ENDED, True)
+    assert [signal.ok for signal in ran.signals if signal.kind is SignalKind.TOOL_DONE] == [True, True]
+    assert [signal.text for signal in ran.signals if signal.kind is SignalKind.TEXT] == ["I begin.", "All done."]
+    assert (ran.code, ran.kinds[-1], ran.one(SignalKind.ENDED).ok) == (0, SignalKind.ENDED, True)
     assert (ran.folder / "a.py").read_text() == "x = 1\n"
 
 
@@ -45,12 +45,12 @@ def test_every_run_is_a_conversation_of_its_own(client: Client, tmp_path: Path) 
     with ModelServer(script) as server:
         env = client.environment(tmp_path / "home", server.url)
         rig = Rig(client, tmp_path)
-        said = [rig.once(server, env).one(Kind.TEXT).text for _ in range(2)]
+        said = [rig.once(server, env).one(SignalKind.TEXT).text for _ in range(2)]
     assert said == ["first", "second"]
 
 
 def test_tokens_and_money_are_told_at_the_end(rig: Rig) -> None:
-    usage = rig.run(shell("true"), text("done")).one(Kind.USAGE).usage
+    usage = rig.run(shell("true"), text("done")).one(SignalKind.USAGE).usage
     claude = rig.client.name == "claude"
     assert usage
     assert (usage.final, usage.tokens) == (True, 2 * (1_834 if claude else 1_734))
@@ -60,7 +60,7 @@ def test_tokens_and_money_are_told_at_the_end(rig: Rig) -> None:
 def test_claude_tells_how_full_its_context_is(rig: Rig) -> None:
     if rig.client.name == "codex":
         pytest.skip("Codex does not tell what its context holds")
-    ran = rig.run(full(shell("true")), text("done"), order=Order((), model="claude-sonnet-4-5"))
+    ran = rig.run(full(shell("true")), text("done"), order=LaunchRequest((), model="claude-sonnet-4-5"))
     told = [signal.usage for signal in ran.signals if signal.usage]
     assert [usage.window for usage in told] == [200_000, 0, 0, 200_000]
     assert [usage.context for usage in told] == [0, 165_000, 1_800, 0]
@@ -70,28 +70,31 @@ def test_claude_tells_how_full_its_context_is(rig: Rig) -> None:
 @pytest.mark.slow
 def test_the_result_of_a_tool_is_told(rig: Rig) -> None:
     ran = rig.run(shell("echo one; echo two"), text("done"))
-    assert ran.one(Kind.TOOL_DONE).text.strip() == "one\ntwo"
+    assert ran.one(SignalKind.TOOL_DONE).text.strip() == "one\ntwo"
 
 
 @pytest.mark.slow
 def test_a_tool_that_fails_is_no_failure_of_the_agent(rig: Rig) -> None:
     ran = rig.run(shell('echo "You\'ve hit your usage limit"; exit 3'), text("You've hit your usage limit."))
-    assert ran.one(Kind.TOOL_DONE).ok is False
-    assert not set(ran.kinds) & {Kind.RATE_LIMIT, Kind.ERROR}
-    assert ran.one(Kind.ENDED).ok is True
+    assert ran.one(SignalKind.TOOL_DONE).ok is False
+    assert not set(ran.kinds) & {SignalKind.RATE_LIMIT, SignalKind.ERROR}
+    assert ran.one(SignalKind.ENDED).ok is True
 
 
 def test_a_refused_login(rig: Rig) -> None:
     ran = rig.run(error(401))
-    assert [kind for kind in ran.kinds if kind in {Kind.RETRY, Kind.AUTH}][:2] == [Kind.RETRY, Kind.AUTH]
-    assert "401" in ran.one(Kind.AUTH).text
-    assert (ran.code, ran.one(Kind.ENDED).ok) == (1, False)
+    assert [kind for kind in ran.kinds if kind in {SignalKind.RETRY, SignalKind.AUTH}][:2] == [
+        SignalKind.RETRY,
+        SignalKind.AUTH,
+    ]
+    assert "401" in ran.one(SignalKind.AUTH).text
+    assert (ran.code, ran.one(SignalKind.ENDED).ok) == (1, False)
 
 
 def test_a_used_up_limit_tells_when_it_ends(rig: Rig) -> None:
     before = time.time()
     ran = rig.run(limited(3_600), subscription=True)
-    limits = [signal for signal in ran.signals if signal.kind is Kind.RATE_LIMIT]
+    limits = [signal for signal in ran.signals if signal.kind is SignalKind.RATE_LIMIT]
     at = limits[0].resets_at
     if rig.client.name == "claude":
         assert at is not None
@@ -102,41 +105,48 @@ def test_a_used_up_limit_tells_when_it_ends(rig: Rig) -> None:
         assert at is not None
         assert abs(at - before - 3_600) <= 120
     assert "hit your" in limits[-1].text
-    assert (ran.code, ran.one(Kind.ENDED).ok) == (1, False)
+    assert (ran.code, ran.one(SignalKind.ENDED).ok) == (1, False)
 
 
 @pytest.mark.slow
 def test_a_busy_model_is_tried_again_and_then_told(rig: Rig) -> None:
     ran = rig.run(error(529))
-    assert ran.one(Kind.RETRY).text.startswith("overloaded: ")
-    assert Kind.OVERLOADED in ran.kinds
-    assert (ran.code, ran.one(Kind.ENDED).ok) == (1, False)
+    assert ran.one(SignalKind.RETRY).text.startswith("overloaded: ")
+    assert SignalKind.OVERLOADED in ran.kinds
+    assert (ran.code, ran.one(SignalKind.ENDED).ok) == (1, False)
 
 
 @pytest.mark.slow
 def test_a_retry_that_helps_leaves_no_failure(rig: Rig) -> None:
     ran = rig.run(error(429, headers={"retry-after": "0"}, times=1), text("done"))
-    assert [kind for kind in ran.kinds if kind is not Kind.USAGE][-3:] == [Kind.RETRY, Kind.TEXT, Kind.ENDED]
-    assert (ran.code, ran.one(Kind.ENDED).ok) == (0, True)
+    assert [kind for kind in ran.kinds if kind is not SignalKind.USAGE][-3:] == [
+        SignalKind.RETRY,
+        SignalKind.TEXT,
+        SignalKind.ENDED,
+    ]
+    assert (ran.code, ran.one(SignalKind.ENDED).ok) == (0, True)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("after", ["begin", "request"])
 def test_a_stream_that_breaks_off(rig: Rig, after: str) -> None:
     ran = rig.run(drop(after))
-    assert Kind.NETWORK in ran.kinds
-    assert Kind.OVERLOADED not in ran.kinds
-    assert (ran.code, ran.one(Kind.ENDED).ok) == (1, False)
+    assert SignalKind.NETWORK in ran.kinds
+    assert SignalKind.OVERLOADED not in ran.kinds
+    assert (ran.code, ran.one(SignalKind.ENDED).ok) == (1, False)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("after", ["", "headers"])
 def test_a_model_that_never_answers_shows_no_end_and_no_progress(rig: Rig, after: str) -> None:
     ran = rig.run(hang(after), kill_at="hang")
-    assert (set(ran.kinds) <= {Kind.USAGE}, ran.code) == (True, -9)  # Claude tells its model, hence its window
+    assert (set(ran.kinds) <= {SignalKind.USAGE}, ran.code) == (
+        True,
+        -9,
+    )  # Claude tells its model, hence its window
 
 
 @pytest.mark.slow
 def test_an_empty_prompt_is_told_without_json(rig: Rig) -> None:
     ran = rig.run(text("never asked"), prompt="")
-    assert (ran.kinds, ran.code) == ([Kind.ERROR], 1)
+    assert (ran.kinds, ran.code) == ([SignalKind.ERROR], 1)

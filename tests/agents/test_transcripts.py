@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ralph.agents.model import Kind, Signal, Usage
+from ralph.agents.model import Signal, SignalKind, Usage
 from ralph.agents.registry import AGENTS, get
 
 FOLDER = Path(__file__).parents[2] / "fixtures" / "transcripts"
@@ -43,7 +43,7 @@ def shown(signal: Signal) -> str:
         f"session {signal.session}" if signal.session else "",
     ]
     told = ", ".join(fact for fact in facts if fact)
-    text = "" if signal.kind is Kind.TOOL else signal.text
+    text = "" if signal.kind is SignalKind.TOOL else signal.text
     return signal.kind.value + (f" ({told})" if told else "") + (f": {text!r}" if text else "")
 
 

@@ -17,10 +17,10 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "system")]
 
 from families import agent, resident  # noqa: E402 - the path comes first
 
-from ralph.agents.model import Kind, Launch, Signal, Stopped  # noqa: E402
+from ralph.agents.model import Launch, Signal, SignalKind, Stopped  # noqa: E402
 from ralph.agents.session import session  # noqa: E402
 from ralph.process import command as proc  # noqa: E402
-from ralph.process.masking import Masked, Masker  # noqa: E402
+from ralph.process.masking import MaskedWriter, Masker  # noqa: E402
 
 TIMES = 60
 MEGABYTES = 400
@@ -57,7 +57,7 @@ def timed(work: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-def gate(here: Path) -> proc.Done:
+def gate(here: Path) -> proc.CommandResult:
     """The smallest gate."""
     return proc.run(["true"], cwd=here, env=dict(os.environ), timeout=60)
 
@@ -75,7 +75,7 @@ def attempt(
 
 def events(line: str) -> Sequence[Signal]:
     """As much work as a reader of JSON lines does."""
-    return [Signal(Kind.TEXT, str(len(line)))] if json.dumps({"line": line}) and line.startswith("{") else []
+    return [Signal(SignalKind.TEXT, str(len(line)))] if json.dumps({"line": line}) and line.startswith("{") else []
 
 
 def flood(here: Path, name: str, line: int, read: Callable[[str], Sequence[Signal]] | None) -> str:
@@ -97,7 +97,7 @@ def masking() -> str:
     """How fast secrets are looked for in source code, as a terminal gives it; at most 50 MB of a session are."""
     code = b"".join(path.read_bytes() for path in (ROOT / "ralph").rglob("*.py"))
     code *= 8_000_000 // len(code)
-    stream = Masked(Masker([f"secret-number-{number}-{number * 'q'}" for number in range(8)]))
+    stream = MaskedWriter(Masker([f"secret-number-{number}-{number * 'q'}" for number in range(8)]))
     began = time.process_time()
     for at in range(0, len(code), 4095):
         stream.feed(code[at : at + 4095])

@@ -25,7 +25,7 @@ sys.path.insert(0, str(ROOT))
 
 from ralph.git.client import Git  # noqa: E402 - the path comes first
 from ralph.git.repository import discover  # noqa: E402 - the path comes first
-from ralph.git.worktrees import Pool, check_out  # noqa: E402
+from ralph.git.worktrees import WorktreePool, check_out  # noqa: E402
 
 RUNS = 7
 
@@ -82,7 +82,7 @@ def measure(folder: Path, repo: Path) -> None:
     two = commit(repo, "five files")
     main = Git(discover(repo))
     main.freeze()
-    pool = Pool(main, folder / "cache")
+    pool = WorktreePool(main, folder / "cache")
     place = pool.repo(1).root
     turn = [one, two]
 

@@ -18,7 +18,7 @@ from ralph.cli.main import main
 from ralph.errors import Exit
 from ralph.git.client import Git
 from ralph.git.repository import discover
-from ralph.git.worktrees import Pool, cache_folder
+from ralph.git.worktrees import WorktreePool, cache_folder
 from ralph.state.events import RunEnded, RunStarted
 from ralph.state.journal import open_for
 
@@ -112,7 +112,7 @@ def test_dry_run_lists_and_leaves(here: Repository, capsys: Capture, snapshot: S
 
 def test_a_run_that_did_not_end_loses_nothing(here: Repository, capsys: Capture) -> None:
     unfinished(here.path / ".git/ralph", OLD)
-    pool = Pool(Git(discover(here.path)), cache_folder(dict(os.environ)))
+    pool = WorktreePool(Git(discover(here.path)), cache_folder(dict(os.environ)))
     (pool.folder / "1/worked/x").mkdir(parents=True)
     gone, kept = cleaned(capsys, "--all")
     assert not {name for name in gone if "trash" in name or OLD in name or name in ("1/work", "2/gates")}
@@ -131,7 +131,7 @@ def test_a_run_of_another_checkout_that_did_not_end(here: Repository, capsys: Ca
 
 
 def test_worktrees_by_their_last_use(here: Repository, capsys: Capture) -> None:
-    pool = Pool(Git(discover(here.path)), cache_folder(dict(os.environ)))
+    pool = WorktreePool(Git(discover(here.path)), cache_folder(dict(os.environ)))
     for number, age in ((1, 1e9), (2, time.time())):
         place = pool.folder / str(number)
         (place / "worked").mkdir(parents=True)

@@ -26,7 +26,7 @@ from ralph.cli.commands.start import words_of
 from ralph.cli.main import main
 from ralph.errors import Exit
 from ralph.process.tmux import Tmux, socket_path
-from ralph.state.sessions import Sessions, Sheet, Standing, state_folder
+from ralph.state.sessions import SessionFile, Sessions, SessionState, state_folder
 from ralph.text import clean
 
 Capture = pytest.CaptureFixture[str]
@@ -58,7 +58,7 @@ class Place:
     def work(self) -> None:
         (self.folder / "go").write_text("go\n")
 
-    def one(self, name: str = "repo") -> Standing:
+    def one(self, name: str = "repo") -> SessionState:
         sheet = next(sheet for sheet in self.sessions.all() if sheet.name == name)
         return self.sessions.standing(sheet, self.tmux.panes().get(name))
 
@@ -376,9 +376,9 @@ def test_a_socket_whose_path_is_too_long_has_a_short_one(tmp_path: Path) -> None
 def test_what_ls_shows(snapshot: SnapshotAssertion) -> None:
     def one(
         name: str, state: Any, code: int | None = None, shown: Any = "tmux", words: tuple[str, ...] = ()
-    ) -> Standing:
-        sheet = Sheet(name, f"/src/{name}", f"/src/{name}/.git/ralph", f"/src/{name}", words, 0.0, shown)
-        return Standing(sheet, state, 4321 if state == "alive" else None, code)
+    ) -> SessionState:
+        sheet = SessionFile(name, f"/src/{name}", f"/src/{name}/.git/ralph", f"/src/{name}", words, 0.0, shown)
+        return SessionState(sheet, state, 4321 if state == "alive" else None, code)
 
     known = [
         one("app", "alive"), one("plain", "alive", shown="log"), one("done", "ended", 0), one("parked", "ended", 1),

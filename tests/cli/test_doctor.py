@@ -13,7 +13,7 @@ from syrupy.assertion import SnapshotAssertion
 
 from ralph.cli.commands.doctor import as_lines
 from ralph.cli.main import main
-from ralph.engine.doctor import Found, of_system
+from ralph.engine.doctor import DoctorFinding, of_system
 from ralph.errors import Exit
 from ralph.process import logout
 
@@ -89,7 +89,7 @@ def test_outside_of_a_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_how_it_looks(snapshot: SnapshotAssertion) -> None:
-    found = [Found("ok", "git", "2.39.5"), Found("warning", "tmux", "not found", "Install it."),
-             Found("problem", "identity", "git does not know who commits", "Tell it.")]  # fmt: skip
+    found = [DoctorFinding("ok", "git", "2.39.5"), DoctorFinding("warning", "tmux", "not found", "Install it."),
+             DoctorFinding("problem", "identity", "git does not know who commits", "Tell it.")]  # fmt: skip
     assert "\n".join(as_lines(found)) == snapshot
     assert list(as_lines(found[:1] * 2))[-1] == "0 problems, 0 warnings."

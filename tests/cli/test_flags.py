@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from ralph.cli.arguments import apart, read
 from ralph.cli.registry import COMMANDS
 from ralph.config import AGENTS, OPTIONS
-from ralph.config_values import Option, Sort
+from ralph.config_values import Option, ValueKind
 from ralph.errors import RalphError
 
 LOOP = COMMANDS["run"].options
@@ -87,7 +87,7 @@ def test_every_agent_has_a_flag(name: str) -> None:
 
 def test_every_row_of_the_schema_has_its_flag() -> None:
     for option in OPTIONS.values():
-        words = [option.flag_name] if option.sort is Sort.SWITCH else [option.flag_name, "x"]
+        words = [option.flag_name] if option.sort is ValueKind.SWITCH else [option.flag_name, "x"]
         if option.flag:
             assert option.name in typed(words)[0]
         else:
@@ -115,18 +115,18 @@ words = st.one_of(
 
 
 def a_value(option: Option) -> st.SearchStrategy[Any]:
-    if option.sort is Sort.TEXTS:
+    if option.sort is ValueKind.TEXTS:
         return st.lists(words, min_size=1, max_size=3)
-    if option.sort is Sort.SWITCH:
+    if option.sort is ValueKind.SWITCH:
         return st.just(True) if option.name == "no_branch" else st.booleans()
     return words
 
 
 def rendered(option: Option, value: Any, *, together: bool) -> list[list[str]]:
     """The groups of words that say it."""
-    if option.sort is Sort.SWITCH:
+    if option.sort is ValueKind.SWITCH:
         return [[option.flag_name if value else f"--no-{option.key}"]]
-    values = value if option.sort is Sort.TEXTS else [value]
+    values = value if option.sort is ValueKind.TEXTS else [value]
     return [[f"{option.flag_name}={one}"] if together else [option.flag_name, one] for one in values]
 
 

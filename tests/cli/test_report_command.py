@@ -14,7 +14,7 @@ from ralph.cli.report_data import with_logs
 from ralph.errors import Exit
 from ralph.git.repository import discover
 from ralph.state.events import GateRan
-from ralph.state.report_model import Try
+from ralph.state.report_model import AttemptRecord
 
 Capture = pytest.CaptureFixture[str]
 
@@ -112,7 +112,7 @@ def test_the_logs_of_an_attempt_that_was_judged_twice(repo: Repository) -> None:
         (folder / f"4.{name}.log").write_text(f"{name} says no\n")
     a, b, base = (GateRan(4, name, ok=False, base_tests=name == "base") for name in ("a", "b", "base"))
     gates = (a, b, a, b, base, GateRan(4, "gone", ok=False))
-    one = with_logs(place, Try("r", "PRD.md", 4, 1, "T1", "T1 x", gates=gates))
+    one = with_logs(place, AttemptRecord("r", "PRD.md", 4, 1, "T1", "T1 x", gates=gates))
     assert dict(one.logs) == {"a": "gate-1 says no", "b": "gate-2 says no", "base": "gate-1-base says no"}
 
 

@@ -10,18 +10,18 @@ from hypothesis import strategies as st
 
 from ralph.agents import claude, codex
 from ralph.agents.json_stream import CAP
-from ralph.agents.model import Kind, Signal
-from ralph.agents.watchdog.repetition import OPEN, Messages, Steps
+from ralph.agents.model import Signal, SignalKind
+from ralph.agents.watchdog.repetition import OPEN, RepeatedMessages, RepeatedSteps
 
 REPORT = [f"test {name} passed" for name in "abcdefghijklmnopqrst"]
 
 
 def steps(rows: list[tuple[str, str]], circles: int = 3, similarity: float = 0.85) -> str:
     """The circle after these commands and their results."""
-    made = Steps(circles, similarity, 600.0, 0.0)
+    made = RepeatedSteps(circles, similarity, 600.0, 0.0)
     for command, result in rows:
-        made.begin(Signal(Kind.TOOL, tool="Bash", command=command))
-        made.end(Signal(Kind.TOOL_DONE, result), 1.0)
+        made.begin(Signal(SignalKind.TOOL, tool="Bash", command=command))
+        made.end(Signal(SignalKind.TOOL_DONE, result), 1.0)
     return made.circle(1.0)
 
 
@@ -177,36 +177,36 @@ def test_what_a_call_tells_is_short_and_read_without_an_error() -> None:
 
 def calls(made: list[Signal], result: str = "ok", seconds: float = 1.0) -> str:
     """The circle after these calls, all with the same result."""
-    steps, now = Steps(3, 0.85, 600.0, 0.0), 0.0
+    steps, now = RepeatedSteps(3, 0.85, 600.0, 0.0), 0.0
     for call in made:
         now += seconds
         steps.begin(call)
-        steps.end(Signal(Kind.TOOL_DONE, result, ok=True), now)
+        steps.end(Signal(SignalKind.TOOL_DONE, result, ok=True), now)
     return steps.circle(now)
 
 
 def test_two_tools_at_a_time() -> None:
-    made = Steps(3, 0.85, 600.0, 0.0)
+    made = RepeatedSteps(3, 0.85, 600.0, 0.0)
     for _ in range(3):
-        made.begin(Signal(Kind.TOOL, tool="Bash", command="a"))
-        made.begin(Signal(Kind.TOOL, tool="Bash", command="b"))
-        made.end(Signal(Kind.TOOL_DONE, "result of a"), 1.0)
-        made.end(Signal(Kind.TOOL_DONE, "result of b"), 1.0)
+        made.begin(Signal(SignalKind.TOOL, tool="Bash", command="a"))
+        made.begin(Signal(SignalKind.TOOL, tool="Bash", command="b"))
+        made.end(Signal(SignalKind.TOOL_DONE, "result of a"), 1.0)
+        made.end(Signal(SignalKind.TOOL_DONE, "result of b"), 1.0)
     assert made.open == 0
     assert made.circle(1.0).startswith("`a`; `b`, 3 times")
 
 
 def test_a_result_of_nothing_is_no_step() -> None:
-    made = Steps(3, 0.85, 600.0, 0.0)
+    made = RepeatedSteps(3, 0.85, 600.0, 0.0)
     for _ in range(9):
-        made.end(Signal(Kind.TOOL_DONE, "late"), 1.0)
+        made.end(Signal(SignalKind.TOOL_DONE, "late"), 1.0)
     assert not made.circle(1.0)
 
 
 def test_calls_that_never_end_are_forgotten() -> None:
-    made = Steps(3, 0.85, 600.0, 0.0)
+    made = RepeatedSteps(3, 0.85, 600.0, 0.0)
     for _ in range(3 * OPEN):
-        made.begin(Signal(Kind.TOOL, tool="Bash", command="a"))
+        made.begin(Signal(SignalKind.TOOL, tool="Bash", command="a"))
     assert made.open == OPEN
 
 
@@ -230,7 +230,7 @@ def test_a_step_that_never_was_breaks_every_circle(letters: list[str]) -> None:
     ],
 )  # fmt: skip
 def test_messages(texts: list[str], *, found: bool) -> None:
-    messages = Messages(3, 0.85)
+    messages = RepeatedMessages(3, 0.85)
     for text in texts:
         messages.say(text)
     assert bool(messages.circle()) is found

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from syrupy.assertion import SnapshotAssertion
 
-from ralph.agents.model import Kind, Signal, Stopped, Why
+from ralph.agents.model import Signal, SignalKind, Stopped, StopReason
 from ralph.engine.review_file import dossier, question_of
 from ralph.prd.model import Fields, Task
 from ralph.state.attempt_facts import AttemptFacts, attempts_of
@@ -28,7 +28,7 @@ from ralph.state.events import (
     SetAside,
     WorkspaceReady,
 )
-from ralph.verify.model import Finding, What
+from ralph.verify.model import Finding, FindingKind
 
 REASON = "The gate `npm test` failed (exit code 1)."
 TASK = Task(
@@ -39,12 +39,12 @@ TASK = Task(
 PLAIN = Task("a1b2c3d4", False, 1, 1, 3, "Say hello", False)
 WORK = "refs/ralph/20260102-030405-abcd/4/work"
 BASE = "0123456789abcdef0123456789abcdef01234567"
-RED = Finding(What.GATE, REASON, "FAIL test/auth.test.ts\n  expected 2, got 1")
-WELL = Stopped(Why.EXITED, 0, 723.4, ended=True, tokens=123_456, cost=1.234, said="All tests pass.",
+RED = Finding(FindingKind.GATE, REASON, "FAIL test/auth.test.ts\n  expected 2, got 1")
+WELL = Stopped(StopReason.EXITED, 0, 723.4, ended=True, tokens=123_456, cost=1.234, said="All tests pass.",
                actions=("Edit src/auth/keys.ts", "Bash npm test"))  # fmt: skip
 TRIED = AttemptFacts(
     4, 2, "claude", "", WELL,
-    (Finding(What.UNTRACKED, "An untracked file was changed: notes.txt.", rejects=False), RED),
+    (Finding(FindingKind.UNTRACKED, "An untracked file was changed: notes.txt.", rejects=False), RED),
     (GateRan(4, "eslint .", True), GateRan(4, "npm test", False), GateRan(4, "npm test", False, base_tests=True)),
     base=BASE, work=WORK, stat=" src/auth/keys.ts | 12 ++++++------\n 1 file changed",
 )  # fmt: skip
@@ -65,11 +65,20 @@ def headings(text: str) -> list[str]:
 
 
 def test_three_attempts_and_a_split_that_was_asked_for(snapshot: SnapshotAssertion) -> None:
-    silent = Stopped(Why.SILENT, -9, 640.0, tokens=800, tail="Compiling...", detail="No progress for 10 minutes.")
+    silent = Stopped(
+        StopReason.SILENT, -9, 640.0, tokens=800, tail="Compiling...", detail="No progress for 10 minutes."
+    )
     first = AttemptFacts(3, 1, "claude", "", silent, base=BASE, work="refs/ralph/20260102-030405-abcd/3/work")
-    refused = replace(TRIED, n=5, attempt=3, agent="codex", gates=(), work=WORK.replace("4", "5"),
-                      findings=(Finding(What.REVIEW, "The reviewer refused it.", "- keys.ts:3: any key is taken"),),
-                      reviewer=Reviewed(5, "codex", False, "any key is taken"))  # fmt: skip
+    refused = replace(
+        TRIED,
+        n=5,
+        attempt=3,
+        agent="codex",
+        gates=(),
+        work=WORK.replace("4", "5"),
+        findings=(Finding(FindingKind.REVIEW, "The reviewer refused it.", "- keys.ts:3: any key is taken"),),
+        reviewer=Reviewed(5, "codex", False, "any key is taken"),
+    )
     asked = AttemptFacts(6, 3, "codex", "split", replace(WELL, said="- [ ] one\n- [ ] two", actions=()), base=BASE)
     assert page(first, TRIED, refused, asked) == snapshot
 
@@ -88,9 +97,9 @@ def test_a_reviewer_that_did_not_refuse_is_told(snapshot: SnapshotAssertion) -> 
     assert "The reviewer (codex) accepted it:\n\n```text\nIt is fine.\n```" in text
 
 
-@pytest.mark.parametrize("why", Why)
-def test_every_ending_has_its_words(why: Why) -> None:
-    stopped = Stopped(why, 1, 3.0, failure=Signal(Kind.NETWORK, "no route"))
+@pytest.mark.parametrize("why", StopReason)
+def test_every_ending_has_its_words(why: StopReason) -> None:
+    stopped = Stopped(why, 1, 3.0, failure=Signal(SignalKind.NETWORK, "no route"))
     told = page(AttemptFacts(1, 1, "claude", "", stopped)).partition("### Attempt 1, claude, 3 s\n\n")[2]
     assert told.partition("\n")[0].endswith(".")
 
@@ -107,8 +116,8 @@ BARE = ["Parked: T017 Accept several JWT signing keys", "The task", "What was tr
 
 @pytest.mark.parametrize("evil", [EVIL, "# " + EVIL, "- " + EVIL, "Title\n===\n" + EVIL, "<!-- " + EVIL])
 def test_nothing_that_an_agent_says_becomes_a_line_of_the_file(evil: str) -> None:
-    said = replace(WELL, said=evil, tail="", actions=(evil, evil), why=Why.SILENT, detail=evil)
-    facts = AttemptFacts(1, 1, evil, "", said, (Finding(What.GATE, evil, evil),), (GateRan(1, evil, False),),
+    said = replace(WELL, said=evil, tail="", actions=(evil, evil), why=StopReason.SILENT, detail=evil)
+    facts = AttemptFacts(1, 1, evil, "", said, (Finding(FindingKind.GATE, evil, evil),), (GateRan(1, evil, False),),
                          Reviewed(1, "codex", None, evil), BASE, WORK, evil, evil)  # fmt: skip
     printed = replace(facts, stopped=replace(said, said="", tail=evil))
     unstarted = AttemptFacts(2, 1, reason=evil)
@@ -142,7 +151,7 @@ def test_secrets_are_masked() -> None:
 def test_it_stays_small() -> None:
     much = "x\n" * 100_000
     said = replace(WELL, said=much, actions=(much,) * 10)
-    facts = replace(TRIED, stopped=said, findings=(Finding(What.GATE, much, much),), stat=much)
+    facts = replace(TRIED, stopped=said, findings=(Finding(FindingKind.GATE, much, much),), stat=much)
     text = page(*[facts] * 50, task=replace(TASK, body=much), reason=much, question=much)
     assert len(text) < 200_000
     assert "Older attempts that are left out here: 40." in text
@@ -170,9 +179,9 @@ def test_the_attempts_since_it_was_last_put_into_the_queue() -> None:
     second, fourth = attempts_of("T1", STORY)
     assert (second.n, second.attempt, second.agent, second.base, second.work) == (2, 2, "claude", BASE, WORK)
     assert second.stopped is not None
-    assert (second.stopped.why, second.stopped.said, second.stopped.cost) == (Why.EXITED, "done", 0.1)
-    assert second.stopped.failure == Signal(Kind.NETWORK, "no route")
-    assert second.findings == (Finding(What.GATE, "It is red."),)
+    assert (second.stopped.why, second.stopped.said, second.stopped.cost) == (StopReason.EXITED, "done", 0.1)
+    assert second.stopped.failure == Signal(SignalKind.NETWORK, "no route")
+    assert second.findings == (Finding(FindingKind.GATE, "It is red."),)
     assert [gate.command for gate in second.gates] == ["npm test"]
     assert (fourth.n, fourth.stopped, fourth.reason) == (4, None, "The agent could not be started.")
 
@@ -191,4 +200,4 @@ def test_words_of_a_newer_ralph_do_no_harm() -> None:
     events = attempt(1, "T1", AgentStopped(1, "beamed away", 0, failure="new kind"))
     (facts,) = attempts_of("T1", events)
     assert facts.stopped is not None
-    assert (facts.stopped.why, facts.stopped.failure) == (Why.LOST, None)
+    assert (facts.stopped.why, facts.stopped.failure) == (StopReason.LOST, None)

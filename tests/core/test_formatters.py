@@ -145,9 +145,9 @@ def test_a_prd_with_smaller_tasks_stays_formatted(text: str, number: int, texts:
     before = prd.parse(text.encode())
     assume(before.tasks)
     task = before.tasks[number % len(before.tasks)]
-    parts = tuple(split.Part(f"Do the part {n} {one}", ("a/**",), (one,)) for n, one in enumerate(texts))
+    parts = tuple(split.Subtask(f"Do the part {n} {one}", ("a/**",), (one,)) for n, one in enumerate(texts))
     try:
-        after = prd.add_subtasks(before, task.id, split.lines(split.Plan(parts, task.fields)))
+        after = prd.add_subtasks(before, task.id, split.lines(split.SplitAnswer(parts, task.fields)))
     except RalphError:
         assume(False)
     assert_formatted(after.data)
@@ -218,8 +218,8 @@ def edits() -> dict[str, Edit]:
         return lambda: prd.park(prd.parse(text.encode()), "T1", odd).data
 
     def broken(text: str) -> Edit:
-        parts = tuple(split.Part(f"Do part {n} with *care", ("a",)) for n in range(3))
-        plan = split.Plan(parts, prd.parse(text.encode()).tasks[0].fields)
+        parts = tuple(split.Subtask(f"Do part {n} with *care", ("a",)) for n in range(3))
+        plan = split.SplitAnswer(parts, prd.parse(text.encode()).tasks[0].fields)
         return lambda: prd.add_subtasks(prd.parse(text.encode()), "T1", split.lines(plan)).data
 
     prds = {

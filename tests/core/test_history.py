@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ralph.engine.moves import MoveKind
-from ralph.state.attempt import State, WrongTurn
+from ralph.state.attempt import InvalidTransition, State
 from ralph.state.events import (
     AgentChanged,
     AgentStarted,
@@ -30,7 +30,7 @@ from ralph.state.events import (
     Waiting,
     WorkspaceReady,
 )
-from ralph.state.history import OWED, History, Tally, fold
+from ralph.state.history import OWED, History, TaskStats, fold
 
 
 def after(*steps: Event, since: History | None = None) -> History:
@@ -50,7 +50,7 @@ def aside(move: str = "retry", n: int = 1, *, counted: bool = True, tree: str = 
     return SetAside(n, "T1", "why", counted, work, "gate", move, tree)
 
 
-def tally(*steps: Event) -> Tally:
+def tally(*steps: Event) -> TaskStats:
     return after(*steps).tallies["T1"]
 
 
@@ -163,7 +163,7 @@ def test_a_split_task_and_its_parts_are_never_split_again() -> None:
 def test_checks_without_an_agent_are_no_attempt() -> None:
     history = after(*attempt(aside(), purpose="check"))
     assert history.attempts == 0
-    assert history.tallies["T1"] == Tally(checked=True)
+    assert history.tallies["T1"] == TaskStats(checked=True)
 
 
 def test_money_is_counted_for_the_run_and_for_the_task() -> None:
@@ -213,7 +213,7 @@ def test_failures_are_alike_by_task() -> None:
 
 
 def test_what_can_not_follow_is_a_bug() -> None:
-    with pytest.raises(WrongTurn):
+    with pytest.raises(InvalidTransition):
         after(Chosen(1, "T1", "T1", 1, "b"), Judged(1, True, "w"))
     current = after(Chosen(1, "T1", "T1", 1, "b")).current
     assert current is not None

@@ -14,7 +14,7 @@ from ralph.errors import RalphError
 from ralph.prd import document as prd
 from ralph.prd.lint import rules as lint
 from ralph.prd.lint.checks import first_word
-from ralph.prd.lint.rules import ERROR, Facts, Remark
+from ralph.prd.lint.rules import ERROR, LintFacts, LintRemark
 from ralph.prd.model import Prd
 from ralph.verify.gate_config import is_gate_config
 
@@ -41,10 +41,10 @@ ALL = [
 ]
 
 
-def facts(text: str) -> Facts:
+def facts(text: str) -> LintFacts:
     said = dict(line.partition(":")[::2] for line in text.split("\n") if line.strip())
     words = {name: tuple(value.split()) for name, value in said.items()}
-    return Facts(
+    return LintFacts(
         name="".join(words.get("prd", ("PRD.md",))),
         paths=words.get("paths"),
         gates=(said["gates"].strip(),) if said.get("gates") else () if "gates" in said else None,
@@ -58,7 +58,7 @@ def facts(text: str) -> Facts:
     )
 
 
-def linted(document: str, known: str = "") -> tuple[Remark, ...]:
+def linted(document: str, known: str = "") -> tuple[LintRemark, ...]:
     return lint.lint(prd.parse(document.encode()), facts(known))
 
 
@@ -135,7 +135,7 @@ def refusal(document: Prd) -> str:
 @given(st.lists(st.sampled_from(LINES), max_size=16), st.booleans())
 def test_any_document_is_told_what_the_run_would_refuse(lines: list[str], strict: bool) -> None:
     read = prd.parse("\n".join(lines).encode())
-    found = lint.lint(read, Facts(paths=("src/auth/a.py",), gates=(), strict=strict))
+    found = lint.lint(read, LintFacts(paths=("src/auth/a.py",), gates=(), strict=strict))
     refused = [one.what for one in found if one.rule == "refused"]
     assert refusal(read) in (refused or [""])
     assert all(one.severity == ERROR for one in found if one.rule == "refused")

@@ -135,8 +135,8 @@ def test_an_entry_is_one_item_of_plain_text(entry: str, line: str) -> None:
 
 
 def test_what_ralph_wrote_into_a_new_file_is_told_to_nobody() -> None:
-    assert memory.rules(recorded(None)) == memory.Told()
-    assert memory.rules(None) == memory.Told()
+    assert memory.rules(recorded(None)) == memory.MemoryRules()
+    assert memory.rules(None) == memory.MemoryRules()
 
 
 LINES = ["", "text", "- item", "  more", "# H", "## Known Issues", "## Do Not Touch", "## Active Task Queue",

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from syrupy.assertion import SnapshotAssertion
 
 from ralph.notify import messages as notices
-from ralph.notify.messages import GAP, Held, Notice
+from ralph.notify.messages import GAP, Batch, Notification
 from ralph.state.events import Chosen, Event, Noted, Parked, Paused, RunEnded, Waiting
 from ralph.text import secrets_of
 
@@ -100,12 +100,12 @@ STEPS = st.lists(st.tuples(st.floats(0, 200), st.booleans()), max_size=60)  # (s
 def test_at_most_one_message_in_a_minute_and_nothing_is_lost_or_told_twice(
     steps: list[tuple[float, bool]],
 ) -> None:  # fmt: skip
-    held, now, taken, told, times = Held(), 0.0, [], [], []
+    held, now, taken, told, times = Batch(), 0.0, [], [], []
     for number, (later, happens) in enumerate(steps):
         now += later
         if happens:
             taken.append(str(number))
-            held = held.take(Notice("parked", str(number), {}))
+            held = held.take(Notification("parked", str(number), {}))
         due = held.due
         held, left = held.leave(now)
         assert bool(left) == (due is not None and due <= now)
@@ -120,9 +120,9 @@ def test_at_most_one_message_in_a_minute_and_nothing_is_lost_or_told_twice(
 
 
 def test_the_first_does_not_wait() -> None:
-    held, left = Held().take(Notice("parked", "one", {})).leave(5.0)
+    held, left = Batch().take(Notification("parked", "one", {})).leave(5.0)
     assert [one.text for one in left] == ["one"]
-    assert held.take(Notice("parked", "two", {})).due == 5.0 + GAP
+    assert held.take(Notification("parked", "two", {})).due == 5.0 + GAP
 
 
 # ---------------------------------------------------------------- addresses

@@ -22,7 +22,7 @@ from ralph.state.events import (
     SetAside,
     WorkspaceReady,
 )
-from ralph.state.retention import Needed, Step, is_saved, named_in, needed, of_ref, started
+from ralph.state.retention import InUse, Step, is_saved, named_in, needed, of_ref, started
 
 RUN, OTHER = "20260101-080000-aaaa", "20260102-080000-bbbb"
 
@@ -114,7 +114,7 @@ def test_what_is_needed(steps: list[Step], runs: set[str], attempts: set[tuple[s
     ],
 )
 def test_the_age_of_a_run(run: str, seen: float, free: bool) -> None:
-    assert Needed(last={RUN: 9.0}).free(run, 1, before=3e9, seen=seen) is free
+    assert InUse(last={RUN: 9.0}).free(run, 1, before=3e9, seen=seen) is free
 
 
 def test_runs_are_named_by_their_start() -> None:

@@ -223,7 +223,7 @@ def test_a_task_is_found_in_a_long_document_that_changed_a_lot() -> None:
 
 
 def test_no_difference() -> None:
-    assert prd.difference(read(SHOP), read(SHOP)) == prd.Difference()
+    assert prd.difference(read(SHOP), read(SHOP)) == prd.PrdDiff()
 
 
 def test_boxes_that_differ() -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from ralph.agents.model import Stopped, Why
+from ralph.agents.model import Stopped, StopReason
 from ralph.engine.attempt.agent_question import asked
-from ralph.verify.model import Finding, What
+from ralph.verify.model import Finding, FindingKind
 
-IDLE = (Finding(What.NOTHING, "No file changed."),)
+IDLE = (Finding(FindingKind.NOTHING, "No file changed."),)
 
 
 @pytest.mark.parametrize(
@@ -26,10 +26,10 @@ IDLE = (Finding(What.NOTHING, "No file changed."),)
     ],
 )
 def test_the_question(said: str, question: str) -> None:
-    assert asked(Stopped(Why.EXITED, 0, ended=True, said=said), IDLE) == question
+    assert asked(Stopped(StopReason.EXITED, 0, ended=True, said=said), IDLE) == question
 
 
 def test_an_agent_that_worked_or_broke_off_asked_nothing() -> None:
-    red = (Finding(What.GATE, "red"),)
-    assert asked(Stopped(Why.EXITED, 0, ended=True, said="Why?"), red) == ""
-    assert asked(Stopped(Why.EXITED, 1, ended=False, said="Why?"), IDLE) == ""
+    red = (Finding(FindingKind.GATE, "red"),)
+    assert asked(Stopped(StopReason.EXITED, 0, ended=True, said="Why?"), red) == ""
+    assert asked(Stopped(StopReason.EXITED, 1, ended=False, said="Why?"), IDLE) == ""

@@ -13,7 +13,7 @@ from ralph.prd import document as prd
 from ralph.prd.model import Task
 from ralph.state import events
 from ralph.state.report import Step, report, told
-from ralph.state.report_model import Remark, Report, Result, Row, Standing, Try
+from ralph.state.report_model import AttemptRecord, Note, Report, Result, TaskState, TaskSummary
 from ralph.state.task_story import story
 
 
@@ -25,7 +25,7 @@ def night(since: float = 0.0, text: str = "") -> Report:
     return report(told(NIGHT), tasks(text), since=since)
 
 
-def row(made: Report, task: str) -> Row:
+def row(made: Report, task: str) -> TaskSummary:
     return next(one for one in made.rows if one.task == task)
 
 
@@ -44,14 +44,14 @@ def test_the_headline() -> None:
 @pytest.mark.parametrize(
     ("task", "standing", "tries", "cost", "commit"),
     [
-        ("T1", Standing.DONE, 1, 0.81, "feedbeefcafe0000"),
-        ("T2", Standing.DONE, 3, 0.05, "c0ffee1234560000"),
-        ("T3", Standing.PARKED, 2, 2.1, ""),
-        ("T4", Standing.SPLIT, 0, 0.03, "5711700aaaa"),
-        ("T5", Standing.OPEN, 1, 0.01, ""),
+        ("T1", TaskState.DONE, 1, 0.81, "feedbeefcafe0000"),
+        ("T2", TaskState.DONE, 3, 0.05, "c0ffee1234560000"),
+        ("T3", TaskState.PARKED, 2, 2.1, ""),
+        ("T4", TaskState.SPLIT, 0, 0.03, "5711700aaaa"),
+        ("T5", TaskState.OPEN, 1, 0.01, ""),
     ],
 )
-def test_where_each_task_stands(task: str, standing: Standing, tries: int, cost: float, commit: str) -> None:
+def test_where_each_task_stands(task: str, standing: TaskState, tries: int, cost: float, commit: str) -> None:
     one = row(night(), task)
     assert (one.standing, one.tries, one.commit) == (standing, tries, commit)
     assert one.cost == pytest.approx(cost)
@@ -71,14 +71,14 @@ def test_a_parked_task_tells_what_was_found_last() -> None:
 @pytest.mark.parametrize(
     ("now", "standing", "mark"),
     [
-        ("- [x] T3 by hand", Standing.DONE, "ticked by hand"),
-        ("- [ ] T3 again", Standing.OPEN, "put back since"),
-        ("- [ ] T3 still\n  - Parked: for a reason", Standing.PARKED, ""),
-        ("- [ ] T1 reverted", Standing.OPEN, "its box is empty again"),
-        ("- [x] T1 Count the books", Standing.DONE, ""),
+        ("- [x] T3 by hand", TaskState.DONE, "ticked by hand"),
+        ("- [ ] T3 again", TaskState.OPEN, "put back since"),
+        ("- [ ] T3 still\n  - Parked: for a reason", TaskState.PARKED, ""),
+        ("- [ ] T1 reverted", TaskState.OPEN, "its box is empty again"),
+        ("- [x] T1 Count the books", TaskState.DONE, ""),
     ],
 )
-def test_what_the_prd_says_now_counts_more(now: str, standing: Standing, mark: str) -> None:
+def test_what_the_prd_says_now_counts_more(now: str, standing: TaskState, mark: str) -> None:
     one = row(night(text=now), now[6:8])
     assert (one.standing, one.mark) == (standing, mark)
 
@@ -86,7 +86,7 @@ def test_what_the_prd_says_now_counts_more(now: str, standing: Standing, mark: s
 def test_tasks_that_were_not_tried_are_open_and_what_was_ticked_before_is_left_out() -> None:
     made = night(text="- [ ] T9 never tried\n- [x] T8 ticked before\n- [x] T1 Count the books\n")
     assert [one.task for one in made.rows] == ["T9", "T1", "T2", "T3", "T4", "T5"]
-    assert row(made, "T9").standing is Standing.OPEN
+    assert row(made, "T9").standing is TaskState.OPEN
 
 
 def test_since_leaves_out_what_was_over_before() -> None:
@@ -136,7 +136,7 @@ def test_the_time_between_a_kill_and_the_next_start_does_not_count() -> None:
 def test_what_was_taken_back_is_open_again() -> None:
     back = events.Reopened("T1", "T1 Count the books", "Red in a fresh checkout.", "feedbeefcafe0000")
     made = report(told((*NIGHT[:-1], at(74.5, back), NIGHT[-1])))
-    assert row(made, "T1").standing is Standing.OPEN
+    assert row(made, "T1").standing is TaskState.OPEN
     assert made.tries[0].result is Result.TAKEN_BACK
 
 
@@ -146,9 +146,9 @@ def test_what_was_taken_back_is_open_again() -> None:
 def test_the_story_of_a_task_is_all_of_it_in_order() -> None:
     about = story(told(NIGHT), "T3", "PRD.md")
     assert about is not None
-    kinds = [one.kind if isinstance(one, Remark) else f"{one.attempt} {one.result}" for one in about.steps]
+    kinds = [one.kind if isinstance(one, Note) else f"{one.attempt} {one.result}" for one in about.steps]
     assert kinds == ["1 rejected", "agent changed", "2 rejected", "parked"]
-    assert (about.standing, about.tokens) == (Standing.PARKED, 390_000)
+    assert (about.standing, about.tokens) == (TaskState.PARKED, 390_000)
 
 
 def test_the_story_is_that_of_the_newest_run_that_knows_it() -> None:
@@ -156,7 +156,7 @@ def test_the_story_is_that_of_the_newest_run_that_knows_it() -> None:
     later = [at(100, start, "r2"), at(101, events.Chosen(9, "T3", "T3 again", 1, BASE), "r2")]
     about = story(told((*NIGHT, *later)), "T3", "PRD.md")
     assert about is not None
-    assert [one.n for one in about.steps if isinstance(one, Try)] == [9]
+    assert [one.n for one in about.steps if isinstance(one, AttemptRecord)] == [9]
     assert story(told((*NIGHT, *later)), "T3", "other.md") is None
     assert story(told(NIGHT), "T77") is None
 
@@ -166,7 +166,7 @@ def test_ids_are_those_of_one_prd() -> None:
     later = [at(100, start, "r2"), at(101, events.Chosen(9, "T1", "T1 else", 1, BASE), "r2")]
     made = report(told((*NIGHT, *later)))
     assert [(one.prd, one.standing) for one in made.rows if one.task == "T1"] == [
-        ("PRD.md", Standing.DONE), ("other.md", Standing.OPEN)]  # fmt: skip
+        ("PRD.md", TaskState.DONE), ("other.md", TaskState.OPEN)]  # fmt: skip
 
 
 # ---------------------------------------------------------------- laws

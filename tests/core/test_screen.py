@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ralph.agents.watchdog.screen import REMEMBERED, STRETCH, Screen, essence
+from ralph.agents.watchdog.screen import REMEMBERED, STRETCH, ScreenText, essence
 
 SAME = """
 ⠋ Waiting for the model...          ⠙ Waiting for the model.
@@ -43,7 +43,7 @@ def test_different(one: str, other: str) -> None:
 @pytest.mark.parametrize("text", ["", "...", "⠋", "12:04:33", "====> 33% (3/10)", "░░██", "\n \n"])
 def test_nothing_is_in_it(text: str) -> None:
     assert not essence(text)
-    assert not Screen().show(text)
+    assert not ScreenText().show(text)
 
 
 def windows(lines: list[str], at_once: int, size: int = 30) -> list[str]:
@@ -56,7 +56,7 @@ def letters(number: int) -> str:
 
 
 def test_a_loop_of_lines_is_new_once() -> None:
-    screen = Screen()
+    screen = ScreenText()
     loop = [f"line {letters(n)}" for n in range(200)]
     told = [screen.show(window) for window in windows(loop * 5, at_once=7)]
     assert all(told[:28])
@@ -66,21 +66,21 @@ def test_a_loop_of_lines_is_new_once() -> None:
 @pytest.mark.parametrize(("at_once", "least"), [(1, 9), (3, 9), (7, 9), (19, 9), (30, 2), (47, 2)])
 def test_rounds_are_counted_whatever_the_pieces(at_once: int, least: int) -> None:
     """Where lines are missed between two windows they can only be guessed, and never too many."""
-    screen, loop = Screen(), [f"line {letters(n)}" for n in range(25)]
+    screen, loop = ScreenText(), [f"line {letters(n)}" for n in range(25)]
     for window in windows(loop * 12, at_once):
         screen.show(window)
     assert least <= screen.rounds() <= 11
 
 
 def test_what_has_few_different_lines_has_no_rounds() -> None:
-    screen, few = Screen(), [f"pod {letters(n)} is running" for n in range(STRETCH - 1)]
+    screen, few = ScreenText(), [f"pod {letters(n)} is running" for n in range(STRETCH - 1)]
     for window in windows(few * 50, 5):
         screen.show(window)
     assert screen.rounds() == 0
 
 
 def test_something_new_begins_the_count_again() -> None:
-    screen, loop = Screen(), [f"line {letters(n)}" for n in range(25)]
+    screen, loop = ScreenText(), [f"line {letters(n)}" for n in range(25)]
     for window in windows([*loop * 12, "now for something else", "and"], 9):
         screen.show(window)
     screen.show("\n".join([*loop[:5], "now for something different", "end"]))
@@ -88,7 +88,7 @@ def test_something_new_begins_the_count_again() -> None:
 
 
 def test_a_line_that_is_still_being_written_is_not_new_each_time() -> None:
-    screen = Screen()
+    screen = ScreenText()
     screen.show("one\ntwo\nthree\nfour")
     assert screen.show("one\ntwo\nthree\nfour\nfi")
     assert not screen.show("one\ntwo\nthree\nfour\nfive and a ha")
@@ -97,21 +97,21 @@ def test_a_line_that_is_still_being_written_is_not_new_each_time() -> None:
 
 
 def test_a_line_that_lost_its_beginning_is_nothing_new() -> None:
-    screen, text = Screen(), "alpha and omega\nbeta\ngamma\ndelta"
+    screen, text = ScreenText(), "alpha and omega\nbeta\ngamma\ndelta"
     screen.show(f"before it\n{text}")
     assert not any(screen.show(text[cut:]) for cut in range(10))
 
 
 @given(st.lists(st.text("ab c12\n.", max_size=40), max_size=50))
 def test_what_was_shown_just_before_is_nothing_new(texts: list[str]) -> None:
-    screen = Screen()
+    screen = ScreenText()
     for text in texts:
         screen.show(text)
         assert not screen.show(text)
 
 
 def test_old_lines_are_forgotten_and_new_again() -> None:
-    screen = Screen()
+    screen = ScreenText()
     screen.show("the first")
     for n in range(REMEMBERED):
         screen.show(f"line {letters(n)}")
@@ -119,7 +119,7 @@ def test_old_lines_are_forgotten_and_new_again() -> None:
 
 
 def test_what_comes_again_is_not_forgotten() -> None:
-    screen = Screen()
+    screen = ScreenText()
     screen.show("the first")
     for n in range(2 * REMEMBERED):
         screen.show(f"line {letters(n)}")

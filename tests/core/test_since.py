@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import pytest
 
-from ralph.verify.aftermath import Changed, File, Later, Since, undone
+from ralph.verify.aftermath import Aftereffects, ChangedFile, FileState, LaterCommit, undone
 from ralph.verify.proof import quoted
 
 A, B, C, D = (letter * 40 for letter in "abcd")
 REVERT = "This reverts commit {}."
 
 
-def line(*steps: tuple[str, str, str]) -> Since:
+def line(*steps: tuple[str, str, str]) -> Aftereffects:
     """Commits in a row, from old to new: (id, subject, body)."""
     parents = [(), *((one[0],) for one in steps)]
     later = [
-        Later(sha, tuple(up), subject, body, ("a",))
+        LaterCommit(sha, tuple(up), subject, body, ("a",))
         for (sha, subject, body), up in zip(steps, parents, strict=False)
     ]
-    return Since(tuple(reversed(later)))
+    return Aftereffects(tuple(reversed(later)))
 
 
 FIRST = (A, "feat: T1", "")
@@ -46,26 +46,28 @@ def test_reverts(steps: list[tuple[str, str, str]], by: str) -> None:
 
 def test_only_what_is_built_on_it_or_came_beside_it_changed_it() -> None:
     since = line((D, "before", ""), FIRST, (B, "after", ""), (C, "after that", ""))
-    files = (File("a", "0", "1", "2"), File("b", "0", "1", "1"), File("c", "", "1", ""))
+    files = (FileState("a", "0", "1", "2"), FileState("b", "0", "1", "1"), FileState("c", "", "1", ""))
     assert since.changed(A, files) == (
-        Changed("a", gone=False, by=(C, B), commits=2), Changed("c", gone=True, by=()),
+        ChangedFile("a", gone=False, by=(C, B), commits=2), ChangedFile("c", gone=True, by=()),
     )  # fmt: skip
 
 
 def test_what_came_in_beside_it_is_no_part_of_it() -> None:
     """D merges B, which was made beside A; both stand on C, which is of before."""
     beside = (
-        Later(B, (C,), "beside", "", ("a",)),
-        Later(A, (C,), "feat: T1", "", ("a",)),
-        Later(C, (), "before", "", ("a",)),
+        LaterCommit(B, (C,), "beside", "", ("a",)),
+        LaterCommit(A, (C,), "feat: T1", "", ("a",)),
+        LaterCommit(C, (), "before", "", ("a",)),
     )
     for order in (beside, (beside[1], beside[0], beside[2])):
-        since = Since((Later(D, (A, B), "merge"), *order))
-        assert since.changed(A, [File("a", "0", "1", "2")]) == (Changed("a", gone=False, by=(B,), commits=1),)
+        since = Aftereffects((LaterCommit(D, (A, B), "merge"), *order))
+        assert since.changed(A, [FileState("a", "0", "1", "2")]) == (
+            ChangedFile("a", gone=False, by=(B,), commits=1),
+        )
 
 
 def test_undone_is_all_of_it() -> None:
-    back, kept = File("a", "0", "1", "0"), File("b", "", "1", "1")
+    back, kept = FileState("a", "0", "1", "0"), FileState("b", "", "1", "1")
     assert [undone(files) for files in ((back,), (back, kept), ())] == [True, False, False]
 
 

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ralph.agents import usage as spending
-from ralph.agents.model import Kind, ModelUse, Signal, Usage
+from ralph.agents.model import ModelUse, Signal, SignalKind, Usage
 from ralph.agents.prices import Prices, cost_of, is_old, plain
 from ralph.agents.registry import AGENTS
-from ralph.agents.usage import Spending, Spent
+from ralph.agents.usage import Spent, UsageEstimator
 
 TABLE = {"big": (5.0, 0.5, 25.0), "small": (1.0, 0.1, 5.0)}
 
@@ -23,9 +23,9 @@ def near(value: float) -> Any:
 
 
 def after(*usages: Usage, model: str = "big", prompt: int = 0, prices: Prices | None = None) -> Spent:
-    one = Spending(prices or Prices(TABLE), model, prompt)
+    one = UsageEstimator(prices or Prices(TABLE), model, prompt)
     for usage in usages:
-        one.add(Signal(Kind.USAGE, usage=usage))
+        one.add(Signal(SignalKind.USAGE, usage=usage))
     return one.spent
 
 
@@ -67,26 +67,26 @@ def test_a_message_of_another_model_has_its_price() -> None:
 
 
 def test_an_unknown_model_has_the_highest_price_of_its_agent() -> None:
-    one = Spending(Prices(TABLE), "new-model")
-    one.add(Signal(Kind.USAGE, usage=Usage(1_000_000, split=(1_000_000, 0, 0))))
+    one = UsageEstimator(Prices(TABLE), "new-model")
+    one.add(Signal(SignalKind.USAGE, usage=Usage(1_000_000, split=(1_000_000, 0, 0))))
     assert (one.spent.cost, one.price_is_unknown()) == (near(5.0), True)
-    assert not Spending(Prices(TABLE), "small").price_is_unknown()
-    assert not Spending(Prices(), "whatever").price_is_unknown(), "no price stands in for another"
+    assert not UsageEstimator(Prices(TABLE), "small").price_is_unknown()
+    assert not UsageEstimator(Prices(), "whatever").price_is_unknown(), "no price stands in for another"
 
 
 def test_without_any_report_it_is_estimated_by_size() -> None:
-    one = Spending(Prices(TABLE), "big", prompt=4_000)
+    one = UsageEstimator(Prices(TABLE), "big", prompt=4_000)
     assert one.spent == Spent()
-    one.add(Signal(Kind.AUTH, "Not logged in"))
+    one.add(Signal(SignalKind.AUTH, "Not logged in"))
     assert one.spent == Spent(), "nobody was paid for a refused login"
-    one.add(Signal(Kind.TEXT, "x" * 400))
+    one.add(Signal(SignalKind.TEXT, "x" * 400))
     assert one.spent == Spent(1_100, near(1_000 * 5e-6 + 100 * 25e-6), about=True)
-    one.add(Signal(Kind.USAGE, usage=Usage(7, 1.0, final=True)))
+    one.add(Signal(SignalKind.USAGE, usage=Usage(7, 1.0, final=True)))
     assert one.spent == Spent(7, 1.0)
 
 
 def test_without_a_price_there_are_only_tokens() -> None:
-    one = Spending(Prices(), prompt=4_000)
+    one = UsageEstimator(Prices(), prompt=4_000)
     one.printed(400)
     assert one.spent == Spent(1_100, None, about=True, unpriced=1_100)
 
@@ -115,9 +115,9 @@ def test_the_sum_is_that_of_the_newest_reports(usages: list[Usage]) -> None:
 
 def test_many_messages_are_no_many_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spending, "KEYS", 3)
-    one = Spending(Prices(TABLE), "big")
+    one = UsageEstimator(Prices(TABLE), "big")
     for number in range(10):
-        one.add(Signal(Kind.USAGE, usage=Usage(1, 0.5, key=f"message {number}")))
+        one.add(Signal(SignalKind.USAGE, usage=Usage(1, 0.5, key=f"message {number}")))
     assert (one.spent.tokens, one.spent.cost, len(one._open)) == (10, 5.0, 3)
 
 

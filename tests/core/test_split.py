@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from ralph.errors import RalphError
 from ralph.prd import document as prd
 from ralph.prd.model import Task
-from ralph.prd.subtasks import Plan, Refused, lines, parse
+from ralph.prd.subtasks import SplitAnswer, SplitRefusal, lines, parse
 
 PRD = b"""\
 # Plan
@@ -32,16 +32,16 @@ def task(name: str = "T1", data: bytes = PRD) -> Task:
     return next(one for one in prd.parse(data).tasks if one.id == name)
 
 
-def proposed(answer: str, parent: Task | None = None) -> Plan:
+def proposed(answer: str, parent: Task | None = None) -> SplitAnswer:
     plan = parse(answer, parent or task(), prd.parse(PRD).tasks, protected=("src/old/**",),
                  papers=frozenset({"PRD.md", "CLAUDE.md"}))  # fmt: skip
-    assert isinstance(plan, Plan), plan
+    assert isinstance(plan, SplitAnswer), plan
     return plan
 
 
 def refused(answer: str) -> str:
     plan = parse(answer, task(), prd.parse(PRD).tasks)
-    assert isinstance(plan, Refused)
+    assert isinstance(plan, SplitRefusal)
     return plan.reason
 
 

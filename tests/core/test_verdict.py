@@ -11,21 +11,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 from syrupy.assertion import SnapshotAssertion
 
-from ralph.agents.model import Kind, Signal, Stopped, Why
+from ralph.agents.model import Signal, SignalKind, Stopped, StopReason
 from ralph.git.model import Change, Commit, StashChange, StashEntry, StashMatch
 from ralph.verify import rules as verdict
-from ralph.verify.model import Evidence, Finding, Gate, GateResult, PrdEdit, Rules, Verdict, What
+from ralph.verify.model import Evidence, Finding, FindingKind, Gate, GateResult, PrdEdit, Rules, Verdict
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "verdicts" / "cases.toml"
 CASES: list[dict[str, Any]] = tomllib.loads(FIXTURES.read_text())["case"]
 ENDINGS = {
-    "well": Stopped(Why.EXITED, 0, ended=True),
-    "exit 1": Stopped(Why.EXITED, 1, tail="oops\n"),
-    "signal 9": Stopped(Why.EXITED, -9),
-    "without a word": Stopped(Why.EXITED, 0),
-    "said it failed": Stopped(Why.EXITED, 1, ended=False, failure=Signal(Kind.ERROR, "Prompt is too long.")),
-    "silent": Stopped(Why.SILENT, -15),
-    "over its time": Stopped(Why.OVERRAN, -15),
+    "well": Stopped(StopReason.EXITED, 0, ended=True),
+    "exit 1": Stopped(StopReason.EXITED, 1, tail="oops\n"),
+    "signal 9": Stopped(StopReason.EXITED, -9),
+    "without a word": Stopped(StopReason.EXITED, 0),
+    "said it failed": Stopped(
+        StopReason.EXITED, 1, ended=False, failure=Signal(SignalKind.ERROR, "Prompt is too long.")
+    ),
+    "silent": Stopped(StopReason.SILENT, -15),
+    "over its time": Stopped(StopReason.OVERRAN, -15),
 }
 PAPERS = {
     "": PrdEdit(),
@@ -57,7 +59,7 @@ def test_no_rule_can_be_left_out(rule: verdict.Rule, monkeypatch: pytest.MonkeyP
 def test_every_kind_of_finding_occurs_but_those_that_others_find() -> None:
     """Recording finds that a task is gone, the door that work clashes, a second agent what it finds."""
     occurring = {one.what for case in CASES for one in judge(case).findings}
-    assert set(What) - occurring == {What.GONE, What.CLASH, What.REVIEW}
+    assert set(FindingKind) - occurring == {FindingKind.GONE, FindingKind.CLASH, FindingKind.REVIEW}
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ralph.agents import claude, codex
-from ralph.agents.model import Kind, Signal, Usage, Why
-from ralph.agents.watchdog.watchdog import Limits, Reason, Watch
+from ralph.agents.model import Signal, SignalKind, StopReason, Usage
+from ralph.agents.watchdog.watchdog import EndReason, Watchdog, WatchdogLimits
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 
@@ -57,8 +57,8 @@ def _expanded(when: str, verb: str, text: str, before: list[Line]) -> Iterator[L
         yield Line(float(when), verb, text)
 
 
-def limits(options: dict[str, str]) -> Limits:
-    made = Limits(events=options.get("events") != "no")
+def limits(options: dict[str, str]) -> WatchdogLimits:
+    made = WatchdogLimits(events=options.get("events") != "no")
     if "answers" in options:
         part, _, answer = options["answers"].partition(":")
         made = replace(made, answers=((part, answer),))
@@ -72,26 +72,29 @@ def signals(verb: str, text: str, *, events: bool) -> list[Signal]:
     """What a line of a scenario lets the watch hear."""
     about, _, result = text.partition(" -> ")
     result = result.replace("(nothing)", "")
-    shell, read = Signal(Kind.TOOL, tool="Bash", command=about), Signal(Kind.TOOL, tool="Read", text=about)
-    edit = Signal(Kind.TOOL, tool="Edit", paths=(about,), text=about)
-    done = Signal(Kind.TOOL_DONE, result, ok=True)
+    shell, read = (
+        Signal(SignalKind.TOOL, tool="Bash", command=about),
+        Signal(SignalKind.TOOL, tool="Read", text=about),
+    )
+    edit = Signal(SignalKind.TOOL, tool="Edit", paths=(about,), text=about)
+    done = Signal(SignalKind.TOOL_DONE, result, ok=True)
     return {
-        "says": [Signal(Kind.TEXT, text)],
-        "prints": [Signal(Kind.SCREEN if events else Kind.TEXT, text)],
-        "thinks": [Signal(Kind.ALIVE)],
+        "says": [Signal(SignalKind.TEXT, text)],
+        "prints": [Signal(SignalKind.SCREEN if events else SignalKind.TEXT, text)],
+        "thinks": [Signal(SignalKind.ALIVE)],
         "calls": [shell],
-        "gets": [Signal(Kind.TOOL_DONE, text, ok=True)],
+        "gets": [Signal(SignalKind.TOOL_DONE, text, ok=True)],
         "runs": [shell, done],
         "reads": [read, done],
-        "edits": [edit, Signal(Kind.TOOL_DONE, "The file was updated.", ok=True)],
-        "fails": [edit, Signal(Kind.TOOL_DONE, result, ok=False)],
-        "asks": [Signal(Kind.TOOL, tool=about), done],
-        "retries": [Signal(Kind.RETRY, text)],
-        "errs": [Signal(Kind.ERROR, text)],
-        "uses": [Signal(Kind.USAGE, usage=_usage(text) if verb == "uses" else None)],
-        "message": [Signal(Kind.ALIVE), Signal(Kind.USAGE, usage=Usage(10, key=text, context=10))],
-        "helps": [Signal(Kind.ALIVE), Signal(Kind.USAGE, usage=Usage(10, key=text))],
-        "finishes": [Signal(Kind.ENDED, ok=True)],
+        "edits": [edit, Signal(SignalKind.TOOL_DONE, "The file was updated.", ok=True)],
+        "fails": [edit, Signal(SignalKind.TOOL_DONE, result, ok=False)],
+        "asks": [Signal(SignalKind.TOOL, tool=about), done],
+        "retries": [Signal(SignalKind.RETRY, text)],
+        "errs": [Signal(SignalKind.ERROR, text)],
+        "uses": [Signal(SignalKind.USAGE, usage=_usage(text) if verb == "uses" else None)],
+        "message": [Signal(SignalKind.ALIVE), Signal(SignalKind.USAGE, usage=Usage(10, key=text, context=10))],
+        "helps": [Signal(SignalKind.ALIVE), Signal(SignalKind.USAGE, usage=Usage(10, key=text))],
+        "finishes": [Signal(SignalKind.ENDED, ok=True)],
     }[verb]
 
 
@@ -105,7 +108,7 @@ class Play:
 
     def __init__(self, scenario: Scenario) -> None:
         self._limits = limits(scenario.options)
-        self._watch = Watch(self._limits, 0.0, int(scenario.options.get("window", "0")))
+        self._watch = Watchdog(self._limits, 0.0, int(scenario.options.get("window", "0")))
         self._tokens = 0
         self._cost: float | None = None
         self._warning = ""
@@ -146,7 +149,7 @@ class Play:
                     self._watch.hear(signal, now)
 
 
-def agrees(found: Reason | None, expected: str) -> bool:
+def agrees(found: EndReason | None, expected: str) -> bool:
     """`why: a part of the sentence`; "" is no reason."""
     why, _, text = expected.partition(": ")
     return found is None if not expected else bool(found and found.why == why and text in found.detail)
@@ -163,14 +166,17 @@ def test_scenario(scenario: Scenario) -> None:
 
 
 STREAMS = sorted((FIXTURES / "transcripts").glob("c*/*.jsonl"))
-ALARMS = {"answer_too_long": Why.CIRCLES, "asks_a_sub_agent": Why.FULL}  # claude: that is what they do
+ALARMS = {
+    "answer_too_long": StopReason.CIRCLES,
+    "asks_a_sub_agent": StopReason.FULL,
+}  # claude: that is what they do
 
 
 @pytest.mark.parametrize("path", STREAMS, ids=lambda path: f"{path.parent.name}-{path.stem}")
 def test_a_real_stream_is_no_alarm(path: Path) -> None:
     read = {"claude": claude.read, "codex": codex.read}[path.parent.name]
     right = {ALARMS[path.stem]} if path.parent.name == "claude" and path.stem in ALARMS else set()
-    watch, found = Watch(Limits(), 0.0), set()
+    watch, found = Watchdog(WatchdogLimits(), 0.0), set()
     signals = (signal for line in path.read_text().splitlines() for signal in read(line))
     for now, signal in enumerate(signals):
         watch.hear(signal, now)
@@ -186,15 +192,15 @@ NAMES = st.text("abcdefghij", min_size=3, max_size=12)
 def news(n: int, kind: str, name: str) -> list[Signal]:
     """Something that never was before: `n` makes it new."""
     word = f"{name}{'k' * (n % 7)}x{n}"
-    call = Signal(Kind.TOOL, tool="Bash", command=f"echo {word}")
-    edit = Signal(Kind.TOOL, tool="Edit", paths=(name,), text=name)
+    call = Signal(SignalKind.TOOL, tool="Bash", command=f"echo {word}")
+    edit = Signal(SignalKind.TOOL, tool="Edit", paths=(name,), text=name)
     return {
-        "says": [Signal(Kind.TEXT, f"{word} is next")],
-        "runs": [call, Signal(Kind.TOOL_DONE, "ok", ok=True)],
-        "edits": [edit, Signal(Kind.TOOL_DONE, "updated", ok=True)],
-        "thinks": [Signal(Kind.ALIVE)],
-        "retries": [Signal(Kind.RETRY, name)] * 5 + [Signal(Kind.ALIVE)],
-        "asks": [call, Signal(Kind.SCREEN, "Password:"), Signal(Kind.TOOL_DONE, word, ok=True)],
+        "says": [Signal(SignalKind.TEXT, f"{word} is next")],
+        "runs": [call, Signal(SignalKind.TOOL_DONE, "ok", ok=True)],
+        "edits": [edit, Signal(SignalKind.TOOL_DONE, "updated", ok=True)],
+        "thinks": [Signal(SignalKind.ALIVE)],
+        "retries": [Signal(SignalKind.RETRY, name)] * 5 + [Signal(SignalKind.ALIVE)],
+        "asks": [call, Signal(SignalKind.SCREEN, "Password:"), Signal(SignalKind.TOOL_DONE, word, ok=True)],
     }[kind]
 
 
@@ -203,7 +209,7 @@ KINDS = st.sampled_from(["says", "runs", "edits", "thinks", "retries", "asks"])
 
 @given(st.lists(st.tuples(KINDS, NAMES, st.floats(0, 250)), max_size=60))
 def test_no_reason_while_there_is_something_new(steps: list[tuple[str, str, float]]) -> None:
-    watch, now = Watch(Limits(tokens=10**9, cost=1e6, turns=10**6), 0.0, 200_000), 0.0
+    watch, now = Watchdog(WatchdogLimits(tokens=10**9, cost=1e6, turns=10**6), 0.0, 200_000), 0.0
     for n, (kind, name, pause) in enumerate(steps):
         now += pause
         for signal in news(n, kind, name):
@@ -215,31 +221,31 @@ def test_no_reason_while_there_is_something_new(steps: list[tuple[str, str, floa
 
 @given(st.lists(st.lists(NAMES, min_size=1, max_size=5), min_size=1, max_size=40), st.data())
 def test_no_reason_while_the_terminal_shows_new_words(prints: list[list[str]], data: st.DataObject) -> None:
-    watch, now, shown = Watch(Limits(events=False), 0.0), 0.0, ""
+    watch, now, shown = Watchdog(WatchdogLimits(events=False), 0.0), 0.0, ""
     for n, lines in enumerate(prints):
         now += data.draw(st.floats(0.1, 500))
         shown = f"{shown}\n" + "\n".join(f"{line} x{n}" for line in lines)
-        watch.hear(Signal(Kind.TEXT, shown[-4000:].strip()), now)
+        watch.hear(Signal(SignalKind.TEXT, shown[-4000:].strip()), now)
         assert watch.reason(now) is None
         assert watch.silent(now) is None or n < 2  # the line that is still being written counts with the next
 
 
-def bulk(watch: Watch, signals: int, start: int) -> None:
+def bulk(watch: Watchdog, signals: int, start: int) -> None:
     """A flood in which all is new."""
     for n in range(start, start + signals):
         name = f"w{n * 7919}"
-        watch.hear(Signal(Kind.TOOL, tool="Bash", command=f"run {name}"), n)
-        watch.hear(Signal(Kind.SCREEN, f"a\nsaw {name}\nb"), n)
-        watch.hear(Signal(Kind.TEXT, name * 50), n)
-        watch.hear(Signal(Kind.USAGE, usage=Usage(5, key=name, context=5)), n)
+        watch.hear(Signal(SignalKind.TOOL, tool="Bash", command=f"run {name}"), n)
+        watch.hear(Signal(SignalKind.SCREEN, f"a\nsaw {name}\nb"), n)
+        watch.hear(Signal(SignalKind.TEXT, name * 50), n)
+        watch.hear(Signal(SignalKind.USAGE, usage=Usage(5, key=name, context=5)), n)
         if n % 2:
-            watch.hear(Signal(Kind.TOOL_DONE, name * 50), n)
+            watch.hear(Signal(SignalKind.TOOL_DONE, name * 50), n)
         if n % 100 == 0:
             watch.saw({name: n})
 
 
 def test_memory_is_bounded() -> None:
-    watch = Watch(Limits(), 0.0)
+    watch = Watchdog(WatchdogLimits(), 0.0)
     bulk(watch, 6_000, 0)
     before = len(pickle.dumps(watch))
     bulk(watch, 12_000, 6_000)
@@ -251,21 +257,21 @@ def test_memory_is_bounded() -> None:
 def test_a_loop_of_lines_is_a_circle_however_it_is_cut(period: int, piece: int, seconds: int) -> None:
     words = [f"{'abcdefghijklmnopqrst'[n % 20]}{'uvwxyz'[n // 20]} says step {n}, {{}} ms" for n in range(period)]
     output = "\n".join(words[n % period].format(n * 17 % 900) for n in range(piece * 700 // 20))
-    watch, now = Watch(Limits(events=False, silence=600), 0.0), 0.0
+    watch, now = Watchdog(WatchdogLimits(events=False, silence=600), 0.0), 0.0
     why = None
     for end in range(piece, len(output), piece):
         now += 1 + seconds / 50
-        watch.hear(Signal(Kind.TEXT, output[max(0, end - 4000) : end].strip()), now)
+        watch.hear(Signal(SignalKind.TEXT, output[max(0, end - 4000) : end].strip()), now)
         if (reason := watch.reason(now)) or watch.silent(now):
             why = reason and reason.why
             break
-    assert why is Why.CIRCLES
+    assert why is StopReason.CIRCLES
 
 
 def test_noise_around_events_is_never_a_circle() -> None:
-    watch, noise = Watch(Limits(), 0.0), [f"deprecated: {a}{b}" for a in "abcdef" for b in "ghijkl"]
+    watch, noise = Watchdog(WatchdogLimits(), 0.0), [f"deprecated: {a}{b}" for a in "abcdef" for b in "ghijkl"]
     for now in range(590):
         at = now * 5 % len(noise)
-        watch.hear(Signal(Kind.SCREEN, "\n".join([*noise[at:], *noise[:at]])), now)
+        watch.hear(Signal(SignalKind.SCREEN, "\n".join([*noise[at:], *noise[:at]])), now)
         assert watch.reason(now) is None
     assert watch.silent(605)

@@ -11,7 +11,7 @@ from rich.cells import cell_len
 from syrupy.assertion import SnapshotAssertion
 
 from ralph.cli.display.columns import cut, plain, wide
-from ralph.cli.display.live_rows import Facts, Hand, Live
+from ralph.cli.display.live_rows import KeyState, LiveFacts, LiveState
 from ralph.state import events
 from ralph.state.events import Event
 
@@ -24,7 +24,7 @@ COUNT = "T1 Count the books on each shelf and show the sum below it, also when t
 FIND = "T2 Find by author"
 WIDE = "本の一覧を著者名と題名で並べ替える 🙂 also e\u0301crit"
 DEEP = "/home/ada/.cache/ralph/shelf-7caeaf57/2/shelf"
-FACTS = Facts(4, 1, 7, 723.4, 28800.0, 6, 50, 900_000, None, 1.1, 20.0)
+FACTS = LiveFacts(4, 1, 7, 723.4, 28800.0, 6, 50, 900_000, None, 1.1, 20.0)
 
 Story = tuple[tuple[float, Event], ...]  # seconds before now
 
@@ -66,22 +66,26 @@ WAITS: Story = (
 PAUSED: Story = ((723, ALONE), (60, events.Paused("asked for with the key p", until=NOW + 90_000)))
 
 
-def live(story: Story) -> Live:
-    shown = Live(("hunter2hunter2",))
+def live(story: Story) -> LiveState:
+    shown = LiveState(("hunter2hunter2",))
     for before, event in story:
         shown.see(event, NOW - before)
     return shown
 
 
-MOMENTS: dict[str, tuple[Story, Facts, Hand]] = {
-    "before the first task": (PREFLIGHT, Facts(max_time=28800.0, max_attempts=50), Hand()),
-    "an agent works": (WORKS, FACTS, Hand()),
-    "its gates run": (GATES, FACTS, Hand(keys=False)),
-    "a gate is red": (RED, replace(FACTS, stopping="after"), Hand()),
-    "several": (SEVERAL, replace(FACTS, max_cost=1.2, max_tokens=950_000), Hand()),
-    "it waits": (WAITS, replace(FACTS, pausing=True), Hand()),
-    "it is paused": (PAUSED, replace(FACTS, pausing=True, stopping="now"), Hand(help=True)),
-    "an answer": (WORKS, FACTS, Hand(answer="Skip “T1 Count the books on each shelf and show…”? s again: yes.")),
+MOMENTS: dict[str, tuple[Story, LiveFacts, KeyState]] = {
+    "before the first task": (PREFLIGHT, LiveFacts(max_time=28800.0, max_attempts=50), KeyState()),
+    "an agent works": (WORKS, FACTS, KeyState()),
+    "its gates run": (GATES, FACTS, KeyState(keys=False)),
+    "a gate is red": (RED, replace(FACTS, stopping="after"), KeyState()),
+    "several": (SEVERAL, replace(FACTS, max_cost=1.2, max_tokens=950_000), KeyState()),
+    "it waits": (WAITS, replace(FACTS, pausing=True), KeyState()),
+    "it is paused": (PAUSED, replace(FACTS, pausing=True, stopping="now"), KeyState(help=True)),
+    "an answer": (
+        WORKS,
+        FACTS,
+        KeyState(answer="Skip “T1 Count the books on each shelf and show…”? s again: yes."),
+    ),
 }
 
 
@@ -101,7 +105,7 @@ def test_on_a_wide_terminal_what_belongs_together_stays_together() -> None:
 
 @pytest.mark.parametrize("height", [2, 4, 8, 12, 14, 20])
 def test_it_takes_half_of_the_terminal_at_most(height: int, snapshot: SnapshotAssertion) -> None:
-    rows = live(WAITS).rows(FACTS, NOW, 80, height, Hand())
+    rows = live(WAITS).rows(FACTS, NOW, 80, height, KeyState())
     assert len(rows) <= max(2, height // 2)
     assert "\n".join(map(plain, rows)) == snapshot
 
@@ -114,7 +118,7 @@ def test_a_task_that_is_over_goes() -> None:
 def test_what_agents_write_neither_acts_nor_tells_a_secret() -> None:
     evil = "\x1b[2Jrm\r\n\x1b]0;title\x07 hunter2hunter2 \u202eabc"
     shown = live((*WORKS, (1, events.AgentReported(6, evil)), (1, events.Waiting(evil, NOW + 5))))
-    text = "\n".join(map(plain, shown.rows(FACTS, NOW, 120, 24, Hand(answer=evil))))
+    text = "\n".join(map(plain, shown.rows(FACTS, NOW, 120, 24, KeyState(answer=evil))))
     assert not set(text) & set("\x1b\r\x07\u202e")
     assert "hunter2" not in text
     assert text.count("[masked]") == 3
@@ -136,7 +140,7 @@ def test_cut_is_never_wider(text: str, width: int) -> None:
 
 @given(st.integers(0, 40), st.integers(0, 40), st.integers(0, 40), st.integers(20, 200))
 def test_the_bar_is_full_only_when_all_is_done(done: int, parked: int, rest: int, width: int) -> None:
-    rows = Live().rows(Facts(done, parked, rest), NOW, width, 24)
+    rows = LiveState().rows(LiveFacts(done, parked, rest), NOW, width, 24)
     parts = [part for row in rows for part in row]
     cells = {style: sum(len(part.text) for part in parts if part.style == style and part.text.strip("━┄") == "")
              for style in ("green", "yellow")}  # fmt: skip

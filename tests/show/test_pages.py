@@ -19,7 +19,7 @@ from ralph.cli.display import report as show
 from ralph.cli.display import report_html
 from ralph.prd import document as prd
 from ralph.state.report import Step, report, told
-from ralph.state.report_model import Report, Try
+from ralph.state.report_model import AttemptRecord, Report
 from ralph.state.task_story import story, what_next
 from ralph.text import CONTROLS
 
@@ -36,7 +36,7 @@ def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     time.tzset()
 
 
-def filled(one: Try, words: str = "") -> Try:
+def filled(one: AttemptRecord, words: str = "") -> AttemptRecord:
     logs = ((words or "npm test", words or "FAIL a.test.ts\n  expected 3"),)
     stat = words or " src/a.ts | 4 ++--\n 1 file changed, 2 insertions(+), 2 deletions(-)\n"
     return replace(one, logs=logs, stat=stat, prompt=words or "# The task\n\nKeep it.")
@@ -50,7 +50,7 @@ def made(steps: tuple[Step, ...], words: str = "") -> Report:
 def told_of(steps: tuple[Step, ...], task: str, width: int, words: str = "") -> list[str]:
     about = story(told(steps), task)
     assert about is not None
-    whole = tuple(filled(one, words) if isinstance(one, Try) else one for one in about.steps)
+    whole = tuple(filled(one, words) if isinstance(one, AttemptRecord) else one for one in about.steps)
     return telling.page(replace(about, steps=whole), width, what_next)
 
 
@@ -78,7 +78,7 @@ def test_html(snapshot: SnapshotAssertion) -> None:
 
 
 def test_attempts_at_the_same_time_are_drawn_in_lanes_of_their_own() -> None:
-    tries = [Try("r", "p", n, 1, "T", "t", begun=begun, ended=ended)
+    tries = [AttemptRecord("r", "p", n, 1, "T", "t", begun=begun, ended=ended)
              for n, begun, ended in ((1, 0, 5), (2, 1, 3), (3, 3, 0), (4, 5, 6))]  # fmt: skip
     assert [[one.n for one in lane] for lane in report_html.beside(tries, 9)] == [[1, 4], [2, 3]]
 

@@ -11,7 +11,7 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 
 from ralph.cli.display.status import LastRun, as_lines, to_json
-from ralph.cli.display.summary import Outcome
+from ralph.cli.display.summary import RunSummary
 from ralph.prd import document as prd
 from ralph.state import events
 from ralph.state.events import Event
@@ -36,7 +36,7 @@ def one_zone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def seen(*more: Event, pid: int | None = 4711, at_once: int = 0, **orders: Any) -> LastRun:
     """A run with these events, ten seconds between them."""
-    start, folded = replace(START, at_once=at_once), Outcome()
+    start, folded = replace(START, at_once=at_once), RunSummary()
     for number, event in enumerate((start, *more)):
         folded.see(event, NOW - 900 + 10 * number)
     return replace(LastRun(start, folded, NOW - 900, NOW - 5, pid), **orders)

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
-from ralph.cli.display.line_prefix import Teller
+from ralph.cli.display.line_prefix import LinePrefix
 from ralph.cli.display.lines import lines, printer
 from ralph.state import events
 from ralph.state.events import Event
@@ -59,7 +59,7 @@ IN_ORDER = (replace(START, at_once=1), *EVENING[2:4], *EVENING[-1:])
 
 
 def told(*seen: Event, verbose: bool = False) -> list[str]:
-    teller = Teller()
+    teller = LinePrefix()
     return [line for event in seen for line in teller.lines(event, verbose)]
 
 
@@ -82,7 +82,7 @@ def test_the_second_line_says_where(at_once: int, said: str) -> None:
 
 
 def test_a_run_that_is_taken_up_again_knows_the_attempts_that_began_before() -> None:
-    teller = Teller()
+    teller = LinePrefix()
     for event in EVENING[:6]:
         teller.learn(event)
     teller.lines(replace(START, resumed=True))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ralph.agents.model import Kind, Launch, Signal, Stopped, Usage, Why
+from ralph.agents.model import Launch, Signal, SignalKind, Stopped, StopReason, Usage
 from ralph.agents.session import session
 
 AGENTS = Path(__file__).parents[2] / "fixtures" / "agents"
@@ -102,7 +102,7 @@ def read_json(line: str) -> Sequence[Signal]:
         event = json.loads(line)
         usage = Usage(**event.pop("usage")) if "usage" in event else None
         paths = tuple(event.pop("paths", ()))
-        return [Signal(Kind(event.pop("kind")), usage=usage, paths=paths, **event)]
+        return [Signal(SignalKind(event.pop("kind")), usage=usage, paths=paths, **event)]
     except (ValueError, AttributeError):
         return []
 
@@ -113,10 +113,10 @@ class After:
     def __init__(self, true: Callable[[], bool]) -> None:
         self.true, self.at = true, 0.0
 
-    def __call__(self) -> Why | None:
+    def __call__(self) -> StopReason | None:
         if not self.at and self.true():
             self.at = time.monotonic()
-        return Why.INTERRUPTED if self.at else None
+        return StopReason.INTERRUPTED if self.at else None
 
 
 def _command(entry: Path) -> list[str]:

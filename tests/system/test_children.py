@@ -14,14 +14,14 @@ from pathlib import Path
 import pytest
 from families import AGENTS, GENEROUS, Desk, agent, open_files, survivors, wait_until
 
-from ralph.agents.model import Why
+from ralph.agents.model import StopReason
 from ralph.process import tree
-from ralph.process.supervisor import Link, Message, Work
-from ralph.process.workers import Children, Line, several
+from ralph.process.supervisor import Link, Work, WorkerMessage
+from ralph.process.workers import WorkerLine, WorkerProcesses, several
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 
-Heard = list[tuple[int, Message | None]]
+Heard = list[tuple[int, WorkerMessage | None]]
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def reaped() -> Iterator[None]:
     tree.end_descendants(time.monotonic() + 5)
 
 
-def hear(children: Children, enough: Callable[[Heard], bool]) -> Heard:
+def hear(children: WorkerProcesses, enough: Callable[[Heard], bool]) -> Heard:
     """All that is said until it is enough."""
     heard: Heard = []
     deadline = time.monotonic() + GENEROUS
@@ -55,7 +55,7 @@ def said(heard: Heard, n: int, what: str) -> list[object]:
     return [message[what] for one, message in heard if one == n and message is not None and what in message]
 
 
-def start(children: Children, *works: Work) -> None:
+def start(children: WorkerProcesses, *works: Work) -> None:
     """Start them all as 1, 2, 3 ..."""
     for n, work in enumerate(works, 1):
         children.start(n, work).go()
@@ -64,8 +64,8 @@ def start(children: Children, *works: Work) -> None:
 def counts(times: int, text: str = "") -> Work:
     """A child that tells numbers, as fast as it can."""
 
-    def work(link: Link) -> Message:
-        line = Line(link)
+    def work(link: Link) -> WorkerMessage:
+        line = WorkerLine(link)
         for number in range(times):
             line.tell(number=number, text=text)
         return {"last": times}
@@ -73,16 +73,16 @@ def counts(times: int, text: str = "") -> Work:
     return work
 
 
-def floods(link: Link) -> Message:
+def floods(link: Link) -> WorkerMessage:
     """A child that talks faster than anybody can listen, for ever."""
     block = b'{"number": 1}\n' * 5000
     while True:
         link._sock.sendall(block)
 
 
-def waits(link: Link) -> Message:
+def waits(link: Link) -> WorkerMessage:
     """A child that tells its pid and then repeats what it hears, until it shall end."""
-    line = Line(link)
+    line = WorkerLine(link)
     line.tell(pid=os.getpid())
     while not line.ended:
         if (text := line.answer(1.0)) is not None:
@@ -97,13 +97,13 @@ def sleeper(word: str) -> Sequence[str]:
 def with_agent(here: Path, argv: Sequence[str]) -> Work:
     """A child that runs an agent on a terminal, as an attempt does."""
 
-    def work(link: Link) -> Message:
-        line = Line(link)
+    def work(link: Link) -> WorkerMessage:
+        line = WorkerLine(link)
         here.mkdir()
 
-        def stop() -> Why | None:
+        def stop() -> StopReason | None:
             line.look()
-            return Why.INTERRUPTED if line.ended else None
+            return StopReason.INTERRUPTED if line.ended else None
 
         end = Desk(here).run(argv, stop=stop, tell=lambda signal: line.tell(agent=signal.text))
         return {"last": str(end.why)}
@@ -114,14 +114,14 @@ def with_agent(here: Path, argv: Sequence[str]) -> Work:
 def with_grandchild(word: str) -> Work:
     """A child with a process below it that left its session."""
 
-    def work(link: Link) -> Message:
+    def work(link: Link) -> WorkerMessage:
         subprocess.Popen(sleeper(word), start_new_session=True)
         return waits(link)
 
     return work
 
 
-def deaf(link: Link) -> Message:
+def deaf(link: Link) -> WorkerMessage:
     """A child that looks at nothing that its parent says."""
     link.send(pid=os.getpid())
     while True:
@@ -178,7 +178,7 @@ def test_the_end_reaches_an_agent_too(tmp_path: Path, word: str) -> None:
         start(children, *works)
         hear(children, lambda heard: said(heard, 1, "agent") == ["four left"])
         children.end()
-        assert said(hear(children, over(1, 2)), 1, "last") == [str(Why.INTERRUPTED)]
+        assert said(hear(children, over(1, 2)), 1, "last") == [str(StopReason.INTERRUPTED)]
         assert survivors(word) == []
 
 
@@ -205,7 +205,7 @@ def test_who_never_stops_talking_does_not_keep_others_waiting() -> None:
 
 
 def test_a_child_that_breaks_is_an_error_after_all_else_was_told() -> None:
-    def breaks(_: Link) -> Message:
+    def breaks(_: Link) -> WorkerMessage:
         raise ValueError("a bug")
 
     with several() as children:
@@ -250,8 +250,8 @@ def word_is_there(word: str, below: str) -> bool:
 def test_what_a_sibling_starts_meanwhile_is_not_taken_for_a_leftover(word: str) -> None:
     """One forks all the time, and tells when a process of its own was killed, while twenty others are killed."""
 
-    def forks(link: Link) -> Message:
-        line = Line(link)
+    def forks(link: Link) -> WorkerMessage:
+        line = WorkerLine(link)
         codes = set()
         while not line.ended:
             codes |= {one.wait() for one in [subprocess.Popen(["true"]) for _ in range(4)]}
@@ -290,7 +290,7 @@ def test_processes_that_were_there_before_are_not_touched(word: str) -> None:
 
 
 def test_a_child_that_is_deaf_is_gone_at_the_end_of_the_block(word: str) -> None:
-    def deaf_with_grandchild(link: Link) -> Message:
+    def deaf_with_grandchild(link: Link) -> WorkerMessage:
         subprocess.Popen(sleeper(word), start_new_session=True)
         return deaf(link)
 

@@ -18,7 +18,7 @@ from receivers import web
 
 from ralph.notify import courier
 from ralph.notify.courier import Courier, Receiver
-from ralph.notify.message import Letter
+from ralph.notify.message import Message
 from ralph.process import tree
 from ralph.process.supervisor import Link
 
@@ -37,9 +37,9 @@ class Stack:
     def due(self) -> float | None:
         return 0.0 if self.lines else None
 
-    def leave(self, *, last: bool) -> Letter | None:
+    def leave(self, *, last: bool) -> Message | None:
         del last
-        return Letter("", self.lines.pop(0), "", {}) if self.lines else None
+        return Message("", self.lines.pop(0), "", {}) if self.lines else None
 
 
 @dataclass
@@ -49,11 +49,11 @@ class Later(Stack):
     def due(self) -> float | None:
         return time.monotonic() + GENEROUS if self.lines else None
 
-    def leave(self, *, last: bool) -> Letter | None:
+    def leave(self, *, last: bool) -> Message | None:
         if not (last and self.lines):
             return None
         told, self.lines = " ".join(self.lines), []
-        return Letter("", told, "", {})
+        return Message("", told, "", {})
 
 
 @pytest.fixture(autouse=True)
@@ -68,7 +68,7 @@ def nothing_left() -> Iterator[None]:
 def writes(path: Path) -> Receiver:
     """It appends each letter to a file."""
 
-    def deliver(letter: Letter, _: Link) -> str:
+    def deliver(letter: Message, _: Link) -> str:
         with path.open("a") as file:
             file.write(letter.body + "\n")
         return ""
@@ -76,16 +76,16 @@ def writes(path: Path) -> Receiver:
     return Receiver("file", deliver)
 
 
-def hangs(_letter: Letter, _link: Link) -> str:
+def hangs(_letter: Message, _link: Link) -> str:
     time.sleep(GENEROUS)
     return ""
 
 
-def fails(letter: Letter, _: Link) -> str:
+def fails(letter: Message, _: Link) -> str:
     return f"it does not like {letter.body}"
 
 
-def breaks(_letter: Letter, _link: Link) -> str:
+def breaks(_letter: Message, _link: Link) -> str:
     raise ZeroDivisionError
 
 

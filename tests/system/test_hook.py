@@ -16,7 +16,7 @@ from families import agent, survivors
 
 from ralph.notify import command as hook
 from ralph.notify.courier import Receiver, deliver_now
-from ralph.notify.message import Letter
+from ralph.notify.message import Message
 from ralph.text import secrets_of
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
@@ -26,7 +26,7 @@ PARKED = {"event": "parked", "task": "T3", "reason": "a gate failed", "commits":
 def tell(command: str, cwd: Path, event: Mapping[str, Any] = PARKED, patience: float = 20.0) -> str:
     """What is said of it; "": nothing went wrong."""
     env = dict(os.environ)
-    told = Letter("ralph in shop: parked", "T3", "ralph in shop: parked: T3", event)
+    told = Message("ralph in shop: parked", "T3", "ralph in shop: parked: T3", event)
     deliver = partial(hook.deliver, command=command, cwd=cwd, env=env, secrets=secrets_of(env))
     ((_, said, _),) = deliver_now(told, [Receiver("command", deliver)], patience)
     return said

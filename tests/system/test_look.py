@@ -10,7 +10,7 @@ from conftest import Repository
 
 from ralph.git.client import Git
 from ralph.git.index import Stat, fill, refresh
-from ralph.git.poll import GONE, Looker, looking
+from ralph.git.poll import GONE, WorktreePoller, looking
 from ralph.git.repository import discover
 
 LIMIT = 30.0  # seconds
@@ -26,7 +26,7 @@ def git(repo: Repository) -> Git:
     return git
 
 
-def seen(looker: Looker) -> dict[str, Stat]:
+def seen(looker: WorktreePoller) -> dict[str, Stat]:
     """The next look that is complete."""
     deadline = time.monotonic() + LIMIT
     while (found := looker.poll()) is None:

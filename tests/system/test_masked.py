@@ -12,8 +12,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ralph.process.masking import HOLD, Masked, Masker
-from ralph.process.transcript import Capped
+from ralph.process.masking import HOLD, MaskedWriter, Masker
+from ralph.process.transcript import CappedFile
 from ralph.text import MASK, mask
 
 LETTERS = "aB3dE5gH7jK9mN1pQ3sT5vW7yZ9bC1eF3hJ5"
@@ -49,7 +49,7 @@ def pieces(data: bytes, sizes: Iterable[int]) -> list[bytes]:
 
 def streamed(parts: Iterable[bytes], secrets: tuple[str, ...] = SECRETS) -> bytes:
     """What comes out when they went in one by one."""
-    stream = Masked(Masker(secrets))
+    stream = MaskedWriter(Masker(secrets))
     return b"".join([*map(stream.feed, parts), stream.flush()])
 
 
@@ -102,7 +102,7 @@ def test_a_file_that_is_full_cuts_no_secret_in_two(
     tmp_path_factory: pytest.TempPathFactory, text: str, sizes: list[int], cap: int, last: int
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "full"
-    with Capped(path, cap, last, (WORD,)) as log:
+    with CappedFile(path, cap, last, (WORD,)) as log:
         for piece in pieces(text.replace("x", WORD).encode(), sizes):
             log.write(piece)
         tail = log.tail(last).decode("utf-8", "replace")
@@ -115,7 +115,7 @@ def test_nothing_else_is_lost(
     tmp_path_factory: pytest.TempPathFactory, text: str, sizes: list[int], cap: int
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "long"
-    with Capped(path, cap, 100_000, SECRETS) as log:
+    with CappedFile(path, cap, 100_000, SECRETS) as log:
         for piece in pieces(text.encode(), sizes):
             log.write(piece)
     shown = re.sub(rb"\n\[ralph: [^]]*\]\n", b"", path.read_bytes())
@@ -140,7 +140,7 @@ def test_a_secret_of_several_lines_as_a_terminal_has_it() -> None:
 
 
 def test_words_are_told_at_once_and_only_what_may_become_a_secret_waits() -> None:
-    stream = Masked(Masker(("hunter2-long",)))
+    stream = MaskedWriter(Masker(("hunter2-long",)))
     assert stream.feed(b"a line\n") == b"a line\n"
     assert stream.feed(b"Password: ") == b"Password: "
     assert stream.feed(b"Go on? [y/N]") == b"Go on? [y/N]"
@@ -151,14 +151,14 @@ def test_words_are_told_at_once_and_only_what_may_become_a_secret_waits() -> Non
 
 
 def test_an_endless_line_is_not_held_back() -> None:
-    stream = Masked(Masker())
+    stream = MaskedWriter(Masker())
     told = sum(len(stream.feed(b"x" * 4096)) for _ in range(100))
     assert 409_600 - told == stream.held < 20
 
 
 @pytest.mark.parametrize("begin", ["ghp_", "-----BEGIN PRIVATE KEY-----\n"])
 def test_an_endless_token_is_masked_to_its_end_and_takes_no_memory(begin: str) -> None:
-    stream = Masked(Masker())
+    stream = MaskedWriter(Masker())
     shown = stream.feed(b"a " + begin.encode())
     held = 0
     for _ in range(100):
@@ -182,7 +182,7 @@ def test_bytes_that_are_no_text_pass() -> None:
 
 
 def test_a_transcript_is_masked_at_both_ends(tmp_path: Path) -> None:
-    with Capped(tmp_path / "log", cap=100, last=60, secrets=("hunter2-long",)) as log:
+    with CappedFile(tmp_path / "log", cap=100, last=60, secrets=("hunter2-long",)) as log:
         for number in range(100):
             log.write(f"{number:03d} hunter2-lo".encode())
             log.write(b"ng\n")

@@ -13,14 +13,14 @@ from receivers import Mail, Web, dead, deaf, mail_url
 from ralph.notify import apprise as post
 from ralph.notify import messages as notices
 from ralph.notify.courier import Receiver, deliver_now
-from ralph.notify.message import Letter
+from ralph.notify.message import Message
 from ralph.state.events import Parked
 
-HELLO = Letter("ralph in shop: parked", "T3 rate limits: timed out", "", {"event": "parked"})
+HELLO = Message("ralph in shop: parked", "T3 rate limits: timed out", "", {"event": "parked"})
 ATTACK = "</p><script>alert(1)</script><img src=x onerror=alert(1)> \x1b]0;owned\x07\x1b[31m\u202e @everyone"
 
 
-def send(address: str, letter: Letter = HELLO, patience: float = 60.0) -> str:
+def send(address: str, letter: Message = HELLO, patience: float = 60.0) -> str:
     """What is said of it; "": it arrived."""
     ((_, said, _),) = deliver_now(letter, [Receiver("x", partial(post.deliver, address=address))], patience)
     return said

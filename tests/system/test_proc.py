@@ -37,7 +37,7 @@ def reaped() -> Iterator[None]:
 def run(
     *argv: str, timeout: float = GENEROUS, output: Path | None = None, tail: int = 4000,
     stop: Callable[[], bool] = lambda: False, cwd: Path = Path("/"),
-) -> proc.Done:  # fmt: skip
+) -> proc.CommandResult:  # fmt: skip
     return proc.run(argv, cwd=cwd, env=dict(os.environ), timeout=timeout, output=output, tail=tail, stop=stop)
 
 
@@ -125,7 +125,7 @@ def test_twenty_commands_leave_no_descriptor_and_no_process() -> None:
 
 
 def test_an_error_in_the_runner_is_ours() -> None:
-    def work(link: runner.Link) -> runner.Message:
+    def work(link: runner.Link) -> runner.WorkerMessage:
         raise LookupError("a bug")
 
     with pytest.raises(RuntimeError, match="LookupError: a bug"), runner.fork(work) as forked:  # noqa: PT012

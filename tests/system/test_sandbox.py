@@ -18,7 +18,7 @@ from conftest import Repository
 from families import AGENTS, GENEROUS, After, Desk, survivors, wait_until
 
 from ralph.agents import sandbox
-from ralph.agents.model import Stopped, Why
+from ralph.agents.model import Stopped, StopReason
 from ralph.errors import RalphError
 from ralph.process import tree
 
@@ -255,7 +255,7 @@ def test_a_stubborn_agent_is_ended_with_all_it_started(box: Box) -> None:
     stop = After(lambda: bool(survivors(word)))
     script = f"trap '' TERM HUP INT; setsid sleep {word} & sleep {word}; sleep {word}"
     end = box.desk.run(box.argv("sh", "-c", script), cwd=box.repo.path, stop=stop)
-    assert end.why is Why.INTERRUPTED
+    assert end.why is StopReason.INTERRUPTED
     assert time.monotonic() - stop.at < 3
     assert survivors(word) == []
 
@@ -274,7 +274,7 @@ def test_it_ends_when_whoever_started_it_is_killed(box: Box) -> None:
 @inside
 def test_what_an_agent_floods_and_forks_stays_in_there(box: Box) -> None:
     end = box.desk.run(box.argv(sys.executable, "-S", str(AGENTS / "many.py")), cwd=box.repo.path, silence=2.0)
-    assert end.why in (Why.EXITED, Why.SILENT)
+    assert end.why in (StopReason.EXITED, StopReason.SILENT)
     assert survivors(str(AGENTS / "many.py")) == []
 
 

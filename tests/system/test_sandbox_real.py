@@ -15,7 +15,7 @@ from modelserver import ModelServer, shell, text, write
 from realclients import require
 
 from ralph.agents import sandbox
-from ralph.agents.model import Order
+from ralph.agents.model import LaunchRequest
 from ralph.agents.registry import get
 
 HOMES = {"claude": ("$CLAUDE_CONFIG_DIR", ".claude", ".claude.json"), "codex": ("$CODEX_HOME", ".codex")}
@@ -37,7 +37,7 @@ def test_a_real_agent_works_in_the_sandbox(name: str, repo: Repository, tmp_path
         env = client.environment(home, server.url)
         (home / ".claude").mkdir(exist_ok=True)
         (home / ".claude.json").write_text("{}")
-        launch = get(name).launch(Order((str(client.binary),), as_root=os.geteuid() == 0))
+        launch = get(name).launch(LaunchRequest((str(client.binary),), as_root=os.geteuid() == 0))
         git = repo.path / ".git"
         argv = sandbox.wrap(
             launch.argv, {**env, **launch.env}, root=repo.path, here=repo.path, git_dir=git, common=git,

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from families import GENEROUS, Desk, agent, resident
 
-from ralph.agents.model import Kind, Launch, Signal, Why
+from ralph.agents.model import Launch, Signal, SignalKind, StopReason
 from ralph.agents.session import session
 from ralph.process import transcript as capped
 from ralph.process import tree
@@ -36,15 +36,15 @@ def reaped() -> Iterator[None]:
 
 def test_an_agent_without_events_says_how_it_ended(desk: Desk) -> None:
     end = desk.run(["sh", "-c", "echo hello; echo problem >&2"])
-    assert (end.why, end.code, end.ended, end.well) == (Why.EXITED, 0, True, True)
+    assert (end.why, end.code, end.ended, end.well) == (StopReason.EXITED, 0, True, True)
     assert end.tail == end.said == "hello\nproblem"
     assert end.output == desk.transcript.stat().st_size == len("hello\r\nproblem\r\n")
-    assert desk.told[-1] == Signal(Kind.TEXT, "hello\nproblem")
+    assert desk.told[-1] == Signal(SignalKind.TEXT, "hello\nproblem")
 
 
 def test_an_exit_code_is_no_success(desk: Desk) -> None:
     end = desk.run(["sh", "-c", "exit 3"])
-    assert (end.why, end.code, end.ended, end.well) == (Why.EXITED, 3, None, False)
+    assert (end.why, end.code, end.ended, end.well) == (StopReason.EXITED, 3, None, False)
 
 
 def test_a_signal_is_a_negative_exit_code(desk: Desk) -> None:
@@ -108,7 +108,7 @@ def test_the_agent_has_a_terminal_its_environment_and_normal_signals(desk: Desk)
 def test_a_runner_is_out_of_reach_of_the_terminal_and_of_our_files(desk: Desk) -> None:
     seen: list[str] = []
 
-    def look() -> Why | None:
+    def look() -> StopReason | None:
         if desk.told and not seen:
             runner = desk.runner[0][0]
             seen.extend(str(file.readlink()) for file in Path(f"/proc/{runner}/fd").iterdir())
@@ -119,7 +119,7 @@ def test_a_runner_is_out_of_reach_of_the_terminal_and_of_our_files(desk: Desk) -
 
     with (desk.here / "lock").open("wb"):
         end = desk.run(["sh", "-c", "echo ready; sleep 0.5; exit 6"], stop=look)
-    assert (end.why, end.code) == (Why.EXITED, 6)
+    assert (end.why, end.code) == (StopReason.EXITED, 6)
     assert seen
     assert str(desk.here / "lock") not in seen
 
@@ -138,7 +138,7 @@ def test_what_cannot_be_started_says_why(desk: Desk, argv: list[str], why: str) 
     (desk.here / "empty-interpreter").write_text("#!/no/such/interpreter\n")
     (desk.here / "empty-interpreter").chmod(0o755)
     end = desk.run(argv)
-    assert end.why is Why.UNSTARTED
+    assert end.why is StopReason.UNSTARTED
     assert end.failure is not None
     assert why in end.failure.text
     assert why in end.tail
@@ -146,7 +146,7 @@ def test_what_cannot_be_started_says_why(desk: Desk, argv: list[str], why: str) 
 
 def test_a_missing_folder_is_a_start_that_failed(desk: Desk) -> None:
     end = desk.run(["true"], cwd=desk.here / "nowhere")
-    assert end.why is Why.UNSTARTED
+    assert end.why is StopReason.UNSTARTED
     assert "nowhere" in end.tail
 
 
@@ -166,7 +166,7 @@ def test_the_transcript_is_whole_and_private(desk: Desk) -> None:
 
 
 def test_a_long_output_keeps_its_beginning_and_its_end(tmp_path: Path) -> None:
-    with capped.Capped(tmp_path / "log", cap=100, last=20) as log:
+    with capped.CappedFile(tmp_path / "log", cap=100, last=20) as log:
         for number in range(1000):
             log.write(f"{number:04d}\n".encode())
     kept = (tmp_path / "log").read_text()
@@ -180,7 +180,7 @@ def test_a_long_output_keeps_its_beginning_and_its_end(tmp_path: Path) -> None:
 def test_a_disk_that_is_full_does_not_end_a_session(desk: Desk) -> None:
     desk.log = "/dev/full"
     end = desk.run(["echo", "hello"])
-    assert (end.why, end.code, end.output) == (Why.EXITED, 0, len("hello\r\n"))
+    assert (end.why, end.code, end.output) == (StopReason.EXITED, 0, len("hello\r\n"))
     assert end.tail == "hello\n[ralph: the transcript is incomplete: No space left on device]"
 
 
@@ -191,7 +191,7 @@ def test_memory_is_bounded_in_a_flood(desk: Desk, megabytes: int, line: int, eve
 
     def read(text: str) -> Sequence[Signal]:
         longest.append(len(text))
-        return [Signal(Kind.TEXT, f"{len(text)}")]
+        return [Signal(SignalKind.TEXT, f"{len(text)}")]
 
     def stop() -> None:
         sizes.append(resident(desk.runner[0][0]))
@@ -200,4 +200,4 @@ def test_memory_is_bounded_in_a_flood(desk: Desk, megabytes: int, line: int, eve
     assert end.output >= megabytes * 1_000_000
     assert desk.transcript.stat().st_size < 52_000_000
     assert max(sizes) - min(filter(None, sizes)) < 15, "flat"
-    assert not events or desk.told == [Signal(Kind.TEXT, "1000000")]
+    assert not events or desk.told == [Signal(SignalKind.TEXT, "1000000")]

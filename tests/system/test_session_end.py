@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from families import AGENTS, After, Desk, agent, open_files, survivors, wait_until
 
-from ralph.agents.model import Why
+from ralph.agents.model import StopReason
 from ralph.process import child as keep
 from ralph.process import tree
 
@@ -43,13 +43,16 @@ def reaped() -> Iterator[None]:
 def test_a_stop_takes_less_than_a_second_and_a_half(desk: Desk, name: str) -> None:
     stop = After(lambda: bool(desk.told))
     end = desk.run(agent(name), stop=stop)
-    assert (end.why, end.code) == (Why.INTERRUPTED, -signal.SIGKILL if name == "stubborn.py" else -signal.SIGTERM)
+    assert (end.why, end.code) == (
+        StopReason.INTERRUPTED,
+        -signal.SIGKILL if name == "stubborn.py" else -signal.SIGTERM,
+    )
     assert time.monotonic() - stop.at < 1.5
 
 
 def test_a_stop_is_quick_in_a_flood_too(desk: Desk, word: str) -> None:
     stop = After(lambda: bool(desk.told))
-    assert desk.run(agent("flood.py", 100_000, 80, word), stop=stop).why is Why.INTERRUPTED
+    assert desk.run(agent("flood.py", 100_000, 80, word), stop=stop).why is StopReason.INTERRUPTED
     assert time.monotonic() - stop.at < 1.5
     assert survivors(word) == []
 
@@ -57,7 +60,7 @@ def test_a_stop_is_quick_in_a_flood_too(desk: Desk, word: str) -> None:
 def test_a_hang_that_is_deaf_to_politeness_is_gone_with_its_daemons(desk: Desk, word: str) -> None:
     began = time.monotonic()
     end = desk.run(agent("family.py", "hang", word), silence=1.0)
-    assert (end.why, end.code, end.tail) == (Why.SILENT, -signal.SIGKILL, "four left")
+    assert (end.why, end.code, end.tail) == (StopReason.SILENT, -signal.SIGKILL, "four left")
     assert time.monotonic() - began < 1.0 + 3.0
     assert survivors(word) == []
 
@@ -65,7 +68,7 @@ def test_a_hang_that_is_deaf_to_politeness_is_gone_with_its_daemons(desk: Desk, 
 def test_a_polite_agent_may_end_by_itself(desk: Desk) -> None:
     script = "trap 'echo bye; exit 5' TERM; echo ready; while :; do sleep 0.05; done"
     end = desk.run(["sh", "-c", script], stop=After(lambda: bool(desk.told)))
-    assert (end.why, end.code) == (Why.INTERRUPTED, 5)
+    assert (end.why, end.code) == (StopReason.INTERRUPTED, 5)
     assert end.tail.endswith("bye")
 
 
@@ -76,7 +79,7 @@ def test_a_stopped_runner_does_not_hold_up_a_stop(desk: Desk, word: str) -> None
         return bool(desk.told)
 
     stop = After(ready)
-    assert desk.run(agent("family.py", "hang", word), stop=stop).why is Why.INTERRUPTED
+    assert desk.run(agent("family.py", "hang", word), stop=stop).why is StopReason.INTERRUPTED
     assert time.monotonic() - stop.at < 2.5
     assert survivors(word) == []
 
@@ -92,7 +95,7 @@ def test_no_child_survives_however_it_detached_itself(desk: Desk, mode: str, wor
     end = desk.run(agent("family.py", mode, word), stop=After(all_there))
     assert survivors(word) == []
     assert end.tail == "four left"
-    assert end.why is (Why.EXITED if mode == "exit" else Why.INTERRUPTED)
+    assert end.why is (StopReason.EXITED if mode == "exit" else StopReason.INTERRUPTED)
     assert mode == "exit" or len(seen) == 5
 
 
@@ -103,13 +106,13 @@ def test_a_daemon_that_changes_its_pid_does_not_survive(desk: Desk, word: str) -
 
 def test_the_exit_ends_it_though_a_child_holds_the_terminal(desk: Desk) -> None:
     end = desk.run(agent("holds_terminal.sh"))
-    assert (end.why, end.code, end.tail) == (Why.EXITED, 0, "done")
+    assert (end.why, end.code, end.tail) == (StopReason.EXITED, 0, "done")
     assert end.seconds < 10
 
 
 def test_the_exit_ends_it_though_a_child_goes_on_printing(desk: Desk) -> None:
     end = desk.run(agent("chatty_child.sh"))
-    assert (end.why, end.code) == (Why.EXITED, 0)
+    assert (end.why, end.code) == (StopReason.EXITED, 0)
     assert "still here" in end.tail
     assert 0.2 + keep.GAP < end.seconds < 10, "it may finish its sentence, and on a busy machine it pauses in it"
 
@@ -117,13 +120,13 @@ def test_the_exit_ends_it_though_a_child_goes_on_printing(desk: Desk) -> None:
 @pytest.mark.parametrize(("seconds", "size"), [(0.03, 0), (0.5, 300_000)])
 def test_closing_the_terminal_is_no_end(desk: Desk, seconds: float, size: int) -> None:
     end = desk.run(agent("closes_terminal.sh", seconds, size))
-    assert (end.why, end.code, end.output) == (Why.EXITED, 4, len("before\r\nafter\r\n") + size)
+    assert (end.why, end.code, end.output) == (StopReason.EXITED, 4, len("before\r\nafter\r\n") + size)
     assert end.tail.endswith("after")
 
 
 def test_an_agent_that_closed_its_terminal_can_be_ended(desk: Desk) -> None:
     end = desk.run(["sh", "-c", "exec >/dev/null 2>&1; sleep 1000"], silence=0.5)
-    assert (end.why, end.code) == (Why.SILENT, -signal.SIGTERM)
+    assert (end.why, end.code) == (StopReason.SILENT, -signal.SIGTERM)
 
 
 def test_orphans_that_ended_leave_no_zombies(desk: Desk) -> None:
@@ -132,7 +135,7 @@ def test_orphans_that_ended_leave_no_zombies(desk: Desk) -> None:
 
 def test_an_agent_that_kills_its_runner_is_ended_and_lost(desk: Desk, word: str) -> None:
     end = desk.run(agent("kills_runner.py", word))
-    assert (end.why, end.code, end.well) == (Why.LOST, None, False)
+    assert (end.why, end.code, end.well) == (StopReason.LOST, None, False)
     assert end.tail == "now"
     assert end.output == len("now\r\n")
     assert survivors(word) == []

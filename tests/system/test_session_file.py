@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ralph.agents import codex, session_file
-from ralph.agents.model import Kind, Signal
+from ralph.agents.model import Signal, SignalKind
 from ralph.agents.session_file import SessionFiles, place
 
 ID = "01a22e8c-0aee-7a10-8e73-8ba3ef348796"
@@ -131,7 +131,7 @@ NOTHING = (
 
 def test_what_codex_writes() -> None:
     [signal] = codex.read_session(COUNT)
-    assert signal.kind is Kind.USAGE
+    assert signal.kind is SignalKind.USAGE
     assert signal.usage is not None
     assert (signal.usage.tokens, signal.usage.split, signal.usage.written) == (1_734, (1_200, 500, 34), 200)
     assert [one.usage.tokens for line in NOTHING for one in codex.read_session(line) if one.usage] == [0]

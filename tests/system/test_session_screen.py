@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from families import AGENTS, GENEROUS, Desk, agent, read_json
 
-from ralph.agents.model import Kind, Usage, Why
+from ralph.agents.model import SignalKind, StopReason, Usage
 from ralph.process import tree
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
@@ -36,7 +36,7 @@ def reaped() -> Iterator[None]:
 
 def screens(desk: Desk) -> list[str]:
     """What was told of the screen."""
-    return [one.text for one in desk.told if one.kind is Kind.SCREEN]
+    return [one.text for one in desk.told if one.kind is SignalKind.SCREEN]
 
 
 class Once:
@@ -59,13 +59,13 @@ class Once:
 def test_a_question_beside_the_events_is_told(desk: Desk) -> None:
     seen: list[str] = []
 
-    def stop() -> Why | None:
+    def stop() -> StopReason | None:
         seen.extend(text for text in screens(desk) if text.endswith("Password:"))
-        return Why.PROMPT if seen else None
+        return StopReason.PROMPT if seen else None
 
     script = f'echo \'{{"kind": "text", "text": "hi"}}\'; echo \'Connecting ...\'; {ASKS}'
     end = desk.run(["bash", "-c", script], read=read_json, stop=stop)
-    assert end.why is Why.PROMPT
+    assert end.why is StopReason.PROMPT
     assert seen[0] == "Connecting ...\nPassword:", "with the lines before it"
     assert (end.said, end.seconds < 10) == ("hi", True)
 
@@ -172,12 +172,12 @@ def test_no_answer_is_asked_for_once_it_has_to_end(desk: Desk) -> None:
         asked.append(stopping[0])
         return None
 
-    def stop() -> Why | None:
+    def stop() -> StopReason | None:
         stopping[0] = bool(desk.told)
-        return Why.PROMPT if stopping[0] else None
+        return StopReason.PROMPT if stopping[0] else None
 
     stopping = [False]
-    assert desk.run(agent("stubborn.py"), stop=stop, answer=answer).why is Why.PROMPT
+    assert desk.run(agent("stubborn.py"), stop=stop, answer=answer).why is StopReason.PROMPT
     assert True not in asked
 
 
@@ -227,4 +227,4 @@ def test_a_secret_in_an_event_is_neither_told_nor_kept(desk: Desk) -> None:
 def test_the_transcript_of_a_killed_runner_has_no_secret(desk: Desk) -> None:
     script = f"echo {LONG}; printf {LONG[:12]}; sleep 0.3; kill -9 $PPID; sleep 1"
     end = desk.run(["sh", "-c", script], secrets=(LONG,))
-    assert (end.why, end.tail) == (Why.LOST, "[masked]")
+    assert (end.why, end.tail) == (StopReason.LOST, "[masked]")

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from families import GENEROUS, Desk, agent, read_json
 
-from ralph.agents.model import Kind, Signal, Usage, Why
+from ralph.agents.model import Signal, SignalKind, StopReason, Usage
 from ralph.agents.session import session
 from ralph.process import tree
 
@@ -42,7 +42,7 @@ def test_what_a_stream_adds_up_to(desk: Desk) -> None:
     assert end.actions == ("Write: a.py, b.py", "Bash: make test")
     assert (end.wrote, end.commands) == (("a.py", "b.py"), ("make\n test",))
     assert "plain words between events" in end.tail
-    assert [one.text for one in desk.told if one.kind is Kind.SCREEN] == ["plain words between events"]
+    assert [one.text for one in desk.told if one.kind is SignalKind.SCREEN] == ["plain words between events"]
     assert len(desk.told) == 10
 
 
@@ -53,7 +53,7 @@ def test_an_event_without_a_line_end_counts(desk: Desk) -> None:
 
 def test_exit_0_without_a_last_event_is_no_success(desk: Desk) -> None:
     end = desk.events({"kind": "text", "text": "I am thinking"})
-    assert (end.why, end.code, end.ended, end.well) == (Why.EXITED, 0, None, False)
+    assert (end.why, end.code, end.ended, end.well) == (StopReason.EXITED, 0, None, False)
 
 
 @pytest.mark.parametrize(
@@ -68,23 +68,23 @@ def test_exit_0_without_a_last_event_is_no_success(desk: Desk) -> None:
 )
 def test_a_failure_counts_until_the_agent_got_over_it(desk: Desk, after: list[dict[str, Any]], kept: bool) -> None:
     end = desk.events({"kind": "rate limit", "text": "wait", "resets_at": 12.5}, *after)
-    assert end.failure == (Signal(Kind.RATE_LIMIT, "wait", resets_at=12.5) if kept else None)
+    assert end.failure == (Signal(SignalKind.RATE_LIMIT, "wait", resets_at=12.5) if kept else None)
 
 
 def test_a_final_count_replaces_what_was_before() -> None:
-    tally = session.Tally()
+    tally = session.UsageCounter()
     for usage in (Usage(10, 1.0), Usage(20, 2.0, "m1"), Usage(7, None, final=True), Usage(1)):
-        tally.add(Signal(Kind.USAGE, usage=usage))
+        tally.add(Signal(SignalKind.USAGE, usage=usage))
     assert (tally.tokens, tally.cost) == (8, 3.0), "a total without a price forgets no price that was told"
-    tally.add(Signal(Kind.ENDED, ok=True, usage=Usage(50, 0.25, final=True)))
+    tally.add(Signal(SignalKind.ENDED, ok=True, usage=Usage(50, 0.25, final=True)))
     assert (tally.tokens, tally.cost) == (50, 0.25)
 
 
 def test_a_tally_is_bounded() -> None:
-    tally = session.Tally()
+    tally = session.UsageCounter()
     for number in range(30_000):
-        tally.add(Signal(Kind.TOOL, tool="t" * 500, paths=(f"{number}",), command=f"c{number}"))
-        tally.add(Signal(Kind.USAGE, usage=Usage(1, 0.5, f"m{number}")))
+        tally.add(Signal(SignalKind.TOOL, tool="t" * 500, paths=(f"{number}",), command=f"c{number}"))
+        tally.add(Signal(SignalKind.USAGE, usage=Usage(1, 0.5, f"m{number}")))
     assert (tally.tokens, tally.cost) == (30_000, 15_000.0)
     assert (len(tally.wrote), len(tally.commands), len(tally.actions)) == (500, 500, 10)
     assert max(map(len, tally.actions)) == 200
@@ -99,7 +99,10 @@ def test_a_reader_that_fails_does_not_cost_the_session(desk: Desk) -> None:
     script = desk.here / "script"
     script.write_text('bad one\nbad two\n{"kind": "ended", "ok": true}\n')
     assert desk.run(agent("events.py", script), read=read).well
-    assert [one.kind for one in desk.told if one.kind is not Kind.SCREEN] == [Kind.TEXT, Kind.ENDED]
+    assert [one.kind for one in desk.told if one.kind is not SignalKind.SCREEN] == [
+        SignalKind.TEXT,
+        SignalKind.ENDED,
+    ]
     assert "could not read a line" in desk.told[0].text
 
 
@@ -107,7 +110,7 @@ def test_bytes_that_are_no_text_break_nothing(desk: Desk) -> None:
     lines: list[str] = []
 
     def read(line: str) -> Sequence[Signal]:
-        return [Signal(Kind.TEXT, line)]
+        return [Signal(SignalKind.TEXT, line)]
 
     end = desk.run(agent("not_utf8.py"), read=read)
     lines = [one.text for one in desk.told]
@@ -118,12 +121,12 @@ def test_bytes_that_are_no_text_break_nothing(desk: Desk) -> None:
 
 def test_the_last_lines_of_an_agent_without_events_are_told(desk: Desk) -> None:
     desk.run(agent("no_newline.sh"))
-    assert desk.told[-1] == Signal(Kind.TEXT, "first\nlast without an end")
+    assert desk.told[-1] == Signal(SignalKind.TEXT, "first\nlast without an end")
 
 
 def test_silence_ends_an_agent(desk: Desk) -> None:
     end = desk.run(agent("hang.sh"), silence=0.5)
-    assert (end.why, end.ended, end.well) == (Why.SILENT, None, False)
+    assert (end.why, end.ended, end.well) == (StopReason.SILENT, None, False)
     assert end.tail == "working on it"
     assert 0.5 <= end.seconds < GENEROUS
 
@@ -131,12 +134,12 @@ def test_silence_ends_an_agent(desk: Desk) -> None:
 def test_retries_are_no_progress(desk: Desk) -> None:
     retries = [step for _ in range(40) for step in ({"kind": "retry", "text": "again"}, "sleep 0.1")]
     end = desk.events({"kind": "text", "text": "hi"}, *retries, silence=0.8)
-    assert end.why is Why.SILENT
+    assert end.why is StopReason.SILENT
 
 
 def test_noise_between_events_is_no_progress(desk: Desk) -> None:
     noise = [step for _ in range(40) for step in ("Reconnecting...", "sleep 0.1")]
-    assert desk.events(*noise, silence=0.8).why is Why.SILENT
+    assert desk.events(*noise, silence=0.8).why is StopReason.SILENT
 
 
 def test_events_are_progress(desk: Desk) -> None:
@@ -148,12 +151,12 @@ def test_an_open_tool_call_has_more_time(desk: Desk) -> None:
     calls: list[dict[str, Any] | str] = [{"kind": "tool", "tool": "Bash"}, "sleep 1.5", {"kind": "tool done"}]
     assert desk.events(*calls, {"kind": "ended", "ok": True}, silence=0.5, open_tool_silence=GENEROUS).well
     end = desk.events(*calls, "sleep 1000", silence=0.5, open_tool_silence=GENEROUS)
-    assert (end.why, end.seconds < GENEROUS) == (Why.SILENT, True), "closed again, it has not"
+    assert (end.why, end.seconds < GENEROUS) == (StopReason.SILENT, True), "closed again, it has not"
 
 
 def test_output_of_an_agent_without_events_is_progress(desk: Desk) -> None:
     end = desk.run(agent("spinner.py"), silence=0.8, wall=2.0)
-    assert end.why is Why.OVERRAN
+    assert end.why is StopReason.OVERRAN
     assert end.tail.endswith("thinking")
     assert desk.told[-1].text.endswith("thinking")
     assert len(desk.told) < 15, "signs of life are few"
@@ -161,33 +164,33 @@ def test_output_of_an_agent_without_events_is_progress(desk: Desk) -> None:
 
 def test_the_wall_clock_ends_an_agent(desk: Desk) -> None:
     end = desk.events({"kind": "text", "text": "hi"}, "sleep 60", wall=0.5)
-    assert (end.why, end.ended) == (Why.OVERRAN, None)
+    assert (end.why, end.ended) == (StopReason.OVERRAN, None)
 
 
 def test_a_prompt_on_the_terminal_is_silence_with_the_question_in_evidence(desk: Desk) -> None:
     end = desk.run(agent("prompts.sh"), silence=0.5)
-    assert end.why is Why.SILENT
+    assert end.why is StopReason.SILENT
     assert end.tail == "Password:"
 
 
 def test_stop_is_asked_often_and_after_each_signal(desk: Desk) -> None:
-    tally, asked = session.Tally(), [0]
+    tally, asked = session.UsageCounter(), [0]
 
-    def stop() -> Why | None:
+    def stop() -> StopReason | None:
         asked[0] += 1
         if desk.told:
             tally.add(desk.told.pop())
-        return Why.LIMIT if tally.tokens >= 30 else None
+        return StopReason.LIMIT if tally.tokens >= 30 else None
 
     spend = {"kind": "usage", "usage": {"tokens": 10}}
     end = desk.events("sleep 1", spend, spend, spend, spend, spend, "sleep 60", stop=stop)
-    assert (end.why, tally.tokens) == (Why.LIMIT, 30)
+    assert (end.why, tally.tokens) == (StopReason.LIMIT, 30)
     assert asked[0] >= 5
 
 
 def test_a_stop_may_say_what_was_seen(desk: Desk) -> None:
-    end = desk.run(agent("hang.sh"), stop=lambda: (Why.CIRCLES, "It did the same.") if desk.told else None)
-    assert (end.why, end.detail) == (Why.CIRCLES, "It did the same.")
+    end = desk.run(agent("hang.sh"), stop=lambda: (StopReason.CIRCLES, "It did the same.") if desk.told else None)
+    assert (end.why, end.detail) == (StopReason.CIRCLES, "It did the same.")
 
 
 # ---------------------------------------------------------------- what counts as progress
@@ -200,16 +203,16 @@ NOISE = [step for _ in range(15) for step in ("Reconnecting...", "sleep 0.1")]
 @pytest.mark.parametrize(
     ("lines", "said", "why"),
     [
-        (WORDS, None, Why.EXITED),
-        (WORDS, True, Why.EXITED),
-        (WORDS, False, Why.SILENT),
-        (NOISE, None, Why.SILENT),
-        (NOISE, False, Why.SILENT),
-        (NOISE, True, Why.EXITED),
-        ([step for _ in range(15) for step in ({"kind": "retry"}, "sleep 0.1")], True, Why.SILENT),
+        (WORDS, None, StopReason.EXITED),
+        (WORDS, True, StopReason.EXITED),
+        (WORDS, False, StopReason.SILENT),
+        (NOISE, None, StopReason.SILENT),
+        (NOISE, False, StopReason.SILENT),
+        (NOISE, True, StopReason.EXITED),
+        ([step for _ in range(15) for step in ({"kind": "retry"}, "sleep 0.1")], True, StopReason.SILENT),
     ],
 )
-def test_the_caller_says_what_is_progress(desk: Desk, lines: list[Any], said: bool | None, why: Why) -> None:
+def test_the_caller_says_what_is_progress(desk: Desk, lines: list[Any], said: bool | None, why: StopReason) -> None:
     assert desk.events(*lines, silence=1.0, tell=lambda _: said).why is why
 
 
@@ -224,18 +227,21 @@ def busy(seconds: float) -> list[str]:
 
 def test_whoever_works_has_twice_the_time(desk: Desk) -> None:
     end = desk.run(busy(1000), silence=1.5)
-    assert (end.why, end.detail[:59]) == (Why.SILENT, "The agent made no progress for 3 s and was ended, though it")
+    assert (end.why, end.detail[:59]) == (
+        StopReason.SILENT,
+        "The agent made no progress for 3 s and was ended, though it",
+    )
     assert end.seconds >= 3.0
 
 
 def test_a_long_silent_work_is_no_hang(desk: Desk) -> None:
     end = desk.run(busy(2.0), silence=1.5)
-    assert (end.why, end.detail) == (Why.EXITED, "")
+    assert (end.why, end.detail) == (StopReason.EXITED, "")
 
 
 def test_a_hang_after_work_is_a_hang(desk: Desk) -> None:
     end = desk.run(["sh", "-c", "echo begun; sleep 1000"], silence=1.0)
-    assert (end.why, end.detail) == (Why.SILENT, "")
+    assert (end.why, end.detail) == (StopReason.SILENT, "")
     assert 1.0 <= end.seconds < 3.0, "within a second, and one for a busy machine"
 
 

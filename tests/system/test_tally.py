@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ralph.agents.model import Kind, Signal, Usage
+from ralph.agents.model import Signal, SignalKind, Usage
 from ralph.agents.session import usage as tally
-from ralph.agents.session.usage import Tally
+from ralph.agents.session.usage import UsageCounter
 
 USAGES = st.builds(
     Usage,
@@ -39,15 +39,15 @@ def summed(usages: list[Usage]) -> tuple[int, float | None]:
 
 @given(st.lists(USAGES, max_size=30))
 def test_usages_add_up(usages: list[Usage]) -> None:
-    told = Tally()
+    told = UsageCounter()
     for one in usages:
-        told.add(Signal(Kind.USAGE, usage=one))
+        told.add(Signal(SignalKind.USAGE, usage=one))
     assert (told.tokens, told.cost) == summed(usages)
 
 
 def test_many_messages_are_no_many_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tally, "KEYS", 3)
-    told = Tally()
+    told = UsageCounter()
     for number in range(10):
-        told.add(Signal(Kind.USAGE, usage=Usage(1, 0.5, key=f"message {number}")))
+        told.add(Signal(SignalKind.USAGE, usage=Usage(1, 0.5, key=f"message {number}")))
     assert (told.tokens, told.cost, len(told._by_key)) == (10, 5.0, 2)

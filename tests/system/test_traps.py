@@ -13,7 +13,7 @@ from conftest import Repository
 
 from ralph.git.client import Git
 from ralph.git.repository import discover
-from ralph.git.worktree_warnings import Editable, Seen, find, look, told
+from ralph.git.worktree_warnings import EditableInstall, WarningContext, find, look, told
 
 PYTHON = f"lib/python3.{sys.version_info.minor}/site-packages"
 
@@ -59,7 +59,7 @@ def names(git: Git, env: dict[str, str] | None = None) -> set[str]:
 def test_an_editable_install_of_this_checkout(git: Git, repo: Repository, tmp_path: Path) -> None:
     record(tmp_path / "elsewhere", f"file://{repo.path}")
     seen = look(git, {"VIRTUAL_ENV": str(tmp_path / "elsewhere")})
-    assert seen.editable == (Editable("my-project", str(tmp_path / "elsewhere"), active=True),)
+    assert seen.editable == (EditableInstall("my-project", str(tmp_path / "elsewhere"), active=True),)
     assert look(git, {}).editable == ()
 
 
@@ -120,26 +120,26 @@ def test_what_git_does_not_track(git: Git, repo: Repository) -> None:
 
 # ---------------------------------------------------------------- told
 
-MINE = Editable("mine", ".venv", inside=".venv")
-ACTIVE = Editable("mine", "/opt/env", active=True)
+MINE = EditableInstall("mine", ".venv", inside=".venv")
+ACTIVE = EditableInstall("mine", "/opt/env", active=True)
 
 
 @pytest.mark.parametrize(
     ("seen", "setup", "brought", "about"),
     [
-        (Seen(), "", [], []),
-        (Seen((ACTIVE,)), "", [], ["mine is installed in /opt/env"]),
-        (Seen((ACTIVE,)), "make", [], ["mine is installed in /opt/env"]),
-        (Seen((MINE,)), "", [], []),
-        (Seen((MINE,), (".venv",)), "", [], [".venv is in this checkout"]),
-        (Seen((MINE,), (".venv",)), "", [".venv/"], ["mine is installed in .venv"]),
-        (Seen((MINE,), (".venv",)), "uv sync", [], []),
-        (Seen((), ("node_modules", ".env")), "", ["node_modules"], [".env is in this checkout"]),
-        (Seen((), ("node_modules", ".env")), "npm ci", [], [".env is in this checkout"]),
-        (Seen((), ("node_modules", ".env")), "npm ci && cp .env.example .env", [], []),
+        (WarningContext(), "", [], []),
+        (WarningContext((ACTIVE,)), "", [], ["mine is installed in /opt/env"]),
+        (WarningContext((ACTIVE,)), "make", [], ["mine is installed in /opt/env"]),
+        (WarningContext((MINE,)), "", [], []),
+        (WarningContext((MINE,), (".venv",)), "", [], [".venv is in this checkout"]),
+        (WarningContext((MINE,), (".venv",)), "", [".venv/"], ["mine is installed in .venv"]),
+        (WarningContext((MINE,), (".venv",)), "uv sync", [], []),
+        (WarningContext((), ("node_modules", ".env")), "", ["node_modules"], [".env is in this checkout"]),
+        (WarningContext((), ("node_modules", ".env")), "npm ci", [], [".env is in this checkout"]),
+        (WarningContext((), ("node_modules", ".env")), "npm ci && cp .env.example .env", [], []),
     ],
 )
-def test_what_is_told(seen: Seen, setup: str, brought: list[str], about: list[str]) -> None:
+def test_what_is_told(seen: WarningContext, setup: str, brought: list[str], about: list[str]) -> None:
     traps = told(seen, setup, brought)
     assert len(traps) == len(about)
     assert all(trap.what.startswith(start) for trap, start in zip(traps, about, strict=True))

@@ -11,12 +11,12 @@ from conftest import Repository
 
 from ralph.errors import RalphError
 from ralph.git.client import Git
-from ralph.git.freeze import Frozen, Papers, freeze
+from ralph.git.freeze import FrozenWork, OwnFiles, freeze
 from ralph.git.index import fill, refresh, scan
 from ralph.git.repository import discover
 from ralph.git.workspace import Workspace, leave, prepare, roll_back
 
-PAPERS = Papers("PRD.md", "CLAUDE.md")
+PAPERS = OwnFiles("PRD.md", "CLAUDE.md")
 BRANCH = "refs/heads/main"
 
 
@@ -36,7 +36,7 @@ def begin(git: Git) -> Workspace:
     return prepare(git, "r", 1, BRANCH, git.sha(BRANCH), PAPERS, None)
 
 
-def end(git: Git, space: Workspace, named: Callable[[str], bool] = lambda _: False) -> Frozen:
+def end(git: Git, space: Workspace, named: Callable[[str], bool] = lambda _: False) -> FrozenWork:
     now = scan(git)
     frozen = freeze(
         git, space.before, now, PAPERS, ours=space.ours, watched=space.watched, named=named, message="work"
@@ -56,7 +56,7 @@ def state(path: Path) -> dict[str, tuple[int, bytes]]:
     return found
 
 
-def changed(frozen: Frozen) -> dict[str, str]:
+def changed(frozen: FrozenWork) -> dict[str, str]:
     return {change.path: change.status for change in frozen.changes}
 
 

@@ -19,7 +19,7 @@ from ralph.errors import RalphError
 from ralph.git.client import Git
 from ralph.git.index import scan
 from ralph.git.repository import discover
-from ralph.git.worktrees import Pool, bring_along, cache_folder, check_out
+from ralph.git.worktrees import WorktreePool, bring_along, cache_folder, check_out
 from ralph.process import tree
 
 FILES = {
@@ -52,8 +52,8 @@ def second(repo: Repository, first: str) -> str:
 
 
 @pytest.fixture
-def pool(repo: Repository, second: str, cache: Path) -> Pool:
-    return Pool(main(repo.path), cache)
+def pool(repo: Repository, second: str, cache: Path) -> WorktreePool:
+    return WorktreePool(main(repo.path), cache)
 
 
 def main(path: Path) -> Git:
@@ -62,7 +62,7 @@ def main(path: Path) -> Git:
     return git
 
 
-def place(pool: Pool, number: int = 1) -> Repository:
+def place(pool: WorktreePool, number: int = 1) -> Repository:
     """A worktree, for an agent's commands."""
     return Repository(pool.repo(number).root)
 
@@ -91,7 +91,7 @@ def fresh(repo: Repository, commit: str, where: Path) -> dict[str, tuple[int, by
     return files(where)
 
 
-def there(pool: Pool, commit: str, number: int = 1) -> Git:
+def there(pool: WorktreePool, commit: str, number: int = 1) -> Git:
     git = pool.open(number, commit)
     check_out(git, commit, number)
     return git
@@ -102,7 +102,7 @@ def there(pool: Pool, commit: str, number: int = 1) -> Git:
 
 @pytest.mark.parametrize("count", [0, 1, 3])
 def test_git_knows_the_worktrees_while_they_are_used(
-    repo: Repository, pool: Pool, first: str, count: int, tmp_path: Path
+    repo: Repository, pool: WorktreePool, first: str, count: int, tmp_path: Path
 ) -> None:
     before = listed(repo)
     wanted = fresh(repo, first, tmp_path / "fresh")
@@ -117,11 +117,11 @@ def test_git_knows_the_worktrees_while_they_are_used(
     repo.git("fsck", "--strict")
 
 
-def test_the_folder_has_the_name_of_the_checkout(pool: Pool, first: str) -> None:
+def test_the_folder_has_the_name_of_the_checkout(pool: WorktreePool, first: str) -> None:
     assert there(pool, first).where.root.name == "repo"
 
 
-def test_a_warm_pool_keeps_files_and_what_is_known_about_them(pool: Pool, first: str, second: str) -> None:
+def test_a_warm_pool_keeps_files_and_what_is_known_about_them(pool: WorktreePool, first: str, second: str) -> None:
     root = there(pool, first).where.root
     (root / "x.log").write_text("ignored")
     kept = (root / "docs/guide.md").stat()
@@ -133,7 +133,7 @@ def test_a_warm_pool_keeps_files_and_what_is_known_about_them(pool: Pool, first:
 
 
 def test_it_goes_there_and_back_again(
-    repo: Repository, pool: Pool, first: str, second: str, tmp_path: Path
+    repo: Repository, pool: WorktreePool, first: str, second: str, tmp_path: Path
 ) -> None:
     wanted = {one: fresh(repo, one, tmp_path / one) for one in (first, second)}
     for commit in (first, second, first, second):
@@ -142,7 +142,7 @@ def test_it_goes_there_and_back_again(
         assert scan(git).paths == ()
 
 
-def test_forget_takes_the_files_too(repo: Repository, pool: Pool, first: str, cache: Path) -> None:
+def test_forget_takes_the_files_too(repo: Repository, pool: WorktreePool, first: str, cache: Path) -> None:
     there(pool, first)
     pool.forget()
     assert list(cache.iterdir()) == []
@@ -150,17 +150,17 @@ def test_forget_takes_the_files_too(repo: Repository, pool: Pool, first: str, ca
 
 
 def test_what_is_left_of_a_crash_goes_with_the_next_close(
-    repo: Repository, pool: Pool, first: str, cache: Path
+    repo: Repository, pool: WorktreePool, first: str, cache: Path
 ) -> None:
     there(pool, first, 2)
-    Pool(main(repo.path), cache).close()
+    WorktreePool(main(repo.path), cache).close()
     assert len(listed(repo)) == 1
 
 
 # ---------------------------------------------------------------- the agent's own git
 
 
-def test_git_as_the_agent_runs_it(repo: Repository, pool: Pool, first: str) -> None:
+def test_git_as_the_agent_runs_it(repo: Repository, pool: WorktreePool, first: str) -> None:
     there(pool, first)
     here = place(pool)
     assert here.git("status", "--porcelain") == ""
@@ -173,7 +173,9 @@ def test_git_as_the_agent_runs_it(repo: Repository, pool: Pool, first: str) -> N
     assert repo.git("symbolic-ref", "HEAD") == "refs/heads/main"
 
 
-def test_the_next_attempt_stands_on_its_commit_and_on_no_branch(pool: Pool, first: str, second: str) -> None:
+def test_the_next_attempt_stands_on_its_commit_and_on_no_branch(
+    pool: WorktreePool, first: str, second: str
+) -> None:
     there(pool, first)
     here = place(pool)
     here.git("checkout", "-q", "-b", "mine")
@@ -382,7 +384,7 @@ MESSES: dict[str, Mess] = {
 @pytest.mark.parametrize("onto", ["the same", pytest.param("the next", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("mess", spread(MESSES, daily=3))
 def test_whatever_was_left_it_is_the_commit(
-    repo: Repository, pool: Pool, first: str, second: str, tmp_path: Path, mess: str, onto: str
+    repo: Repository, pool: WorktreePool, first: str, second: str, tmp_path: Path, mess: str, onto: str
 ) -> None:
     there(pool, first)
     MESSES[mess](place(pool))
@@ -403,7 +405,7 @@ def test_whatever_was_left_it_is_the_commit(
     assert repo.git("status", "--porcelain") == ""
 
 
-def test_ignored_files_stay(pool: Pool, first: str, second: str) -> None:
+def test_ignored_files_stay(pool: WorktreePool, first: str, second: str) -> None:
     there(pool, first)
     kept = {"x.log": "1", "new/deep/y.log": "2", "node_modules/m/index.js": "3", ".env": "4"}
     place(pool).write({**kept, "new/deep/gone.txt": "x"})
@@ -412,7 +414,9 @@ def test_ignored_files_stay(pool: Pool, first: str, second: str) -> None:
     assert not (place(pool).path / "new/deep/gone.txt").exists()
 
 
-def test_what_lies_behind_a_link_is_not_touched(pool: Pool, first: str, second: str, tmp_path: Path) -> None:
+def test_what_lies_behind_a_link_is_not_touched(
+    pool: WorktreePool, first: str, second: str, tmp_path: Path
+) -> None:
     theirs = Repository(tmp_path / "theirs")
     theirs.write({"a.py": "theirs", "b.py": "theirs", "deep/c.py": "theirs", "other.py": "theirs"})
     before = files(theirs.path)
@@ -425,7 +429,7 @@ def test_what_lies_behind_a_link_is_not_touched(pool: Pool, first: str, second: 
     assert place(pool).read("src/a.py") == "a = 2\n"
 
 
-def test_unfinished_twice_by_the_same_number(pool: Pool, first: str) -> None:
+def test_unfinished_twice_by_the_same_number(pool: WorktreePool, first: str) -> None:
     for round_ in range(2):
         there(pool, first)
         here = place(pool)
@@ -436,14 +440,14 @@ def test_unfinished_twice_by_the_same_number(pool: Pool, first: str) -> None:
     assert "in progress" not in place(pool).git("status")
 
 
-def test_a_commit_that_does_not_exist_is_told(pool: Pool, first: str) -> None:
+def test_a_commit_that_does_not_exist_is_told(pool: WorktreePool, first: str) -> None:
     git = pool.open(1, first)
     with pytest.raises(RalphError, match="can't be made equal to 0123456"):
         check_out(git, "0123456789" * 4, 1)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="nothing is forbidden to root")
-def test_folders_that_nobody_may_write_into(pool: Pool, first: str) -> None:
+def test_folders_that_nobody_may_write_into(pool: WorktreePool, first: str) -> None:
     there(pool, first)
     place(pool).write({"new/x.txt": "x"})
     for name in ("new", "src"):
@@ -461,10 +465,10 @@ from pathlib import Path
 from ralph.process import tree
 from ralph.git.client import Git
 from ralph.git.repository import discover
-from ralph.git.worktrees import Pool, check_out
+from ralph.git.worktrees import WorktreePool, check_out
 main = Git(discover(Path(sys.argv[1])))
 main.freeze()
-check_out(Pool(main, Path(sys.argv[2])).open(1, sys.argv[3]), sys.argv[3], 1)
+check_out(WorktreePool(main, Path(sys.argv[2])).open(1, sys.argv[3]), sys.argv[3], 1)
 """
 
 
@@ -483,7 +487,7 @@ def test_killed_in_the_middle_of_writing_files(repo: Repository, cache: Path, tm
     new = repo.commit({f"d{n % 20}/f{n}.txt": f"new {n}\n" for n in range(1, 2001)}, "new")
     repo.write({".git/info/attributes": "*1?3.txt filter=slow\n"})
     repo.git("config", "filter.slow.smudge", f"sh {script} %f")
-    pool = Pool(main(repo.path), cache)
+    pool = WorktreePool(main(repo.path), cache)
     for commit, word in ((old, "old"), (new, "new")):
         reached = stop.with_suffix(".reached")
         seen = reached.exists if at else partial(holds, pool.repo(1).root / "d7/f7.txt", word)
@@ -521,7 +525,7 @@ def test_paths_with_blanks_and_without_any_encoding(tmp_path: Path) -> None:
     odd = Repository(path)
     odd.git("init", "-q")
     commit = odd.commit({os.fsdecode(b"b \xfe/c d.txt"): "x", "tab\there\n": "y"}, "start")
-    pool = Pool(main(path), tmp_path / os.fsdecode(b"my \xfd cache"))
+    pool = WorktreePool(main(path), tmp_path / os.fsdecode(b"my \xfd cache"))
     git = there(pool, commit)
     place(pool).write({os.fsdecode(b"b \xfe/c d.txt"): "changed", os.fsdecode(b"\xfc"): "new"})
     assert check_out(git, commit, 2).paths == ()
@@ -536,7 +540,7 @@ def test_a_submodule_is_an_empty_folder_until_somebody_fills_it(
     repo: Repository, cache: Path, tmp_path: Path
 ) -> None:
     commit = with_submodule(repo, tmp_path)
-    pool = Pool(main(repo.path), cache)
+    pool = WorktreePool(main(repo.path), cache)
     git = there(pool, commit)
     assert list((git.where.root / "sub").iterdir()) == []
     (git.where.root / "sub").rmdir()
@@ -546,7 +550,7 @@ def test_a_submodule_is_an_empty_folder_until_somebody_fills_it(
 
 def test_a_filled_submodule_serves_the_next_run_too(repo: Repository, cache: Path, tmp_path: Path) -> None:
     commit = with_submodule(repo, tmp_path)
-    pool = Pool(main(repo.path), cache)
+    pool = WorktreePool(main(repo.path), cache)
     fill = ("-c", "protocol.file.allow=always", "submodule", "update", "--init", "-q")
     for _ in range(2):
         git = there(pool, commit)
@@ -569,7 +573,7 @@ def with_submodule(repo: Repository, tmp_path: Path) -> str:
 
 def test_a_checkout_that_is_a_worktree_itself(repo: Repository, first: str, cache: Path, tmp_path: Path) -> None:
     repo.git("worktree", "add", "-q", "-b", "side", str(tmp_path / "side"))
-    side = Pool(main(tmp_path / "side"), cache)
+    side = WorktreePool(main(tmp_path / "side"), cache)
     assert scan(there(side, first)).paths == ()
     assert len(listed(repo)) == 3
     side.close()
@@ -578,10 +582,10 @@ def test_a_checkout_that_is_a_worktree_itself(repo: Repository, first: str, cach
 
 
 def test_two_checkouts_of_one_repository_have_pools_of_their_own(
-    repo: Repository, pool: Pool, first: str, second: str, cache: Path, tmp_path: Path
+    repo: Repository, pool: WorktreePool, first: str, second: str, cache: Path, tmp_path: Path
 ) -> None:
     repo.git("worktree", "add", "-q", "-b", "side", str(tmp_path / "other/repo"))
-    side = Pool(main(tmp_path / "other/repo"), cache)
+    side = WorktreePool(main(tmp_path / "other/repo"), cache)
     one, two = there(pool, first), there(side, second)
     assert one.where.root != two.where.root
     assert one.where.git_dir != two.where.git_dir
@@ -594,7 +598,7 @@ def test_two_checkouts_of_one_repository_have_pools_of_their_own(
 
 
 def test_the_users_own_worktrees_are_not_touched(
-    repo: Repository, pool: Pool, first: str, cache: Path, tmp_path: Path
+    repo: Repository, pool: WorktreePool, first: str, cache: Path, tmp_path: Path
 ) -> None:
     name = pool.repo(1).git_dir.name.removesuffix("1")
     mine = [tmp_path / one for one in ("ralph-mine", f"{name}mine", f"{name}1-of-mine", f"{name}0")]
@@ -614,7 +618,7 @@ def test_settings_that_the_user_has_hold_there_too(repo: Repository, cache: Path
     """Line endings and ignore rules of their own are those that were frozen for the checkout."""
     repo.git("config", "core.autocrlf", "true")
     repo.write({".git/info/exclude": "scratch/\n"})
-    pool = Pool(main(repo.path), cache)
+    pool = WorktreePool(main(repo.path), cache)
     git = there(pool, first)
     assert (git.where.root / "src/a.py").read_bytes() == b"a = 1\r\n"
     place(pool).write({"scratch/x": "x"})
@@ -627,7 +631,7 @@ def test_settings_that_the_user_has_hold_there_too(repo: Repository, cache: Path
 def test_a_cache_folder_that_is_in_nobodys_reach(repo: Repository, first: str, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(RalphError) as told:
-        Pool(main(repo.path), tmp_path / "file").open(1, first)
+        WorktreePool(main(repo.path), tmp_path / "file").open(1, first)
     assert "no worktree can be made in" in told.value.what
     assert "XDG_CACHE_HOME moves it elsewhere" in told.value.now
 
@@ -636,7 +640,7 @@ def test_a_cache_folder_that_is_in_nobodys_reach(repo: Repository, first: str, t
 def test_a_cache_folder_that_is_read_only(repo: Repository, first: str, cache: Path) -> None:
     cache.mkdir(mode=0o555)
     with pytest.raises(RalphError, match=r"no worktree can be made in .*: Permission denied"):
-        Pool(main(repo.path), cache).open(1, first)
+        WorktreePool(main(repo.path), cache).open(1, first)
 
 
 @pytest.mark.parametrize(
@@ -660,7 +664,7 @@ def needs(repo: Repository, second: str) -> Repository:
     return repo
 
 
-def test_links_and_copies(needs: Repository, pool: Pool, first: str) -> None:
+def test_links_and_copies(needs: Repository, pool: WorktreePool, first: str) -> None:
     git = there(pool, first)
     missing = bring_along(needs.path, git.where.root, ("node_modules", "nothing"), (".env", "data/big.log", "more"))
     assert missing == ["nothing", "more"]
@@ -670,7 +674,9 @@ def test_links_and_copies(needs: Repository, pool: Pool, first: str) -> None:
     assert place(pool).read("data/big.log") == "d"
 
 
-def test_a_link_is_no_work_although_the_rule_means_a_folder(needs: Repository, pool: Pool, first: str) -> None:
+def test_a_link_is_no_work_although_the_rule_means_a_folder(
+    needs: Repository, pool: WorktreePool, first: str
+) -> None:
     seen = {}
     for ignore in ((), ("node_modules",), ("node_modules/",)):
         git = pool.open(1, first, ignore)
@@ -681,7 +687,7 @@ def test_a_link_is_no_work_although_the_rule_means_a_folder(needs: Repository, p
 
 
 @pytest.mark.parametrize("name", ["a b", "a*b", "[ab]", "!a", "#a", "a?", "b\\c", "a ", "deep/a"])
-def test_an_ignored_name_means_itself_and_nothing_else(pool: Pool, first: str, name: str) -> None:
+def test_an_ignored_name_means_itself_and_nothing_else(pool: WorktreePool, first: str, name: str) -> None:
     git = pool.open(1, first, (name,))
     check_out(git, first, 1)
     others = {"aXb", "a", "b", "aa", "ab", "sub/a b"}
@@ -690,7 +696,7 @@ def test_an_ignored_name_means_itself_and_nothing_else(pool: Pool, first: str, n
 
 
 def test_links_stay_and_lead_nowhere_else_when_it_is_checked_out_again(
-    needs: Repository, pool: Pool, first: str, second: str
+    needs: Repository, pool: WorktreePool, first: str, second: str
 ) -> None:
     for commit in (first, second, first):
         git = pool.open(1, commit, ("node_modules", ".env"))
@@ -700,7 +706,7 @@ def test_links_stay_and_lead_nowhere_else_when_it_is_checked_out_again(
 
 
 def test_a_copied_file_is_the_checkouts_again_for_the_next_attempt(
-    needs: Repository, pool: Pool, first: str
+    needs: Repository, pool: WorktreePool, first: str
 ) -> None:
     git = there(pool, first)
     for changed in (place(pool), needs):
@@ -710,7 +716,7 @@ def test_a_copied_file_is_the_checkouts_again_for_the_next_attempt(
         assert place(pool).read(".env") == needs.read(".env")
 
 
-def test_a_folder_is_copied_once_and_whole(needs: Repository, pool: Pool, first: str) -> None:
+def test_a_folder_is_copied_once_and_whole(needs: Repository, pool: WorktreePool, first: str) -> None:
     git = there(pool, first)
     half = git.where.root / ".node_modules.ralph"  # as a kill leaves it
     half.mkdir()
@@ -723,7 +729,7 @@ def test_a_folder_is_copied_once_and_whole(needs: Repository, pool: Pool, first:
     assert place(pool).read("node_modules/m/index.js") == "the worktree's own"
 
 
-def test_what_stands_in_the_way_of_a_link_is_told(needs: Repository, pool: Pool, first: str) -> None:
+def test_what_stands_in_the_way_of_a_link_is_told(needs: Repository, pool: WorktreePool, first: str) -> None:
     git = there(pool, first)
     (needs.path / "run.sh").unlink()
     needs.write({"run.sh/inside": "x"})

@@ -18,7 +18,7 @@ from ralph.agents.claude import models as claude_models
 from ralph.agents.claude.errors import plain
 from ralph.agents.claude.events import READERS
 from ralph.agents.json_stream import event, words
-from ralph.agents.model import Launch, Order, Signal
+from ralph.agents.model import Launch, LaunchRequest, Signal
 
 NAME = "claude"
 PROGRAM = "claude"
@@ -52,7 +52,7 @@ BEYOND = "Claude Code also runs commands that only read (ls, git status), and wh
 AS_ROOT = "Claude Code runs as root: IS_SANDBOX=1 is set for it."
 
 
-def launch(order: Order) -> Launch:
+def launch(order: LaunchRequest) -> Launch:
     """Print mode with events. It refuses to skip permissions for root unless IS_SANDBOX=1 is set.
 
     It tells its cost only at its end, so a budget is its own to keep; so are its turns.
@@ -72,7 +72,7 @@ def launch(order: Order) -> Launch:
     )
 
 
-def _rights(order: Order) -> tuple[str, ...]:
+def _rights(order: LaunchRequest) -> tuple[str, ...]:
     """Only what is listed: `--tools` takes the others away, `--allowedTools` says what goes without asking."""
     if order.read_only:
         reads = ("--strict-mcp-config", "--tools", ",".join(READS), "--allowedTools", *READS)

@@ -6,32 +6,38 @@ import re
 from collections.abc import Iterator
 
 from ralph.agents.json_stream import clean, words
-from ralph.agents.model import Kind, Signal
+from ralph.agents.model import Signal, SignalKind
 from ralph.agents.reset_times import epoch
 
 ERRORS = {
-    "authentication_failed": Kind.AUTH,
-    "oauth_org_not_allowed": Kind.AUTH,
-    "billing_error": Kind.CREDIT,
-    "rate_limit": Kind.RATE_LIMIT,
-    "overloaded": Kind.OVERLOADED,
-    "model_not_found": Kind.MODEL,
+    "authentication_failed": SignalKind.AUTH,
+    "oauth_org_not_allowed": SignalKind.AUTH,
+    "billing_error": SignalKind.CREDIT,
+    "rate_limit": SignalKind.RATE_LIMIT,
+    "overloaded": SignalKind.OVERLOADED,
+    "model_not_found": SignalKind.MODEL,
 }
-STATUS = {401: Kind.AUTH, 403: Kind.AUTH, 404: Kind.MODEL, 429: Kind.RATE_LIMIT, 529: Kind.OVERLOADED}
+STATUS = {
+    401: SignalKind.AUTH,
+    403: SignalKind.AUTH,
+    404: SignalKind.MODEL,
+    429: SignalKind.RATE_LIMIT,
+    529: SignalKind.OVERLOADED,
+}
 
 # where the error's own word says too little, its text decides: how the text of an error event begins
 TEXTS = (
-    (Kind.NETWORK, re.compile(r"API Error: (Unable to connect|Failed to parse JSON|API returned an empty"
+    (SignalKind.NETWORK, re.compile(r"API Error: (Unable to connect|Failed to parse JSON|API returned an empty"
                               r"|The response could not be read)")),
-    (Kind.CREDIT, re.compile(r"API Error: 400 You have reached your specified API usage limits"
+    (SignalKind.CREDIT, re.compile(r"API Error: 400 You have reached your specified API usage limits"
                              r"|Credit balance is too low|You.re out of usage credits")),
-    (Kind.RATE_LIMIT, re.compile(r"Claude AI usage limit reached|You.ve (hit|reached) your .*limit"
+    (SignalKind.RATE_LIMIT, re.compile(r"Claude AI usage limit reached|You.ve (hit|reached) your .*limit"
                                  r"|[\w-]+ limit reached")),
 )  # fmt: skip
 LINES = (
-    (Kind.AUTH, re.compile(r"Not logged in|Invalid API key|Please run /login")),
-    (Kind.RATE_LIMIT, re.compile(r"Claude AI usage limit reached\|")),
-    (Kind.ERROR, re.compile(r"[Ee]rror: |--dangerously-skip-permissions cannot be used")),
+    (SignalKind.AUTH, re.compile(r"Not logged in|Invalid API key|Please run /login")),
+    (SignalKind.RATE_LIMIT, re.compile(r"Claude AI usage limit reached\|")),
+    (SignalKind.ERROR, re.compile(r"[Ee]rror: |--dangerously-skip-permissions cannot be used")),
 )
 
 
@@ -43,19 +49,19 @@ NO_ANSWER = re.compile(
 )
 
 
-def kind_of(error: str, text: str) -> Kind:
+def kind_of(error: str, text: str) -> SignalKind:
     """What the error's own word means, else its text."""
     if error in ERRORS:
         return ERRORS[error]
     by_text = next((kind for kind, pattern in TEXTS if pattern.match(text)), None)
     if by_text or error != "server_error":
-        return by_text or Kind.ERROR
-    return Kind.NETWORK if NO_ANSWER.match(text) else Kind.OVERLOADED
+        return by_text or SignalKind.ERROR
+    return SignalKind.NETWORK if NO_ANSWER.match(text) else SignalKind.OVERLOADED
 
 
-def failed(kind: Kind, text: str) -> Signal:
+def failed(kind: SignalKind, text: str) -> Signal:
     """The signal of an error, with the reset time if it stands in the text as a number."""
-    return Signal(kind, words(text), resets_at=epoch(text) if kind is Kind.RATE_LIMIT else None)
+    return Signal(kind, words(text), resets_at=epoch(text) if kind is SignalKind.RATE_LIMIT else None)
 
 
 def plain(line: str) -> Iterator[Signal]:

@@ -21,7 +21,7 @@ from ralph.agents.json_stream import (
     of_bytes,
     words,
 )
-from ralph.agents.model import Kind, ModelUse, Signal, Usage
+from ralph.agents.model import ModelUse, Signal, SignalKind, Usage
 from ralph.text import tokens_in
 
 
@@ -41,10 +41,10 @@ def _block(block: dict[str, Any], *, own: bool) -> Signal:
     """What a sub-agent says is no word of the agent; what it does is done."""
     match block.get("type"):
         case "text" if own:
-            return Signal(Kind.TEXT, words(block.get("text")))
+            return Signal(SignalKind.TEXT, words(block.get("text")))
         case "tool_use":
             return _tool(words(block.get("name")), block.get("input"))
-    return Signal(Kind.ALIVE)
+    return Signal(SignalKind.ALIVE)
 
 
 WRITES = frozenset({"Write", "Edit", "MultiEdit", "NotebookEdit"})
@@ -62,7 +62,7 @@ def _tool(name: str, given: object) -> Signal:
     rest = arguments(given, *told, *(["description"] if name == "Bash" else []))
     writes = name in WRITES and path
     text = " ".join(part for part in (path[: ASKED // 2], digest(rest) if writes else rest) if part)
-    return Signal(Kind.TOOL, text, name, (path,) if writes else (), asked)
+    return Signal(SignalKind.TOOL, text, name, (path,) if writes else (), asked)
 
 
 def _wrote(block: dict[str, Any]) -> int:
@@ -82,7 +82,7 @@ def _message_usage(found: dict[str, Any], wrote: int) -> Iterator[Signal]:
     if tokens := sum(split):
         context = 0 if found.get("parent_tool_use_id") else tokens - split[2]
         written, model = count(at(usage, MESSAGE[1])), words(at(found, "message", "model"), NAME)
-        yield Signal(Kind.USAGE, usage=Usage(
+        yield Signal(SignalKind.USAGE, usage=Usage(
             tokens, key=key, context=context, split=split, written=written, wrote=wrote, model=model
         ))  # fmt: skip
 
@@ -90,7 +90,7 @@ def _message_usage(found: dict[str, Any], wrote: int) -> Iterator[Signal]:
 def _user(found: dict[str, Any]) -> Iterator[Signal]:
     for block in each(at(found, "message", "content")):
         if block.get("type") == "tool_result":
-            yield Signal(Kind.TOOL_DONE, _output(block.get("content")), ok=block.get("is_error") is not True)
+            yield Signal(SignalKind.TOOL_DONE, _output(block.get("content")), ok=block.get("is_error") is not True)
 
 
 def _output(content: object) -> str:
@@ -108,15 +108,15 @@ def _system(found: dict[str, Any]) -> Iterator[Signal]:
         case "api_retry":
             yield _retry(found)
         case "thinking_tokens":
-            yield Signal(Kind.ALIVE, usage=Usage(wrote=count(found.get("estimated_tokens_delta"))))
+            yield Signal(SignalKind.ALIVE, usage=Usage(wrote=count(found.get("estimated_tokens_delta"))))
         case "task_started" | "task_progress" | "task_notification":
-            yield Signal(Kind.ALIVE)
+            yield Signal(SignalKind.ALIVE)
 
 
 def _begun(model: str) -> Iterator[Signal]:
     """The model of the run, the only place with its `[1m]`: messages name it without."""
     if model:
-        yield Signal(Kind.USAGE, usage=Usage(window=window(model), model=model[:NAME]))
+        yield Signal(SignalKind.USAGE, usage=Usage(window=window(model), model=model[:NAME]))
 
 
 def _retry(found: dict[str, Any]) -> Signal:
@@ -126,11 +126,11 @@ def _retry(found: dict[str, Any]) -> Signal:
     """
     error, attempt = words(found.get("error")), count(found.get("attempt"))
     if error == "authentication_failed" and attempt >= 3:
-        return Signal(Kind.AUTH, f"The login was refused {attempt} times.")
+        return Signal(SignalKind.AUTH, f"The login was refused {attempt} times.")
     status = count(found.get("error_status"))
-    kind = kind_of(error, "") if status else Kind.NETWORK
+    kind = kind_of(error, "") if status else SignalKind.NETWORK
     what = f"status {status}" if status else "no answer"
-    return Signal(Kind.RETRY, f"{kind.value}: {what}, try {attempt} of {count(found.get('max_retries'))}")
+    return Signal(SignalKind.RETRY, f"{kind.value}: {what}, try {attempt} of {count(found.get('max_retries'))}")
 
 
 def _rate_limit(found: dict[str, Any]) -> Iterator[Signal]:
@@ -138,12 +138,12 @@ def _rate_limit(found: dict[str, Any]) -> Iterator[Signal]:
     info = found.get("rate_limit_info")
     if at(info, "status") == "rejected" and at(info, "isUsingOverage") is not True:
         name = words(at(info, "rateLimitType")).replace("_", " ")
-        yield Signal(Kind.RATE_LIMIT, f"{name} limit reached", resets_at=number(at(info, "resetsAt")))
+        yield Signal(SignalKind.RATE_LIMIT, f"{name} limit reached", resets_at=number(at(info, "resetsAt")))
 
 
 def _result(found: dict[str, Any]) -> Iterator[Signal]:
     """The terminal event."""
-    yield Signal(Kind.USAGE, usage=_total(found))
+    yield Signal(SignalKind.USAGE, usage=_total(found))
     text = words(found.get("result")) or "; ".join(words(one) for one in _list(found.get("errors")))
     if found.get("is_error") and (kind := STATUS.get(count(found.get("api_error_status")))):
         yield failed(kind, text)
@@ -151,7 +151,7 @@ def _result(found: dict[str, Any]) -> Iterator[Signal]:
     if denied:  # no failure: it was told at once, and could do it in another way
         text = f"It was not permitted to use {denied}. {text}"
     ok = found.get("subtype") == "success" and found.get("is_error") is False
-    yield Signal(Kind.ENDED, words(text), ok=ok)
+    yield Signal(SignalKind.ENDED, words(text), ok=ok)
 
 
 def _total(found: dict[str, Any]) -> Usage:

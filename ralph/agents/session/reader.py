@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
-from ralph.agents.model import Kind, ModelUse, Signal, Usage
+from ralph.agents.model import ModelUse, Signal, SignalKind, Usage
 from ralph.process.masking import Masker
 from ralph.process.supervisor import Link
 from ralph.process.transcript import plain
@@ -30,7 +30,7 @@ USAGE = tuple(one.name for one in fields(Usage))
 Read = Callable[[str], Sequence[Signal]]
 
 
-class Mouth:
+class SignalWriter:
     """The runner's way to tell its parent something."""
 
     def __init__(self, link: Link, secrets: Sequence[str] = ()) -> None:
@@ -41,12 +41,12 @@ class Mouth:
         mask = self._masker.text
         self._link.send(signal={**pack(one), "text": mask(one.text)[:TEXT], "command": mask(one.command)[:TEXT]})
 
-    def show(self, kind: Kind, text: str) -> None:
+    def show(self, kind: SignalKind, text: str) -> None:
         """Tell the end of a text that was just printed, and may go on in the middle of a secret."""
         self._link.send(signal=pack(Signal(kind, self._masker.text(text, goes_on=True)[-TEXT:])))
 
 
-class Lines:
+class LineSplitter:
     """Bytes in pieces -> lines. One line is never longer than LINE bytes; the rest of it is dropped."""
 
     def __init__(self) -> None:
@@ -77,13 +77,13 @@ class Lines:
         self._rest += part[: LINE - len(self._rest)]
 
 
-class Screen:
+class ScreenReader:
     """The last lines that an agent with events prints besides them, told at most four times a second.
 
     A line without an end belongs to them once it stands still: somebody may be asked.
     """
 
-    def __init__(self, mouth: Mouth) -> None:
+    def __init__(self, mouth: SignalWriter) -> None:
         self._mouth = mouth
         self._lines: deque[str] = deque(maxlen=LINES)
         self._untold = False
@@ -118,15 +118,15 @@ class Screen:
     def _show(self, lines: Iterable[str]) -> None:
         self._untold = False
         if text := plain("\n".join(lines)[-2 * TEXT :].encode()).strip():
-            self._mouth.show(Kind.SCREEN, text)
+            self._mouth.show(SignalKind.SCREEN, text)
 
 
-class Events:
+class EventReader:
     """An agent with events: each line is read, each signal told; what is no event stands on the screen."""
 
-    def __init__(self, read: Read, mouth: Mouth) -> None:
-        self._read, self._mouth, self._lines, self._complained = read, mouth, Lines(), False
-        self._screen = Screen(mouth)
+    def __init__(self, read: Read, mouth: SignalWriter) -> None:
+        self._read, self._mouth, self._lines, self._complained = read, mouth, LineSplitter(), False
+        self._screen = ScreenReader(mouth)
         self.pulse = self._screen.pulse
 
     def swallow(self, data: bytes) -> None:
@@ -154,13 +154,13 @@ class Events:
             return self._read(line)
         except Exception as error:  # a reader's bug must not cost the work of an hour; once is told
             told, self._complained = self._complained, True
-            return [] if told else [Signal(Kind.TEXT, f"ralph could not read a line of the agent: {error!r}")]
+            return [] if told else [Signal(SignalKind.TEXT, f"ralph could not read a line of the agent: {error!r}")]
 
 
-class Beats:
+class PlainReader:
     """An agent without events: a few signs of life a second, with the last lines. No work per line."""
 
-    def __init__(self, mouth: Mouth) -> None:
+    def __init__(self, mouth: SignalWriter) -> None:
         self._mouth, self._last, self._untold, self._next = mouth, bytearray(), False, 0.0
 
     def swallow(self, data: bytes) -> None:
@@ -181,7 +181,7 @@ class Beats:
     def flush(self) -> None:
         """Tell the parent what was not told yet."""
         if self._untold:
-            self._mouth.show(Kind.TEXT, plain(self._last[-2 * TEXT :]).strip())
+            self._mouth.show(SignalKind.TEXT, plain(self._last[-2 * TEXT :]).strip())
             self._untold = False
 
 
@@ -205,7 +205,7 @@ def _packed(use: ModelUse) -> list[object]:
 def unpack(sent: Mapping[str, Any]) -> Signal:
     """The signal that was packed."""
     usage = _usage(sent["usage"]) if sent["usage"] else None
-    given = {**sent, "kind": Kind(sent["kind"]), "paths": tuple(sent["paths"]), "usage": usage}
+    given = {**sent, "kind": SignalKind(sent["kind"]), "paths": tuple(sent["paths"]), "usage": usage}
     return Signal(**given)
 
 

@@ -14,23 +14,23 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from ralph.agents.model import Kind, Launch, Signal, Stopped, Why
+from ralph.agents.model import Launch, Signal, SignalKind, Stopped, StopReason
 from ralph.agents.session.pty import Terminal
-from ralph.agents.session.reader import Beats, Events, Mouth, unpack
-from ralph.agents.session.usage import Tally
+from ralph.agents.session.reader import EventReader, PlainReader, SignalWriter, unpack
+from ralph.agents.session.usage import UsageCounter
 from ralph.process import supervisor as runner
 from ralph.process import tree
-from ralph.process.child import Keeper
-from ralph.process.supervisor import Link, Message
-from ralph.process.transcript import Capped, plain
+from ralph.process.child import ChildSupervisor
+from ralph.process.supervisor import Link, WorkerMessage
+from ralph.process.transcript import CappedFile, plain
 
-__all__ = ["NONINTERACTIVE", "Tally", "run"]
+__all__ = ["NONINTERACTIVE", "UsageCounter", "run"]
 
 TAIL = 4000  # characters
 BUSY = 0.2  # of one core, on average: so much work is no hang
 FIRST_LOOK = 0.1  # of the patience, after which CPU time begins to count
 
-Stop = Callable[[], tuple[Why, str] | Why | None]
+Stop = Callable[[], tuple[StopReason, str] | StopReason | None]
 Tell = Callable[[Signal], bool | None]
 
 NONINTERACTIVE: Final[Mapping[str, str]] = {
@@ -98,16 +98,16 @@ class Session:
     ) -> None:  # fmt: skip
         self._events, self._silence, self._patience, self._wall = events, silence, patience, wall
         self._tell, self._stop = tell, stop
-        self._tally = Tally()
-        self._why: Why | None = None
+        self._tally = UsageCounter()
+        self._why: StopReason | None = None
         self._detail = ""
 
     def begin(self, pid: int) -> None:
         """The clock starts; the agent will be below this process."""
         self._began = self._progress = time.monotonic()
-        self._effort = Effort(pid)
+        self._effort = UsageMeter(pid)
 
-    def hear(self, message: Message) -> None:
+    def hear(self, message: WorkerMessage) -> None:
         """One signal of the agent."""
         signal = unpack(message["signal"])
         self._tally.add(signal)
@@ -121,14 +121,14 @@ class Session:
         if self._asked_to_stop():
             return True
         if now - self._began > self._wall:
-            self._why = Why.OVERRAN
+            self._why = StopReason.OVERRAN
         elif quiet and self._silent(now):
-            self._why, self._detail = Why.SILENT, self._effort.sentence(now - self._progress)
+            self._why, self._detail = StopReason.SILENT, self._effort.sentence(now - self._progress)
         return self._why is not None
 
     def _asked_to_stop(self) -> bool:
         if asked := self._stop():
-            self._why, self._detail = (asked, "") if isinstance(asked, Why) else asked
+            self._why, self._detail = (asked, "") if isinstance(asked, StopReason) else asked
         return bool(asked)
 
     def _silent(self, now: float) -> bool:
@@ -139,14 +139,14 @@ class Session:
             self._effort.look(now, judge=silent > patience)
         return silent > patience * (2 if self._effort.busy else 1)
 
-    def stopped(self, last: Message | None, transcript: Path) -> Stopped:
+    def stopped(self, last: WorkerMessage | None, transcript: Path) -> Stopped:
         """The whole session as a value. `last` is the runner's last message; None: it died."""
         if last and "unstarted" in last:
             return _unstarted(last["unstarted"])
         code = last["code"] if last else None
         if self._why is None and not last and not self._asked_to_stop():
-            self._why = Why.LOST
-        why = self._why or Why.EXITED
+            self._why = StopReason.LOST
+        why = self._why or StopReason.EXITED
         tail, tally = last["tail"] if last else _tail(transcript), self._tally
         tail = _besides_events(tail) if self._events else tail
         return Stopped(
@@ -157,7 +157,7 @@ class Session:
         )  # fmt: skip
 
 
-class Effort:
+class UsageMeter:
     """A second opinion on silence: the CPU time that everything below a process uses meanwhile."""
 
     def __init__(self, pid: int) -> None:
@@ -194,42 +194,42 @@ class Effort:
 
 
 def _is_progress(signal: Signal, said: bool | None) -> bool:
-    if signal.kind is Kind.RETRY:
+    if signal.kind is SignalKind.RETRY:
         return False
-    return said is True if signal.kind is Kind.SCREEN else said is not False
+    return said is True if signal.kind is SignalKind.SCREEN else said is not False
 
 
 def _work(
     link: Link, argv: Sequence[str], cwd: Path, env: Mapping[str, str], prompt: Path, transcript: Path,
     read: Callable[[str], Sequence[Signal]] | None, secrets: Sequence[str],
-) -> Message:  # fmt: skip
+) -> WorkerMessage:  # fmt: skip
     """In the runner: start the agent, keep it to its end, say how it ended."""
     try:
         os.chdir(cwd)
         terminal = Terminal(argv, env, prompt)
     except OSError as error:
         return {"unstarted": str(error)}
-    mouth = Mouth(link, secrets)
-    ear = Events(read, mouth) if read else Beats(mouth)
-    with Capped(transcript, secrets=secrets) as log:
+    mouth = SignalWriter(link, secrets)
+    ear = EventReader(read, mouth) if read else PlainReader(mouth)
+    with CappedFile(transcript, secrets=secrets) as log:
 
         def swallow(data: bytes) -> None:
             log.write(data)
             ear.swallow(data)
 
-        code = Keeper(terminal, link, swallow, terminal.type).keep(ear.pulse)
+        code = ChildSupervisor(terminal, link, swallow, terminal.type).keep(ear.pulse)
         ear.flush()
     note = f"\n[ralph: the transcript is incomplete: {log.error}]" if log.error else ""
     return {"code": code, "output": log.total, "tail": _text(log.tail(4 * TAIL)) + note}
 
 
 def _unstarted(error: str) -> Stopped:
-    return Stopped(Why.UNSTARTED, failure=Signal(Kind.ERROR, error[:2000]), tail=error[-TAIL:])
+    return Stopped(StopReason.UNSTARTED, failure=Signal(SignalKind.ERROR, error[:2000]), tail=error[-TAIL:])
 
 
-def _ended(why: Why, code: int | None) -> bool | None:
+def _ended(why: StopReason, code: int | None) -> bool | None:
     """An agent without events has one terminal event: exit code 0."""
-    return True if why is Why.EXITED and code == 0 else None
+    return True if why is StopReason.EXITED and code == 0 else None
 
 
 def _tail(transcript: Path) -> str:

@@ -5,11 +5,19 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import replace
 
-from ralph.agents.model import Kind, Signal, Usage
+from ralph.agents.model import Signal, SignalKind, Usage
 
-FAILURES = frozenset({
-    Kind.RATE_LIMIT, Kind.OVERLOADED, Kind.NETWORK, Kind.AUTH, Kind.CREDIT, Kind.MODEL, Kind.ERROR,
-})  # fmt: skip
+FAILURES = frozenset(
+    {
+        SignalKind.RATE_LIMIT,
+        SignalKind.OVERLOADED,
+        SignalKind.NETWORK,
+        SignalKind.AUTH,
+        SignalKind.CREDIT,
+        SignalKind.MODEL,
+        SignalKind.ERROR,
+    }
+)
 SAID = 4000  # characters
 ACTION = 200  # characters of one action
 ACTIONS = 10
@@ -17,7 +25,7 @@ NAMED = 500  # paths, and commands
 KEYS = 10_000  # messages counted one by one; older ones become part of the sum
 
 
-class Tally:
+class UsageCounter:
     """The running total of one session. Bounded, however much is added."""
 
     def __init__(self) -> None:
@@ -37,13 +45,13 @@ class Tally:
         """Take one signal into account."""
         if signal.usage is not None:
             self._count(signal.usage)
-        if signal.kind is Kind.TEXT and signal.text.strip():
+        if signal.kind is SignalKind.TEXT and signal.text.strip():
             self.said = signal.text[-SAID:]
-        elif signal.kind is Kind.TOOL:
+        elif signal.kind is SignalKind.TOOL:
             self._use(signal)
-        elif signal.kind is Kind.TOOL_DONE:
+        elif signal.kind is SignalKind.TOOL_DONE:
             self.open_tools = max(0, self.open_tools - 1)
-        elif signal.kind is Kind.ENDED:
+        elif signal.kind is SignalKind.ENDED:
             self._end(signal)
         elif signal.kind in FAILURES:
             self._fail(signal)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from ralph.text import join_names
 
 
-class Drift:
+class DriftDetector:
     """What several looks at the work tree saw. What is there in one look only was a temporary file."""
 
     def __init__(self) -> None:

@@ -72,7 +72,7 @@ def _last_lines(text: str) -> list[str]:
     return [stripped for line in clean(text[-4_000:]).splitlines() if (stripped := line.strip())][-LOOK:]
 
 
-class Asking:
+class PromptDetector:
     """The prompt that stands at the end of a terminal. `answers` are pairs: a text of the prompt, what to type."""
 
     def __init__(self, answers: Sequence[tuple[str, str]], now: float) -> None:

@@ -29,7 +29,7 @@ LOOKS = re.compile(r"(?:^|[_.]|Task)(?:get|check|status|state|list|monitor)", re
 
 
 @immutable
-class Step:
+class ToolStep:
     """A tool call and its result. `told`: the stream says enough to tell it from another call of the tool."""
 
     call: tuple[str, ...]
@@ -39,13 +39,13 @@ class Step:
     name: str
 
 
-class Steps:
+class RepeatedSteps:
     """The last tool calls of an agent. Memory is bounded."""
 
     def __init__(self, circles: int, similarity: float, waiting: float, now: float) -> None:
         self._circles, self._similarity, self._waiting = circles, similarity, waiting
         self._open: deque[Signal] = deque(maxlen=OPEN)
-        self._last: deque[Step] = deque(maxlen=PERIOD)
+        self._last: deque[ToolStep] = deque(maxlen=PERIOD)
         self._same = [0] * (PERIOD + 1)  # by period: so many steps in a row were as the one a period before
         self._since = [now] * (PERIOD + 1)
 
@@ -84,16 +84,16 @@ class Steps:
         return not waits or now - self._since[period] >= self._waiting
 
 
-def _step(call: Signal, done: Signal) -> Step:
+def _step(call: Signal, done: Signal) -> ToolStep:
     """An edit that went well is told only if its text is more than its path; why one failed is its result."""
     failed = done.ok is False and bool(done.text)
     told = failed or bool(call.command) or call.text not in ("", ", ".join(call.paths))
     name = one_line(call.command or f"{call.tool} {' '.join(call.paths) or call.text}", 100)
     waits = WAITS.search(f"{call.tool} {call.command}") or (not call.paths and LOOKS.search(call.tool))
-    return Step((call.tool, call.command, call.text, *call.paths), done.text, told, bool(waits), name)
+    return ToolStep((call.tool, call.command, call.text, *call.paths), done.text, told, bool(waits), name)
 
 
-def same(one: Step, other: Step, similarity: float) -> bool:
+def same(one: ToolStep, other: ToolStep, similarity: float) -> bool:
     """The same call with the same result, as far as numbers that mean no progress are left out."""
     if not (one.told and other.told and one.call == other.call):
         return False
@@ -119,7 +119,7 @@ def alike(one: Sequence[str], other: Sequence[str], similarity: float) -> bool:
     return Indel.normalized_similarity(one, other, score_cutoff=similarity) >= similarity
 
 
-class Messages:
+class RepeatedMessages:
     """What an agent says without doing anything between. Memory is bounded."""
 
     def __init__(self, circles: int, similarity: float) -> None:

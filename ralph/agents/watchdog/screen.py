@@ -24,7 +24,7 @@ def essences(text: str) -> list[str]:
     return [words for line in text.splitlines() if (words := essence(line))]
 
 
-class Screen:
+class ScreenText:
     """The lines of a terminal, told now and then as the last few of them. Memory is bounded."""
 
     def __init__(self) -> None:

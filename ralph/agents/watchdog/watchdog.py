@@ -8,22 +8,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ralph.agents.model import Kind, Signal, Usage, Why
-from ralph.agents.usage import Turns
-from ralph.agents.watchdog.drift import Drift
-from ralph.agents.watchdog.prompts import Asking
-from ralph.agents.watchdog.repetition import Messages, Steps
-from ralph.agents.watchdog.screen import Screen
+from ralph.agents.model import Signal, SignalKind, StopReason, Usage
+from ralph.agents.usage import TurnCounter
+from ralph.agents.watchdog.drift import DriftDetector
+from ralph.agents.watchdog.prompts import PromptDetector
+from ralph.agents.watchdog.repetition import RepeatedMessages, RepeatedSteps
+from ralph.agents.watchdog.screen import ScreenText
 from ralph.immutable import immutable
 from ralph.text import clean, join_names, one_line
 
-TROUBLE = frozenset({Kind.RETRY, Kind.NETWORK, Kind.OVERLOADED, Kind.RATE_LIMIT, Kind.ERROR})
-NO_PROGRESS = TROUBLE | {Kind.AUTH, Kind.CREDIT, Kind.MODEL, Kind.USAGE}  # each model call of a loop reports usage
+TROUBLE = frozenset(
+    {SignalKind.RETRY, SignalKind.NETWORK, SignalKind.OVERLOADED, SignalKind.RATE_LIMIT, SignalKind.ERROR}
+)
+NO_PROGRESS = TROUBLE | {
+    SignalKind.AUTH,
+    SignalKind.CREDIT,
+    SignalKind.MODEL,
+    SignalKind.USAGE,
+}  # each model call of a loop reports usage
 SHARE = 4  # a terminal that shows nothing new for so large a part of the silence limit may be a circle
 
 
 @immutable
-class Limits:
+class WatchdogLimits:
     """When an attempt is ended. Limits of the task are for all its attempts together; None: there is none."""
 
     silence: float = 600.0  # seconds without progress
@@ -42,22 +49,22 @@ class Limits:
 
 
 @immutable
-class Reason:
+class EndReason:
     """Why an attempt has to end. `detail` is one sentence for people: what was seen, with numbers; no advice."""
 
-    why: Why
+    why: StopReason
     detail: str
 
 
-class Watch:
+class Watchdog:
     """One attempt, watched. `now` is the time of its start, `window` the model's, in tokens (0: not known)."""
 
-    def __init__(self, limits: Limits, now: float, window: int = 0) -> None:
+    def __init__(self, limits: WatchdogLimits, now: float, window: int = 0) -> None:
         self._limits, self._window, self._context = limits, window, 0
-        self._screen, self._asking, self._drift = Screen(), Asking(limits.answers, now), Drift()
-        self._steps = Steps(limits.circles, limits.similarity, limits.silence, now)
-        self._messages = Messages(limits.circles, limits.similarity)
-        self._turns = Turns()
+        self._screen, self._asking, self._drift = ScreenText(), PromptDetector(limits.answers, now), DriftDetector()
+        self._steps = RepeatedSteps(limits.circles, limits.similarity, limits.silence, now)
+        self._messages = RepeatedMessages(limits.circles, limits.similarity)
+        self._turns = TurnCounter()
         self._worked = self._ended = False
         self._troubles, self._trouble, self._trouble_since = 0, "", now
         self.last_progress = now
@@ -70,7 +77,7 @@ class Watch:
         Each event is, but for reports of usage, errors and retries. What only stands on a terminal is where it
         shows words that were not there before.
         """
-        on_screen = signal.kind is Kind.SCREEN or (signal.kind is Kind.TEXT and not self._limits.events)
+        on_screen = signal.kind is SignalKind.SCREEN or (signal.kind is SignalKind.TEXT and not self._limits.events)
         progress = self._show(signal, now) if on_screen else self._event(signal, now)
         if progress:
             self.last_progress = now
@@ -83,21 +90,21 @@ class Watch:
 
     # ---------------------------------------------------------------- out
 
-    def reason(self, now: float, tokens: int = 0, cost: float | None = None) -> Reason | None:
+    def reason(self, now: float, tokens: int = 0, cost: float | None = None) -> EndReason | None:
         """Why it has to end now. `tokens` and `cost` are what the task has used so far, this attempt included."""
         if self._ended:
             return None
         found = self._over(tokens, cost)
-        return Reason(Why.TASK_LIMIT, found) if found else self._seen(now)
+        return EndReason(StopReason.TASK_LIMIT, found) if found else self._seen(now)
 
-    def silent(self, now: float) -> Reason | None:
+    def silent(self, now: float) -> EndReason | None:
         """Whether it made no progress for too long: for a caller that has no second opinion."""
         patience = self._limits.silence
         if self._steps.open:
             patience = max(patience, self._limits.open_patience)
         if now - self.last_progress <= patience:
             return None
-        return Reason(Why.SILENT, f"The agent made no progress for {now - self.last_progress:,.0f} s.")
+        return EndReason(StopReason.SILENT, f"The agent made no progress for {now - self.last_progress:,.0f} s.")
 
     def answer(self, now: float) -> str | None:
         """What to type now, where an answer of the user's fits the prompt that stands there. It counts as typed."""
@@ -124,15 +131,15 @@ class Watch:
 
     def _do(self, signal: Signal, now: float) -> None:
         match signal.kind:
-            case Kind.TOOL:
+            case SignalKind.TOOL:
                 self._steps.begin(signal)
                 self._messages.act()
-            case Kind.TOOL_DONE:
+            case SignalKind.TOOL_DONE:
                 self._steps.end(signal, now)
                 self._worked = True
-            case Kind.TEXT:
+            case SignalKind.TEXT:
                 self._messages.say(signal.text)
-            case Kind.ENDED:
+            case SignalKind.ENDED:
                 self._ended = True
 
     def _count(self, usage: Usage) -> None:
@@ -147,16 +154,16 @@ class Watch:
 
     # ---------------------------------------------------------------- reasons
 
-    def _seen(self, now: float) -> Reason | None:
+    def _seen(self, now: float) -> EndReason | None:
         for why, look in (
-            (Why.DRIFT, self._drifting),
-            (Why.PROMPT, self._asked),
-            (Why.CIRCLES, self._circling),
-            (Why.RETRYING, self._retrying),
-            (Why.FULL, self._full),
+            (StopReason.DRIFT, self._drifting),
+            (StopReason.PROMPT, self._asked),
+            (StopReason.CIRCLES, self._circling),
+            (StopReason.RETRYING, self._retrying),
+            (StopReason.FULL, self._full),
         ):
             if detail := look(now):
-                return Reason(why, detail)
+                return EndReason(why, detail)
         return None
 
     def _over(self, tokens: int, cost: float | None) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ralph.cli.commands import audit_history as past
 from ralph.cli.commands.audit_page import Audit, Tick, json_line, page
-from ralph.cli.locate import Where, inside, look
+from ralph.cli.locate import Location, inside, look
 from ralph.cli.output import say
 from ralph.cli.report_data import width
 from ralph.errors import Exit, RalphError
@@ -18,10 +18,10 @@ from ralph.git.repository import Repo
 from ralph.memory import archive
 from ralph.prd.model import Prd
 from ralph.verify.aftermath import undone
-from ralph.verify.proof import BY_HAND, Proof, Standing, found_elsewhere, prove
+from ralph.verify.proof import BY_HAND, Proof, ProofStatus, found_elsewhere, prove
 
 if TYPE_CHECKING:
-    from ralph.cli.commands.audit_gates import Gates
+    from ralph.cli.commands.audit_gates import AuditGates
 
 BEFORE_RALPH = "ticked before ralph recorded anything here"
 
@@ -38,17 +38,17 @@ def audit(asked: str | None, *, run_gates: bool, fresh: bool, strict: bool, as_j
     gates = _gates(where, git, now, fresh=fresh) if run_gates else None
     said = json_line(found, gates) if as_json else "\n".join(page(found, gates, width()))
     say(said)
-    failed = found.failed + (found.of(Standing.ALTERED) if strict else ())
+    failed = found.failed + (found.of(ProofStatus.ALTERED) if strict else ())
     return Exit.PARKED if failed or (gates and not gates.ok) else Exit.DONE
 
 
-def _gates(where: Where, git: Git, now: Prd, *, fresh: bool) -> Gates:
+def _gates(where: Location, git: Git, now: Prd, *, fresh: bool) -> AuditGates:
     from ralph.cli.commands.audit_gates import run
 
     return run(where, git, now, fresh=fresh)
 
 
-def audit_of(where: Where, repo: Repo, now: Prd, git: Git) -> Audit:
+def audit_of(where: Location, repo: Repo, now: Prd, git: Git) -> Audit:
     """Everything that history tells of the ticks."""
     path, head = _inside(where.path, repo), git.head()[1]
     proofs = _proofs(now, git, path) if head else prove(now, b"", ())
@@ -98,7 +98,7 @@ def _with_aftermath(git: Git, ticks: Sequence[Tick], papers: set[str]) -> list[T
         files = [one for one in after.files.get(proof.commit, ()) if one.path not in papers]
         by = after.since.reverted(proof.commit, proof.subject)
         if by is not None:
-            proof = replace(proof, standing=Standing.REVERTED, why=f"reverted since by {by.commit[:7]}")
+            proof = replace(proof, standing=ProofStatus.REVERTED, why=f"reverted since by {by.commit[:7]}")
         changed = after.since.changed(proof.commit, files)
         return replace(tick, proof=proof, files=len(files), changed=changed, undone=undone(files),
                        reverted=by.commit if by else "")  # fmt: skip

@@ -8,12 +8,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from ralph.cli.locate import Where
+from ralph.cli.locate import Location
 from ralph.cli.output import say
 from ralph.config import Settings, load
 from ralph.engine import commit as record
 from ralph.engine import linked_sources as linked
-from ralph.engine.context import Run, Stop
+from ralph.engine.context import RunContext, StopSignal
 from ralph.engine.parallel import worktree_setup as fitting
 from ralph.errors import RalphError
 from ralph.git import freeze as examine
@@ -33,7 +33,7 @@ from ralph.verify.model import Gate, GateResult
 
 
 @immutable
-class Gates:
+class AuditGates:
     """What came of them. `changed`: files that were seen as they are here, not as in the commit."""
 
     commit: str
@@ -47,14 +47,14 @@ class Gates:
         return any(one.ok for one in self.results) and all(one.ok or one.none for one in self.results)
 
 
-class Reader(Git):
+class AuditGit(Git):
     """Nothing is committed here, so nobody has to tell git who they are."""
 
     def _identify(self) -> None:
         return
 
 
-class Unheard:
+class SilentJournal:
     """No journal: an audit is no run."""
 
     def write(self, event: Event) -> Entry:
@@ -64,29 +64,29 @@ class Unheard:
         return
 
 
-def run(where: Where, git: Git, now: Prd, *, fresh: bool) -> Gates:
+def run(where: Location, git: Git, now: Prd, *, fresh: bool) -> AuditGates:
     """Run the project's gates, and the checks of all that is ticked. Refused while ralph works here."""
     commit = git.sha("HEAD")
     if not commit:
         raise RalphError("there is no commit yet", "The gates of an audit run on what is committed.")
     settings = load(git.where.root, {})
     checks = [Gate(one, f"Check of {task.id}") for task in now.tasks if task.done for one in task.fields.checks]
-    with lock.hold(git.where.state / "lock") as killed, Stop().listening() as stop:
+    with lock.hold(git.where.state / "lock") as killed, StopSignal().listening() as stop:
         if killed:
             undo.clear_locks(git)
         mine = _assembled(where, git, settings, commit, stop)
         if fresh:
             with _elsewhere(mine, commit) as place:
-                return Gates(commit, True, _run(place, checks))
-        return Gates(commit, False, _run(mine, checks), _changed(git))
+                return AuditGates(commit, True, _run(place, checks))
+        return AuditGates(commit, False, _run(mine, checks), _changed(git))
 
 
-def _assembled(where: Where, git: Git, settings: Settings, commit: str, stop: Stop) -> Run:
+def _assembled(where: Location, git: Git, settings: Settings, commit: str, stop: StopSignal) -> RunContext:
     """As much of a run as gates need."""
-    return Run(
-        settings=settings, id="audit", git=git, here=Path.cwd(), papers=record.Papers(git), workers=(),
-        control=Control(git.where.state / "audit"), paths=examine.Papers(where.path.name, ""), branch="",
-        journal=Unheard(), tell=_tell, history=History(), stop=stop, tip=commit,
+    return RunContext(
+        settings=settings, id="audit", git=git, here=Path.cwd(), papers=record.FileEditor(git), workers=(),
+        control=Control(git.where.state / "audit"), paths=examine.OwnFiles(where.path.name, ""), branch="",
+        journal=SilentJournal(), tell=_tell, history=History(), stop=stop, tip=commit,
     )  # fmt: skip
 
 
@@ -96,9 +96,9 @@ def _tell(event: Event) -> None:
 
 
 @contextmanager
-def _elsewhere(mine: Run, commit: str) -> Iterator[Run]:
+def _elsewhere(mine: RunContext, commit: str) -> Iterator[RunContext]:
     """A worktree with nothing in it but this commit, and what links, copies and the set-up bring."""
-    reader = Reader(mine.git.where)
+    reader = AuditGit(mine.git.where)
     reader.freeze(again=not (reader.own / "config").exists())
     mine.git = reader
     with fitting.fresh(mine) as place:
@@ -108,7 +108,7 @@ def _elsewhere(mine: Run, commit: str) -> Iterator[Run]:
         yield place
 
 
-def _run(place: Run, checks: Sequence[Gate]) -> tuple[GateResult, ...]:
+def _run(place: RunContext, checks: Sequence[Gate]) -> tuple[GateResult, ...]:
     wanted = {gate.command: gate for gate in (*place.found_gates(), *checks)}
     if not wanted:
         cure = 'Name them in ralph.toml: gate = ["make test"].'

@@ -10,8 +10,8 @@ from itertools import islice, takewhile
 from ralph.git.client import Git
 from ralph.git.parse import parse_raw
 from ralph.immutable import immutable
-from ralph.verify.aftermath import File, Later, Since
-from ralph.verify.proof import Lost, Proof, Step
+from ralph.verify.aftermath import Aftereffects, FileState, LaterCommit
+from ralph.verify.proof import LostCommit, Proof, ProofStep
 
 AT_ONCE = 20  # commits whose PRDs are read together
 MOST_LOST = 2_000  # commits on other branches that are looked at
@@ -23,11 +23,11 @@ FORM = ("--date=format:%Y-%m-%d", "--topo-order", "--no-show-signature")
 # ---------------------------------------------------------------- the commits that changed the PRD
 
 
-def steps(git: Git, path: str) -> Iterator[Step]:
+def steps(git: Git, path: str) -> Iterator[ProofStep]:
     """From new to old, also from before it was renamed; read a few at a time, as far as they are asked for."""
     start = "HEAD"
     while path:
-        last: Step | None = None
+        last: ProofStep | None = None
         for last in _steps(git, path, start):
             if any(last.before) or not last.after:
                 yield last
@@ -40,7 +40,7 @@ def steps(git: Git, path: str) -> Iterator[Step]:
         start, path = f"{last.commit}^", old
 
 
-def _steps(git: Git, path: str, start: str) -> Iterator[Step]:
+def _steps(git: Git, path: str, start: str) -> Iterator[ProofStep]:
     words = ("log", "-z", *FORM, f"--format={FIELDS}", start, "--", path)
     listed = _in_rows(git.repo(*words), 8)
     while heads := list(islice(listed, AT_ONCE)):
@@ -48,7 +48,7 @@ def _steps(git: Git, path: str, start: str) -> Iterator[Step]:
         found = iter(contents(git, names))
         for commit, tree, parents, author, date, subject, said, body in heads:
             after, *before = islice(found, 1 + len(parents.split()))
-            yield Step(commit, tree, subject, after, tuple(before), trailers(said), author, date, body[:BODY])
+            yield ProofStep(commit, tree, subject, after, tuple(before), trailers(said), author, date, body[:BODY])
 
 
 def _in_rows(out: bytes, width: int) -> Iterator[tuple[str, ...]]:
@@ -114,15 +114,15 @@ def older_ralph(git: Git, commit: str) -> bool:
 class Aftermath:
     """The commits since the first of some proofs, and what each proof's commit changed."""
 
-    since: Since
-    files: dict[str, tuple[File, ...]]
+    since: Aftereffects
+    files: dict[str, tuple[FileState, ...]]
 
 
 def aftermath(git: Git, commits: Sequence[str]) -> Aftermath:
     """What became of these commits, all of which HEAD holds."""
     if not commits:
-        return Aftermath(Since(()), {})
-    return Aftermath(Since(tuple(_later(git, _fork(git, commits)))), _files(git, commits))
+        return Aftermath(Aftereffects(()), {})
+    return Aftermath(Aftereffects(tuple(_later(git, _fork(git, commits)))), _files(git, commits))
 
 
 def _fork(git: Git, commits: Sequence[str]) -> str:
@@ -131,26 +131,26 @@ def _fork(git: Git, commits: Sequence[str]) -> str:
     return git.repo(*words, ok=(0, 1)).decode().strip()
 
 
-def _later(git: Git, fork: str) -> Iterator[Later]:
+def _later(git: Git, fork: str) -> Iterator[LaterCommit]:
     span = [f"{fork}..HEAD"] if fork else ["HEAD"]
     words = ("log", "-z", *FORM, "--name-only", "--no-renames", "--format=%x00%H%x00%P%x00%s%x00%B", *span)
     fields = iter(git.repo(*words).split(b"\0")[1:])
     while commit := next(fields, b"").decode():
         parents, subject, body = (text.decode(errors="replace") for text in islice(fields, 3))
         paths = tuple(os.fsdecode(name.removeprefix(b"\n")) for name in takewhile(bool, fields))
-        yield Later(commit, tuple(parents.split()), subject, body[:BODY], paths)
+        yield LaterCommit(commit, tuple(parents.split()), subject, body[:BODY], paths)
 
 
-def _files(git: Git, commits: Sequence[str]) -> dict[str, tuple[File, ...]]:
+def _files(git: Git, commits: Sequence[str]) -> dict[str, tuple[FileState, ...]]:
     """For each commit the files that it changed, with their blobs before, in it, and at HEAD."""
     listed = (one.partition(b"\t") for one in git.repo("ls-tree", "-r", "-z", "HEAD").split(b"\0") if one)
     now = {os.fsdecode(path): head.split()[2].decode() for head, _, path in listed}
     words = ("diff-tree", "--stdin", "-r", "--root", "--raw", "-z", "--no-renames", "--no-abbrev")
     out = git.repo(*words, data="".join(f"{commit}\n" for commit in commits).encode())
-    found: dict[str, tuple[File, ...]] = {}
+    found: dict[str, tuple[FileState, ...]] = {}
     for commit, raw in _each_commit(out):
         found[commit] = tuple(
-            File(one.path, _blob(one.old_blob), _blob(one.new_blob), now.get(one.path, ""))
+            FileState(one.path, _blob(one.old_blob), _blob(one.new_blob), now.get(one.path, ""))
             for one in parse_raw(raw)
         )
     return found
@@ -178,7 +178,7 @@ def _blob(name: str) -> str:
 # ---------------------------------------------------------------- what HEAD does not hold
 
 
-def elsewhere(git: Git, unproven: Sequence[Proof]) -> tuple[Lost, ...]:
+def elsewhere(git: Git, unproven: Sequence[Proof]) -> tuple[LostCommit, ...]:
     """ralph's commits on other branches and tags, from new to old, with those of HEAD that have the same tree."""
     refs = ("--branches", "--tags", "--remotes", "--not", "HEAD")
     form = "--format=%H%x00%T%x00%(trailers:only,unfold)"
@@ -192,7 +192,7 @@ def elsewhere(git: Git, unproven: Sequence[Proof]) -> tuple[Lost, ...]:
         told = trailers(said)
         if wanted & set(told.get("Ralph-Task", ())):
             kept = frozenset(here for here, end in ends if git.is_ancestor(commit, end))
-            found.append(Lost(commit, told, _place(git, commit), kept))
+            found.append(LostCommit(commit, told, _place(git, commit), kept))
     return tuple(found)
 
 

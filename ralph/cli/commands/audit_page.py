@@ -13,16 +13,16 @@ from ralph.cli.display.lines import duration, sentence
 from ralph.immutable import immutable
 from ralph.prd.model import Task
 from ralph.text import clean, mask, secrets_of
-from ralph.verify.aftermath import Changed
-from ralph.verify.proof import Proof, Standing
+from ralph.verify.aftermath import ChangedFile
+from ralph.verify.proof import Proof, ProofStatus
 
 if TYPE_CHECKING:
-    from ralph.cli.commands.audit_gates import Gates
+    from ralph.cli.commands.audit_gates import AuditGates
 
 LEAST, MOST = 40, 120  # columns
 INDENT = " " * 5
 SHOWN = 5  # files that changed since; commits that changed one: the newest
-LOUD = {Standing.UNPROVEN: "NOT PROVEN", Standing.REVERTED: "REVERTED", Standing.UNKNOWN: "NOT KNOWN"}
+LOUD = {ProofStatus.UNPROVEN: "NOT PROVEN", ProofStatus.REVERTED: "REVERTED", ProofStatus.UNKNOWN: "NOT KNOWN"}
 DEEPEN = "Get all of it: `git fetch --unshallow` (in a workflow: `fetch-depth: 0`)."
 
 
@@ -33,7 +33,7 @@ class Tick:
     task: Task
     proof: Proof
     files: int = 0
-    changed: tuple[Changed, ...] = ()
+    changed: tuple[ChangedFile, ...] = ()
     undone: bool = False
     reverted: str = ""  # the commit that did it
 
@@ -51,17 +51,17 @@ class Audit:
     def failed(self) -> tuple[Tick, ...]:
         return tuple(tick for tick in self.ticks if not tick.proof.proven)
 
-    def of(self, standing: Standing) -> tuple[Tick, ...]:
+    def of(self, standing: ProofStatus) -> tuple[Tick, ...]:
         return tuple(tick for tick in self.ticks if tick.proof.standing is standing)
 
 
-def json_line(found: Audit, gates: Gates | None) -> str:
+def json_line(found: Audit, gates: AuditGates | None) -> str:
     """`{"prd", "head", "shallow", "ticks": [...], "unproven": n, "reverted": n, "gates": {...} | null}`."""
     return json.dumps({
         "prd": found.name, "head": found.head or None, "shallow": found.shallow,
         "ticks": [_facts(tick) for tick in found.ticks],
-        "unproven": len(found.of(Standing.UNPROVEN)) + len(found.of(Standing.UNKNOWN)),
-        "reverted": len(found.of(Standing.REVERTED)),
+        "unproven": len(found.of(ProofStatus.UNPROVEN)) + len(found.of(ProofStatus.UNKNOWN)),
+        "reverted": len(found.of(ProofStatus.REVERTED)),
         "gates": _gate_facts(gates) if gates else None,
     })  # fmt: skip
 
@@ -76,7 +76,7 @@ def _facts(tick: Tick) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _gate_facts(gates: Gates) -> dict[str, Any]:
+def _gate_facts(gates: AuditGates) -> dict[str, Any]:
     secrets = secrets_of(os.environ)
     return {
         "commit": gates.commit, "fresh": gates.fresh, "changed": list(gates.changed), "ok": gates.ok,
@@ -89,7 +89,7 @@ def _gate_facts(gates: Gates) -> dict[str, Any]:
 # ---------------------------------------------------------------- for people
 
 
-def page(found: Audit, gates: Gates | None, width: int) -> list[str]:
+def page(found: Audit, gates: AuditGates | None, width: int) -> list[str]:
     """A few lines for each ticked box, then the count, then the gates."""
     width = min(max(width, LEAST), MOST)
     lines = [line for tick in found.ticks for line in _lines(tick)]
@@ -142,7 +142,7 @@ def _since(tick: Tick) -> Iterator[str]:
         yield f"{INDENT}since then: {'; '.join(map(_change, tick.changed[:SHOWN]))}{more}"
 
 
-def _change(one: Changed) -> str:
+def _change(one: ChangedFile) -> str:
     by = ", ".join(commit[:7] for commit in one.by[:SHOWN]) or "a merge"
     more = f" and {one.commits - SHOWN} more" if one.commits > SHOWN else ""
     return f"{sentence(one.path)} {'gone with' if one.gone else 'changed by'} {by}{more}"
@@ -155,10 +155,10 @@ def _sum(found: Audit) -> list[str]:
     if not found.failed:
         return [f"{name}: {len(ticks)} of {len(ticks)} ticks are proven.", *_remarks(found)]
     parts = [f"{name}: {len(ticks) - len(found.failed)} of {len(ticks)} ticks are proven."]
-    parts += _named("Proven by nothing", found.of(Standing.UNPROVEN))
-    parts += _named("Reverted", found.of(Standing.REVERTED))
-    parts += _named("Not known", found.of(Standing.UNKNOWN))
-    cure = DEEPEN if found.of(Standing.UNKNOWN) else "Untick a box to have it done again by `ralph`."
+    parts += _named("Proven by nothing", found.of(ProofStatus.UNPROVEN))
+    parts += _named("Reverted", found.of(ProofStatus.REVERTED))
+    parts += _named("Not known", found.of(ProofStatus.UNKNOWN))
+    cure = DEEPEN if found.of(ProofStatus.UNKNOWN) else "Untick a box to have it done again by `ralph`."
     return [*parts, cure, *_remarks(found)]
 
 
@@ -171,7 +171,7 @@ def _named(what: str, ticks: Sequence[Tick]) -> list[str]:
 
 
 def _remarks(found: Audit) -> list[str]:
-    altered = len(found.of(Standing.ALTERED))
+    altered = len(found.of(ProofStatus.ALTERED))
     if not altered:
         return []
     rest = "was rebased or amended since its gates ran" if altered == 1 else (
@@ -179,7 +179,7 @@ def _remarks(found: Audit) -> list[str]:
     return [f"{altered} {rest}. `ralph audit --run-gates --fresh` runs the gates on what is here now."]
 
 
-def _gate_lines(gates: Gates) -> Iterator[str]:
+def _gate_lines(gates: AuditGates) -> Iterator[str]:
     place = "in a fresh checkout" if gates.fresh else "in this checkout"
     yield f"The gates at {gates.commit[:7]}, {place}:"
     if gates.changed:

@@ -24,7 +24,7 @@ from ralph.state import journal, lock
 from ralph.state.control import safe_name
 from ralph.state.events import RunStarted
 from ralph.state.journal import BadLineError
-from ralph.state.retention import Needed, is_saved, named_in, needed, of_ref, started
+from ralph.state.retention import InUse, is_saved, named_in, needed, of_ref, started
 from ralph.text import clean as cleaned
 
 OLD = "14d"
@@ -37,7 +37,7 @@ KINDS = {
 
 
 @immutable
-class Item:
+class CleanupItem:
     """One thing that may go: a ref (`path` None), or files of so many bytes."""
 
     kind: str
@@ -48,10 +48,10 @@ class Item:
 
 
 @immutable
-class Found:
+class CleanupPlan:
     """What may go, and sentences about what stays."""
 
-    items: tuple[Item, ...]
+    items: tuple[CleanupItem, ...]
     kept: tuple[str, ...]
 
 
@@ -88,9 +88,9 @@ def _age(said: str) -> float:
 # ---------------------------------------------------------------- what may go
 
 
-def look(git: Git, before: float, *, everything: bool = False) -> Found:
+def look(git: Git, before: float, *, everything: bool = False) -> CleanupPlan:
     """Everything that is older than that moment and that nobody needs."""
-    repo, need, said = git.where, Needed(), list[str]()
+    repo, need, said = git.where, InUse(), list[str]()
     for state in _states(repo):  # refs are shared by all checkouts of a repository
         try:
             steps = [(one.time, one.run, one.event) for one in journal.read(state / "journal.jsonl") if one.event]
@@ -99,7 +99,7 @@ def look(git: Git, before: float, *, everything: bool = False) -> Found:
             raise RalphError(f"a journal is damaged: {error}", cure, where=str(state / "journal.jsonl")) from error
         need |= needed(steps, lambda name, task: _waits(repo.root / name, task))
         over = _ticked(repo, {event.prd for *_, event in steps if isinstance(event, RunStarted)})
-        need |= Needed(attempts=frozenset(one for text in _reviews(state, over) for one in named_in(text)))
+        need |= InUse(attempts=frozenset(one for text in _reviews(state, over) for one in named_in(text)))
     items = [*_refs(git, need, before, saved=everything), *_files(repo, need, before)]
     if need.runs:
         said.append(f"everything of {', '.join(sorted(need.runs))}, which did not end, and the worktrees")
@@ -109,7 +109,7 @@ def look(git: Git, before: float, *, everything: bool = False) -> Found:
         said.append(
             f"{len(need.attempts)} attempts at tasks that wait for you (`ralph review`) or are gone on with"
         )
-    return Found(tuple(items), tuple(said))
+    return CleanupPlan(tuple(items), tuple(said))
 
 
 def _states(repo: Repo) -> list[Path]:
@@ -146,15 +146,15 @@ def _reviews(state: Path, over: set[str]) -> Iterator[str]:
                 yield path.read_text(encoding="utf-8", errors="replace")
 
 
-def _refs(git: Git, need: Needed, before: float, *, saved: bool) -> Iterator[Item]:
+def _refs(git: Git, need: InUse, before: float, *, saved: bool) -> Iterator[CleanupItem]:
     """What agents deleted of other branches, and moved back, is `saved`: only --all takes it."""
     for name in git.refs():
         run, n = of_ref(name)
         if name.startswith("refs/ralph/") and need.free(run, n, before) and (saved or not is_saved(name)):
-            yield Item("ref", name, need.last.get(run) or started(run))
+            yield CleanupItem("ref", name, need.last.get(run) or started(run))
 
 
-def _files(repo: Repo, need: Needed, before: float) -> Iterator[Item]:
+def _files(repo: Repo, need: InUse, before: float) -> Iterator[CleanupItem]:
     state, attempts = repo.state, {n for _, n in need.attempts}
     for run in clearing.entries(state / "runs"):
         yield from _of_run(run, need, before)
@@ -167,7 +167,7 @@ def _files(repo: Repo, need: Needed, before: float) -> Iterator[Item]:
                 yield from _old("log", one, before)
 
 
-def _of_run(run: Path, need: Needed, before: float) -> Iterator[Item]:
+def _of_run(run: Path, need: InUse, before: float) -> Iterator[CleanupItem]:
     """The folder of a run; where attempts in it are needed, the files of the others."""
     numbers = {n for name, n in need.attempts if name == run.name}
     if not need.over(run.name, before, clearing.newest(run)):
@@ -181,28 +181,28 @@ def _of_run(run: Path, need: Needed, before: float) -> Iterator[Item]:
             yield _item("log", one)
 
 
-def _pool(git: Git, before: float) -> Iterator[Item]:
+def _pool(git: Git, before: float) -> Iterator[CleanupItem]:
     """Worktrees: each was last used when ralph last wrote the index that it has of it."""
-    pool = worktrees.Pool(git, worktrees.cache_folder(dict(os.environ)))
+    pool = worktrees.WorktreePool(git, worktrees.cache_folder(dict(os.environ)))
     for place in clearing.entries(pool.folder):
         index = pool.repo(int(place.name)).state / "git" / "index" if place.name.isdigit() else place
         if max(clearing.changed(index), clearing.changed(place)) < before:
             yield _item("worktree", place)
 
 
-def _old(kind: str, path: Path, before: float) -> Iterator[Item]:
+def _old(kind: str, path: Path, before: float) -> Iterator[CleanupItem]:
     if clearing.newest(path) < before:
         yield _item(kind, path)
 
 
-def _item(kind: str, path: Path) -> Item:
-    return Item(kind, str(path), clearing.newest(path), path, clearing.size(path))
+def _item(kind: str, path: Path) -> CleanupItem:
+    return CleanupItem(kind, str(path), clearing.newest(path), path, clearing.size(path))
 
 
 # ---------------------------------------------------------------- away with it
 
 
-def _remove(git: Git, items: Sequence[Item]) -> list[Item]:
+def _remove(git: Git, items: Sequence[CleanupItem]) -> list[CleanupItem]:
     """Returns what could not be removed."""
     left = [item for item in items if item.path is not None and not clearing.remove(item.path)]
     refs = [item for item in items if item.path is None]
@@ -212,11 +212,11 @@ def _remove(git: Git, items: Sequence[Item]) -> list[Item]:
     except GitError:
         left += refs
     if any(item.kind == "worktree" for item in items):
-        _forget_empty(worktrees.Pool(git, worktrees.cache_folder(dict(os.environ))))
+        _forget_empty(worktrees.WorktreePool(git, worktrees.cache_folder(dict(os.environ))))
     return left
 
 
-def _forget_empty(pool: worktrees.Pool) -> None:
+def _forget_empty(pool: worktrees.WorktreePool) -> None:
     """Where no worktree is left, what is known of them goes, too."""
     if not [one for one in clearing.entries(pool.folder) if one.name.isdigit()]:
         pool.forget()
@@ -225,7 +225,9 @@ def _forget_empty(pool: worktrees.Pool) -> None:
 # ---------------------------------------------------------------- telling
 
 
-def page(found: Found, gone: Sequence[Item], left: Sequence[Item], *, dry_run: bool) -> Iterator[str]:
+def page(
+    found: CleanupPlan, gone: Sequence[CleanupItem], left: Sequence[CleanupItem], *, dry_run: bool
+) -> Iterator[str]:
     """What went, or would go; what stays and why; what could not be removed."""
     if dry_run:
         for kind in KINDS:
@@ -248,7 +250,7 @@ def page(found: Found, gone: Sequence[Item], left: Sequence[Item], *, dry_run: b
         yield "What only the refs held goes with git's own `git gc`, two weeks after it was made."
 
 
-def _listed(items: Sequence[Item]) -> Iterator[str]:
+def _listed(items: Sequence[CleanupItem]) -> Iterator[str]:
     now = time.time()
     for item in items[:SHOWN]:
         age = f"{(now - item.seen) / DAY:.0f}d" if item.seen else "?"
@@ -265,7 +267,7 @@ def _told(size: int) -> str:
     return f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB"
 
 
-def _facts(found: Found, left: Sequence[Item], *, dry_run: bool) -> dict[str, object]:
+def _facts(found: CleanupPlan, left: Sequence[CleanupItem], *, dry_run: bool) -> dict[str, object]:
     """`{"dry_run", "freed", "items": [...], "kept": [...]}`."""
     items = [{"kind": item.kind, "name": item.name, "bytes": item.size, "removed": not dry_run and item not in left}
              for item in found.items]  # fmt: skip

@@ -12,7 +12,7 @@ from typing import Any
 
 from ralph.cli.commands.status import last_run
 from ralph.cli.display.lines import sentence
-from ralph.cli.locate import Where, look
+from ralph.cli.locate import Location, look
 from ralph.cli.output import say
 from ralph.errors import Exit, RalphError
 from ralph.files import edit_file
@@ -29,10 +29,10 @@ GLANCE = 0.05
 
 
 @immutable
-class Going:
+class ActiveRun:
     """A run that is going on. `where` names the PRD that it works through."""
 
-    where: Where
+    where: Location
     repo: Repo
     pid: int
     attempts: tuple[Chosen, ...] = ()  # those that are going on
@@ -47,7 +47,7 @@ class Going:
         return f"{self.name or 'The run here'} (pid {self.pid})"
 
 
-def going_on(asked: str | None, here: Path | None = None) -> Going | None:
+def going_on(asked: str | None, here: Path | None = None) -> ActiveRun | None:
     """The run of this checkout, or None. RalphError where it works through another PRD than the one asked for."""
     where = look(asked, here)
     pid = where.holder
@@ -55,15 +55,15 @@ def going_on(asked: str | None, here: Path | None = None) -> Going | None:
         return None
     run = last_run(where)
     if run is None or run.outcome.ended is not None:
-        return Going(where, where.repo, pid)  # it has only just begun
+        return ActiveRun(where, where.repo, pid)  # it has only just begun
     path = where.repo.root / run.start.prd
     if asked and where.path.resolve() != path.resolve():
         raise RalphError(f"the run that is going on here works through {run.start.prd}", "Leave --prd out.")
     going = tuple(one.chosen for one in run.outcome.running.values())
-    return Going(replace(where, path=path), where.repo, pid, going)
+    return ActiveRun(replace(where, path=path), where.repo, pid, going)
 
 
-def _running(asked: str | None) -> Going:
+def _running(asked: str | None) -> ActiveRun:
     going = going_on(asked)
     if going is None:
         raise RalphError("no run is going on here", "`ralph status` shows where it stands; `ralph` starts one.")
@@ -112,11 +112,11 @@ def stop(name: str, asked: str | None, *, now: bool) -> int:
     return Exit.DONE
 
 
-def _of_session(name: str) -> Going:
+def _of_session(name: str) -> ActiveRun:
     """The run of a session that is alive. One that has only just begun is waited for."""
-    from ralph.cli.commands.session_registry import Desk, again, cure_of, state_of
+    from ralph.cli.commands.session_registry import SessionManager, again, cure_of, state_of
 
-    desk, deadline = Desk(), time.monotonic() + BEGINNING
+    desk, deadline = SessionManager(), time.monotonic() + BEGINNING
     while (one := desk.find(name)).state == "alive":
         going = going_on(None, Path(one.sheet.here))
         if going is not None and going.pid == one.pid:

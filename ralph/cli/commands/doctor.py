@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ralph.cli.output import say
-from ralph.engine.doctor import Found, examine
+from ralph.engine.doctor import DoctorFinding, examine
 from ralph.errors import Exit
 from ralph.text import clean
 
@@ -24,7 +24,7 @@ def doctor(*, as_json: bool) -> int:
     return Exit.PARKED if any(one.level == "problem" for one in found) else Exit.DONE
 
 
-def as_lines(found: Sequence[Found]) -> Iterator[str]:
+def as_lines(found: Sequence[DoctorFinding]) -> Iterator[str]:
     """A line for each, the cure below it; then what it comes to."""
     width = max(len(one.what) for one in found)
     for one in found:
@@ -35,6 +35,6 @@ def as_lines(found: Sequence[Found]) -> Iterator[str]:
     yield f"{_count(found, 'problem')}, {_count(found, 'warning')}."
 
 
-def _count(found: Sequence[Found], level: str) -> str:
+def _count(found: Sequence[DoctorFinding], level: str) -> str:
     number = sum(one.level == level for one in found)
     return f"{number} {level}{'' if number == 1 else 's'}"

@@ -7,12 +7,12 @@ from dataclasses import replace
 from typing import Any
 
 from ralph.cli.display.explain import page
-from ralph.cli.locate import Where, find_task
+from ralph.cli.locate import Location, find_task
 from ralph.cli.output import say
 from ralph.cli.report_data import facts, known, prd_of, safe, width, with_logs, with_stat
 from ralph.errors import Exit, RalphError
 from ralph.git.client import Git
-from ralph.state.report_model import Remark, Story, Told, Try
+from ralph.state.report_model import AttemptRecord, Note, RunLog, TaskHistory
 from ralph.state.task_story import story, what_next
 
 
@@ -25,7 +25,7 @@ def explain(called: str, asked: str | None, *, as_json: bool) -> int:
     if about is None:
         raise RalphError(f"{task} was not tried yet", "`ralph status` shows where it stands.")
     git = Git(repo)
-    steps = tuple(one if isinstance(one, Remark) else with_logs(repo, with_stat(git, one)) for one in about.steps)
+    steps = tuple(one if isinstance(one, Note) else with_logs(repo, with_stat(git, one)) for one in about.steps)
     about = safe(replace(about, steps=steps))
     if as_json:
         say(json.dumps(_json(about)))
@@ -36,7 +36,7 @@ def explain(called: str, asked: str | None, *, as_json: bool) -> int:
     return Exit.DONE
 
 
-def _task(where: Where, found: Told, called: str, prd: str) -> str:
+def _task(where: Location, found: RunLog, called: str, prd: str) -> str:
     """The id of a task of the PRD; or of one that is gone from it, as the journal remembers it."""
     try:
         return find_task(where.prd(), called).id
@@ -48,19 +48,19 @@ def _task(where: Where, found: Told, called: str, prd: str) -> str:
         return gone.pop()
 
 
-def _json(about: Story) -> dict[str, Any]:
+def _json(about: TaskHistory) -> dict[str, Any]:
     return {
         "task": about.task, "text": about.text, "run": about.run, "state": about.standing.value,
         "seconds": about.seconds, "tokens": about.tokens, "cost": about.cost, "about": about.about,
-        "steps": [_attempt(one) if isinstance(one, Try) else _remark(one) for one in about.steps],
+        "steps": [_attempt(one) if isinstance(one, AttemptRecord) else _remark(one) for one in about.steps],
     }  # fmt: skip
 
 
-def _attempt(one: Try) -> dict[str, Any]:
+def _attempt(one: AttemptRecord) -> dict[str, Any]:
     logs = [{"command": command, "tail": text} for command, text in one.logs]
     more = {"stat": one.stat, "next": what_next(one) or None, "logs": logs}
     return {"step": "attempt", **facts(one), **more}
 
 
-def _remark(one: Remark) -> dict[str, Any]:
+def _remark(one: Note) -> dict[str, Any]:
     return {"step": one.kind, "time": one.time, "text": one.text, "commit": one.commit or None}

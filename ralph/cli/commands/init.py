@@ -24,7 +24,7 @@ PROJECT = "pyproject.toml"
 
 
 @immutable
-class File:
+class StarterFile:
     """One file of a start: its path in the repository, its text, and what it is for."""
 
     path: str
@@ -51,12 +51,14 @@ def init(agent: str = "") -> int:
     return Exit.DONE
 
 
-def _files(root: Path, settings: Settings) -> Iterator[File]:
+def _files(root: Path, settings: Settings) -> Iterator[StarterFile]:
     prd = _inside(root / settings.prd, root)
-    yield File(prd, _starter("PRD.md"), "two small examples: put your tasks in their place")
+    yield StarterFile(prd, _starter("PRD.md"), "two small examples: put your tasks in their place")
     if memory := find_memory(settings, root):
-        yield File(memory, template("memory"), "what every agent is told; ralph keeps its queue and log in it")
-    yield File(PROJECT, "", "") if _configured(root) else _configuration(root, settings)
+        yield StarterFile(
+            memory, template("memory"), "what every agent is told; ralph keeps its queue and log in it"
+        )
+    yield StarterFile(PROJECT, "", "") if _configured(root) else _configuration(root, settings)
 
 
 def _configured(root: Path) -> bool:
@@ -65,13 +67,13 @@ def _configured(root: Path) -> bool:
     return not (root / "ralph.toml").exists() and project.is_file() and b"[tool.ralph" in project.read_bytes()
 
 
-def _configuration(root: Path, settings: Settings) -> File:
+def _configuration(root: Path, settings: Settings) -> StarterFile:
     name = _agent(settings)
     commands = [gate.command for gate in gates.find(root)]
     text = Template(_starter("ralph.toml")).substitute(agent=_agent_line(name), gate=_gate_lines(commands))
     proof = f"gates: {', '.join(commands)}" if commands else "no gates found: add what runs your tests"
     proof += "".join(f"; {clean(one.what)}" for one in gates.missing(root))
-    return File("ralph.toml", text, f"{f'agent {name}' if name else 'no agent found on PATH'}; {proof}")
+    return StarterFile("ralph.toml", text, f"{f'agent {name}' if name else 'no agent found on PATH'}; {proof}")
 
 
 def _agent(settings: Settings) -> str:

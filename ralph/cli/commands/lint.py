@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ralph import files as exchange
 from ralph.agents.selection import named
-from ralph.cli.locate import Where, inside, look
+from ralph.cli.locate import Location, inside, look
 from ralph.cli.output import say
 from ralph.config import AGENTS, Settings, load
 from ralph.engine.startup import find_memory, find_prd
@@ -20,7 +20,7 @@ from ralph.git.repository import Repo
 from ralph.memory import file as memory
 from ralph.prd.lint import rules
 from ralph.prd.lint.checks import first_word
-from ralph.prd.lint.rules import ERROR, Facts, Remark
+from ralph.prd.lint.rules import ERROR, LintFacts, LintRemark
 from ralph.prd.model import Prd
 from ralph.text import clean
 from ralph.verify import gates
@@ -44,7 +44,7 @@ def lint(path: str | None, *, as_json: bool) -> int:
     return Exit.PARKED if any(one.severity == ERROR for one in found) else Exit.DONE
 
 
-def page(path: Path, here: Path, prd: Prd, remarks: Sequence[Remark]) -> Iterator[str]:
+def page(path: Path, here: Path, prd: Prd, remarks: Sequence[LintRemark]) -> Iterator[str]:
     """Two lines for each remark, then how many there are."""
     name = path.relative_to(here) if path.is_relative_to(here) else path
     for one in remarks:
@@ -59,7 +59,7 @@ def page(path: Path, here: Path, prd: Prd, remarks: Sequence[Remark]) -> Iterato
     yield f"{name}: {_count(left, 'task')} to do, {said}."
 
 
-def _json(where: Where, prd: Prd, remarks: Sequence[Remark]) -> str:
+def _json(where: Location, prd: Prd, remarks: Sequence[LintRemark]) -> str:
     errors = sum(one.severity == ERROR for one in remarks)
     told = {"prd": str(where.path), "tasks": len(prd.tasks), "errors": errors, "warnings": len(remarks) - errors}
     return json.dumps({**told, "remarks": [asdict(one) for one in remarks]})
@@ -72,25 +72,27 @@ def _count(number: int, word: str) -> str:
 # ---------------------------------------------------------------- what is known of the repository
 
 
-def _place(settings: Settings, where: Where) -> Iterator[Remark]:
+def _place(settings: Settings, where: Location) -> Iterator[LintRemark]:
     """Where a PRD can't stand."""
     if where.repo is None:
         return
     try:
         path = find_prd(replace(settings, prd=str(where.path)), Path.cwd(), where.repo.root)
     except RalphError as error:
-        yield Remark(1, "place", error.what, error.now, ERROR)
+        yield LintRemark(1, "place", error.what, error.now, ERROR)
         return
     if Git(where.repo).ignored([path]):
-        yield Remark(1, "place", f"git ignores {path}", "Take it out of .gitignore: its ticks are history.", ERROR)
+        yield LintRemark(
+            1, "place", f"git ignores {path}", "Take it out of .gitignore: its ticks are history.", ERROR
+        )
 
 
-def _facts(settings: Settings, where: Where, prd: Prd) -> Facts:
+def _facts(settings: Settings, where: Location, prd: Prd) -> LintFacts:
     here, repo = Path.cwd(), where.repo
     open_ = [task for task in prd.tasks if not task.done]
     refused, unknown = _agents(task.fields.agent for task in open_ if task.fields.agent)
     commands = settings.gate if settings.gate is not None else tuple(gate.command for gate in gates.find(here))
-    return Facts(
+    return LintFacts(
         name=where.name,
         paths=_files(repo) if repo else None,
         here=inside(here, repo.root) if repo else "",

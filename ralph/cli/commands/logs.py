@@ -7,10 +7,10 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from ralph.cli.display.line_prefix import Teller
+from ralph.cli.display.line_prefix import LinePrefix
 from ralph.cli.display.screen import as_json as event_json
 from ralph.cli.display.screen import stamped
-from ralph.cli.locate import Where, diary, find_task, look
+from ralph.cli.locate import Location, diary, find_task, look
 from ralph.cli.output import say
 from ralph.errors import Exit, RalphError
 from ralph.git.repository import Repo
@@ -47,7 +47,7 @@ def last_run(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
 
 def show(entries: Iterable[Entry], *, verbose: bool, as_json: bool) -> None:
     """Print them, until nobody reads any more."""
-    day, teller = "", Teller()
+    day, teller = "", LinePrefix()
     for entry in entries:
         if entry.event is None:
             continue
@@ -85,7 +85,7 @@ def read(path: Path) -> list[Entry]:
 # ---------------------------------------------------------------- the transcript of one attempt
 
 
-def _transcript(where: Where, repo: Repo, asked: str, *, follow: bool) -> int:
+def _transcript(where: Location, repo: Repo, asked: str, *, follow: bool) -> int:
     task = find_task(where.prd(), asked)
     tried = [(entry.run, entry.event.n) for entry in where.entries
              if isinstance(entry.event, Chosen) and entry.event.task == task.id]  # fmt: skip
@@ -100,7 +100,7 @@ def _transcript(where: Where, repo: Repo, asked: str, *, follow: bool) -> int:
     return Exit.DONE
 
 
-def goes_on(where: Where, path: Path, n: int) -> bool:
+def goes_on(where: Location, path: Path, n: int) -> bool:
     """Whether that attempt's agent still works."""
     if where.holder is None:
         return False

@@ -13,7 +13,7 @@ from ralph.engine.notifications import everybody
 from ralph.errors import Exit, RalphError
 from ralph.notify import messages as notices
 from ralph.notify.courier import PATIENCE, deliver_now
-from ralph.notify.message import Letter
+from ralph.notify.message import Message
 from ralph.text import clean
 
 NOBODY = 'Put `notify-urls = ["mailto://..."]` or `notify = "COMMAND"` into ralph.toml, or set RALPH_NOTIFY_URLS.'
@@ -35,7 +35,7 @@ def notify(asked: str | None, *, test: bool) -> int:
     return Exit.PARKED if any(wrong for _, wrong, _ in said) else Exit.DONE
 
 
-def trial(place: str) -> Letter:
+def trial(place: str) -> Message:
     """What they get."""
     data = {"event": "test", "time": round(time.time(), 3)}
-    return notices.letter([notices.Notice("a test", "Notifications arrive here.", data, "success")], place)
+    return notices.letter([notices.Notification("a test", "Notifications arrive here.", data, "success")], place)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ralph.cli.display import report as show
-from ralph.cli.locate import Where
+from ralph.cli.locate import Location
 from ralph.cli.output import say
 from ralph.cli.report_data import facts, known, prd_of, safe, width, with_logs, with_stat
 from ralph.config_values import parse_duration
@@ -20,7 +20,7 @@ from ralph.git.client import Git
 from ralph.git.repository import Repo
 from ralph.prd.model import Task
 from ralph.state.report import report as fold
-from ralph.state.report_model import Report, Standing
+from ralph.state.report_model import Report, TaskState
 
 NEWEST = 300  # attempts whose prompts and logs are on the page
 
@@ -61,7 +61,7 @@ def _show(made: Report, *, markdown: bool, as_json: bool) -> int:
     return Exit.DONE
 
 
-def _tasks(where: Where, repo: Repo, prds: set[str]) -> list[tuple[str, Task]]:
+def _tasks(where: Location, repo: Repo, prds: set[str]) -> list[tuple[str, Task]]:
     """The tasks of the PRD as they stand now, where the runs were about it."""
     prd = prd_of(where, repo)
     if prd in prds:
@@ -72,7 +72,7 @@ def _tasks(where: Where, repo: Repo, prds: set[str]) -> list[tuple[str, Task]]:
 
 def to_json(made: Report) -> dict[str, Any]:
     """The report for programs."""
-    count = {standing.value: len(made.standing(standing)) for standing in Standing}
+    count = {standing.value: len(made.standing(standing)) for standing in TaskState}
     rows = [{"task": row.task, "text": row.text, "prd": row.prd, "state": row.standing.value, "tries": row.tries,
              "seconds": row.seconds, "tokens": row.tokens, "cost": row.cost, "about": row.about,
              "commit": row.commit or None,

@@ -10,7 +10,7 @@ from typing import Any
 
 from ralph.cli.commands.control import title
 from ralph.cli.display.lines import sentence
-from ralph.cli.locate import Where, look
+from ralph.cli.locate import Location, look
 from ralph.cli.output import say
 from ralph.engine.review_file import question_of
 from ralph.errors import Exit, RalphError
@@ -34,7 +34,7 @@ def review(called: str, asked: str | None, *, as_json: bool) -> int:
     return Exit.DONE
 
 
-def _one(where: Where, task: Task, called: str, *, as_json: bool) -> int:
+def _one(where: Location, task: Task, called: str, *, as_json: bool) -> int:
     path = _file(where, task)
     if path is None and (task.done or task.fields.parked is None):
         raise RalphError(
@@ -51,7 +51,7 @@ def _one(where: Where, task: Task, called: str, *, as_json: bool) -> int:
     return Exit.DONE
 
 
-def page(where: Where, parked: list[Task]) -> list[str]:
+def page(where: Location, parked: list[Task]) -> list[str]:
     """For each parked task its text, the reason, the question and the file."""
     if not parked:
         return [f"{where.path.name}: nothing is parked."]
@@ -71,7 +71,7 @@ def _row(name: str, text: str) -> list[str]:
     return [f"     {name + ':':<10}{text}"] if text else []
 
 
-def _facts(where: Where, task: Task) -> dict[str, Any]:
+def _facts(where: Location, task: Task) -> dict[str, Any]:
     path = _file(where, task)
     return {
         "id": task.id, "number": task.number, "line": task.line, "text": task.text,
@@ -80,7 +80,7 @@ def _facts(where: Where, task: Task) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _file(where: Where, task: Task) -> Path | None:
+def _file(where: Location, task: Task) -> Path | None:
     if where.repo is None:
         return None
     path = Control(where.repo.state).review_path(task.id)

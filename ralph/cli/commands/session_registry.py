@@ -9,7 +9,7 @@ from pathlib import Path
 from ralph.errors import Exit, RalphError
 from ralph.git.repository import discover
 from ralph.process.tmux import Tmux
-from ralph.state.sessions import Sessions, Sheet, Standing, state_folder
+from ralph.state.sessions import SessionFile, Sessions, SessionState, state_folder
 from ralph.text import clean, mask, secrets_of, tail
 
 MEANS = {
@@ -18,7 +18,7 @@ MEANS = {
 }  # fmt: skip
 
 
-class Desk:
+class SessionManager:
     """The sheets of this user's detached runs, and the tmux that shows them."""
 
     def __init__(self) -> None:
@@ -26,12 +26,12 @@ class Desk:
         self.sessions = Sessions(state)
         self.tmux = Tmux(state, os.environ)
 
-    def all(self) -> list[Standing]:
+    def all(self) -> list[SessionState]:
         """Every run that was started here, and how it is with it; the newest last."""
         panes = self.tmux.panes()
         return [self.sessions.standing(one, panes.get(one.name)) for one in self.sessions.all()]
 
-    def find(self, name: str) -> Standing:
+    def find(self, name: str) -> SessionState:
         """The one of that name, else the newest of this checkout, else the only one that is alive."""
         known = self.all()
         if name:
@@ -44,7 +44,7 @@ class Desk:
         what = f"no session is called `{clean(name)}`" if name else "no session belongs to this checkout"
         raise RalphError(what, "`ralph ls` shows them; `ralph start` starts one.")
 
-    def said(self, sheet: Sheet) -> str:
+    def said(self, sheet: SessionFile) -> str:
         """What the run printed so far."""
         if sheet.shown == "tmux":
             return shown(self.tmux.text(sheet.name)) if self.tmux.installed else ""
@@ -61,11 +61,11 @@ def shown(text: str) -> str:
     return tail("\n".join(kept), lines=20)
 
 
-def log_of(sheet: Sheet) -> Path:
+def log_of(sheet: SessionFile) -> Path:
     return Path(sheet.state) / "detached.log"
 
 
-def _of_here(known: list[Standing]) -> list[Standing]:
+def _of_here(known: list[SessionState]) -> list[SessionState]:
     try:
         root = str(discover(Path.cwd()).root)
     except RalphError:
@@ -84,7 +84,7 @@ def bytes_of(path: Path) -> int:
 # ---------------------------------------------------------------- telling
 
 
-def state_of(one: Standing) -> str:
+def state_of(one: SessionState) -> str:
     """How it is with it, in a few words."""
     if one.state == "alive":
         return f"alive (pid {one.pid})"
@@ -97,7 +97,7 @@ def _meaning(code: int | None) -> str:
     return next((said for one, said in MEANS.items() if one == code), "unknown")
 
 
-def cure_of(one: Standing) -> str:
+def cure_of(one: SessionState) -> str:
     """What can be done about it."""
     name = one.sheet.name
     see = f"ralph attach {name}" if one.sheet.shown == "tmux" else f"ralph tail {name}"
@@ -112,7 +112,7 @@ def cure_of(one: Standing) -> str:
     return f"it goes on with: {again(one.sheet)}"
 
 
-def again(sheet: Sheet) -> str:
+def again(sheet: SessionFile) -> str:
     """What to type to start that run again."""
     plain = ["--detach"] if sheet.shown == "log" else []
     words = shlex.join(["ralph", "start", sheet.name, *plain, *sheet.words])

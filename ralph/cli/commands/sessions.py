@@ -9,17 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from ralph.cli.commands.logs import GLANCE, read, show
-from ralph.cli.commands.session_registry import Desk, again, bytes_of, cure_of, state_of
+from ralph.cli.commands.session_registry import SessionManager, again, bytes_of, cure_of, state_of
 from ralph.cli.display.lines import duration
 from ralph.cli.output import say
 from ralph.errors import Exit
-from ralph.state.sessions import Sheet, Standing
+from ralph.state.sessions import SessionFile, SessionState
 from ralph.text import clean
 
 
 def listed(*, forget: bool, as_json: bool) -> int:
     """The detached runs of this user. `forget`: those that are over go from the list, and their panes."""
-    desk = Desk()
+    desk = SessionManager()
     known = desk.all()
     if forget:
         for one in known:
@@ -35,7 +35,7 @@ def listed(*, forget: bool, as_json: bool) -> int:
     return Exit.DONE
 
 
-def as_lines(known: list[Standing], now: float) -> Iterator[str]:
+def as_lines(known: list[SessionState], now: float) -> Iterator[str]:
     """For each one how it is with it, and what can be done."""
     if not known:
         yield "No detached run. `ralph start` starts one."
@@ -47,7 +47,7 @@ def as_lines(known: list[Standing], now: float) -> Iterator[str]:
         yield f"{'':<{width}}  {cure_of(one)}"
 
 
-def _as_json(one: Standing) -> dict[str, Any]:
+def _as_json(one: SessionState) -> dict[str, Any]:
     sheet = one.sheet
     return {
         "name": sheet.name, "state": one.state, "pid": one.pid, "code": one.code, "root": sheet.root,
@@ -60,7 +60,7 @@ def _as_json(one: Standing) -> dict[str, Any]:
 
 def follow(name: str, *, wait: bool) -> int:
     """The lines of a session's run from its journal, until it is over; where there are none, what it printed."""
-    desk = Desk()
+    desk = SessionManager()
     sheet = desk.find(name).sheet
     seen = [0]
     show(_entries(desk, sheet, seen, wait=wait), verbose=True, as_json=False)
@@ -72,7 +72,7 @@ def follow(name: str, *, wait: bool) -> int:
     return Exit.DONE
 
 
-def _entries(desk: Desk, sheet: Sheet, seen: list[int], *, wait: bool) -> Iterator[Any]:
+def _entries(desk: SessionManager, sheet: SessionFile, seen: list[int], *, wait: bool) -> Iterator[Any]:
     """What the run's journal has since the session began, then what comes."""
     path, last, size = Path(sheet.state) / "journal.jsonl", 0, -1
     while True:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ralph.cli.commands import background_run as carried
-from ralph.cli.commands.session_registry import Desk, bytes_of, log_of
+from ralph.cli.commands.session_registry import SessionManager, bytes_of, log_of
 from ralph.cli.output import say
 from ralph.config import OPTIONS, load
 from ralph.errors import Exit, RalphError
@@ -18,7 +18,7 @@ from ralph.git.repository import discover
 from ralph.process.logout import ends_at_logout
 from ralph.process.tmux import INSTALL
 from ralph.state import lock
-from ralph.state.sessions import Sheet, name_for
+from ralph.state.sessions import SessionFile, name_for
 from ralph.text import clean
 
 BEGINNING = 5.0  # seconds in which a run that is refused says so to who starts it
@@ -29,7 +29,7 @@ def start(name: str, flags: Mapping[str, Any], *, plain: bool) -> int:
     """Start the loop in tmux, or as a plain process; say how to see it and how to end it."""
     repo = discover(Path.cwd())
     load(repo.root, flags)  # what is wrong with the flags is told here
-    desk = Desk()
+    desk = SessionManager()
     if not plain and not desk.tmux.installed:
         raise RalphError("tmux was not found on PATH", INSTALL)
     if pid := lock.holder(repo.state / "lock"):
@@ -39,7 +39,7 @@ def start(name: str, flags: Mapping[str, Any], *, plain: bool) -> int:
         called = name_for(name, repo.root, desk.sessions.all())
         _refuse_taken(desk, called)
         words = words_of(flags)
-        sheet = Sheet(called, str(repo.root), str(repo.state), str(Path.cwd()), words, time.time(),
+        sheet = SessionFile(called, str(repo.root), str(repo.state), str(Path.cwd()), words, time.time(),
                       "log" if plain else "tmux")  # fmt: skip
         diary = bytes_of(repo.state / "journal.jsonl")
         _launch(desk, sheet)
@@ -58,7 +58,7 @@ def words_of(flags: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(words)
 
 
-def _refuse_taken(desk: Desk, name: str) -> None:
+def _refuse_taken(desk: SessionManager, name: str) -> None:
     """A session of that name that is alive; one that has ended makes room."""
     taken = next((one for one in desk.all() if one.sheet.name == name), None)
     pane = desk.tmux.panes().get(name)
@@ -70,7 +70,7 @@ def _refuse_taken(desk: Desk, name: str) -> None:
         desk.tmux.forget(name)
 
 
-def _launch(desk: Desk, sheet: Sheet) -> None:
+def _launch(desk: SessionManager, sheet: SessionFile) -> None:
     path = desk.sessions.write(sheet)
     try:
         if sheet.shown == "tmux":
@@ -84,7 +84,7 @@ def _launch(desk: Desk, sheet: Sheet) -> None:
         raise RalphError(f"the run could not be started: {error}", "Look at the space on the disk.") from error
 
 
-def _tell_start(desk: Desk, sheet: Sheet, works: Callable[[], bool]) -> int:
+def _tell_start(desk: SessionManager, sheet: SessionFile, works: Callable[[], bool]) -> int:
     """Wait a moment: a run that is refused says so here, with its exit code."""
     deadline = time.monotonic() + BEGINNING
     while (now := desk.find(sheet.name)).state != "ended" and not works() and time.monotonic() < deadline:
@@ -115,7 +115,7 @@ def _tell_start(desk: Desk, sheet: Sheet, works: Callable[[], bool]) -> int:
 
 def attach(name: str) -> int:
     """Show a session in this terminal; only an error returns."""
-    desk = Desk()
+    desk = SessionManager()
     found = desk.find(name)
     called = found.sheet.name
     if found.sheet.shown == "log":

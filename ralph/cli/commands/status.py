@@ -7,8 +7,8 @@ import time
 from dataclasses import replace
 
 from ralph.cli.display.status import LastRun, as_lines, to_json
-from ralph.cli.display.summary import Outcome
-from ralph.cli.locate import Where, look
+from ralph.cli.display.summary import RunSummary
+from ralph.cli.locate import Location, look
 from ralph.cli.output import say
 from ralph.errors import Exit
 from ralph.state.control import Control
@@ -32,13 +32,13 @@ def status(asked: str | None, *, as_json: bool) -> int:
     return Exit.DONE
 
 
-def last_run(where: Where) -> LastRun | None:
+def last_run(where: Location) -> LastRun | None:
     """The last run that the journal knows, or None."""
     own = [entry for entry in where.entries if entry.run == where.entries[-1].run]
     starts = [entry for entry in own if isinstance(entry.event, RunStarted)]
     if not starts or not isinstance(start := starts[-1].event, RunStarted):
         return None
-    seen = Outcome()
+    seen = RunSummary()
     for entry in own:
         if entry.event is not None:
             seen.see(entry.event, entry.time)

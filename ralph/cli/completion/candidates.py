@@ -20,7 +20,7 @@ from ralph.cli.completion.scripts import SCRIPTS
 from ralph.cli.output import say
 from ralph.cli.registry import COMMANDS, Command
 from ralph.config import BUILT_AGENTS, NOT_BUILT, load
-from ralph.config_values import Option, Sort
+from ralph.config_values import Option, ValueKind
 from ralph.errors import Exit, RalphError
 from ralph.immutable import immutable
 from ralph.text import clean, one_line
@@ -35,7 +35,7 @@ Row = tuple[str, str]  # a value, and what it is
 
 
 @immutable
-class Box:
+class CandidateTask:
     """As much of a task as a completion needs."""
 
     id: str
@@ -115,7 +115,7 @@ def _flags(command: Command, *, opposites: bool) -> list[Row]:
 
 def _taking(command: Command, flag: str) -> Option | None:
     """The option of a flag that takes a value."""
-    found = (one for one in command.options if one.flag_name == flag and one.sort is not Sort.SWITCH)
+    found = (one for one in command.options if one.flag_name == flag and one.sort is not ValueKind.SWITCH)
     return next(found, None)
 
 
@@ -149,14 +149,14 @@ def _text(name: str, command: Command, before: Sequence[str], word: str) -> tupl
     return KINDS.get(command.text.name, "words"), _beginning(word, rows)
 
 
-def _fits(name: str, box: Box) -> bool:
+def _fits(name: str, box: CandidateTask) -> bool:
     """Only what is parked can be put back, only what is open left out."""
     if name in ("retry", "review"):
         return box.parked
     return not box.done if name == "skip" else True
 
 
-def _row(box: Box) -> Row:
+def _row(box: CandidateTask) -> Row:
     return (box.id if PLAIN.fullmatch(box.id) else str(box.number)), _said(box.text)
 
 
@@ -186,7 +186,7 @@ def _root() -> Path:
     return next((folder for folder in (here, *here.parents) if (folder / ".git").exists()), here)
 
 
-def boxes(path: Path) -> list[Box]:
+def boxes(path: Path) -> list[CandidateTask]:
     """The tasks of a PRD. What was read is kept in ralph's folder, if there is one, until the PRD changes."""
     info = path.stat()
     mark, kept = [str(path), info.st_mtime_ns, info.st_size], _root() / ".git" / "ralph" / "complete.json"
@@ -197,26 +197,30 @@ def boxes(path: Path) -> list[Box]:
     return found
 
 
-def _read(path: Path) -> list[Box]:
+def _read(path: Path) -> list[CandidateTask]:
     from ralph.prd import document as prd
 
     tasks = prd.parse(path.read_bytes(), str(path)).tasks
-    return [Box(one.id, one.number, _said(one.text), one.done, one.fields.parked is not None) for one in tasks]
+    return [
+        CandidateTask(one.id, one.number, _said(one.text), one.done, one.fields.parked is not None) for one in tasks
+    ]
 
 
-def _kept(path: Path, mark: Sequence[Any]) -> Iterator[Box]:
+def _kept(path: Path, mark: Sequence[Any]) -> Iterator[CandidateTask]:
     """What was kept of that very file. Anybody may have written there: only what has the right form counts."""
     try:
         with path.open("rb") as file:
             said = json.loads(file.read(KEPT))
         if said["of"] == mark:
-            rows = [Box(str(a), int(b), _said(str(c)), bool(d), bool(e)) for a, b, c, d, e in said["boxes"]]
+            rows = [
+                CandidateTask(str(a), int(b), _said(str(c)), bool(d), bool(e)) for a, b, c, d, e in said["boxes"]
+            ]
             yield from rows
     except (OSError, ValueError, TypeError, KeyError):
         return
 
 
-def _keep(path: Path, mark: Sequence[Any], found: Sequence[Box]) -> None:
+def _keep(path: Path, mark: Sequence[Any], found: Sequence[CandidateTask]) -> None:
     if not path.parent.is_dir():
         return
     new = path.with_name(f".{path.name}.{os.getpid()}")

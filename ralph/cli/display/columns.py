@@ -9,14 +9,14 @@ from ralph.immutable import immutable
 
 
 @immutable
-class Part:
+class Cell:
     """A stretch of text in one style: "", dim, bold, green, yellow, red."""
 
     text: str
     style: str = ""
 
 
-Row = tuple[Part, ...]
+Row = tuple[Cell, ...]
 
 
 def cut(text: str, width: int) -> str:
@@ -36,18 +36,18 @@ def plain(row: Row) -> str:
     return "".join(part.text for part in row)
 
 
-def label(text: str = "", style: str = "dim") -> Part:
+def label(text: str = "", style: str = "dim") -> Cell:
     """The first columns of a row, as in the lines above."""
-    return Part(f"{text}{' ' * (LABEL - cell_len(text))}", style)
+    return Cell(f"{text}{' ' * (LABEL - cell_len(text))}", style)
 
 
 def narrow(row: Row, width: int) -> Row:
     """The row, cut at its end."""
-    kept: list[Part] = []
+    kept: list[Cell] = []
     for part in row:
         text = cut(part.text, width)
         width -= cell_len(text)
-        kept += [Part(text, part.style)] if text else []
+        kept += [Cell(text, part.style)] if text else []
         if text != part.text:
             break
     return tuple(kept)
@@ -58,7 +58,7 @@ def bar(width: int, done: int, parked: int, total: int) -> Row:
     first = min(width - (done < total), max(width * done // total, bool(done)))
     second = min(width - first, max(width * parked // total, bool(parked)))
     rest = width - first - second
-    return (Part("━" * first, "green"), Part("━" * second, "yellow"), Part("┄" * rest, "dim"), Part("  "))
+    return (Cell("━" * first, "green"), Cell("━" * second, "yellow"), Cell("┄" * rest, "dim"), Cell("  "))
 
 
 def shortened(rows: list[Row], room: int, wide: int) -> list[Row]:
@@ -67,4 +67,4 @@ def shortened(rows: list[Row], room: int, wide: int) -> list[Row]:
         return rows
     kept = max(0, (room - 1) // 2 * 2)
     more = (len(rows) - kept + 1) // 2
-    return [*rows[:kept], narrow((label(), Part(f"and {more} more", "dim")), wide)]
+    return [*rows[:kept], narrow((label(), Cell(f"and {more} more", "dim")), wide)]

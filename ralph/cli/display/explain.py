@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from ralph.cli.display.lines import clock, duration, sentence, spent
 from ralph.cli.display.report import agent_name, one_line_keep, several
-from ralph.state.report_model import Remark, Result, Story, Try
+from ralph.state.report_model import AttemptRecord, Note, Result, TaskHistory
 from ralph.text import clean, one_line, tail
 
 ASKED = {"check": "Its own checks, without an agent", "hand over": "Asked for a hand-over note",
@@ -17,14 +17,14 @@ MOST_TAIL = 12  # lines of a gate's output, of a diff's list of files
 MOST_WORDS = 600
 
 
-def page(story: Story, width: int, what_next: Callable[[Try], str]) -> list[str]:
+def page(story: TaskHistory, width: int, what_next: Callable[[AttemptRecord], str]) -> list[str]:
     """The story as lines of at most `width` columns; `what_next` tells what followed an attempt."""
-    tries = [one for one in story.steps if isinstance(one, Try) and not one.purpose]
+    tries = [one for one in story.steps if isinstance(one, AttemptRecord) and not one.purpose]
     cost = spent(story.seconds, story.tokens, story.cost, story.about)
     head = f"{story.standing.value} after {several(len(tries), 'attempt')}, {cost} (run {sentence(story.run)})"
     lines = [sentence(story.text) or sentence(story.task), head]
     for one in story.steps:
-        lines += ["", *(_remark(one) if isinstance(one, Remark) else _attempt(one, what_next(one)))]
+        lines += ["", *(_remark(one) if isinstance(one, Note) else _attempt(one, what_next(one)))]
     return [short for line in lines for short in _fit(line, width)]
 
 
@@ -51,7 +51,7 @@ def _quoted(text: str) -> list[str]:
     return [f"  {'':<{LABEL}}| {one.expandtabs(4)}" for one in shown]
 
 
-def _remark(one: Remark) -> list[str]:
+def _remark(one: Note) -> list[str]:
     word = WORDS.get(one.kind, one.kind)
     commit = f" ({sentence(one.commit)[:7]})" if one.commit else ""
     return [f"{word[:1].upper()}{word[1:]}{commit}, {clock(one.time)}", *_row("why", one.text)]
@@ -60,12 +60,12 @@ def _remark(one: Remark) -> list[str]:
 # ---------------------------------------------------------------- one attempt
 
 
-def _attempt(one: Try, what_next: str) -> list[str]:
+def _attempt(one: AttemptRecord, what_next: str) -> list[str]:
     return [_title(one), *_row("agent", one.how), *_changed(one), *_gates(one), *_review(one), *_verdict(one),
             *_next(one, what_next)]  # fmt: skip
 
 
-def _title(one: Try) -> str:
+def _title(one: AttemptRecord) -> str:
     what = (
         ASKED.get(one.purpose, f"Asked for: {sentence(one.purpose)}") if one.purpose else f"Attempt {one.attempt}"
     )
@@ -74,7 +74,7 @@ def _title(one: Try) -> str:
     return f"{what}{agent}, {clock(one.begun)}, {cost}: {one.result.value}"
 
 
-def _changed(one: Try) -> list[str]:
+def _changed(one: AttemptRecord) -> list[str]:
     if one.purpose and one.result is Result.ASKED:
         return []
     *files, total = [line for line in clean(one.stat).splitlines() if line.strip()] or [""]
@@ -84,7 +84,7 @@ def _changed(one: Try) -> list[str]:
     return [*_row("changed", total), *listed]
 
 
-def _gates(one: Try) -> list[str]:
+def _gates(one: AttemptRecord) -> list[str]:
     lines: list[str] = []
     logs = dict(one.logs)
     for gate in one.gates:
@@ -96,7 +96,7 @@ def _gates(one: Try) -> list[str]:
     return lines
 
 
-def _review(one: Try) -> list[str]:
+def _review(one: AttemptRecord) -> list[str]:
     if one.reviewer is None:
         return []
     said = {True: "accepted it", False: "refused it", None: "gave no readable answer"}[one.reviewer.ok]
@@ -104,7 +104,7 @@ def _review(one: Try) -> list[str]:
     return _row("reviewer", f"{one.reviewer.agent} {said}{about}")
 
 
-def _verdict(one: Try) -> list[str]:
+def _verdict(one: AttemptRecord) -> list[str]:
     lines: list[str] = []
     for finding in sorted(one.findings, key=lambda found: not found.rejects):
         lines += _row("rejected" if finding.rejects else "noticed", f"{finding.what.value}: {finding.text}")
@@ -115,6 +115,6 @@ def _verdict(one: Try) -> list[str]:
     return lines + (_row("kept", f"git diff {one.base[:12]} {one.work}") if one.work and one.base else [])
 
 
-def _next(one: Try, what_next: str) -> list[str]:
+def _next(one: AttemptRecord, what_next: str) -> list[str]:
     when = f" Not before {clock(one.when)}." if one.when and one.move == "wait" else ""
     return _row("next", what_next + when)

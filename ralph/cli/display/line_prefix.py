@@ -8,7 +8,7 @@ from ralph.state.events import Chosen, Event, RunStarted
 NARROW, WIDE = 4, 10  # columns of a task's id
 
 
-class Teller:
+class LinePrefix:
     """Knows which attempt is at which task."""
 
     def __init__(self) -> None:

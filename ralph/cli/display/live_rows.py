@@ -9,10 +9,10 @@ from datetime import datetime
 
 from rich.cells import cell_len
 
-from ralph.cli.display.columns import Part, Row, bar, cut, label, narrow, shortened
+from ralph.cli.display.columns import Cell, Row, bar, cut, label, narrow, shortened
 from ralph.cli.display.lines import LABEL, count, duration, used
 from ralph.cli.display.running import Running
-from ralph.cli.display.summary import Outcome
+from ralph.cli.display.summary import RunSummary
 from ralph.immutable import immutable
 from ralph.state import events
 from ralph.state.events import Event
@@ -35,7 +35,7 @@ HELP = (
 
 
 @immutable
-class Facts:
+class LiveFacts:
     """What no event tells: the PRD as ralph last read it, what is used up, the limits, what was ordered."""
 
     done: int = 0  # tasks without tasks below them
@@ -55,7 +55,7 @@ class Facts:
 
 
 @immutable
-class Hand:
+class KeyState:
     """What the person at the keyboard did. `answer` is what ralph says to it."""
 
     keys: bool = True  # somebody can press one
@@ -63,11 +63,11 @@ class Hand:
     help: bool = False
 
 
-IDLE = Hand()
+IDLE = KeyState()
 
 
 @dataclass
-class Checks:
+class GateProgress:
     """The gates of one attempt: those that came to their end, and the one that runs."""
 
     ended: dict[str, str] = field(default_factory=dict)  # command -> what came of it
@@ -92,13 +92,13 @@ class Checks:
         return "; ".join(shown)
 
 
-class Live:
+class LiveState:
     """A run so far. `see` takes its events in order; `rows` shows it at any time."""
 
     def __init__(self, secrets: Sequence[str] = ()) -> None:
         self.secrets = secrets  # never shown
-        self._run = Outcome()
-        self._checks: dict[int, Checks] = {}  # by attempt; 0: before the first task, and at the end
+        self._run = RunSummary()
+        self._checks: dict[int, GateProgress] = {}  # by attempt; 0: before the first task, and at the end
         self._acted: dict[int, float] = {}  # when an agent last did something
         self._stopped: set[int] = set()  # attempts whose agent has ended
 
@@ -107,7 +107,7 @@ class Live:
         self._run.see(event, when)
         n = getattr(event, "n", 0)
         if isinstance(event, events.GateStarted | events.GateRan):
-            self._checks.setdefault(n, Checks()).see(event, when)
+            self._checks.setdefault(n, GateProgress()).see(event, when)
         elif isinstance(event, events.AgentStarted | events.AgentReported):
             if not isinstance(event, events.AgentReported) or event.action:
                 self._acted[n] = when
@@ -119,7 +119,7 @@ class Live:
 
     # ------------------------------------------------------------ the rows
 
-    def rows(self, facts: Facts, now: float, width: int, height: int, hand: Hand = IDLE) -> list[Row]:
+    def rows(self, facts: LiveFacts, now: float, width: int, height: int, hand: KeyState = IDLE) -> list[Row]:
         """At most half of the terminal's rows, each narrower than it. `now` in epoch seconds."""
         wide, most = max(LEAST, min(width - 1, MOST)), max(2, height // 2)
         head, tasks = [self._head(facts, wide)], self._tasks(facts, wide)
@@ -131,7 +131,7 @@ class Live:
         room = most - len(head + tasks + still + left + below)
         return [*head, *tasks, *shortened(attempts, room, wide), *still, *left, *below][:most]
 
-    def _head(self, facts: Facts, wide: int) -> Row:
+    def _head(self, facts: LiveFacts, wide: int) -> Row:
         """A line across, with who works where, and what the run took so far."""
         start = self._run.started
         agent = "your command" if start and start.agent == "command" else start.agent if start else ""
@@ -139,30 +139,30 @@ class Live:
         took = f" {_spent(facts.seconds, *self._spent(facts))} " if facts.seconds >= 1 else ""
         who = cut(self._safe(who), max(0, wide - cell_len(took) - 6))
         fill = "─" * max(0, wide - 4 - cell_len(who) - cell_len(took))
-        row = (Part("──", "dim"), Part(who), Part(fill, "dim"), Part(took), Part("──", "dim"))
+        row = (Cell("──", "dim"), Cell(who), Cell(fill, "dim"), Cell(took), Cell("──", "dim"))
         return narrow(row, wide)
 
-    def _spent(self, facts: Facts) -> tuple[int, float | None, bool]:
+    def _spent(self, facts: LiveFacts) -> tuple[int, float | None, bool]:
         """With what the agents that still work have told so far."""
         going = [one for n, one in self._run.running.items() if n not in self._stopped]
         costs = [one for one in (facts.cost, *(each.cost for each in going)) if one is not None]
         about = facts.about or any(one.about for one in going)
         return facts.tokens + sum(one.tokens for one in going), sum(costs) if costs else None, about
 
-    def _tasks(self, facts: Facts, wide: int) -> list[Row]:
+    def _tasks(self, facts: LiveFacts, wide: int) -> list[Row]:
         total = facts.done + facts.parked + facts.open
         if not total:
             return []
         said = f"{facts.done} of {total} done" + (f", {facts.parked} parked" if facts.parked else "")
         room = min(BAR, wide - LABEL - len(said) - 2)
         shown = bar(room, facts.done, facts.parked, total) if room >= 8 else ()
-        return [narrow((label("tasks"), *shown, Part(said)), wide)]
+        return [narrow((label("tasks"), *shown, Cell(said)), wide)]
 
     def _attempts(self, now: float, wide: int) -> list[Row]:
         rows = [row for n, one in self._run.running.items() for row in self._attempt(n, one, now, wide)]
         own = self._checks.get(0)
         if own and own.now:
-            rows.append(narrow((label("gates"), Part(self._safe(own.sentence(now)))), wide))
+            rows.append(narrow((label("gates"), Cell(self._safe(own.sentence(now)))), wide))
         return rows
 
     def _attempt(self, n: int, one: Running, now: float, wide: int) -> list[Row]:
@@ -177,7 +177,7 @@ class Live:
         numbers = f"  {tried}, {_spent(now - one.since, tokens, one.cost, one.about)}"
         text = cut(text, max(0, wide - LABEL - cell_len(numbers)))
         gap = " " * max(0, wide - LABEL - cell_len(text) - cell_len(numbers))
-        first = (label(name, "bold"), Part(text, "bold"), Part(gap + numbers))
+        first = (label(name, "bold"), Cell(text, "bold"), Cell(gap + numbers))
         return [narrow(first, wide), self._doing(n, one, now, wide)]
 
     def _doing(self, n: int, one: Running, now: float, wide: int) -> Row:
@@ -185,15 +185,15 @@ class Live:
         checks = self._checks.get(n)
         if checks and (said := checks.sentence(now)):
             red = "RED" in checks.ended.values()
-            return narrow((label(), Part(f"gates: {self._safe(said)}", "red" if red else "")), wide)
+            return narrow((label(), Cell(f"gates: {self._safe(said)}", "red" if red else "")), wide)
         seen = now - self._acted.get(n, now)
         age = f" ({_time(seen)} ago)" if n not in self._stopped and seen >= OLD else ""
         doing, room = self._safe(one.doing), max(0, wide - LABEL - len(age))
         if cell_len(doing) > room:
             doing = DEEP.sub("…/", doing)  # the end of a path tells more than its beginning
-        return narrow((label(), Part(cut(doing, room)), Part(age, "dim")), wide)
+        return narrow((label(), Cell(cut(doing, room)), Cell(age, "dim")), wide)
 
-    def _still(self, facts: Facts, now: float, wide: int) -> list[Row]:
+    def _still(self, facts: LiveFacts, now: float, wide: int) -> list[Row]:
         """Why nothing starts, now or soon."""
         waiting, paused, several = self._run.waiting, self._run.paused, len(self._run.running) > 1
         said = []
@@ -207,9 +207,9 @@ class Live:
             said.append(("pauses", _when(len(self._run.running), several)))
         if facts.stopping:
             said.append(("stops", "now" if facts.stopping == "now" else _when(len(self._run.running), several)))
-        return [narrow((label(name, "yellow"), Part(self._safe(text), "yellow")), wide) for name, text in said]
+        return [narrow((label(name, "yellow"), Cell(self._safe(text), "yellow")), wide) for name, text in said]
 
-    def _left(self, facts: Facts, wide: int) -> Row:
+    def _left(self, facts: LiveFacts, wide: int) -> Row:
         """What the limits of the run leave."""
         tokens, cost, about = self._spent(facts)
         left = []
@@ -227,21 +227,21 @@ class Live:
             left.append((f"{number} attempt{'' if number == 1 else 's'}", number / facts.max_attempts))
         parts = []
         for number, (text, share) in enumerate(left):
-            parts += [Part(", ")] if number else []
-            parts.append(Part(text, "yellow" if share < LOW else ""))
+            parts += [Cell(", ")] if number else []
+            parts.append(Cell(text, "yellow" if share < LOW else ""))
         return narrow((label("left"), *parts), wide)
 
-    def _below(self, facts: Facts, hand: Hand, wide: int) -> list[Row]:
+    def _below(self, facts: LiveFacts, hand: KeyState, wide: int) -> list[Row]:
         """What can be pressed, and what came of it."""
         if not hand.keys:
             return []
-        rows = [narrow((label(key, "bold"), Part(text)), wide) for key, text in HELP if hand.help]
+        rows = [narrow((label(key, "bold"), Cell(text)), wide) for key, text in HELP if hand.help]
         if hand.answer:
-            return [*rows, narrow((Part(self._safe(hand.answer), "yellow"),), wide)]
+            return [*rows, narrow((Cell(self._safe(hand.answer), "yellow"),), wide)]
         pause = "go on" if facts.pausing or self._run.paused else "pause"
         words = (("p", pause), ("s", "skip"), ("q", "stop after this"), ("?", "close" if hand.help else "help"))
-        parts = [part for key, word in words for part in (Part(f"   {key}", "bold"), Part(f" {word}", "dim"))]
-        return [*rows, narrow((Part(parts[0].text.lstrip(), "bold"), *parts[1:]), wide)]
+        parts = [part for key, word in words for part in (Cell(f"   {key}", "bold"), Cell(f" {word}", "dim"))]
+        return [*rows, narrow((Cell(parts[0].text.lstrip(), "bold"), *parts[1:]), wide)]
 
     def _safe(self, text: str) -> str:
         """Nothing of it acts on a terminal, and no secret is in it."""

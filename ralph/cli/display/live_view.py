@@ -14,9 +14,9 @@ from typing import TextIO
 from ralph.cli.display.columns import Row, wide
 from ralph.cli.display.keyboard import Keyboard, in_front
 from ralph.cli.display.lines import sentence
-from ralph.cli.display.live_rows import Facts, Hand, Live
+from ralph.cli.display.live_rows import KeyState, LiveFacts, LiveState
 from ralph.cli.output import write
-from ralph.engine.context import Run
+from ralph.engine.context import RunContext
 from ralph.errors import RalphError
 from ralph.state.attempt import State
 from ralph.state.events import AgentReported, Event
@@ -31,15 +31,15 @@ PLAIN = str.maketrans("━┄─…", "=-- ")  # where the terminal knows no mor
 BEFORE = (State.CHOSEN, State.PREPARED, State.WORKING)  # the agent can still be ended
 
 
-class Panel:
+class LiveView:
     """The rows on the terminal. `above` prints lines over them; `beat` paints them again and reads a key."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream, self._owner = stream, os.getpid()
-        self._live = Live()
+        self._live = LiveState()
         self._colour = "NO_COLOR" not in os.environ
         self._keyboard = Keyboard(self._lay_aside)
-        self._facts = Facts()
+        self._facts = LiveFacts()
         self._open = self._closed = False
         self._shown: list[int] = []  # the columns of each row that stands there
         self._size = (0, 0)
@@ -61,7 +61,7 @@ class Panel:
             self._broke(error)
         write(text, self._stream)
 
-    def beat(self, run: Run) -> None:
+    def beat(self, run: RunContext) -> None:
         """The run waits for something: look at the keys, and paint if it is time for it. Mostly does nothing."""
         now = time.monotonic()
         if self._closed or now - self._glanced < GLANCE or os.getpid() != self._owner:
@@ -72,7 +72,7 @@ class Panel:
         except Exception as error:
             self._broke(error)
 
-    def _look(self, run: Run, now: float) -> None:
+    def _look(self, run: RunContext, now: float) -> None:
         if not self._open:
             self._open, self._live.secrets = True, run.secrets
             self._keyboard.open()
@@ -106,7 +106,7 @@ class Panel:
         columns, height = self._size
         if time.monotonic() - self._said > SAID:
             self._answer = self._skip = ""
-        hand = Hand(self._keyboard.there, self._answer, self._help)
+        hand = KeyState(self._keyboard.there, self._answer, self._help)
         rows = self._live.rows(self._facts, time.time(), columns, height, hand)
         away = self._away()
         # a row is never wrapped, whatever the terminal thinks of the width of a sign
@@ -159,7 +159,7 @@ class Panel:
 
     # ------------------------------------------------------------ keys
 
-    def _press(self, run: Run, key: str) -> None:
+    def _press(self, run: RunContext, key: str) -> None:
         sure, self._skip, self._answer = self._skip, "", ""
         try:
             if key == "p":
@@ -173,11 +173,11 @@ class Panel:
         except RalphError as error:
             self._say(str(error))
 
-    def _pause(self, run: Run) -> None:
+    def _pause(self, run: RunContext) -> None:
         if not run.control.resume():
             run.control.pause("asked for with the key p")
 
-    def _leave_out(self, run: Run, sure: str) -> None:
+    def _leave_out(self, run: RunContext, sure: str) -> None:
         """The first press names what would be lost, the second does it."""
         task, text = skippable(run.history)
         if not task:
@@ -202,14 +202,14 @@ def skippable(history: History) -> tuple[str, str]:
     return (waiting.task, sentence(waiting.task)) if waiting and waiting.task else ("", "")
 
 
-def facts(run: Run) -> Facts:
+def facts(run: RunContext) -> LiveFacts:
     """What no event tells."""
     history, settings = run.history, run.settings
     leaves = [task for task in run.seen.tasks if task.leaf] if run.seen else []
     open_ones = [task for task in leaves if not task.done]
     parked = sum(task.fields.parked is not None for task in open_ones)
     done = len(leaves) - len(open_ones)
-    return Facts(
+    return LiveFacts(
         done, parked, len(open_ones) - parked, run.seconds, settings.max_time,
         history.attempts, settings.max_iterations, history.tokens, run.max_tokens, history.cost, run.max_cost,
         about=history.about, pausing=run.control.paused() is not None, stopping=run.control.stop_asked() or "",

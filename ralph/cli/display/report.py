@@ -10,7 +10,7 @@ from datetime import datetime
 from textwrap import wrap
 
 from ralph.cli.display.lines import clock, duration, named, sentence, spent, used
-from ralph.state.report_model import Ran, Report, Row, Standing, Try
+from ralph.state.report_model import AttemptRecord, Report, RunRecord, TaskState, TaskSummary
 from ralph.text import clean, money, one_line
 
 LEAST, MOST = 40, 120  # columns
@@ -39,7 +39,7 @@ def _fit(line: str, width: int) -> list[str]:
             for number, one in enumerate(wrap(line[indent:], width - indent))]  # fmt: skip
 
 
-def title(runs: Sequence[Ran]) -> str:
+def title(runs: Sequence[RunRecord]) -> str:
     """What ran: `PRD.md with claude, on branch ralph/PRD`."""
     if not runs:
         return "no run"
@@ -72,22 +72,22 @@ def several(number: int, word: str, words: str = "") -> str:
     return f"{number} {word if number == 1 else words or word + 's'}"
 
 
-def name(row: Row | Try) -> str:
+def name(row: TaskSummary | AttemptRecord) -> str:
     """A task for people, on one line."""
     return one_line(sentence(named(row.task, row.text)) or sentence(row.task), 160)
 
 
-def verdict(row: Row) -> str:
+def verdict(row: TaskSummary) -> str:
     return f"{row.standing.value}, {row.mark}" if row.mark else row.standing.value
 
 
 def headline(report: Report) -> tuple[tuple[str, str], ...]:
     """The numbers that are looked at first: (label, value)."""
-    standing = {one: len(report.standing(one)) for one in Standing}
-    still = standing[Standing.OPEN] + standing[Standing.WORKING]
-    tasks = f"{standing[Standing.DONE]} done, {standing[Standing.PARKED]} parked, {still} open"
-    if standing[Standing.SPLIT]:
-        tasks += f", {standing[Standing.SPLIT]} split"
+    standing = {one: len(report.standing(one)) for one in TaskState}
+    still = standing[TaskState.OPEN] + standing[TaskState.WORKING]
+    tasks = f"{standing[TaskState.DONE]} done, {standing[TaskState.PARKED]} parked, {still} open"
+    if standing[TaskState.SPLIT]:
+        tasks += f", {standing[TaskState.SPLIT]} split"
     what = used(report.tokens, report.cost, report.about)
     lies = f"{several(report.false_claims, 'time', 'times')} an agent said that it was done, and was not"
     return (
@@ -98,13 +98,13 @@ def headline(report: Report) -> tuple[tuple[str, str], ...]:
     )
 
 
-def next_step(row: Row, prd: str = "PRD.md") -> tuple[str, ...]:
+def next_step(row: TaskSummary, prd: str = "PRD.md") -> tuple[str, ...]:
     """Commands for a parked task, best first."""
     task, more = shlex.quote(clean(row.task)), "" if prd == "PRD.md" else f" --prd {shlex.quote(clean(prd))}"
     return f"ralph review {task}{more}", f'ralph retry {task}{more} --note "what to do differently"'
 
 
-def found(row: Row) -> tuple[str, ...]:
+def found(row: TaskSummary) -> tuple[str, ...]:
     """What speaks against its last try, each with its kind."""
     rejecting = [one for one in row.findings if one.rejects]
     told = [f"{one.what.value}: {one_line(clean(one.text), MOST_WORDS)}" for one in rejecting[:MOST_FINDINGS]]
@@ -137,7 +137,7 @@ def _tasks(report: Report, width: int) -> list[str]:
     return ["Tasks", head, *(_one_line(row, width, wide) for row in report.rows)]
 
 
-def _two_lines(row: Row, width: int) -> list[str]:
+def _two_lines(row: TaskSummary, width: int) -> list[str]:
     facts = [
         several(row.tries, "try", "tries"),
         spent(row.seconds, row.tokens, row.cost, row.about),
@@ -148,7 +148,7 @@ def _two_lines(row: Row, width: int) -> list[str]:
     return [one_line_keep(first, width), *([f"{'':<11}{', '.join(filter(None, facts))}"] if row.tries else [])]
 
 
-def _one_line(row: Row, width: int, wide: int) -> str:
+def _one_line(row: TaskSummary, width: int, wide: int) -> str:
     tries, time = (str(row.tries), duration(row.seconds)) if row.tries else ("", "")
     cost = f"{money(row.cost, row.about):>{wide}}"
     left = f"  {row.standing.value:<8} {tries:>5} {cost} {time:>8}  {sentence(row.commit)[:7]:<7}  "
@@ -162,7 +162,7 @@ def one_line_keep(line: str, width: int) -> str:
 
 
 def _parked(report: Report) -> list[str]:
-    rows = report.standing(Standing.PARKED)
+    rows = report.standing(TaskState.PARKED)
     lines = ["Needs a human"] if rows else []
     for row in rows:
         lines.append(f"  {name(row)}")
@@ -179,9 +179,9 @@ def _failed(report: Report) -> list[str]:
         report.failures) else []  # fmt: skip
 
 
-def lanes(report: Report) -> dict[str, list[Try]]:
+def lanes(report: Report) -> dict[str, list[AttemptRecord]]:
     """The attempts of each agent, in order; those that never got one stand under \"no agent\"."""
-    found: dict[str, list[Try]] = {}
+    found: dict[str, list[AttemptRecord]] = {}
     for one in report.tries:
         found.setdefault(agent_name(one.agent), []).append(one)
     return found
@@ -197,7 +197,7 @@ def _timeline(report: Report, width: int) -> list[str]:
     return lines
 
 
-def _bar_line(one: Try, report: Report, width: int) -> str:
+def _bar_line(one: AttemptRecord, report: Report, width: int) -> str:
     began, end = f"{_moment(one.begun)}", one.ended or report.ended
     left = f"    {began} {duration(max(0.0, end - one.begun)):>7}  {label(one):<10} "
     room = width - len(left) - 14
@@ -206,7 +206,7 @@ def _bar_line(one: Try, report: Report, width: int) -> str:
     return f"{left}{one.result.value:<10} |{_bar(one.begun, end, report, room)}|"
 
 
-def label(one: Try) -> str:
+def label(one: AttemptRecord) -> str:
     """`T3 #2`: the second try of T3; what an agent was only asked for says so."""
     task = sentence(one.task)
     task = task if len(task) <= 12 else task[:11] + "…"
@@ -237,7 +237,7 @@ def markdown(report: Report) -> str:
     if report.rows:
         head = "| verdict | task | tries | cost | time | commit |\n|---|---|--:|--:|--:|---|"
         parts += ["## Tasks", "\n".join([head, *map(_md_row, report.rows)])]
-    if parked := report.standing(Standing.PARKED):
+    if parked := report.standing(TaskState.PARKED):
         parts += ["## Needs a human", *map(_md_parked, parked)]
     if report.failures:
         parts += [
@@ -256,22 +256,22 @@ def md(text: str) -> str:
     return re.sub(r"(?i)\b(https?|ftp|mailto|www)([:.])", r"\1<!-- -->\2", safe)  # no link that was not meant
 
 
-def _md_row(row: Row) -> str:
+def _md_row(row: TaskSummary) -> str:
     tries, time = (str(row.tries), duration(row.seconds)) if row.tries else ("", "")
     commit = f"`{md(row.commit)[:7]}`" if row.commit else ""
     return f"| {verdict(row)} | {md(name(row))} | {tries} | {md(money(row.cost, row.about))} | {time} | {commit} |"
 
 
-def _md_parked(row: Row) -> str:
+def _md_parked(row: TaskSummary) -> str:
     lines = [f"- **{md(name(row))}**", f"  - why: {md(row.reason)}"]
     lines += [f"  - found: {md(one)}" for one in found(row)]
     return "\n".join([*lines, *(f"  - next: {md(one)}" for one in next_step(row, row.prd))])
 
 
-def _md_lane(agent: str, tries: Sequence[Try], report: Report) -> str:
+def _md_lane(agent: str, tries: Sequence[AttemptRecord], report: Report) -> str:
     rows = [_md_try(one, one.ended or report.ended) for one in tries]
     return "\n".join([f"### {md(agent)}", "", "| start | end | attempt | outcome |", "|---|---|---|---|", *rows])
 
 
-def _md_try(one: Try, ended: float) -> str:
+def _md_try(one: AttemptRecord, ended: float) -> str:
     return f"| {_moment(one.begun)} | {_moment(ended)} | {md(label(one))} | {one.result.value} |"

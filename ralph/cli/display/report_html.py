@@ -19,12 +19,12 @@ from ralph.cli.display.report import (
     several,
     title,
 )
-from ralph.state.report_model import Report, Result, Row, Standing, Try
+from ralph.state.report_model import AttemptRecord, Report, Result, TaskState, TaskSummary
 from ralph.text import clean, money, one_line
 
 TONES = {
-    Standing.DONE: "good", Standing.PARKED: "warn", Standing.SPLIT: "dull", Standing.WORKING: "busy",
-    Standing.OPEN: "dull",
+    TaskState.DONE: "good", TaskState.PARKED: "warn", TaskState.SPLIT: "dull", TaskState.WORKING: "busy",
+    TaskState.OPEN: "dull",
 }  # fmt: skip
 RESULTS = {
     Result.ACCEPTED: "good", Result.REJECTED: "bad", Result.TAKEN_BACK: "bad", Result.WORKING: "busy",
@@ -69,12 +69,12 @@ def _tag(word: str, tone: str) -> str:
 
 
 def _numbers(report: Report) -> str:
-    still = len(report.standing(Standing.OPEN, Standing.WORKING))
+    still = len(report.standing(TaskState.OPEN, TaskState.WORKING))
     tokens = f"{count(report.tokens)} tokens" if report.tokens else "the agents did not tell"
     lies = several(report.false_claims, "agent said", "times an agent said") + " “done” and was not"
     numbers = (
-        ("Done", str(len(report.standing(Standing.DONE))), f"of {several(len(report.rows), 'task')}"),
-        ("Parked", str(len(report.standing(Standing.PARKED))), "wait for a human"),
+        ("Done", str(len(report.standing(TaskState.DONE))), f"of {several(len(report.rows), 'task')}"),
+        ("Parked", str(len(report.standing(TaskState.PARKED))), "wait for a human"),
         ("Open", str(still), "still to do"),
         (
             "Attempts",
@@ -100,7 +100,7 @@ COLUMNS = ("Verdict", "Task", "Tries", "Cost", "Time", "Commit")
 NUMBERS = ("Tries", "Cost", "Time")
 
 
-def _row(row: Row) -> str:
+def _row(row: TaskSummary) -> str:
     mark = f' <small class="soft">{text(row.mark)}</small>' if row.mark else ""
     numbers = (str(row.tries), money(row.cost, row.about), duration(row.seconds)) if row.tries else ("", "", "")
     cells = "".join(f'<td class="number" data-name="{head.lower()}">{text(value)}</td>'
@@ -111,10 +111,10 @@ def _row(row: Row) -> str:
 
 
 def _parked(report: Report) -> str:
-    return _section("Needs a human", [_card(row) for row in report.standing(Standing.PARKED)])
+    return _section("Needs a human", [_card(row) for row in report.standing(TaskState.PARKED)])
 
 
-def _card(row: Row) -> str:
+def _card(row: TaskSummary) -> str:
     findings = "".join(f"<li>{text(one)}</li>" for one in found(row))
     listed = f"<ul>{findings}</ul>" if findings else ""
     why = text(row.reason) or "It does not say why."
@@ -147,9 +147,9 @@ def _timeline(report: Report) -> str:
 LEGEND = f'<p class="soft">{" ".join(_tag(one.value, tone) for one, tone in RESULTS.items())}</p>'
 
 
-def beside(tries: Sequence[Try], now: float) -> list[list[Try]]:
+def beside(tries: Sequence[AttemptRecord], now: float) -> list[list[AttemptRecord]]:
     """As few lanes as there can be so that no two attempts in one of them went on at the same time."""
-    side: list[list[Try]] = []
+    side: list[list[AttemptRecord]] = []
     for one in sorted(tries, key=lambda one: one.begun):
         free = (lane for lane in side if (lane[-1].ended or now) <= one.begun)
         lane = next(free, None)
@@ -160,11 +160,11 @@ def beside(tries: Sequence[Try], now: float) -> list[list[Try]]:
     return side
 
 
-def _lane(tries: Sequence[Try], report: Report) -> str:
+def _lane(tries: Sequence[AttemptRecord], report: Report) -> str:
     return f'<div class="lane">{"".join(_bar(one, report) for one in tries)}</div>'
 
 
-def _bar(one: Try, report: Report) -> str:
+def _bar(one: AttemptRecord, report: Report) -> str:
     whole = max(report.ended - report.begun, 0.001)
     left = min(max((one.begun - report.begun) / whole, 0.0), 1.0)
     right = min(max(((one.ended or report.ended) - report.begun) / whole, left), 1.0)
@@ -173,7 +173,7 @@ def _bar(one: Try, report: Report) -> str:
             f'style="left:{left * 100:.2f}%;width:{(right - left) * 100:.2f}%"></a>')  # fmt: skip
 
 
-def _anchor(one: Try) -> str:
+def _anchor(one: AttemptRecord) -> str:
     return f"try-{''.join(char for char in one.run if char.isascii() and char.isalnum())}-{one.n}"
 
 
@@ -184,7 +184,7 @@ def _tries(report: Report) -> str:
     return _section("Attempts", [_attempt(one) for one in report.tries])
 
 
-def _attempt(one: Try) -> str:
+def _attempt(one: AttemptRecord) -> str:
     cost = spent(one.seconds, one.tokens, one.cost, one.about)
     head = (f"{_tag(one.result.value, RESULTS[one.result])}<span>{text(name(one))}</span>"
             f"<span class=soft>{text(label(one))}, {text(agent_name(one.agent))}, {text(cost)}</span>")  # fmt: skip
@@ -195,7 +195,7 @@ def _attempt(one: Try) -> str:
     return f'<details class="attempt" id="{_anchor(one)}"><summary>{head}</summary>{inside}</details>'
 
 
-def _sentences(one: Try) -> str:
+def _sentences(one: AttemptRecord) -> str:
     begun = f"{clock(one.begun)}. {one.how}"
     findings = [f"<li>{_tag('rejected' if found.rejects else 'noticed', 'bad' if found.rejects else 'dull')} "
                 f"{text(f'{found.what.value}: {found.text}')}</li>" for found in one.findings]  # fmt: skip

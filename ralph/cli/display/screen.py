@@ -11,17 +11,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from ralph.cli.display.line_prefix import Teller
+from ralph.cli.display.line_prefix import LinePrefix
 from ralph.cli.display.lines import printer
-from ralph.cli.display.summary import Outcome, outcome, summary
+from ralph.cli.display.summary import RunSummary, outcome, summary
 from ralph.cli.output import say
 from ralph.config import Settings
 from ralph.state import journal
 from ralph.state.events import Event, GateStarted, Noted, RunEnded, RunStarted, to_json
 
 if TYPE_CHECKING:
-    from ralph.cli.display.live_view import Panel
-    from ralph.engine.context import Run
+    from ralph.cli.display.live_view import LiveView
+    from ralph.engine.context import RunContext
 
 
 class Screen:
@@ -34,10 +34,10 @@ class Screen:
         self._settings, self._state = settings, state
         self._terminal = not settings.json and sys.stdout.isatty()
         self._panel = self._live_view()
-        self._above = Above()
+        self._above = CapturedOutput()
         self._show = self._printer()
-        self.outcome = Outcome()
-        self._teller = Teller()
+        self.outcome = RunSummary()
+        self._teller = LinePrefix()
 
     def __enter__(self) -> Self:
         return self
@@ -64,7 +64,7 @@ class Screen:
         if not isinstance(event, GateStarted):
             say(as_json(event, time.time()))
 
-    def beat(self, run: Run) -> None:
+    def beat(self, run: RunContext) -> None:
         """The run waits for something: the live view goes on."""
         if self._panel is not None:
             self._panel.beat(run)
@@ -81,7 +81,7 @@ class Screen:
         for line in summary(self._whole(), str(self._state)):
             say(line, error=self._settings.json)
 
-    def _whole(self) -> Outcome:
+    def _whole(self) -> RunSummary:
         """The run, with what it did before it was cut off and taken up again."""
         start = self.outcome.started
         return outcome(self._journal(start.run)) if start and start.resumed else self.outcome
@@ -96,17 +96,17 @@ class Screen:
             return say if self._panel is None else self._above.line
         return printer(sys.stdout if self._panel is None else self._above)
 
-    def _live_view(self) -> Panel | None:
+    def _live_view(self) -> LiveView | None:
         """Where there is a terminal that can be painted on, and somebody who wants all lines."""
         asked = self._terminal and not (self._settings.quiet or self._settings.plain)
         if not asked or os.environ.get("TERM", "dumb") == "dumb":
             return None
-        from ralph.cli.display.live_view import Panel
+        from ralph.cli.display.live_view import LiveView
 
-        return Panel(sys.stdout)
+        return LiveView(sys.stdout)
 
 
-class Above(io.StringIO):
+class CapturedOutput(io.StringIO):
     """Lines that are written above the live view, all those of an event at once."""
 
     def isatty(self) -> bool:

@@ -7,7 +7,7 @@ from collections import Counter
 from typing import Any, Literal
 
 from ralph.cli.display.lines import duration, sentence
-from ralph.cli.display.summary import Outcome
+from ralph.cli.display.summary import RunSummary
 from ralph.immutable import immutable
 from ralph.prd.model import Prd, Task
 from ralph.state.events import RunStarted
@@ -23,7 +23,7 @@ class LastRun:
     """
 
     start: RunStarted
-    outcome: Outcome
+    outcome: RunSummary
     began: float  # epoch seconds
     seen: float  # of its last event
     pid: int | None = None
@@ -125,7 +125,7 @@ def _run_lines(run: LastRun, now: float) -> list[str]:
     return [f"{head}: cut off {_clock(run.seen)}; the same command continues it", *_still(seen)]
 
 
-def _still(seen: Outcome) -> list[str]:
+def _still(seen: RunSummary) -> list[str]:
     """Why it does nothing now, and until when."""
     shown = []
     if seen.waiting:

@@ -22,7 +22,7 @@ MEANING = {
 
 
 @dataclass
-class Outcome:
+class RunSummary:
     """One run so far. `see` takes its events in order."""
 
     started: events.RunStarted | None = None
@@ -105,15 +105,15 @@ class Outcome:
             self.aside[event.task] = "skipped in this run"
 
 
-def outcome(seen: Iterable[Event]) -> Outcome:
+def outcome(seen: Iterable[Event]) -> RunSummary:
     """The outcome of one run, from all of its events."""
-    found = Outcome()
+    found = RunSummary()
     for event in seen:
         found.see(event)
     return found
 
 
-def summary(run: Outcome, logs: str) -> list[str]:
+def summary(run: RunSummary, logs: str) -> list[str]:
     """The end of a run for people: what was attempted, what worked, what needs a human, what it cost, what now.
 
     `logs` is the folder that holds journal and transcripts.
@@ -140,20 +140,20 @@ def _many(number: int, word: str) -> str:
     return f"{number} {word}" if number == 1 else f"{number} {word}s"
 
 
-def _name(run: Outcome, task: str) -> str:
+def _name(run: RunSummary, task: str) -> str:
     return sentence(named(task, run.texts.get(task, ""))) or task
 
 
-def _commit(run: Outcome, task: str) -> str:
+def _commit(run: RunSummary, task: str) -> str:
     unproved = " (nothing proved it)" if task in run.ungated else ""
     return f"{run.done[task][:7]}  {_name(run, task)}{unproved}"
 
 
-def _reasons(run: Outcome, tasks: dict[str, str]) -> list[str]:
+def _reasons(run: RunSummary, tasks: dict[str, str]) -> list[str]:
     return [line for task, why in tasks.items() for line in (_name(run, task), f"  {sentence(why)}")]
 
 
-def _what_now(start: events.RunStarted, run: Outcome) -> list[str]:
+def _what_now(start: events.RunStarted, run: RunSummary) -> list[str]:
     home, branch = shlex.quote(start.home), shlex.quote(start.branch)
     advice = []
     if run.parked:

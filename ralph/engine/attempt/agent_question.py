@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from ralph.agents.model import Stopped
 from ralph.text import clean, one_line
-from ralph.verify.model import Finding, What
+from ralph.verify.model import Finding, FindingKind
 
 MOST = 400  # characters
 SENTENCE = re.compile(r"[^.!?\n]+\?+")
@@ -17,7 +17,7 @@ COURTESY = re.compile(
     r"|(?:would|do) you (?:like|want) me to (?:continue|go on|proceed|do (?:anything|more)))\b",
     re.IGNORECASE,
 )
-UNDONE = {What.NOTHING, What.ONLY_PAPER, What.TICKED}
+UNDONE = {FindingKind.NOTHING, FindingKind.ONLY_PAPER, FindingKind.TICKED}
 
 
 def asked(stopped: Stopped, findings: Sequence[Finding]) -> str:

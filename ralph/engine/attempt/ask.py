@@ -11,7 +11,7 @@ from ralph.engine.attempt import prd_edits as settling
 from ralph.engine.attempt import prompt as briefing
 from ralph.engine.attempt import stash as stashes
 from ralph.engine.attempt.run_agent import begin, let_work, told, written
-from ralph.engine.context import Run
+from ralph.engine.context import RunContext
 from ralph.git import restore as undo
 from ralph.git import workspace
 from ralph.git.freeze import freeze
@@ -22,7 +22,7 @@ from ralph.state.attempt import HAND_OVER
 from ralph.state.events import SetAside
 
 
-def ask(run: Run, prd: Prd, task: Task, purpose: str, question: str) -> Stopped:
+def ask(run: RunContext, prd: Prd, task: Task, purpose: str, question: str) -> Stopped:
     """Start an agent with a question, and undo whatever it did. Its answer is `said`."""
     work = run.tally(task).work if purpose == HAND_OVER else ""
     space = begin(run, task, purpose, work)
@@ -32,7 +32,7 @@ def ask(run: Run, prd: Prd, task: Task, purpose: str, question: str) -> Stopped:
     return end
 
 
-def set_aside(run: Run, space: workspace.Workspace, prd: Prd, task: Task, end: Stopped, reason: str) -> None:
+def set_aside(run: RunContext, space: workspace.Workspace, prd: Prd, task: Task, end: Stopped, reason: str) -> None:
     """Nothing of it stays, but in its ref."""
     undo.refuse_gone(run.git)
     run.git.seal()
@@ -50,7 +50,7 @@ def set_aside(run: Run, space: workspace.Workspace, prd: Prd, task: Task, end: S
     run.note(SetAside(space.n, task.id, reason, counted=False, work=held, move="asked"))
 
 
-def hand_over(run: Run, task: Task) -> str:
+def hand_over(run: RunContext, task: Task) -> str:
     """The question for a hand-over note."""
     last = (run.last_failure(task) or ((), None))[1]
     return briefing.ask_handover(
@@ -58,7 +58,7 @@ def hand_over(run: Run, task: Task) -> str:
     )  # fmt: skip
 
 
-def split(run: Run, task: Task) -> str:
+def split(run: RunContext, task: Task) -> str:
     """The question for smaller tasks."""
     return briefing.ask_split(
         templates(), task=task, previous=run.last_failure(task), secrets=run.secrets,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ralph.engine.attempt import prd_edits as settling
-from ralph.engine.attempt.prd_edits import Settled
-from ralph.engine.context import Run
+from ralph.engine.attempt.prd_edits import PrdOutcome
+from ralph.engine.context import RunContext
 from ralph.immutable import immutable
 from ralph.memory import archive
 from ralph.memory import file as memory
@@ -18,7 +18,7 @@ from ralph.text import clean, one_line
 
 
 @immutable
-class Placing:
+class PendingCompletion:
     """PRD and memory file as the commit will hold them, and what to put back on red."""
 
     new: Mapping[str, bytes]
@@ -26,7 +26,9 @@ class Placing:
     also: tuple[Task, ...] = ()  # parents ticked with the task
 
 
-def place(run: Run, n: int, task: Task, settled: Settled, old_memory: bytes | None, entry: str) -> Placing | None:
+def place(
+    run: RunContext, n: int, task: Task, settled: PrdOutcome, old_memory: bytes | None, entry: str
+) -> PendingCompletion | None:
     """Put tick and memory entry in place, before the gates run. None: the task is gone from the PRD."""
     found = prd.find(task, run.seen or settled.prd, settled.prd)
     if found is None:
@@ -47,10 +49,10 @@ def place(run: Run, n: int, task: Task, settled: Settled, old_memory: bytes | No
         if path != run.paths.prd:
             run.papers.swap(path, old[path], content)
     run.wrote = ticked.data
-    return Placing(new, old, also)
+    return PendingCompletion(new, old, also)
 
 
-def _archive(run: Run, whole: bytes, new: dict[str, bytes], old: dict[str, bytes | None]) -> None:
+def _archive(run: RunContext, whole: bytes, new: dict[str, bytes], old: dict[str, bytes | None]) -> None:
     """Where the log has grown long its old entries go to a file beside it, unless that is somebody's own."""
     path = archive.beside(run.paths.memory)
     older = run.papers.read(path)
@@ -62,7 +64,7 @@ def _archive(run: Run, whole: bytes, new: dict[str, bytes], old: dict[str, bytes
         new[run.paths.memory], new[path], old[path] = shorter, longer, older
 
 
-def take_out(run: Run, placing: Placing) -> None:
+def take_out(run: RunContext, placing: PendingCompletion) -> None:
     """The gates are red: take out what was placed. What a person saved meanwhile stays, but for the tick."""
     settling.untick(run, prd.parse(placing.old[run.paths.prd] or b"", run.paths.prd))
     for path, content in placing.new.items():
@@ -76,12 +78,12 @@ def name(task: Task) -> str:
     return task.text if not task.written or task.text.startswith(task.id) else f"{task.id} {task.text}"
 
 
-def merged(run: Run, base: bytes | None, left: bytes | None) -> tuple[bytes | None, tuple[str, ...]]:
+def merged(run: RunContext, base: bytes | None, left: bytes | None) -> tuple[bytes | None, tuple[str, ...]]:
     """The memory file with what an agent may add, and what of its edit is dropped."""
     return memory.merge_agent(base, left, starter=template("memory"), secrets=run.secrets)
 
 
-def remembered(run: Run, now: Prd, base: bytes | None, left: bytes | None, task: Task, entry: str) -> bytes:
+def remembered(run: RunContext, now: Prd, base: bytes | None, left: bytes | None, task: Task, entry: str) -> bytes:
     """The memory file with what the agent may add, the new entry and the next tasks."""
     kept = left if run.paths.memory in task.fields.files else merged(run, base, left)[0]
     still = (one for one in now.tasks if one.leaf and not one.done and one.fields.parked is None)

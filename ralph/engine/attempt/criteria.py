@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ralph.engine import commit as record
-from ralph.engine.attempt.completion import Placing
-from ralph.engine.context import Run
+from ralph.engine.attempt.completion import PendingCompletion
+from ralph.engine.context import RunContext
 from ralph.errors import RalphError
 from ralph.prd import criteria
 from ralph.prd import document as prd
@@ -17,7 +17,7 @@ from ralph.verify import criteria as verify_criteria
 from ralph.verify.model import GateResult
 
 
-def open_criteria(run: Run, task: Task, placing: Placing) -> tuple[Criterion, ...]:
+def open_criteria(run: RunContext, task: Task, placing: PendingCompletion) -> tuple[Criterion, ...]:
     """What a reviewer may confirm: the criteria of the task as they stood there when it started."""
     placed = _placed(run, placing)
     start = run.seen or placed
@@ -26,8 +26,12 @@ def open_criteria(run: Run, task: Task, placing: Placing) -> tuple[Criterion, ..
 
 
 def confirm(
-    run: Run, task: Task, placing: Placing, results: Sequence[GateResult], by_reviewer: Sequence[Criterion]
-) -> Placing:  # fmt: skip
+    run: RunContext,
+    task: Task,
+    placing: PendingCompletion,
+    results: Sequence[GateResult],
+    by_reviewer: Sequence[Criterion],
+) -> PendingCompletion:
     """Tick what a check of this attempt or the reviewer showed to be met. The commit gets the same bytes."""
     placed = _placed(run, placing)
     asked = open_criteria(run, task, placing)
@@ -45,11 +49,11 @@ def confirm(
     return placing
 
 
-def _placed(run: Run, placing: Placing) -> Prd:
+def _placed(run: RunContext, placing: PendingCompletion) -> Prd:
     return prd.parse(placing.new[run.paths.prd], run.paths.prd)
 
 
-def _ticked(run: Run, met: Sequence[Criterion], placed: Prd, fresh: bytes | None) -> bytes | None:
+def _ticked(run: RunContext, met: Sequence[Criterion], placed: Prd, fresh: bytes | None) -> bytes | None:
     """Also in what a person saved meanwhile, where the same criteria stand there."""
     try:
         return fresh if fresh is None else prd.confirm(prd.parse(fresh, run.paths.prd), met, placed).data
@@ -57,6 +61,6 @@ def _ticked(run: Run, met: Sequence[Criterion], placed: Prd, fresh: bytes | None
         return fresh
 
 
-def _tell(run: Run, task: Task, met: Sequence[Criterion], of: int) -> None:
+def _tell(run: RunContext, task: Task, met: Sequence[Criterion], of: int) -> None:
     names = "; ".join(f"“{one_line(clean(one.text), 60)}”" for one in met)
     run.say(f"{len(met)} of {of} open criteria of {one_line(clean(task.id), 40)} are confirmed: {names}.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ralph.engine.context import Run
+from ralph.engine.context import RunContext
 from ralph.errors import Exit, RalphError
 from ralph.git import restore as undo
 from ralph.git.index import scan, stage, write_tree
@@ -21,7 +21,7 @@ class GatesInterruptedError(RalphError):
 
 
 def gates_on_the_index(
-    run: Run, commands: Sequence[Gate], n: int, *, base_tests: bool = False
+    run: RunContext, commands: Sequence[Gate], n: int, *, base_tests: bool = False
 ) -> tuple[GateResult, ...]:  # fmt: skip
     """Run them where the work is; with `gates_in = "clean"` in a fresh worktree that holds what the index holds."""
     if run.settings.gates_in != "clean":
@@ -37,7 +37,9 @@ def gates_on_the_index(
             run.history = place.history
 
 
-def run_gates(run: Run, commands: Sequence[Gate], n: int, *, base_tests: bool = False) -> tuple[GateResult, ...]:
+def run_gates(
+    run: RunContext, commands: Sequence[Gate], n: int, *, base_tests: bool = False
+) -> tuple[GateResult, ...]:
     """Run all of them, in order; each with the time limit of the run."""
     results = []
     for number, gate in enumerate(commands, 1):
@@ -56,7 +58,7 @@ def run_gates(run: Run, commands: Sequence[Gate], n: int, *, base_tests: bool = 
     return tuple(results)
 
 
-def take_back_writes(run: Run, space: Workspace | None) -> tuple[str, ...]:
+def take_back_writes(run: RunContext, space: Workspace | None) -> tuple[str, ...]:
     """What the gates wrote: tracked files are restored (held by a ref first), new ones are left and named."""
     tree = write_tree(run.git)
     now = scan(run.git)

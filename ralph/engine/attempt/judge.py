@@ -11,15 +11,15 @@ from pathlib import Path
 from ralph import paths as sensitive
 from ralph.agents.model import Stopped
 from ralph.engine import commit as record
-from ralph.engine.attempt.completion import Placing, merged, place, take_out
+from ralph.engine.attempt.completion import PendingCompletion, merged, place, take_out
 from ralph.engine.attempt.criteria import confirm, open_criteria
 from ralph.engine.attempt.gates import gates_on_the_index, take_back_writes
-from ralph.engine.attempt.prd_edits import Settled, untick_after_gates
+from ralph.engine.attempt.prd_edits import PrdOutcome, untick_after_gates
 from ralph.engine.attempt.run_agent import protected
-from ralph.engine.context import Run
+from ralph.engine.context import RunContext
 from ralph.errors import RalphError
 from ralph.git import restore as undo
-from ralph.git.freeze import Frozen
+from ralph.git.freeze import FrozenWork
 from ralph.git.index import lend_index
 from ralph.git.workspace import Workspace
 from ralph.immutable import immutable
@@ -29,7 +29,7 @@ from ralph.state.events import Judged, Publishing
 from ralph.text import clean, mask, one_line
 from ralph.verify import gate_config as guarded
 from ralph.verify import rules as verdict
-from ralph.verify.model import Evidence, Finding, Gate, Rules, Verdict, What
+from ralph.verify.model import Evidence, Finding, FindingKind, Gate, Rules, Verdict
 
 
 @immutable
@@ -38,10 +38,12 @@ class Judgement:
 
     verdict: Verdict
     evidence: Evidence
-    placing: Placing | None = None
+    placing: PendingCompletion | None = None
 
 
-def judge(run: Run, space: Workspace, task: Task, frozen: Frozen, settled: Settled, stopped: Stopped) -> Judgement:
+def judge(
+    run: RunContext, space: Workspace, task: Task, frozen: FrozenWork, settled: PrdOutcome, stopped: Stopped
+) -> Judgement:
     """First the rules that cost nothing, then the gates on exactly what would be recorded."""
     commands = run.gates_for(task)
     rules = rules_for(run, task, commands)
@@ -53,7 +55,7 @@ def judge(run: Run, space: Workspace, task: Task, frozen: Frozen, settled: Settl
     entry = _log_entry(task)
     placing = place(run, space.n, task, settled, base_memory, entry)
     if placing is None:
-        gone = Finding(What.GONE, f"Its task is gone from {run.paths.prd}: nothing is ticked.")
+        gone = Finding(FindingKind.GONE, f"Its task is gone from {run.paths.prd}: nothing is ticked.")
         return Judgement(Verdict((gone,)), evidence)
     met: tuple[Criterion, ...] = ()
     try:
@@ -72,7 +74,7 @@ def judge(run: Run, space: Workspace, task: Task, frozen: Frozen, settled: Settl
 
 
 def early(
-    run: Run, space: Workspace, task: Task, frozen: Frozen, settled: Settled, stopped: Stopped
+    run: RunContext, space: Workspace, task: Task, frozen: FrozenWork, settled: PrdOutcome, stopped: Stopped
 ) -> Verdict:  # fmt: skip
     """What the rules say that need no gate: a rejection here is one, an acceptance is none yet."""
     rules = rules_for(run, task, run.gates_for(task))
@@ -80,12 +82,12 @@ def early(
     return verdict.before_gates(evidence, rules)
 
 
-def names(run: Run, task: Task, path: str) -> bool:
+def names(run: RunContext, task: Task, path: str) -> bool:
     """Whether the task's Files name a path."""
     return bool(task.fields.files) and sensitive.matches(run.patterns(task.fields.files), path)
 
 
-def rules_for(run: Run, task: Task, commands: Sequence[Gate]) -> Rules:
+def rules_for(run: RunContext, task: Task, commands: Sequence[Gate]) -> Rules:
     """What this attempt is held against: all of it read from the base."""
     words = {word for gate in commands for word in _words(gate.command)}
     return Rules(
@@ -110,7 +112,7 @@ def _words(command: str) -> list[str]:
         return command.split()
 
 
-def _in_repository(run: Run, word: str) -> str:
+def _in_repository(run: RunContext, word: str) -> str:
     path = Path(word) if Path(word).is_absolute() else run.here / word
     try:
         return str((path.parent.resolve() / path.name).relative_to(run.root))
@@ -118,7 +120,7 @@ def _in_repository(run: Run, word: str) -> str:
         return ""
 
 
-def gather(run: Run, space: Workspace, task: Task, frozen: Frozen, settled: Settled, stopped: Stopped,
+def gather(run: RunContext, space: Workspace, task: Task, frozen: FrozenWork, settled: PrdOutcome, stopped: Stopped,
            base_memory: bytes | None) -> Evidence:  # fmt: skip
     """Everything but the gates."""
     left = run.papers.read(run.paths.memory) if run.paths.memory else None
@@ -153,8 +155,8 @@ def _id(blob: str) -> str:
 # ---------------------------------------------------------------- gates
 
 
-def _with_gates(run: Run, space: Workspace, evidence: Evidence, rules: Rules, commands: Sequence[Gate],
-                placing: Placing) -> Evidence:  # fmt: skip
+def _with_gates(run: RunContext, space: Workspace, evidence: Evidence, rules: Rules, commands: Sequence[Gate],
+                placing: PendingCompletion) -> Evidence:  # fmt: skip
     record.stage_papers(run.git, run.papers, placing.new)
     lend_index(run.git)
     if not commands:
@@ -177,8 +179,13 @@ def _with_gates(run: Run, space: Workspace, evidence: Evidence, rules: Rules, co
 
 
 def _reviewed(
-    run: Run, space: Workspace, task: Task, frozen: Frozen, evidence: Evidence, placing: Placing
-) -> tuple[list[Finding], tuple[Criterion, ...]]:  # fmt: skip
+    run: RunContext,
+    space: Workspace,
+    task: Task,
+    frozen: FrozenWork,
+    evidence: Evidence,
+    placing: PendingCompletion,
+) -> tuple[list[Finding], tuple[Criterion, ...]]:
     """What a second agent has against it, and which criteria it confirms. It can only read; what it wrote all
     the same is taken back."""
     from ralph.engine.attempt import review as reviewing
@@ -193,10 +200,12 @@ def _reviewed(
 # ---------------------------------------------------------------- the commit
 
 
-def build_commit(run: Run, task: Task, frozen: Frozen, judged: Judgement, placing: Placing, parent: str) -> str:
+def build_commit(
+    run: RunContext, task: Task, frozen: FrozenWork, judged: Judgement, placing: PendingCompletion, parent: str
+) -> str:
     """The finished commit; no ref moves. The index holds the work with PRD and memory file in place."""
 
-    def message(tree: str) -> record.Message:
+    def message(tree: str) -> record.CommitMessage:
         trailers = [("Ralph-Task", _trailer(one.id)) for one in (task, *placing.also)]
         trailers += [
             ("Ralph-Run", run.id),
@@ -206,7 +215,7 @@ def build_commit(run: Run, task: Task, frozen: Frozen, judged: Judgement, placin
             ("Ralph-Tree", tree),
         ]
         commits = [replace(one, body=mask(clean(one.body), run.secrets)) for one in frozen.commits]
-        return record.Message(run.subject(task), trailers, commits)
+        return record.CommitMessage(run.subject(task), trailers, commits)
 
     return record.build_task(run.git, run.papers, parent, placing.new, message)
 
@@ -217,7 +226,7 @@ def gates_trailer(judged: Judgement) -> str:
     excused = [one_line(clean(result.gate.command), 120) + " (red before)" for result in judged.evidence.gates
                if not result.ok and not result.none]  # fmt: skip
     allowed = [
-        one_line(f.text, 160) for f in judged.verdict.findings if f.what is What.GATE_FILES and not f.rejects
+        one_line(f.text, 160) for f in judged.verdict.findings if f.what is FindingKind.GATE_FILES and not f.rejects
     ]
     return "; ".join((*(proved or (["none"] if not excused else [])), *excused, *allowed))
 
@@ -232,7 +241,7 @@ def _log_entry(task: Task) -> str:
     return f"{day} {text}" if not task.written or text.startswith(task.id) else f"{day} {task.id} {text}"
 
 
-def build_hand_edit(run: Run, settled: Settled, task: Task) -> str:
+def build_hand_edit(run: RunContext, settled: PrdOutcome, task: Task) -> str:
     """A commit before the task's: what people changed in the PRD while it ran."""
     return record.build_paper(
         run.git,
@@ -243,7 +252,7 @@ def build_hand_edit(run: Run, settled: Settled, task: Task) -> str:
     )
 
 
-def publish(run: Run, n: int, commit: str, held: str, remembered: bytes | None) -> None:
+def publish(run: RunContext, n: int, commit: str, held: str, remembered: bytes | None) -> None:
     """One compare-and-swap; the ref that held the work goes with it."""
     event = Publishing(n, commit, run.tip)
     record.publish(run.git, run.note, branch=run.branch, event=event, drop=[held] if held else [])
@@ -252,6 +261,6 @@ def publish(run: Run, n: int, commit: str, held: str, remembered: bytes | None) 
     lend_index(run.git)
 
 
-def event(n: int, frozen: Frozen, verdict: Verdict) -> Judged:
+def event(n: int, frozen: FrozenWork, verdict: Verdict) -> Judged:
     findings = tuple((one.what.value, one.text, one.rejects) for one in verdict.findings)
     return Judged(n, verdict.accepted, frozen.work, findings)

@@ -10,16 +10,16 @@ from pathlib import Path
 
 from ralph import paths as sensitive
 from ralph.agents import sandbox
-from ralph.agents.model import Kind, Launch, Signal, Stopped, Why
+from ralph.agents.model import Launch, Signal, SignalKind, Stopped, StopReason
 from ralph.agents.reset_times import resets
-from ralph.agents.selection import Worker
+from ralph.agents.selection import AgentChoice
 from ralph.agents.session import session
 from ralph.agents.usage import Spent
-from ralph.agents.watchdog.watchdog import Limits, Watch
-from ralph.engine.attempt.usage import Count
-from ralph.engine.context import Run
+from ralph.agents.watchdog.watchdog import Watchdog, WatchdogLimits
+from ralph.engine.attempt.usage import AttemptUsage
+from ralph.engine.context import RunContext
 from ralph.git.index import Stat
-from ralph.git.poll import Looker
+from ralph.git.poll import WorktreePoller
 from ralph.prd.model import Task
 from ralph.state.events import AgentReported, AgentStarted
 from ralph.text import clean, mask, one_line
@@ -30,7 +30,7 @@ SHOWN = 0.2  # seconds between two tool calls that are shown
 MOMENT = 0.3  # seconds between an agent's last usage and its end
 
 
-class Follower:
+class AttemptMonitor:
     """Watches one attempt: what is spent, what is shown, when it must end.
 
     `known` are files that git did not track before, as they were; `protected` are patterns of what it may not
@@ -38,25 +38,25 @@ class Follower:
     """
 
     def __init__(
-        self, run: Run, n: int, task: Task, worker: Worker, *, looker: Looker | None = None,
+        self, run: RunContext, n: int, task: Task, worker: AgentChoice, *, looker: WorktreePoller | None = None,
         known: Mapping[str, Stat] | None = None, protected: tuple[str, ...] = (),
     ) -> None:  # fmt: skip
         self._run, self._n, self._task, self._worker = run, n, task, worker
         self._looker, self._known = looker, known or {}
         self._scope, self._protected = run.patterns(task.fields.files), protected
-        self._tally = session.Tally()
+        self._tally = session.UsageCounter()
         self._last = time.monotonic()
-        self._watch = Watch(_limits(run, worker), self._last, run.window(worker, worker.model))
+        self._watch = Watchdog(_limits(run, worker), self._last, run.window(worker, worker.model))
         self._before = run.tally(task)
         self._refused, self._looked = False, 0.0
         self._over = 0.0  # since when a limit of the run is reached
         self._window = run.window(worker, worker.model)
-        self._count = Count(run, worker)
+        self._count = AttemptUsage(run, worker)
 
     def follow(self, launch: Launch, env: Mapping[str, str], prompt: Path, log: Path, wall: float) -> Stopped:
         """Start the agent, and stay with it to its end; `wall` seconds are the most it may take."""
         settings, agent = self._run.settings, self._worker.agent
-        self._count = Count(self._run, self._worker, prompt, log, {**env, **launch.env})
+        self._count = AttemptUsage(self._run, self._worker, prompt, log, {**env, **launch.env})
         end = session.run(
             launch,
             cwd=self._run.here,
@@ -84,8 +84,8 @@ class Follower:
         self._tally.add(signal)
         self._count.add(signal)
         signal = self._with_window(signal)
-        self._refused |= signal.kind in (Kind.AUTH, Kind.CREDIT)
-        if time.monotonic() - self._last >= (SHOWN if signal.kind is Kind.TOOL else SIGN_OF_LIFE):
+        self._refused |= signal.kind in (SignalKind.AUTH, SignalKind.CREDIT)
+        if time.monotonic() - self._last >= (SHOWN if signal.kind is SignalKind.TOOL else SIGN_OF_LIFE):
             self._report(signal)
         return self._watch.hear(signal, time.monotonic())
 
@@ -113,14 +113,14 @@ class Follower:
         spent = self._count.spent
         self._run.note(AgentReported(self._n, shown, spent.tokens, _cents(spent.cost), spent.about))
 
-    def stop(self) -> tuple[Why, str] | None:
+    def stop(self) -> tuple[StopReason, str] | None:
         """Why it has to end now, if it has to, and what was seen."""
         if why := self._ordered():
             return why, ""
         if time.monotonic() - self._last >= SIGN_OF_LIFE:
-            self._report(Signal(Kind.TEXT))
+            self._report(Signal(SignalKind.TEXT))
         if limit := self._limit():
-            return Why.LIMIT, f"{limit[:1].upper()}{limit[1:]}."
+            return StopReason.LIMIT, f"{limit[:1].upper()}{limit[1:]}."
         self._look()
         whole = Spent(self._before.tokens, self._before.cost).plus(self._count.spent)
         reason = self._watch.reason(time.monotonic(), whole.tokens, whole.cost)
@@ -133,17 +133,17 @@ class Follower:
         self._over = (self._over or time.monotonic()) if limit else 0.0
         return limit if limit and time.monotonic() - self._over > MOMENT else ""
 
-    def _ordered(self) -> Why | None:
+    def _ordered(self) -> StopReason | None:
         """What people want. Files with orders are not looked for after each of a hundred signals."""
         if self._run.stop:
-            return Why.INTERRUPTED
+            return StopReason.INTERRUPTED
         if time.monotonic() - self._looked >= ORDERS:
             self._looked = time.monotonic()
             if self._run.hurried:
-                return Why.INTERRUPTED
+                return StopReason.INTERRUPTED
             if self._task.id in self._run.control.skipped():
-                return Why.SKIPPED
-        return Why.REFUSED if self._refused else None  # it would ask again for minutes, in vain
+                return StopReason.SKIPPED
+        return StopReason.REFUSED if self._refused else None  # it would ask again for minutes, in vain
 
     def answer(self) -> str | None:
         """What to type into its terminal now, by a rule of the user's."""
@@ -190,9 +190,9 @@ def unknown_window(model: str) -> str:
     )
 
 
-def _limits(run: Run, worker: Worker) -> Limits:
+def _limits(run: RunContext, worker: AgentChoice) -> WatchdogLimits:
     settings = run.settings
-    return Limits(
+    return WatchdogLimits(
         silence=settings.silence,
         open_patience=max(settings.silence, settings.gate_timeout),
         circles=settings.circles,

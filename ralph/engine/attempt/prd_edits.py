@@ -11,9 +11,9 @@ from difflib import unified_diff
 from ralph.agents.model import Stopped
 from ralph.agents.shell_commands import only_reads
 from ralph.engine import prd_file as paper
-from ralph.engine.attempt.prd_edits_by_hand import Typed, typed_beside
-from ralph.engine.context import Run
-from ralph.git.freeze import Frozen
+from ralph.engine.attempt.prd_edits_by_hand import HandEdits, typed_beside
+from ralph.engine.context import RunContext
+from ralph.git.freeze import FrozenWork
 from ralph.immutable import immutable
 from ralph.prd import document as prd
 from ralph.prd.model import Prd, Task
@@ -22,7 +22,7 @@ from ralph.verify.model import PrdEdit
 
 
 @immutable
-class Settled:
+class PrdOutcome:
     """The PRD after an attempt: what stays, and what the evidence says of the rest."""
 
     prd: Prd
@@ -30,17 +30,17 @@ class Settled:
     by_hand: bool  # it differs from the attempt's start: a commit of its own goes before the task's
 
 
-def settle(run: Run, start: Prd, task: Task, stopped: Stopped, frozen: Frozen) -> Settled:
+def settle(run: RunContext, start: Prd, task: Task, stopped: Stopped, frozen: FrozenWork) -> PrdOutcome:
     """Put back what does not stay, and say what was there. The frozen work holds all of it."""
     data = run.papers.read(run.paths.prd)
     if data == start.data:
-        return Settled(start, PrdEdit(), by_hand=False)
+        return PrdOutcome(start, PrdEdit(), by_hand=False)
     now = paper.parsed(run, data)
     back = f"To bring it in again: git show {frozen.work[:12]}:{run.paths.prd} > {run.paths.prd}"
     diff = _diff(start.data, data or b"", run.paths.prd) + "\n" + back
     if now is None:
         run.papers.put(run.paths.prd, start.data)
-        return Settled(start, PrdEdit(True, (), True, diff), by_hand=False)
+        return PrdOutcome(start, PrdEdit(True, (), True, diff), by_hand=False)
     named = run.paths.prd in task.fields.files
     if run.apart or (not named and _by_agent(run, task, stopped, frozen)):
         only_commits = not run.apart and not names_paper(stopped, run.paths.prd)
@@ -50,16 +50,16 @@ def settle(run: Run, start: Prd, task: Task, stopped: Stopped, frozen: Frozen) -
     return _keep(run, start, now, task, edit)
 
 
-def _take_back(run: Run, start: Prd, now: Prd, task: Task, typed: Typed | None, diff: str) -> Settled:
+def _take_back(run: RunContext, start: Prd, now: Prd, task: Task, typed: HandEdits | None, diff: str) -> PrdOutcome:
     """What the agent is shown to have written goes; what people `typed` beside it stays."""
     made, kept = (typed.made, typed.kept) if typed else (now, start)
     agents = prd.difference(start, made)
     edit = PrdEdit(True, agents.ticked, agents.rewrote, diff)
     run.papers.edit(run.paths.prd, lambda there: kept.data if there == now.data else there)
-    return _keep(run, start, kept, task, edit) if typed else Settled(start, edit, by_hand=False)
+    return _keep(run, start, kept, task, edit) if typed else PrdOutcome(start, edit, by_hand=False)
 
 
-def _keep(run: Run, start: Prd, now: Prd, task: Task, edit: PrdEdit) -> Settled:
+def _keep(run: RunContext, start: Prd, now: Prd, task: Task, edit: PrdEdit) -> PrdOutcome:
     """What nobody is shown to have written stays, but for ticks."""
     found = prd.difference(start, now)
     run.edited, once = paper.changed_at(run), paper.emptied_once(run, now)
@@ -70,15 +70,15 @@ def _keep(run: Run, start: Prd, now: Prd, task: Task, edit: PrdEdit) -> Settled:
     if once:
         paper.tell_ticked_again(run, once)
     settled = prd.parse(data, run.paths.prd)
-    return Settled(settled, edit, by_hand=data != start.data)
+    return PrdOutcome(settled, edit, by_hand=data != start.data)
 
 
-def untick(run: Run, start: Prd) -> None:
+def untick(run: RunContext, start: Prd) -> None:
     """Take out every tick that was not there at the start."""
     run.papers.edit(run.paths.prd, lambda fresh: _unticked(run, start, fresh))
 
 
-def take_back_ticks(run: Run, start: Prd, task: Task) -> None:
+def take_back_ticks(run: RunContext, start: Prd, task: Task) -> None:
     """An agent in a worktree changed the PRD here: what became ticked, and not by ralph, is empty again."""
 
     def edit(fresh: bytes | None) -> bytes | None:
@@ -94,18 +94,18 @@ def take_back_ticks(run: Run, start: Prd, task: Task) -> None:
                 loud=True)  # fmt: skip
 
 
-def untick_after_gates(run: Run, placed: bytes) -> None:
+def untick_after_gates(run: RunContext, placed: bytes) -> None:
     """A box that became ticked while gates ran goes back: gates run what an agent wrote. All else stays."""
     if run.papers.read(run.paths.prd) != placed:
         untick(run, prd.parse(placed, run.paths.prd))
 
 
-def _unticked(run: Run, start: Prd, fresh: bytes | None) -> bytes | None:
+def _unticked(run: RunContext, start: Prd, fresh: bytes | None) -> bytes | None:
     now = paper.parsed(run, fresh)
     return fresh if now is None else prd.without_new_ticks(start, now).data
 
 
-def _by_agent(run: Run, task: Task, stopped: Stopped, frozen: Frozen) -> bool:
+def _by_agent(run: RunContext, task: Task, stopped: Stopped, frozen: FrozenWork) -> bool:
     """Its stream names the file; or, for an agent without events, a commit of the attempt changed it."""
     if names_paper(stopped, run.paths.prd):
         return True
@@ -123,7 +123,7 @@ def names_paper(stopped: Stopped, path: str) -> bool:
     )
 
 
-def _tell_hand_edit(run: Run, task: Task, found: prd.Difference, now: Prd) -> None:
+def _tell_hand_edit(run: RunContext, task: Task, found: prd.PrdDiff, now: Prd) -> None:
     texts = {one.id: one_line(clean(one.text), 60) for one in now.tasks}
     for one in found.ticked:
         run.say(f"“{texts.get(one, one)}” was ticked while {task.id} ran: the box goes back. "

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections import Counter
 
-from ralph.engine.context import Run
+from ralph.engine.context import RunContext
 from ralph.errors import RalphError
-from ralph.git.freeze import Frozen
+from ralph.git.freeze import FrozenWork
 from ralph.git.merge import merge_texts
 from ralph.immutable import immutable
 from ralph.prd import document as prd
@@ -18,14 +18,14 @@ from ralph.prd.model import Fields, Prd
 
 
 @immutable
-class Typed:
+class HandEdits:
     """Two readings of the PRD."""
 
     made: Prd  # what the agent committed last
     kept: Prd  # what people made of it, without the agent's part
 
 
-def typed_beside(run: Run, start: Prd, now: Prd, frozen: Frozen) -> Typed | None:
+def typed_beside(run: RunContext, start: Prd, now: Prd, frozen: FrozenWork) -> HandEdits | None:
     """Tell them apart. None where all of it is the agent's, or both changed the same lines."""
     made = _committed(run, frozen)
     if made is None or made.data in (start.data, now.data):
@@ -33,10 +33,10 @@ def typed_beside(run: Run, start: Prd, now: Prd, frozen: Frozen) -> Typed | None
     kept = _without(run, start, made, now)
     if kept is None or kept.data == start.data or _edit(made, now) != _edit(start, kept):
         return None
-    return Typed(made, kept)
+    return HandEdits(made, kept)
 
 
-def _committed(run: Run, frozen: Frozen) -> Prd | None:
+def _committed(run: RunContext, frozen: FrozenWork) -> Prd | None:
     """The PRD in the newest commit of the attempt; None where there is none, or the commits tell no one story."""
     if not frozen.commits or frozen.rewritten:
         return None
@@ -45,7 +45,7 @@ def _committed(run: Run, frozen: Frozen) -> Prd | None:
     return _parsed(run, run.git.blob(there)) if there else None
 
 
-def _without(run: Run, start: Prd, made: Prd, now: Prd) -> Prd | None:
+def _without(run: RunContext, start: Prd, made: Prd, now: Prd) -> Prd | None:
     """The PRD as it is, without what leads from the start to what was committed."""
     if prd.without_new_ticks(start, made).data == start.data:
         return prd.without_new_ticks(start, now)
@@ -59,7 +59,7 @@ def _edit(before: Prd, after: Prd) -> tuple[Counter[tuple[str, Fields]], Counter
     return new - old, old - new
 
 
-def _parsed(run: Run, data: bytes) -> Prd | None:
+def _parsed(run: RunContext, data: bytes) -> Prd | None:
     try:
         return prd.parse(data, run.paths.prd)
     except RalphError:

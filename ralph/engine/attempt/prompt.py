@@ -9,12 +9,12 @@ from collections.abc import Mapping, Sequence
 from string import Template
 
 from ralph.agents import endings
-from ralph.agents.model import Stopped, Why
-from ralph.memory.file import Told
+from ralph.agents.model import Stopped, StopReason
+from ralph.memory.file import MemoryRules
 from ralph.prd.model import Task
 from ralph.text import clean, fence, mask, one_line, tail
 from ralph.verify import wording as words
-from ralph.verify.model import Finding, Gate, GateResult, What
+from ralph.verify.model import Finding, FindingKind, Gate, GateResult
 
 MOST_QUOTED = 6000  # characters of what findings show, in all
 MOST_ACTIONS, MOST_SAID = 1500, 1500
@@ -26,7 +26,7 @@ Previous = tuple[Sequence[Finding], Stopped]
 
 
 def brief(
-    templates: Mapping[str, str], *, task: Task, parents: Sequence[Task], gates: Sequence[Gate], rules: Told,
+    templates: Mapping[str, str], *, task: Task, parents: Sequence[Task], gates: Sequence[Gate], rules: MemoryRules,
     protected: Sequence[str], prd_name: str, memory_name: str, attempt: int,
     previous: Previous | None, secrets: Sequence[str], note: str = "", handover: str = "",
 ) -> str:  # fmt: skip
@@ -91,7 +91,7 @@ def _list(title: str, lines: Sequence[str]) -> str:
     return f"**{title}:**\n\n" + "".join(f"- {line}\n" for line in lines) + "\n" if lines else ""
 
 
-def _rules(rules: Told, name: str) -> str:
+def _rules(rules: MemoryRules, name: str) -> str:
     if not rules.sections:
         return ""
     text = "\n\n".join(f"### {title}\n\n{text}" if title else text for title, text in rules.sections)
@@ -171,15 +171,19 @@ def _ending(stopped: Stopped, secrets: Sequence[str]) -> str:
 
 def _unfinished(stopped: Stopped) -> list[str]:
     """The kinds of advice for an ending: its own words, where there are some, else the common ones."""
-    return [] if stopped.why is Why.EXITED else [stopped.why.value, What.BAD_END]
+    return [] if stopped.why is StopReason.EXITED else [stopped.why.value, FindingKind.BAD_END]
 
 
 def _kinds(reasons: Sequence[Finding], stopped: Stopped) -> list[str]:
     """What to give advice about. Why ralph ended it says more than that it did."""
     found = [finding.what.value for finding in reasons]
-    if stopped.why is Why.EXITED:
-        return found or [What.BAD_END.value]
-    return [stopped.why.value, *(kind for kind in found if kind != What.BAD_END)] if found else _unfinished(stopped)
+    if stopped.why is StopReason.EXITED:
+        return found or [FindingKind.BAD_END.value]
+    return (
+        [stopped.why.value, *(kind for kind in found if kind != FindingKind.BAD_END)]
+        if found
+        else _unfinished(stopped)
+    )
 
 
 def _advice(template: str, kinds: Sequence[str]) -> str:
@@ -208,7 +212,7 @@ def ask_handover(
     templates: Mapping[str, str], *, task: Task, stopped: Stopped | None, secrets: Sequence[str]
 ) -> str:  # fmt: skip
     """The question for a hand-over note. `stopped` is how the agent before ended, where that is known."""
-    last = stopped or Stopped(Why.LOST)
+    last = stopped or Stopped(StopReason.LOST)
     actions = _quote("Its last actions:", mask(clean("\n".join(last.actions)), secrets), MOST_ACTIONS)
     said = _quote("Its last words:", mask(clean(last.said), secrets), MOST_SAID)
     return _asked(templates["ask_handover"], task, secrets, actions=actions, said=said)

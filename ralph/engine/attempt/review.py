@@ -8,34 +8,34 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ralph.agents.model import Stopped
-from ralph.agents.selection import Worker, named
+from ralph.agents.selection import AgentChoice, named
 from ralph.agents.session import session
 from ralph.engine.attempt import prompt as briefing
-from ralph.engine.attempt.monitor import Follower
+from ralph.engine.attempt.monitor import AttemptMonitor
 from ralph.engine.attempt.run_agent import sandboxed, written
-from ralph.engine.context import Run
-from ralph.git.freeze import Frozen
+from ralph.engine.context import RunContext
+from ralph.git.freeze import FrozenWork
 from ralph.git.workspace import Workspace
 from ralph.package_data import templates
 from ralph.prd.model import Criterion, Task
 from ralph.state.events import Reviewed
 from ralph.text import clean, mask, one_line
 from ralph.verify import review_answer as review
-from ralph.verify.model import Finding, GateResult, What
-from ralph.verify.review_answer import Review
+from ralph.verify.model import Finding, FindingKind, GateResult
+from ralph.verify.review_answer import ReviewAnswer
 
 MOST_DIFF = 200_000  # characters of the diff that the reviewer gets
 
 
 def look(
-    run: Run, space: Workspace, task: Task, frozen: Frozen, results: tuple[GateResult, ...],
+    run: RunContext, space: Workspace, task: Task, frozen: FrozenWork, results: tuple[GateResult, ...],
     criteria: Sequence[Criterion] = (),
 ) -> tuple[list[Finding], tuple[Criterion, ...]]:  # fmt: skip
     """What the reviewer has against the work, and which criteria it confirms. It may have written: the caller takes
     that back."""
     worker = named(run.settings.review_with)
     end = _asked(run, space, task, worker, _question(run, task, frozen, results, criteria))
-    answer = review.read_answer(end.said) if end.well else Review(None)
+    answer = review.read_answer(end.said) if end.well else ReviewAnswer(None)
     text = one_line(mask(clean(" ".join(answer.problems)), run.secrets), 400)
     run.note(Reviewed(
         space.n, worker.name, answer.ok, text, round(end.seconds, 3), end.tokens, end.cost, end.about
@@ -46,11 +46,11 @@ def look(
         return [], tuple(one for number, one in enumerate(criteria, 1) if number in answer.met)
     said = [mask(clean(one), run.secrets) for one in answer.problems]
     first = one_line(said[0], 200) if said else "it gave no reason"
-    return [Finding(What.REVIEW, f"The reviewer {worker.name} refused it: {first}", "\n".join(said))], ()
+    return [Finding(FindingKind.REVIEW, f"The reviewer {worker.name} refused it: {first}", "\n".join(said))], ()
 
 
 def _question(
-    run: Run, task: Task, frozen: Frozen, results: tuple[GateResult, ...], criteria: Sequence[Criterion]
+    run: RunContext, task: Task, frozen: FrozenWork, results: tuple[GateResult, ...], criteria: Sequence[Criterion]
 ) -> str:  # fmt: skip
     words = ("diff", "--no-color", "--no-ext-diff", "--no-textconv", run.tip, frozen.tree)
     diff = run.git.tree(*words).decode(errors="replace")
@@ -61,9 +61,9 @@ def _question(
     )  # fmt: skip
 
 
-def _asked(run: Run, space: Workspace, task: Task, worker: Worker, question: str) -> Stopped:
+def _asked(run: RunContext, space: Workspace, task: Task, worker: AgentChoice, question: str) -> Stopped:
     path = written(run, space.n, question, "review")
     env = {**run.environment(), **session.NONINTERACTIVE, "RALPH_PROMPT_FILE": str(path), "RALPH_RUN_ID": run.id}
     with sandboxed(run, run.launch(worker, read_only=True), worker, env) as launch:
-        follower = Follower(run, space.n, task, worker)
+        follower = AttemptMonitor(run, space.n, task, worker)
         return follower.follow(launch, env, path, run.folder / f"{space.n}.review.log", run.settings.task_timeout)

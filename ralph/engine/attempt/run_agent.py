@@ -11,12 +11,12 @@ from typing import Any
 
 from ralph.agents import sandbox
 from ralph.agents.model import Launch, Stopped
-from ralph.agents.selection import Worker
+from ralph.agents.selection import AgentChoice
 from ralph.agents.session import session
 from ralph.engine.attempt import prompt as briefing
-from ralph.engine.attempt.monitor import Follower
+from ralph.engine.attempt.monitor import AttemptMonitor
 from ralph.engine.attempt.prd_edits import names_paper
-from ralph.engine.context import Run
+from ralph.engine.context import RunContext
 from ralph.git import workspace
 from ralph.git.poll import looking
 from ralph.git.workspace import Workspace
@@ -27,19 +27,19 @@ from ralph.state.events import AgentStopped, Chosen, WorkspaceReady
 from ralph.text import clean, mask, one_line
 
 
-def begin(run: Run, task: Task, purpose: str = "", work: str = "") -> Workspace:
+def begin(run: RunContext, task: Task, purpose: str = "", work: str = "") -> Workspace:
     """Choose it, in the journal, and give it its place; `work` is the unfinished work that it goes on from."""
     return prepare(run, choose(run, task, purpose), work)
 
 
-def choose(run: Run, task: Task, purpose: str = "") -> int:
+def choose(run: RunContext, task: Task, purpose: str = "") -> int:
     """Note that it is tried now; returns the number of the attempt."""
     n = run.history.n + 1
     run.note(Chosen(n, task.id, one_line(clean(task.text)), run.tally(task).tried + 1, run.tip, purpose))
     return n
 
 
-def prepare(run: Run, n: int, work: str = "") -> Workspace:
+def prepare(run: RunContext, n: int, work: str = "") -> Workspace:
     """Give a chosen attempt its place."""
     space = workspace.prepare(
         run.git, run.id, n, run.stands_on, run.tip, run.paths, run.before, run.just_scanned()
@@ -51,7 +51,7 @@ def prepare(run: Run, n: int, work: str = "") -> Workspace:
     return space
 
 
-def brief(run: Run, task: Task, prd: Prd, n: int) -> Path:
+def brief(run: RunContext, task: Task, prd: Prd, n: int) -> Path:
     """Write the prompt; returns its file (0600)."""
     tally, note = run.tally(task), run.control.note_for(task.id)
     rules = memory.rules(run.base_memory())
@@ -73,7 +73,7 @@ def brief(run: Run, task: Task, prd: Prd, n: int) -> Path:
     return written(run, n, text)
 
 
-def written(run: Run, n: int, text: str, name: str = "prompt") -> Path:
+def written(run: RunContext, n: int, text: str, name: str = "prompt") -> Path:
     """A prompt's file."""
     path = run.folder / f"{n}.{name}.md"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -93,12 +93,12 @@ def parents(prd: Prd, task: Task) -> tuple[Task, ...]:
     return tuple(found)
 
 
-def let_work(run: Run, space: Workspace, task: Task, prompt: Path, *, read_only: bool = False) -> Stopped:
+def let_work(run: RunContext, space: Workspace, task: Task, prompt: Path, *, read_only: bool = False) -> Stopped:
     """Start the agent and follow it to its end."""
     settings, worker = run.settings, run.worker(task)
     env = _environment(run, task, prompt)
     with looking(run.git) as looker, sandboxed(run, run.launch(worker, read_only=read_only), worker, env) as launch:
-        follower = Follower(
+        follower = AttemptMonitor(
             run, space.n, task, worker, looker=looker, known=space.before.untracked, protected=protected(run, task)
         )
         wall = task.fields.timeout or settings.task_timeout
@@ -106,7 +106,7 @@ def let_work(run: Run, space: Workspace, task: Task, prompt: Path, *, read_only:
 
 
 @contextmanager
-def sandboxed(run: Run, launch: Launch, worker: Worker, env: Mapping[str, str]) -> Iterator[Launch]:
+def sandboxed(run: RunContext, launch: Launch, worker: AgentChoice, env: Mapping[str, str]) -> Iterator[Launch]:
     """The launch, in a sandbox where one is wanted; its /tmp is gone afterwards."""
     if run.settings.sandbox == "off" or not sandbox.wanted(run.settings.sandbox):
         yield launch
@@ -122,13 +122,13 @@ def sandboxed(run: Run, launch: Launch, worker: Worker, env: Mapping[str, str]) 
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def protected(run: Run, task: Task) -> tuple[str, ...]:
+def protected(run: RunContext, task: Task) -> tuple[str, ...]:
     """What this task may not change, as patterns of the repository."""
     always = (*run.settings.protected, *memory.rules(run.base_memory()).protected)
     return (*run.patterns(task.fields.protected), *always)
 
 
-def _environment(run: Run, task: Task, prompt: Path) -> Mapping[str, str]:
+def _environment(run: RunContext, task: Task, prompt: Path) -> Mapping[str, str]:
     tally = run.history.tallies[task.id]
     return {
         **run.environment(),
@@ -140,7 +140,7 @@ def _environment(run: Run, task: Task, prompt: Path) -> Mapping[str, str]:
     }
 
 
-def told(run: Run, n: int, end: Stopped) -> AgentStopped:
+def told(run: RunContext, n: int, end: Stopped) -> AgentStopped:
     """How it ended, for the journal: enough to judge the attempt after a crash."""
     failure = end.failure
     kind, message, resets = (failure.kind.value, failure.text, failure.resets_at) if failure else ("", "", None)

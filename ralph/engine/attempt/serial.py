@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
-from ralph.agents.model import Stopped, Why
+from ralph.agents.model import Stopped, StopReason
 from ralph.engine import prd_file as paper
 from ralph.engine import recovery as healing
 from ralph.engine import recovery_policy as recovery
@@ -14,11 +14,11 @@ from ralph.engine.attempt import prd_edits as settling
 from ralph.engine.attempt import stash as stashes
 from ralph.engine.attempt.gates import GatesInterruptedError
 from ralph.engine.attempt.run_agent import begin, brief, let_work, told
-from ralph.engine.context import Run
+from ralph.engine.context import RunContext
 from ralph.engine.moves import Move
 from ralph.git import restore as undo
 from ralph.git import workspace
-from ralph.git.freeze import Frozen, freeze
+from ralph.git.freeze import FrozenWork, freeze
 from ralph.git.index import scan
 from ralph.git.workspace import Workspace
 from ralph.prd.model import Prd, Task
@@ -28,7 +28,7 @@ from ralph.text import one_line
 from ralph.verify.model import Verdict
 
 
-def attempt(run: Run, task: Task, prd: Prd) -> Move | None:
+def attempt(run: RunContext, task: Task, prd: Prd) -> Move | None:
     """One try at one task. None: it was accepted; else what was decided, which is in the journal, too."""
     if not task.leaf and not run.tally(task).checked:
         return check(run, task, prd)
@@ -39,17 +39,17 @@ def attempt(run: Run, task: Task, prd: Prd) -> Move | None:
     return finish(run, space, task, prd, end)
 
 
-def check(run: Run, task: Task, prd: Prd) -> Move | None:
+def check(run: RunContext, task: Task, prd: Prd) -> Move | None:
     """All that was below this task is done: its own checks may prove it without an agent."""
     space = begin(run, task, CHECK)
     run.look_for_gates()
-    end = Stopped(Why.EXITED, 0, ended=True, said="Nobody was asked: all tasks below it are done.")
+    end = Stopped(StopReason.EXITED, 0, ended=True, said="Nobody was asked: all tasks below it are done.")
     run.note(told(run, space.n, end))
     return finish(run, space, task, prd, end)
 
 
 def finish(
-    run: Run, space: Workspace, task: Task, prd: Prd, end: Stopped, tips: list[str] | None = None
+    run: RunContext, space: Workspace, task: Task, prd: Prd, end: Stopped, tips: list[str] | None = None
 ) -> Move | None:
     """Examine what is there, judge it, and record it or set it aside. Also where a killed run is taken up again."""
     undo.refuse_gone(run.git)
@@ -63,12 +63,12 @@ def finish(
     frozen = stashes.settle(run, space, task.id, frozen)
     settled = settling.settle(run, prd, task, end, frozen)
     changed = leaves_work(run, frozen)
-    if recovery.ending(end, changed=changed) is not recovery.Ending.REJECTED:
+    if recovery.ending(end, changed=changed) is not recovery.Outcome.REJECTED:
         return set_aside(run, space, task, frozen, settled, end, None, held)
     try:
         judged = judging.judge(run, space, task, frozen, settled, end)
     except GatesInterruptedError:
-        return set_aside(run, space, task, frozen, settled, replace(end, why=Why.INTERRUPTED), None, held)
+        return set_aside(run, space, task, frozen, settled, replace(end, why=StopReason.INTERRUPTED), None, held)
     run.note(judging.event(space.n, frozen, judged.verdict))
     if judged.placing is None:
         return set_aside(run, space, task, frozen, settled, end, judged.verdict, held)
@@ -86,14 +86,14 @@ def finish(
     return None
 
 
-def leaves_work(run: Run, frozen: Frozen) -> bool:
+def leaves_work(run: RunContext, frozen: FrozenWork) -> bool:
     """Whether the attempt changed more than the PRD, or put something into a stash."""
     stashed = frozen.stash.new or frozen.stash.lost
     return bool(stashed) or any(change.path != run.paths.prd for change in frozen.left)
 
 
 def set_aside(
-    run: Run, space: Workspace, task: Task, frozen: Frozen, settled: settling.Settled, end: Stopped,
+    run: RunContext, space: Workspace, task: Task, frozen: FrozenWork, settled: settling.PrdOutcome, end: Stopped,
     verdict: Verdict | None, held: str,
 ) -> Move:  # fmt: skip
     """Keep the work in its ref, make the tree as it was before, and decide what to do."""

@@ -6,10 +6,10 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ralph.engine.context import Run
+from ralph.engine.context import RunContext
 from ralph.git import restore as undo
 from ralph.git import stash
-from ralph.git.freeze import Frozen
+from ralph.git.freeze import FrozenWork
 from ralph.git.model import Change, StashChange, StashEntry, StashMatch
 from ralph.git.ref_names import SCRATCH, scratch
 from ralph.git.stash_match import match
@@ -17,7 +17,7 @@ from ralph.git.workspace import Workspace
 from ralph.text import clean, one_line
 
 
-def settle(run: Run, space: Workspace, task: str, frozen: Frozen) -> Frozen:
+def settle(run: RunContext, space: Workspace, task: str, frozen: FrozenWork) -> FrozenWork:
     """Put vanished stash entries back, tell what appeared, and return the evidence with the frozen work.
 
     Safe to repeat: the ref that holds the entries goes last.
@@ -35,12 +35,12 @@ def settle(run: Run, space: Workspace, task: str, frozen: Frozen) -> Frozen:
     return replace(frozen, stash=change)
 
 
-def at_recovery(run: Run, ref: str, wip: str) -> stash.Noted:
+def at_recovery(run: RunContext, ref: str, wip: str) -> stash.StashList:
     """The list as it was before an attempt that was cut off: what its ref holds, else all that it did not make."""
     held = stash.held(run.git, ref)
     if held is None:
         held = tuple(entry for entry in stash.entries(run.git) if _branch(entry) != wip)
-    return stash.Noted(held)
+    return stash.StashList(held)
 
 
 def _branch(entry: StashEntry) -> str:
@@ -52,7 +52,7 @@ def _is_agents(entry: StashEntry) -> bool:
     return _branch(entry).startswith(SCRATCH)
 
 
-def _change(run: Run, space: Workspace, task: str, frozen: Frozen, now: stash.Noted) -> StashChange:
+def _change(run: RunContext, space: Workspace, task: str, frozen: FrozenWork, now: stash.StashList) -> StashChange:
     then = space.stash.entries
     known, listed = {entry.sha for entry in then}, {entry.sha for entry in now.entries}
     new = tuple(entry for entry in now.entries if entry.sha not in known)
@@ -69,18 +69,18 @@ def _change(run: Run, space: Workspace, task: str, frozen: Frozen, now: stash.No
     )
 
 
-def _own(run: Run, space: Workspace, task: str) -> frozenset[str]:
+def _own(run: RunContext, space: Workspace, task: str) -> frozenset[str]:
     """The branches of this attempt and of earlier ones at the same task."""
     tally = run.history.tallies.get(task)
     return frozenset((space.wip, *(scratch(run.id, n) for n in (tally.numbers if tally else ()))))
 
 
-def _goes_back(run: Run, entry: StashEntry) -> bool:
+def _goes_back(run: RunContext, entry: StashEntry) -> bool:
     """An entry of another attempt that goes on meanwhile comes and goes as that attempt wants."""
     return not _is_agents(entry) or (not run.apart and _branch(entry).startswith(f"{SCRATCH}{run.id}-"))
 
 
-def _passed(run: Run, space: Workspace, now: stash.Noted, known: set[str]) -> tuple[StashEntry, ...]:
+def _passed(run: RunContext, space: Workspace, now: stash.StashList, known: set[str]) -> tuple[StashEntry, ...]:
     """Entries that came and went meanwhile: two agents in worktrees may have popped each other's."""
     then = space.stash
     if not then.since or (now.signature is not None and now.signature == then.signature):
@@ -89,7 +89,7 @@ def _passed(run: Run, space: Workspace, now: stash.Noted, known: set[str]) -> tu
 
 
 def _matches(
-    run: Run, asked: Sequence[StashEntry], changes: Sequence[Change], listed: set[str]
+    run: RunContext, asked: Sequence[StashEntry], changes: Sequence[Change], listed: set[str]
 ) -> tuple[StashMatch, ...]:
     if not changes or not asked:
         return ()
@@ -101,7 +101,7 @@ def _matches(
     return tuple(one for one in found if one.paths)
 
 
-def _hold(run: Run, space: Workspace, change: StashChange) -> None:
+def _hold(run: RunContext, space: Workspace, change: StashChange) -> None:
     """Entries that are in no list any more, and matter to somebody, are held by a ref."""
     back = {entry.sha for entry in change.gone}
     matter = [one.entry for one in change.matches if one.gone and one.entry.sha not in back]
@@ -109,7 +109,7 @@ def _hold(run: Run, space: Workspace, change: StashChange) -> None:
         run.git.make_ref(f"refs/ralph/{space.run}/saved/stash/{entry.sha[:12]}", entry.sha)
 
 
-def _untracked_back(run: Run, space: Workspace, frozen: Frozen, change: StashChange) -> Frozen:
+def _untracked_back(run: RunContext, space: Workspace, frozen: FrozenWork, change: StashChange) -> FrozenWork:
     """Untracked files of before that are only in a new entry now (`git stash -u`) come back into the checkout."""
     missing = {path for path in frozen.untracked if not os.path.lexists(run.root / path)} - {*space.before.unsaved}
     if run.apart or not missing or not change.new:
@@ -126,7 +126,7 @@ def _untracked_back(run: Run, space: Workspace, frozen: Frozen, change: StashCha
 # ---------------------------------------------------------------- told
 
 
-def _tell(run: Run, task: str, change: StashChange, listed: Sequence[StashEntry]) -> None:
+def _tell(run: RunContext, task: str, change: StashChange, listed: Sequence[StashEntry]) -> None:
     if change.gone:
         entries = "1 entry" if len(change.gone) == 1 else f"{len(change.gone)} entries"
         run.say(f"{entries} vanished from the stash list while {task} ran. ralph put back "

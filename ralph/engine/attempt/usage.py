@@ -11,10 +11,10 @@ from pathlib import Path
 
 from ralph.agents import registry as agents
 from ralph.agents.model import ModelUse, Signal
-from ralph.agents.selection import Worker
+from ralph.agents.selection import AgentChoice
 from ralph.agents.session_file import SessionFiles, place
-from ralph.agents.usage import Spending, Spent
-from ralph.engine.context import Run
+from ralph.agents.usage import Spent, UsageEstimator
+from ralph.engine.context import RunContext
 from ralph.state.attempt import Attempt
 from ralph.state.events import AgentReported, Learned
 
@@ -24,16 +24,16 @@ LINES = 1_000_000  # of a transcript
 DAY = 86_400.0  # seconds: an attempt is shorter
 
 
-class Count:
+class AttemptUsage:
     """What one agent spends, from its first signal to its end."""
 
     def __init__(
-        self, run: Run, worker: Worker, prompt: Path | None = None, log: Path | None = None,
+        self, run: RunContext, worker: AgentChoice, prompt: Path | None = None, log: Path | None = None,
         env: Mapping[str, str] | None = None, since: float | None = None,
     ) -> None:  # fmt: skip
         self._run, self._worker, self._log = run, worker, log
         self._tell = run.spending if since is None else None  # a session that is over is not at work
-        self._spending = Spending(run.prices(worker), worker.model, _size(prompt))
+        self._spending = UsageEstimator(run.prices(worker), worker.model, _size(prompt))
         self._files = _session_files(run, worker, env or os.environ, since)
         self._looked = 0.0
 
@@ -102,7 +102,7 @@ def unknown_price(agent: str, model: str) -> str:
     )
 
 
-def recount(run: Run, current: Attempt) -> Spent:
+def recount(run: RunContext, current: Attempt) -> Spent:
     """What an attempt spent whose end ralph did not see: from its transcript, and from its last sign of life."""
     if not current.agent or current.stopped is not None:
         return Spent()
@@ -111,20 +111,20 @@ def recount(run: Run, current: Attempt) -> Spent:
     return again if again.tokens >= known.tokens else known
 
 
-def recount_review(run: Run, current: Attempt) -> Spent:
+def recount_review(run: RunContext, current: Attempt) -> Spent:
     """The same of a review of its work."""
     if current.stopped is None or current.reviewed or not run.settings.review_with:
         return Spent()
     return _counted(run, current, f"{current.n}.review.log", "review", run.settings.review_with)
 
 
-def _counted(run: Run, current: Attempt, log: str, prompt: str, reviewer: str = "") -> Spent:
+def _counted(run: RunContext, current: Attempt, log: str, prompt: str, reviewer: str = "") -> Spent:
     folder = run.state / "runs" / current.run
     path = folder / log
     worker = _worker(reviewer or current.agent)
     if worker is None or not path.is_file():
         return Spent()
-    count = Count(run, worker, folder / f"{current.n}.{prompt}.md", path, since=path.stat().st_mtime - DAY)
+    count = AttemptUsage(run, worker, folder / f"{current.n}.{prompt}.md", path, since=path.stat().st_mtime - DAY)
     with suppress(OSError), path.open(encoding="utf-8", errors="replace") as file:
         for line in islice(iter(lambda: file.readline(PIECE), ""), LINES):
             for signal in worker.agent.read(line):
@@ -132,10 +132,10 @@ def _counted(run: Run, current: Attempt, log: str, prompt: str, reviewer: str = 
     return count.finished(_size(path))
 
 
-def _worker(name: str) -> Worker | None:
+def _worker(name: str) -> AgentChoice | None:
     """The worker of a name in the journal: `claude`, `codex (gpt-5)`; or in the settings: `claude:opus`."""
     agent, _, model = name.replace(":", " (").partition(" (")
-    return Worker(agents.AGENTS[agent], (), model.rstrip(")")) if agent in agents.AGENTS else None
+    return AgentChoice(agents.AGENTS[agent], (), model.rstrip(")")) if agent in agents.AGENTS else None
 
 
 def _reported(event: AgentReported | None) -> Spent:
@@ -144,7 +144,9 @@ def _reported(event: AgentReported | None) -> Spent:
     return Spent(event.tokens, event.cost, event.about, 0 if event.cost is not None else event.tokens)
 
 
-def _session_files(run: Run, worker: Worker, env: Mapping[str, str], since: float | None) -> SessionFiles | None:
+def _session_files(
+    run: RunContext, worker: AgentChoice, env: Mapping[str, str], since: float | None
+) -> SessionFiles | None:
     found = (place(folder, env, run.here) for folder in worker.agent.SESSIONS)
     folder = next((one for one in found if one is not None), None)
     return None if folder is None else SessionFiles(folder, worker.agent.read_session, since)

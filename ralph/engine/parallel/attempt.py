@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from ralph.agents.model import Stopped, Why
+from ralph.agents.model import Stopped, StopReason
 from ralph.agents.shell_commands import only_reads
 from ralph.engine import recovery_policy as recovery
 from ralph.engine import resume as waking
@@ -20,29 +20,29 @@ from ralph.engine.attempt import prd_edits as settling
 from ralph.engine.attempt import serial
 from ralph.engine.attempt import stash as stashes
 from ralph.engine.attempt.gates import GatesInterruptedError
-from ralph.engine.attempt.prd_edits import Settled
+from ralph.engine.attempt.prd_edits import PrdOutcome
 from ralph.engine.attempt.run_agent import brief, let_work, prepare, told, written
-from ralph.engine.context import Run
-from ralph.engine.parallel.merge_queue import Built
+from ralph.engine.context import RunContext
+from ralph.engine.parallel.merge_queue import ReadyCommit
 from ralph.engine.parallel.rebase import in_company, on_the_tip
-from ralph.engine.parallel.worker import Away, Parent, WaitingEndedError, away, pack
+from ralph.engine.parallel.worker import ParentChannel, WaitingEndedError, WorkerContext, away, pack
 from ralph.errors import NO_ROOM, RalphError
 from ralph.git import restore as undo
 from ralph.git import workspace, worktrees
-from ralph.git.freeze import Frozen, freeze
+from ralph.git.freeze import FrozenWork, freeze
 from ralph.git.index import scan
 from ralph.git.workspace import Workspace
 from ralph.immutable import immutable
 from ralph.prd import document as prd
 from ralph.prd.model import Prd, Task
 from ralph.process import command as proc
-from ralph.process.supervisor import Link, Message
+from ralph.process.supervisor import Link, WorkerMessage
 from ralph.state.attempt import CHECK, HAND_OVER, Attempt, State
 from ralph.verify.model import Verdict
 
 
 @immutable
-class Errand:
+class AttemptJob:
     """What a child is sent out for. `left`: an attempt that a crash left behind."""
 
     n: int
@@ -56,11 +56,13 @@ class Errand:
 # ---------------------------------------------------------------- the whole attempt
 
 
-def work(run: Run, pool: worktrees.Pool, errand: Errand, ready: Callable[[Run], None]) -> Callable[[Link], Message]:
+def work(
+    run: RunContext, pool: worktrees.WorktreePool, errand: AttemptJob, ready: Callable[[RunContext], None]
+) -> Callable[[Link], WorkerMessage]:
     """What a forked child does. Its last message says what came out: a commit, an answer, or nothing more."""
 
-    def live(link: Link) -> Message:
-        parent = Parent(link, run.id)
+    def live(link: Link) -> WorkerMessage:
+        parent = ParentChannel(link, run.id)
         git = pool.open(errand.place, run.tip, run.settings.brought)
         mine = away(run, git, parent, errand.n, errand.prd)
         try:
@@ -77,7 +79,9 @@ def work(run: Run, pool: worktrees.Pool, errand: Errand, ready: Callable[[Run], 
     return live
 
 
-def _done(run: Away, errand: Errand, parent: Parent, ready: Callable[[Run], None]) -> Message:
+def _done(
+    run: WorkerContext, errand: AttemptJob, parent: ParentChannel, ready: Callable[[RunContext], None]
+) -> WorkerMessage:
     if errand.left is not None:
         return take_up(run, errand.left, parent)
     seen = time.monotonic(), worktrees.check_out(run.git, run.tip, errand.n)
@@ -90,20 +94,20 @@ def _done(run: Away, errand: Errand, parent: Parent, ready: Callable[[Run], None
     return attempt(run, errand, parent)
 
 
-def attempt(run: Away, errand: Errand, parent: Parent) -> Message:
+def attempt(run: WorkerContext, errand: AttemptJob, parent: ParentChannel) -> WorkerMessage:
     """One try at one task: see `loop.attempt`."""
     task = errand.task
     space = prepare(run, errand.n, "" if errand.purpose else run.tally(task).work)
     run.look_for_gates()
     if errand.purpose == CHECK:
-        end = Stopped(Why.EXITED, 0, ended=True, said="Nobody was asked: all tasks below it are done.")
+        end = Stopped(StopReason.EXITED, 0, ended=True, said="Nobody was asked: all tasks below it are done.")
     else:
         end = let_work(run, space, task, brief(run, task, errand.prd, space.n))
     run.note(told(run, space.n, end))
     return finish(run, space, task, errand.prd, end, parent)
 
 
-def asked(run: Away, errand: Errand) -> Message:
+def asked(run: WorkerContext, errand: AttemptJob) -> WorkerMessage:
     """Only words are wanted; the parent does with them what is to be done."""
     task, purpose = errand.task, errand.purpose
     question = asking.hand_over(run, task) if purpose == HAND_OVER else asking.split(run, task)
@@ -114,7 +118,7 @@ def asked(run: Away, errand: Errand) -> Message:
     return {"kind": "answer", "data": pack(end)}
 
 
-def take_up(run: Away, current: Attempt, parent: Parent) -> Message:
+def take_up(run: WorkerContext, current: Attempt, parent: ParentChannel) -> WorkerMessage:
     """What a crash left: finished work is judged, unfinished work is kept in a ref."""
     proc.end_tree(current.pid, current.started)
     waking.clear_locks(run, current)
@@ -136,8 +140,14 @@ def take_up(run: Away, current: Attempt, parent: Parent) -> Message:
 
 
 def finish(
-    run: Away, space: Workspace, task: Task, start: Prd, end: Stopped, parent: Parent, tips: list[str] | None = None
-) -> Message:  # fmt: skip
+    run: WorkerContext,
+    space: Workspace,
+    task: Task,
+    start: Prd,
+    end: Stopped,
+    parent: ParentChannel,
+    tips: list[str] | None = None,
+) -> WorkerMessage:
     """Examine it where it was made; then, when it is its turn, judge it on top of all that came in."""
     if _meddled(run, end):
         parent.meddled()
@@ -152,33 +162,33 @@ def finish(
     frozen = stashes.settle(run, space, task.id, frozen)
     left = run.papers.read(run.paths.memory) if run.paths.memory else None
     settled = settling.settle(run, start, task, end, frozen)
-    return Delivery(run, parent, space, task, end, frozen, held, left, settled).examined()
+    return FinishedAttempt(run, parent, space, task, end, frozen, held, left, settled).examined()
 
 
 @immutable
-class Delivery:
+class FinishedAttempt:
     """What an attempt left, frozen: on its way to a commit, or aside."""
 
-    run: Away
-    parent: Parent
+    run: WorkerContext
+    parent: ParentChannel
     space: Workspace
     task: Task
     end: Stopped
-    frozen: Frozen
+    frozen: FrozenWork
     held: str  # the ref of the work
     memory: bytes | None  # the memory file as the agent left it
-    settled: Settled
+    settled: PrdOutcome
 
-    def examined(self) -> Message:
+    def examined(self) -> WorkerMessage:
         """What needs no gates is decided here, before anybody waits at the door."""
         run, end, frozen = self.run, self.end, self.frozen
         changed = serial.leaves_work(run, frozen)
-        if recovery.ending(end, changed=changed) is not recovery.Ending.REJECTED:
+        if recovery.ending(end, changed=changed) is not recovery.Outcome.REJECTED:
             return self._aside(None)
         early = judging.early(run, self.space, self.task, frozen, self.settled, end)
         return self._at_the_door() if early.accepted else self._aside(early)
 
-    def _at_the_door(self) -> Message:
+    def _at_the_door(self) -> WorkerMessage:
         """While this waits for its turn and is judged, nobody else moves the tip."""
         run = self.run
         run.tip = self.parent.enter()
@@ -188,7 +198,7 @@ class Delivery:
         space, frozen = joined
         there = prd.parse(run.papers.read(run.paths.prd) or b"", run.paths.prd)
         judged = judging.judge(
-            run, space, self.task, frozen, Settled(there, self.settled.edit, by_hand=False), self.end
+            run, space, self.task, frozen, PrdOutcome(there, self.settled.edit, by_hand=False), self.end
         )
         if judged.placing is None:
             return self._aside(in_company(run, judged.verdict, self.space.before.base))
@@ -197,7 +207,7 @@ class Delivery:
         return {
             "kind": "built",
             "data": pack(
-                Built(
+                ReadyCommit(
                     commit,
                     self.held,
                     judged.placing,
@@ -207,7 +217,7 @@ class Delivery:
             ),
         }
 
-    def _aside(self, verdict: Verdict | None) -> Message:
+    def _aside(self, verdict: Verdict | None) -> WorkerMessage:
         run, task = self.run, self.task
         if verdict is not None:
             run.note(judging.event(self.space.n, self.frozen, verdict))
@@ -217,7 +227,7 @@ class Delivery:
         return {"kind": "aside"}
 
 
-def _meddled(run: Away, end: Stopped) -> bool:
+def _meddled(run: WorkerContext, end: Stopped) -> bool:
     """Its stream shows that it reached out of its worktree and changed the PRD that people write on."""
     if run.checkout is None:
         return False

@@ -12,10 +12,10 @@ from ralph.engine import final_check as clean
 from ralph.engine import outcome
 from ralph.engine import prd_file as paper
 from ralph.engine import recovery as healing
-from ralph.engine.context import Ending, Run
+from ralph.engine.context import RunContext, RunResult
 from ralph.engine.moves import MoveKind
-from ralph.engine.parallel.attempt import Errand
-from ralph.engine.parallel.pool import Crew, gathered
+from ralph.engine.parallel.attempt import AttemptJob
+from ralph.engine.parallel.pool import WorkerPool, gathered
 from ralph.engine.parking import park
 from ralph.prd import parallel_schedule as side_by_side
 from ralph.prd.model import Prd, Task
@@ -25,7 +25,7 @@ from ralph.state.events import SetAside, Waited, Waiting
 ASKING = {MoveKind.SPLIT: SPLIT, MoveKind.HAND_OVER: HAND_OVER}
 
 
-def work(run: Run) -> Ending:
+def work(run: RunContext) -> RunResult:
     """Take tasks until there is nothing left to try, several at a time."""
     import pexpect.fdpexpect  # noqa: F401 - here, so that the children need not import it, each
 
@@ -42,7 +42,7 @@ def work(run: Run) -> Ending:
                 return ending
 
 
-def _take_up(crew: Crew) -> None:
+def _take_up(crew: WorkerPool) -> None:
     """What a killed run left is finished first, where it stands."""
     run = crew.run
     now = paper.read(run)
@@ -50,17 +50,17 @@ def _take_up(crew: Crew) -> None:
     for n, left in run.history.running.items():
         gone = Task(left.task, written=False, number=0, line=0, offset=0, text=left.text, done=False)
         if left.place:
-            crew.send(Errand(n, left.place, tasks.get(left.task, gone), now, left.purpose, left))
+            crew.send(AttemptJob(n, left.place, tasks.get(left.task, gone), now, left.purpose, left))
         else:
             crew.give_up(n)
 
 
-def _limit(crew: Crew) -> str:
+def _limit(crew: WorkerPool) -> str:
     """The limit of the run that all of them reach together."""
     return crew.run.limit(crew.going)
 
 
-def _step(crew: Crew) -> Ending | None:
+def _step(crew: WorkerPool) -> RunResult | None:
     """What can be done now, besides listening."""
     run = crew.run
     reason = outcome.reason_to_stop(run) or crew.limited
@@ -81,7 +81,7 @@ def _step(crew: Crew) -> Ending | None:
     return _start(crew, run.seen if crew.inside and run.seen else paper.read(run)) if idle else None
 
 
-def _finishing(crew: Crew) -> bool:
+def _finishing(crew: WorkerPool) -> bool:
     """Nothing new starts; what runs comes to its end."""
     if not crew.inside and not crew.hurried:
         paper.read(crew.run)
@@ -89,7 +89,7 @@ def _finishing(crew: Crew) -> bool:
     return bool(crew.out)
 
 
-def _start(crew: Crew, prd: Prd) -> Ending | None:
+def _start(crew: WorkerPool, prd: Prd) -> RunResult | None:
     """Send out as many as may run now; an Ending where nothing is left."""
     run, room = crew.run, _room(crew)
     seen = (id(prd), crew.busy, skipped := _skipped(crew, prd), room > 0)
@@ -110,14 +110,14 @@ def _start(crew: Crew, prd: Prd) -> Ending | None:
     )
 
 
-def _skipped(crew: Crew, prd: Prd) -> frozenset[str]:
+def _skipped(crew: WorkerPool, prd: Prd) -> frozenset[str]:
     """What is not started now: left out, owed something, or just being typed."""
     run = crew.run
     new = frozenset(task.id for task in prd.tasks if task.id not in run.known)
     return new | run.left_out | frozenset(run.history.owing)
 
 
-def _room(crew: Crew) -> int:
+def _room(crew: WorkerPool) -> int:
     """How many more may start."""
     run, settings = crew.run, crew.run.settings
     asked = max(1, settings.at_once)
@@ -131,7 +131,7 @@ def _room(crew: Crew) -> int:
     return most if crew.speed.may_start(time.time()) else 0
 
 
-def _waited(crew: Crew) -> bool:
+def _waited(crew: WorkerPool) -> bool:
     """No wait is going on."""
     run, waiting = crew.run, crew.run.history.waiting
     if waiting is None:
@@ -143,7 +143,7 @@ def _waited(crew: Crew) -> bool:
     return True
 
 
-def _paused(crew: Crew) -> bool:
+def _paused(crew: WorkerPool) -> bool:
     """Nothing starts: somebody wants it so. When nobody is out any more the run stands still."""
     run = crew.run
     if not (why := steering.reason_to_pause(run)):
@@ -156,7 +156,7 @@ def _paused(crew: Crew) -> bool:
 # ---------------------------------------------------------------- what is owed
 
 
-def _pay(crew: Crew, prd: Prd) -> Ending | None:
+def _pay(crew: WorkerPool, prd: Prd) -> RunResult | None:
     """Do what was decided after failed attempts, or send somebody out to ask for it."""
     run = crew.run
     tasks = {task.id: task for task in prd.tasks}
@@ -177,7 +177,7 @@ def _pay(crew: Crew, prd: Prd) -> Ending | None:
     return None
 
 
-def _wait(crew: Crew, owed: SetAside) -> None:
+def _wait(crew: WorkerPool, owed: SetAside) -> None:
     """Nobody starts before then; who runs goes on."""
     run = crew.run
     until = owed.when or time.time()
@@ -188,7 +188,7 @@ def _wait(crew: Crew, owed: SetAside) -> None:
     run.note(Waiting(owed.reason, round(max(until, already.until if already else 0.0), 3), owed.task))
 
 
-def _ask(crew: Crew, task: Task, prd: Prd, owed: SetAside, kind: MoveKind) -> Ending | None:
+def _ask(crew: WorkerPool, task: Task, prd: Prd, owed: SetAside, kind: MoveKind) -> RunResult | None:
     """Send somebody out with the question; when the answer is there, do what it says."""
     run = crew.run
     end = crew.answers.pop(task.id, None)

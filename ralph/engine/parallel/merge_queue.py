@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ralph.engine import commit as record
-from ralph.engine.attempt.completion import Placing
-from ralph.engine.context import Run
+from ralph.engine.attempt.completion import PendingCompletion
+from ralph.engine.context import RunContext
 from ralph.errors import Exit, RalphError
 from ralph.git.fast_forward import bring
 from ralph.git.merge import merge_texts
@@ -18,17 +18,17 @@ from ralph.state.events import Publishing, Recorded
 
 
 @immutable
-class Built:
+class ReadyCommit:
     """A commit that is ready to be published, and what goes with it."""
 
     commit: str
     held: str  # the ref of the work, which goes
-    placing: Placing
+    placing: PendingCompletion
     nothing: frozenset[str]  # commands that had nothing to run
     proved: bool = True  # a gate or a Check passed
 
 
-def hold_tip(run: Run) -> None:
+def hold_tip(run: RunContext) -> None:
     """Nobody else moved the branch, and the checkout still stands on it. RalphError, which stops the run."""
     head, commit = run.git.head()
     name = run.branch.removeprefix("refs/heads/")
@@ -42,7 +42,7 @@ def hold_tip(run: Run) -> None:
         raise RalphError(what, cure, code=Exit.STOPPED)
 
 
-def publish(run: Run, n: int, task: Task, built: Built) -> None:
+def publish(run: RunContext, n: int, task: Task, built: ReadyCommit) -> None:
     """Move the branch once, bring the checkout along, note it."""
     old, placing = run.tip, built.placing
     event = Publishing(n, built.commit, old)
@@ -57,7 +57,7 @@ def publish(run: Run, n: int, task: Task, built: Built) -> None:
     run.control.forget(task.id)
 
 
-def bring_here(run: Run, old: str, new: str, again: Callable[[Prd], Prd], *, cut_off: bool = False) -> None:
+def bring_here(run: RunContext, old: str, new: str, again: Callable[[Prd], Prd], *, cut_off: bool = False) -> None:
     """The checkout goes from one commit to the next. What people changed in it stays; safe to repeat.
 
     `again` makes the change of the PRD on a version that somebody edited meanwhile. `cut_off`: it was begun before.
@@ -72,7 +72,7 @@ def bring_here(run: Run, old: str, new: str, again: Callable[[Prd], Prd], *, cut
         run.say(f"Changed in this checkout, so it stays as it is here: {names}", loud=True)
 
 
-def _bring_paper(run: Run, change: Change, old: str, new: str, again: Callable[[Prd], Prd]) -> None:
+def _bring_paper(run: RunContext, change: Change, old: str, new: str, again: Callable[[Prd], Prd]) -> None:
     """PRD or memory file: the new text where nobody edited it, else the same change made to the edited one."""
     path = change.path
     before = run.git.checked_out(old, path) if change.status != "A" else None
@@ -90,7 +90,7 @@ def _bring_paper(run: Run, change: Change, old: str, new: str, again: Callable[[
         run.wrote = after or b""
 
 
-def _changed(run: Run, found: bytes | None, again: Callable[[Prd], Prd]) -> bytes | None:
+def _changed(run: RunContext, found: bytes | None, again: Callable[[Prd], Prd]) -> bytes | None:
     try:
         return again(prd.parse(found or b"", run.paths.prd)).data
     except RalphError:

@@ -20,45 +20,45 @@ from ralph.engine import recovery_policy as recovery
 from ralph.engine.attempt import prd_edits as settling
 from ralph.engine.attempt.run_agent import choose
 from ralph.engine.attempt.usage import recount
-from ralph.engine.context import Ending, Run
+from ralph.engine.context import RunContext, RunResult
 from ralph.engine.moves import Move, MoveKind
 from ralph.engine.parallel import attempt as member
 from ralph.engine.parallel import merge_queue as door
 from ralph.engine.parallel import throttle as governor
 from ralph.engine.parallel import worktree_setup as fitting
-from ralph.engine.parallel.attempt import Errand
-from ralph.engine.parallel.merge_queue import Built
+from ralph.engine.parallel.attempt import AttemptJob
+from ralph.engine.parallel.merge_queue import ReadyCommit
 from ralph.engine.parallel.worker import unpack
-from ralph.git.worktrees import Pool
+from ralph.git.worktrees import WorktreePool
 from ralph.prd.model import Prd, Task
-from ralph.process.supervisor import Message
-from ralph.process.workers import Children, several
+from ralph.process.supervisor import WorkerMessage
+from ralph.process.workers import WorkerProcesses, several
 from ralph.state.attempt import SPLIT
 from ralph.state.events import AgentStopped, Event, GateStarted, Noted, Reviewed, Sent, SetAside, Waiting
-from ralph.state.history import Tally
+from ralph.state.history import TaskStats
 
 TICK = 0.1  # seconds
 
 
 @dataclass
-class Crew:
+class WorkerPool:
     """Who is out, and where. Numbers are those of attempts; places those of worktrees."""
 
-    run: Run
-    pool: Pool
-    children: Children
-    out: dict[int, Errand] = field(default_factory=dict)
+    run: RunContext
+    pool: WorktreePool
+    children: WorkerProcesses
+    out: dict[int, AttemptJob] = field(default_factory=dict)
     queue: list[int] = field(default_factory=list)  # who waits at the door
     inside: int = 0  # who is in it; 0: nobody
     spent: dict[int, Spent] = field(default_factory=dict)  # by agents at work, as last told
     answers: dict[str, Stopped] = field(default_factory=dict)  # task -> what was answered to the question about it
     lost: dict[int, int] = field(default_factory=dict)  # how often a child died, or could not go on
-    ending: Ending | None = None  # decided; what runs may finish
+    ending: RunResult | None = None  # decided; what runs may finish
     hurried: bool = False
     limited: str = ""  # the limit of the run that all of them together reached
     seen: tuple[object, ...] = ()  # what was looked at when nobody could be sent out
     waiting: float = 0.0  # since when, epoch seconds
-    speed: governor.Speed = field(default_factory=governor.Speed)
+    speed: governor.Throttle = field(default_factory=governor.Throttle)
 
     # ------------------------------------------------------------ sending out
 
@@ -77,7 +77,7 @@ class Crew:
         taken = {errand.place for errand in self.out.values()}
         return next(place for place in range(1, len(taken) + 2) if place not in taken)
 
-    def send(self, errand: Errand) -> None:
+    def send(self, errand: AttemptJob) -> None:
         """Start a child. The journal knows its pid before it does anything."""
         run = self.run
         run.beside = self.going
@@ -90,7 +90,7 @@ class Crew:
         """Choose a task, and send somebody out for it."""
         place = self.free_place()
         self.speed = replace(self.speed, started=time.time())
-        self.send(Errand(choose(self.run, task, purpose), place, task, prd, purpose))
+        self.send(AttemptJob(choose(self.run, task, purpose), place, task, prd, purpose))
 
     # ------------------------------------------------------------ hearing
 
@@ -102,7 +102,7 @@ class Crew:
             else:
                 self._heard(n, message)
 
-    def _heard(self, n: int, message: Message) -> None:
+    def _heard(self, n: int, message: WorkerMessage) -> None:
         match message["kind"]:
             case "event":
                 self._event(n, unpack(message["data"]))
@@ -128,7 +128,7 @@ class Crew:
             case _:  # set aside, or left for the next run
                 self.done(n)
 
-    def _answer(self, errand: Errand, end: Stopped) -> None:
+    def _answer(self, errand: AttemptJob, end: Stopped) -> None:
         """Smaller tasks are written when the door is free; a hand-over note is in the history already."""
         if errand.purpose == SPLIT:
             self.answers[errand.task.id] = end
@@ -168,7 +168,7 @@ class Crew:
         if self.speed.limit != before.limit:
             self.run.say(f"A limit was hit, so from now on at most {self.speed.most(asked)} at once.")
 
-    def _built(self, n: int, built: Built) -> None:
+    def _built(self, n: int, built: ReadyCommit) -> None:
         """It passed: this is the moment in which its task is done."""
         door.publish(self.run, n, self.out[n].task, built)
         self.run.nothing = set(built.nothing)
@@ -199,7 +199,7 @@ class Crew:
     def give_up(self, n: int) -> None:
         """Set it aside without looking: it can't be looked at."""
         left = self.run.history.running[n]
-        counted = self.run.history.tallies.get(left.task, Tally()).uncounted + 1 >= recovery.PATIENCE
+        counted = self.run.history.tallies.get(left.task, TaskStats()).uncounted + 1 >= recovery.PATIENCE
         spent = recount(self.run, left)
         self.run.note(SetAside(
             n, left.task, "its process died", counted=counted, same="lost",
@@ -233,11 +233,11 @@ class Crew:
 
 
 @contextmanager
-def gathered(run: Run) -> Iterator[Crew]:
+def gathered(run: RunContext) -> Iterator[WorkerPool]:
     """A crew that is gone at the end, with its worktrees."""
     pool = fitting.pool(run)
     try:
         with several() as children:
-            yield Crew(run, pool, children)
+            yield WorkerPool(run, pool, children)
     finally:
         pool.close()

@@ -5,22 +5,22 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ralph.engine.attempt import completion as placing
-from ralph.engine.parallel.worker import Away
+from ralph.engine.parallel.worker import WorkerContext
 from ralph.git import worktrees
-from ralph.git.freeze import Frozen
-from ralph.git.index import Before
-from ralph.git.merge import Clash, join, merge_texts
+from ralph.git.freeze import FrozenWork
+from ralph.git.index import Snapshot
+from ralph.git.merge import MergeConflict, join, merge_texts
 from ralph.git.workspace import Workspace
 from ralph.text import clean, mask
-from ralph.verify.model import Finding, Verdict, What
+from ralph.verify.model import Finding, FindingKind, Verdict
 
 MOST_SHOWN = 4_000  # characters of a clash that the next prompt quotes
 MOST_LISTED = 1_500  # characters of the commits that came in meanwhile
 
 
 def on_the_tip(
-    run: Away, space: Workspace, frozen: Frozen, left: bytes | None
-) -> tuple[Workspace, Frozen] | Verdict:  # fmt: skip
+    run: WorkerContext, space: Workspace, frozen: FrozenWork, left: bytes | None
+) -> tuple[Workspace, FrozenWork] | Verdict:  # fmt: skip
     """The worktree holds the work on top of the tip, with PRD and memory file as they are there. Or a clash."""
     git, base, tip = run.git, space.before.base, run.tip
     if tip == base:
@@ -32,12 +32,12 @@ def on_the_tip(
     git.tree(*worktrees.WORKERS, "read-tree", "--reset", "-u", joined.tree)
     if run.paths.memory:
         run.papers.put(run.paths.memory, _both_memories(run, git.blob(then), git.blob(now), left))
-    before = Before(tip, tip, git.tree_of(tip))
+    before = Snapshot(tip, tip, git.tree_of(tip))
     changes = git.changes(tip, joined.tree)
     return replace(space, before=before), replace(frozen, tree=joined.tree, changes=changes)
 
 
-def _both_memories(run: Away, then: bytes, now: bytes, left: bytes | None) -> bytes | None:
+def _both_memories(run: WorkerContext, then: bytes, now: bytes, left: bytes | None) -> bytes | None:
     """What the agent may add to the memory file, beside what others added meanwhile."""
     if left is None or left == then:
         return now or None
@@ -45,19 +45,19 @@ def _both_memories(run: Away, then: bytes, now: bytes, left: bytes | None) -> by
     return merge_texts(run.git, mine or b"", then, now, union=True)[0] or None
 
 
-def in_company(run: Away, verdict: Verdict, base: str) -> Verdict:
+def in_company(run: WorkerContext, verdict: Verdict, base: str) -> Verdict:
     """A gate that is red on top of what came in: the next try has to know what that is."""
     if run.tip == base:
         return verdict
     said = f"It was tested on top of what came in meanwhile:\n{_meanwhile(run, base)}\n\n"
     told = (
-        replace(one, detail=said + one.detail) if one.what is What.GATE and one.rejects else one
+        replace(one, detail=said + one.detail) if one.what is FindingKind.GATE and one.rejects else one
         for one in verdict.findings
     )
     return Verdict(tuple(told))
 
 
-def _meanwhile(run: Away, base: str) -> str:
+def _meanwhile(run: WorkerContext, base: str) -> str:
     """The commits that came in since an attempt began, with the files of each but PRD and memory file."""
     words = ("log", "--format=%h %s", "--name-only", f"{base}..{run.tip}")
     lines = run.git.repo(*words).decode(errors="replace").strip().splitlines()
@@ -65,11 +65,11 @@ def _meanwhile(run: Away, base: str) -> str:
     return mask(clean(told), run.secrets)[:MOST_LISTED]
 
 
-def clash(run: Away, clashes: tuple[Clash, ...], base: str) -> Finding:
+def clash(run: WorkerContext, clashes: tuple[MergeConflict, ...], base: str) -> Finding:
     """Both sides, for the next try."""
     shown = "\n\n".join(f"{one.path}:\n{_hunks(one.text)}" for one in clashes if one.text)
     detail = mask(clean(f"What came in meanwhile:\n{_meanwhile(run, base)}\n\n{shown}"), run.secrets)[:MOST_SHOWN]
-    return Finding(What.CLASH, f"{clashes[0].why}{_more(len(clashes) - 1)}.", detail)
+    return Finding(FindingKind.CLASH, f"{clashes[0].why}{_more(len(clashes) - 1)}.", detail)
 
 
 def _more(others: int) -> str:

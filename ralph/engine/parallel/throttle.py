@@ -12,7 +12,7 @@ SPREAD = 3.0  # seconds between two starts, while fewer run than were asked for
 
 
 @immutable
-class Speed:
+class Throttle:
     """The pace of a run. Times are epoch seconds."""
 
     limit: int = 0  # at most so many; 0: as many as were asked for
@@ -23,13 +23,13 @@ class Speed:
         """How many may run at once, of those that were asked for."""
         return min(asked, self.limit) if self.limit else asked
 
-    def slower(self, now: float, asked: int) -> Speed:
+    def slower(self, now: float, asked: int) -> Throttle:
         """A limit was hit: half as many, at least one. Those that hit it together halve it once."""
         if self.limit and now - self.changed < SAME:
             return replace(self, changed=now)
         return replace(self, limit=max(1, self.most(asked) // 2), changed=now)
 
-    def later(self, now: float, asked: int) -> Speed:
+    def later(self, now: float, asked: int) -> Throttle:
         """Time has passed: one more for each quiet period, until all may run."""
         if not self.limit or now - self.changed < QUIET:
             return self

@@ -11,13 +11,13 @@ from typing import Any
 
 from ralph.agents.model import Stopped
 from ralph.agents.usage import Spent
-from ralph.engine.context import Run, Stop, nobody
+from ralph.engine.context import RunContext, StopSignal, nobody
 from ralph.errors import Exit, RalphError
 from ralph.git.client import Git
 from ralph.git.ref_names import SCRATCH, scratch
 from ralph.prd.model import Prd
 from ralph.process.supervisor import Link
-from ralph.process.workers import Line
+from ralph.process.workers import WorkerLine
 from ralph.state import other_checkouts
 from ralph.state.events import AgentStopped, Event, GateStarted, Reviewed, SetAside
 from ralph.state.journal import Entry
@@ -36,11 +36,11 @@ def unpack(text: str) -> Any:
     return pickle.loads(base64.b64decode(text))  # noqa: S301 - from a fork of our own, over a socket pair
 
 
-class Parent:
+class ParentChannel:
     """The child's way to its parent: a diary, a stop, and the door."""
 
     def __init__(self, link: Link, run: str) -> None:
-        self._line, self._run = Line(link), run
+        self._line, self._run = WorkerLine(link), run
         self._reported = 0.0
         self._spent: Spent | None = None  # not told yet
         self._tip = ""
@@ -109,10 +109,10 @@ class WaitingEndedError(RalphError):
     """The run ends: what is finished and frozen is judged by the next one."""
 
 
-class Asked(Stop):
+class ParentStopSignal(StopSignal):
     """Ctrl-C as a child hears it: from its parent."""
 
-    def __init__(self, parent: Parent) -> None:
+    def __init__(self, parent: ParentChannel) -> None:
         super().__init__()
         self._parent = parent
 
@@ -121,10 +121,10 @@ class Asked(Stop):
 
 
 @dataclass
-class Away(Run):
+class WorkerContext(RunContext):
     """The run as a child sees it: another place, another diary, the parent's limits."""
 
-    parent: Parent | None = None
+    parent: ParentChannel | None = None
 
     def limit(self, going: Spent | None = None) -> str:
         """The parent knows what all of them use up together."""
@@ -132,18 +132,28 @@ class Away(Run):
         return self.parent.limit if self.parent else ""
 
 
-def away(run: Run, git: Git, parent: Parent, n: int, start: Prd) -> Away:
+def away(run: RunContext, git: Git, parent: ParentChannel, n: int, start: Prd) -> WorkerContext:
     """The run in a worktree."""
     git.other_branches = partial(other_checkouts.branches, git.where)
     git.hides = lambda name: hidden(name, run.branch, run.id, n)
     there = run.elsewhere(git)
     own = {field: getattr(there, field) for field in there.__dataclass_fields__}
-    return Away(**{
-        **own, "journal": parent, "tell": parent.told, "stop": Asked(parent), "seen": start, "wrote": start.data,
-        "history": replace(run.history, running={n: run.history.running[n]}),
-        "before": None, "scanned": None, "parent": parent, "spending": parent.spending,
-        "ring": nobody,
-    })  # fmt: skip
+    return WorkerContext(
+        **{
+            **own,
+            "journal": parent,
+            "tell": parent.told,
+            "stop": ParentStopSignal(parent),
+            "seen": start,
+            "wrote": start.data,
+            "history": replace(run.history, running={n: run.history.running[n]}),
+            "before": None,
+            "scanned": None,
+            "parent": parent,
+            "spending": parent.spending,
+            "ring": nobody,
+        }
+    )
 
 
 def hidden(name: str, branch: str, run: str, n: int) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from ralph.engine.context import Run
+from ralph.engine.context import RunContext
 from ralph.errors import RalphError
 from ralph.git import worktrees
 from ralph.git.config import read
@@ -31,12 +31,12 @@ LOCKS = (
 )  # fmt: skip
 
 
-def pool(run: Run) -> worktrees.Pool:
+def pool(run: RunContext) -> worktrees.WorktreePool:
     """The worktrees of this checkout."""
-    return worktrees.Pool(run.checkout or run.git, worktrees.cache_folder(dict(os.environ)))
+    return worktrees.WorktreePool(run.checkout or run.git, worktrees.cache_folder(dict(os.environ)))
 
 
-def warnings(run: Run) -> list[str]:
+def warnings(run: RunContext) -> list[str]:
     """What makes tests lie or fail in a worktree, each with its cure."""
     from ralph.git import worktree_warnings as traps
 
@@ -45,7 +45,7 @@ def warnings(run: Run) -> list[str]:
 
 
 @contextmanager
-def rehearsed(run: Run) -> Iterator[Run]:
+def rehearsed(run: RunContext) -> Iterator[RunContext]:
     """The first worktree, at the tip and made fit: where gates can be tried before anything begins."""
     place = pool(run)
     try:
@@ -59,7 +59,7 @@ def rehearsed(run: Run) -> Iterator[Run]:
 
 
 @contextmanager
-def fresh(run: Run) -> Iterator[Run]:
+def fresh(run: RunContext) -> Iterator[RunContext]:
     """A worktree for `renew`; none of its files are kept afterwards."""
     place = pool(run)
     shutil.rmtree(place.repo(CLEAN).root, ignore_errors=True)
@@ -70,7 +70,7 @@ def fresh(run: Run) -> Iterator[Run]:
         place.close(CLEAN)
 
 
-def renew(place: Run, commit: str) -> None:
+def renew(place: RunContext, commit: str) -> None:
     """Nothing but this commit's files stands there, and what links, copies and the set-up bring."""
     for path in place.root.iterdir():
         if path.name == ".git":
@@ -85,7 +85,7 @@ def renew(place: Run, commit: str) -> None:
     fit(place)
 
 
-def fit(run: Run) -> None:
+def fit(run: RunContext) -> None:
     """Called in the worktree, before an attempt: links and copies, then the set-up where it is due."""
     settings, root = run.settings, run.root
     main = run.checkout.where.root if run.checkout else root
@@ -96,7 +96,7 @@ def fit(run: Run) -> None:
         _set_up(run)
 
 
-def _set_up(run: Run) -> None:
+def _set_up(run: RunContext) -> None:
     """Once in each worktree, and again when a lock file changed since, or what it left was cleared away."""
     mark = run.git.where.state / "setup"
     wanted = _digest(run.settings.setup, (run.root / name for name in LOCKS))
@@ -117,7 +117,7 @@ def _set_up(run: Run) -> None:
     mark.write_bytes(join([wanted, *split(run.git.tree(*UNTRACKED))]))
 
 
-def _refuse_install_elsewhere(run: Run, before: Sequence[installed.Packages]) -> None:
+def _refuse_install_elsewhere(run: RunContext, before: Sequence[installed.Packages]) -> None:
     """Refuse a set-up that installed its worktree into an environment elsewhere, and restore the links there."""
     for packages in before:
         names = installed.changed(packages)

@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Iterator
 
 from ralph import paths as sensitive
-from ralph.prd.lint.model import Facts, Remark, about, called
+from ralph.prd.lint.model import LintFacts, LintRemark, about, called
 from ralph.prd.model import Prd, Task
 
 HIDING = (
@@ -22,7 +22,7 @@ HIDING = (
 )
 
 
-def checks(prd: Prd, facts: Facts) -> Iterator[Remark]:
+def checks(prd: Prd, facts: LintFacts) -> Iterator[LintRemark]:
     """Checks that are no command, that can't fail, or whose script the task itself would change."""
     for task in prd.tasks:
         for command in () if task.done else task.fields.checks:
@@ -49,7 +49,7 @@ def first_word(command: str) -> str:
     return found[1] if found else ""
 
 
-def _own_script(task: Task, command: str, facts: Facts) -> Iterator[Remark]:
+def _own_script(task: Task, command: str, facts: LintFacts) -> Iterator[LintRemark]:
     """`Check: python calc.py` makes calc.py a part of the gate: a change of it counts as tampering."""
     scope = facts.patterns(task.fields.files)
     prose = f"{task.text}\n{task.body.replace(command, '')}"
@@ -66,7 +66,7 @@ def _own_script(task: Task, command: str, facts: Facts) -> Iterator[Remark]:
             )
 
 
-def _tracked(command: str, facts: Facts) -> set[str]:
+def _tracked(command: str, facts: LintFacts) -> set[str]:
     try:
         words = shlex.split(command)
     except ValueError:

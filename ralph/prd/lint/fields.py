@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 
 from ralph.prd.fields import duration, field_name
-from ralph.prd.lint.model import ERROR, Facts, Remark, about, called, open_leaves
+from ralph.prd.lint.model import ERROR, LintFacts, LintRemark, about, called, open_leaves
 from ralph.prd.markdown.blocks import Item, read
 from ralph.prd.model import Prd, Task
 
@@ -18,7 +18,7 @@ KEYS = (
 FIELD = re.compile(r"\s*[*_]*([A-Za-z][A-Za-z' ]{2,22}?)[*_]*\s*[:：]")
 
 
-def fields(prd: Prd, facts: Facts) -> Iterator[Remark]:
+def fields(prd: Prd, facts: LintFacts) -> Iterator[LintRemark]:
     """Lines that look like a field and do nothing; fields whose value can't be used."""
     document = read(prd.data)
     tasks = {task.line: task for task in prd.tasks if not task.done}
@@ -32,7 +32,7 @@ def fields(prd: Prd, facts: Facts) -> Iterator[Remark]:
         yield from _agent(task, facts)
 
 
-def _below(task: Task, item: Item) -> Iterator[Remark]:
+def _below(task: Task, item: Item) -> Iterator[LintRemark]:
     for child in item.items:
         name = "" if child.boxed else field_name(child)
         key, value = _key(child), child.text.partition(":")[2].strip(" *_`")
@@ -52,7 +52,7 @@ def _below(task: Task, item: Item) -> Iterator[Remark]:
             yield from _too_deep(task, child)
 
 
-def _too_deep(task: Task, item: Item) -> Iterator[Remark]:
+def _too_deep(task: Task, item: Item) -> Iterator[LintRemark]:
     for child in item.items:
         if not child.boxed and field_name(child) in {"files", "protected", "depends", "checks", "parked"}:
             yield _remark(
@@ -64,11 +64,11 @@ def _too_deep(task: Task, item: Item) -> Iterator[Remark]:
             )
 
 
-def _in_text(task: Task, item: Item) -> Iterator[Remark]:
+def _in_text(task: Task, item: Item) -> Iterator[LintRemark]:
     """`Files: a.py` on a line of its own without a bullet is part of the text above it."""
     for number, line in enumerate(item.text.split("\n")):
         if number and (key := FIELD.match(line)) and key[1].lower() in {one.lower() for one in KEYS}:
-            yield Remark(
+            yield LintRemark(
                 task.line + number,
                 "misplaced",
                 f"`{key[1]}:` is text of {called(task)}, no field",
@@ -77,7 +77,7 @@ def _in_text(task: Task, item: Item) -> Iterator[Remark]:
             )
 
 
-def _beside(items: Sequence[Item], tasks: dict[int, Task]) -> Iterator[Remark]:
+def _beside(items: Sequence[Item], tasks: dict[int, Task]) -> Iterator[LintRemark]:
     """A field as a bullet beside its task instead of below it."""
     last: dict[int, Item] = {}
     for item in items:
@@ -95,7 +95,7 @@ def _beside(items: Sequence[Item], tasks: dict[int, Task]) -> Iterator[Remark]:
             last[id(item.parent)] = item
 
 
-def _agent(task: Task, facts: Facts) -> Iterator[Remark]:
+def _agent(task: Task, facts: LintFacts) -> Iterator[LintRemark]:
     said = task.fields.agent
     if said in facts.agents:
         what, cure = facts.agents[said]
@@ -130,5 +130,5 @@ def _readable(name: str, value: str) -> bool:
     return duration(value) is not None if name == "timeout" else value.isdecimal() and int(value) > 0
 
 
-def _remark(item: Item, task: Task, rule: str, what: str, cure: str) -> Remark:
-    return Remark(item.text_first + 1, rule, what, cure, task=task.id)
+def _remark(item: Item, task: Task, rule: str, what: str, cure: str) -> LintRemark:
+    return LintRemark(item.text_first + 1, rule, what, cure, task=task.id)

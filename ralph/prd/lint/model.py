@@ -14,7 +14,7 @@ ERROR, WARNING = "error", "warning"
 
 
 @immutable
-class Remark:
+class LintRemark:
     """One thing that is wrong (`error`: a run would refuse it) or risky (`warning`), and what to do about it."""
 
     line: int  # 1-based
@@ -30,7 +30,7 @@ def _is_unknown(_: str) -> bool:
 
 
 @immutable
-class Facts:
+class LintFacts:
     """What is known of the repository; paths are relative to its root. None: not known, nothing is said of it."""
 
     name: str = "PRD.md"  # the PRD's path
@@ -56,9 +56,9 @@ class Facts:
         return posixpath.relpath(path.strip("/"), folder or ".") + ("/" if path.endswith("/") else "")
 
 
-def about(task: Task, rule: str, what: str, cure: str, severity: str = WARNING) -> Remark:
+def about(task: Task, rule: str, what: str, cure: str, severity: str = WARNING) -> LintRemark:
     """A remark about a task as a whole, at its line."""
-    return Remark(task.line, rule, what, cure, severity, task.id)
+    return LintRemark(task.line, rule, what, cure, severity, task.id)
 
 
 def open_leaves(prd: Prd) -> tuple[Task, ...]:

@@ -10,14 +10,14 @@ from dataclasses import replace
 from ralph.errors import RalphError
 from ralph.prd.lint.checks import checks
 from ralph.prd.lint.fields import fields
-from ralph.prd.lint.model import ERROR, WARNING, Facts, Remark, about, called, open_leaves
+from ralph.prd.lint.model import ERROR, WARNING, LintFacts, LintRemark, about, called, open_leaves
 from ralph.prd.lint.scopes import scopes
 from ralph.prd.lint.wording import wording
 from ralph.prd.lookup import Lookup
 from ralph.prd.model import Prd, Task
 from ralph.prd.validate import check
 
-__all__ = ["ERROR", "WARNING", "Facts", "Remark", "lint"]
+__all__ = ["ERROR", "WARNING", "LintFacts", "LintRemark", "lint"]
 
 MOST_REFUSALS = 50
 NOT_NOW = re.compile(
@@ -28,7 +28,7 @@ NOT_NOW = re.compile(
 )
 
 
-def lint(prd: Prd, facts: Facts) -> tuple[Remark, ...]:
+def lint(prd: Prd, facts: LintFacts) -> tuple[LintRemark, ...]:
     """All remarks, in the order of their lines."""
     found = [remark for rule in RULES for remark in rule(prd, facts)]
     return tuple(sorted(dict.fromkeys(found), key=lambda one: (one.line, one.severity, one.rule)))
@@ -37,7 +37,7 @@ def lint(prd: Prd, facts: Facts) -> tuple[Remark, ...]:
 # ---------------------------------------------------------------- what a run refuses
 
 
-def refusals(prd: Prd, facts: Facts) -> Iterator[Remark]:
+def refusals(prd: Prd, facts: LintFacts) -> Iterator[LintRemark]:
     """The run's own question, asked again without what it has complained about."""
     for _ in range(MOST_REFUSALS):
         try:
@@ -45,7 +45,7 @@ def refusals(prd: Prd, facts: Facts) -> Iterator[Remark]:
         except RalphError as error:
             task = _culprit(error, prd)
             line, name = (task.line, task.id) if task else (1, "")
-            yield Remark(line, "refused", error.what, error.now, ERROR, name)
+            yield LintRemark(line, "refused", error.what, error.now, ERROR, name)
             if task is None:
                 return
             prd = _without(prd, task)
@@ -79,14 +79,14 @@ def _without(prd: Prd, culprit: Task) -> Prd:
 # ---------------------------------------------------------------- the list of tasks
 
 
-def near_misses(prd: Prd, _: Facts) -> Iterator[Remark]:
+def near_misses(prd: Prd, _: LintFacts) -> Iterator[LintRemark]:
     """One remark for each reason: a block of examples in a code fence is one."""
     lines: dict[str, list[int]] = defaultdict(list)
     for miss in prd.near_misses:
         lines[miss.why].append(miss.line)
     for why, found in lines.items():
         more = f" ({len(found)} such lines, up to line {found[-1]})" if len(found) > 1 else ""
-        yield Remark(
+        yield LintRemark(
             found[0],
             "near-miss",
             f"this looks like a task and is none: {why}{more}",
@@ -94,7 +94,7 @@ def near_misses(prd: Prd, _: Facts) -> Iterator[Remark]:
         )
 
 
-def same_texts(prd: Prd, _: Facts) -> Iterator[Remark]:
+def same_texts(prd: Prd, _: LintFacts) -> Iterator[LintRemark]:
     """Under the same heading and parent nobody can tell them apart."""
     first: dict[tuple[str | None, tuple[str, ...], str], int] = {}
     for task in prd.tasks:
@@ -108,7 +108,7 @@ def same_texts(prd: Prd, _: Facts) -> Iterator[Remark]:
             )
 
 
-def open_children(prd: Prd, _: Facts) -> Iterator[Remark]:
+def open_children(prd: Prd, _: LintFacts) -> Iterator[LintRemark]:
     lookup = Lookup(prd)
     for parent, children in lookup.children.items():
         task = lookup.by_id[parent]
@@ -122,7 +122,7 @@ def open_children(prd: Prd, _: Facts) -> Iterator[Remark]:
             )
 
 
-def parked(prd: Prd, _: Facts) -> Iterator[Remark]:
+def parked(prd: Prd, _: LintFacts) -> Iterator[LintRemark]:
     for task in prd.tasks:
         if task.fields.parked is not None and not task.done:
             why = f": {task.fields.parked}" if task.fields.parked else ""
@@ -134,7 +134,7 @@ def parked(prd: Prd, _: Facts) -> Iterator[Remark]:
             )
 
 
-def not_now(prd: Prd, _: Facts) -> Iterator[Remark]:
+def not_now(prd: Prd, _: LintFacts) -> Iterator[LintRemark]:
     """Headings that sound as if what stands under them shall wait."""
     under: dict[str, list[Task]] = defaultdict(list)
     for task in open_leaves(prd):
@@ -142,7 +142,7 @@ def not_now(prd: Prd, _: Facts) -> Iterator[Remark]:
             if NOT_NOW.fullmatch(title.strip(" *_")):
                 under[title].append(task)
     for title, tasks in under.items():
-        yield Remark(
+        yield LintRemark(
             tasks[0].line,
             "not-now",
             f"{_tasks(len(tasks))} under “{title[:50]}” will be worked on, too",
@@ -150,13 +150,13 @@ def not_now(prd: Prd, _: Facts) -> Iterator[Remark]:
         )
 
 
-def unproved(prd: Prd, facts: Facts) -> Iterator[Remark]:
+def unproved(prd: Prd, facts: LintFacts) -> Iterator[LintRemark]:
     """Without gates and checks only git is looked at: any change that ends well would do."""
     if facts.gates != ():
         return
     tasks = [task for task in open_leaves(prd) if not task.fields.checks]
     if tasks:
-        yield Remark(
+        yield LintRemark(
             tasks[0].line,
             "unproved",
             f"nothing proves {_tasks(len(tasks))}: there are no tests or linters, and no Check is named",
@@ -168,7 +168,7 @@ def _tasks(number: int) -> str:
     return f"{number} {'task' if number == 1 else 'tasks'}"
 
 
-RULES: tuple[Callable[[Prd, Facts], Iterator[Remark]], ...] = (
+RULES: tuple[Callable[[Prd, LintFacts], Iterator[LintRemark]], ...] = (
     refusals,
     near_misses,
     same_texts,

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
 
 from ralph import paths as sensitive
-from ralph.prd.lint.model import ERROR, Facts, Remark, about, called, open_leaves
+from ralph.prd.lint.model import ERROR, LintFacts, LintRemark, about, called, open_leaves
 from ralph.prd.model import Prd, Task
 from ralph.prd.scope_overlap import clash
 
@@ -17,7 +17,7 @@ ALIKE = 0.8
 Tree = Mapping[str, set[str]]  # folder -> what is in it
 
 
-def scopes(prd: Prd, facts: Facts) -> Iterator[Remark]:
+def scopes(prd: Prd, facts: LintFacts) -> Iterator[LintRemark]:
     """Files that are missing or can't be changed, that name everything, or that name nothing."""
     tree = _tree(facts.paths or ())
     guarded = [path for path in facts.paths or () if sensitive.matches(facts.protected, path)]
@@ -35,7 +35,7 @@ def scopes(prd: Prd, facts: Facts) -> Iterator[Remark]:
         yield from _at_any_depth(prd, facts)
 
 
-def _at_any_depth(prd: Prd, facts: Facts) -> Iterator[Remark]:
+def _at_any_depth(prd: Prd, facts: LintFacts) -> Iterator[LintRemark]:
     """A file at the top that is written as one in any folder waits for tasks that it has nothing to do with."""
     leaves = open_leaves(prd)
     elsewhere = {path.rpartition("/")[2] for path in facts.paths or () if "/" in path}
@@ -53,7 +53,7 @@ def _only_floating(said: str, files: tuple[str, ...]) -> bool:
     return clash((said,), files) and not clash((f"./{said}",), files)
 
 
-def _both(task: Task, facts: Facts, guarded: Sequence[str]) -> str:
+def _both(task: Task, facts: LintFacts, guarded: Sequence[str]) -> str:
     """A path that the task may change and may not, as the run asks it; "" where there is none."""
     scope, own = facts.patterns(task.fields.files), facts.patterns(task.fields.protected)
     if not scope:
@@ -65,7 +65,7 @@ def _both(task: Task, facts: Facts, guarded: Sequence[str]) -> str:
     return next(hit, "") or next(new, "")
 
 
-def _pattern(task: Task, said: str, facts: Facts, tree: Tree) -> Iterator[Remark]:
+def _pattern(task: Task, said: str, facts: LintFacts, tree: Tree) -> Iterator[LintRemark]:
     if said.removeprefix("./") in {"", ".", "/", "*", "**", "**/*"}:
         what = f"the Files of {called(task)} name everything (`{said}`)"
         yield about(task, "wide", what, "Name the folder that it works in, or leave Files out.")
@@ -86,7 +86,7 @@ def _tree(paths: Sequence[str]) -> Tree:
     return dict(tree)
 
 
-def _meant(said: str, facts: Facts, tree: Tree) -> str:
+def _meant(said: str, facts: LintFacts, tree: Tree) -> str:
     """What a pattern that matches nothing may have been meant for; "" where it may well name something new."""
     placed, plain = (one.strip("/").removeprefix("./") for one in (facts.patterns((said,))[0], said))
     if placed == plain and "/" not in plain and any(plain in there for there in tree.values()):  # at any depth

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ralph.prd.lint.model import Facts, Remark, about, called, open_leaves
+from ralph.prd.lint.model import LintFacts, LintRemark, about, called, open_leaves
 from ralph.prd.model import Prd, Task
 
 MOST_TEXT = 400  # characters of a task's own text
@@ -47,7 +47,7 @@ OTHER_FIELDS = re.compile(  # those that say nothing about the work
 JOBS = re.compile(r"[,;]\s|\s(?:and|und|et|y)\s|\s\+\s|\s&\s")
 
 
-def wording(prd: Prd, _: Facts) -> Iterator[Remark]:
+def wording(prd: Prd, _: LintFacts) -> Iterator[LintRemark]:
     """The remarks about each task that is still to do."""
     for task in open_leaves(prd):
         yield from _vague(task)
@@ -57,7 +57,7 @@ def wording(prd: Prd, _: Facts) -> Iterator[Remark]:
 # ---------------------------------------------------------------- vague
 
 
-def _vague(task: Task) -> Iterator[Remark]:
+def _vague(task: Task) -> Iterator[LintRemark]:
     prose = CODE.sub("``", task.text)
     if found := UNDECIDED.search(prose):
         yield about(
@@ -77,7 +77,7 @@ def _vague(task: Task) -> Iterator[Remark]:
         yield from _unexplained(task, prose)
 
 
-def _unexplained(task: Task, prose: str) -> Iterator[Remark]:
+def _unexplained(task: Task, prose: str) -> Iterator[LintRemark]:
     if found := OPEN_END.search(ASIDE.sub("", prose)):
         yield about(
             task,
@@ -126,7 +126,7 @@ def _is_one_word(task: Task, prose: str) -> bool:
 # ---------------------------------------------------------------- large
 
 
-def _large(task: Task) -> Iterator[Remark]:
+def _large(task: Task) -> Iterator[LintRemark]:
     bullets = len(re.findall(r"(?m)^\s*(?:[-*+]|\d+[.)])\s", task.body))
     jobs = 1 + len(JOBS.findall(ASIDE.sub("", CODE.sub("``", task.text))))
     if len(task.text) > MOST_TEXT:

@@ -35,7 +35,7 @@ PATIENCE = 20.0  # seconds for an interpreter to answer
 
 
 @immutable
-class Link:
+class SourceLink:
     """Something that leads into another checkout: its name for people, and the folder or file that it leads to."""
 
     name: str
@@ -61,7 +61,7 @@ class Place:
         return None if hidden else real
 
 
-def find(git: Git, place: Place, commands: Sequence[str]) -> tuple[Link, ...]:
+def find(git: Git, place: Place, commands: Sequence[str]) -> tuple[SourceLink, ...]:
     """Return the links from this place, its environment and these gates into the other checkout."""
     every = (
         *_variables(place), *_commands(place, commands), *_packages(place), *_tracked(git, place),
@@ -70,16 +70,16 @@ def find(git: Git, place: Place, commands: Sequence[str]) -> tuple[Link, ...]:
     return tuple(dict.fromkeys(every))
 
 
-def _variables(place: Place) -> Iterator[Link]:
+def _variables(place: Place) -> Iterator[SourceLink]:
     for name in VARIABLES:
         for target in _named(place.env.get(name, ""), place):
-            yield Link(name, target)
+            yield SourceLink(name, target)
 
 
-def _commands(place: Place, commands: Sequence[str]) -> Iterator[Link]:
+def _commands(place: Place, commands: Sequence[str]) -> Iterator[SourceLink]:
     for command in commands:
         for target in _named(command, place):
-            yield Link(f"the gate `{command}`", target)
+            yield SourceLink(f"the gate `{command}`", target)
 
 
 def _named(text: str, place: Place) -> Iterator[Path]:
@@ -95,16 +95,16 @@ def _in_environment(path: Path, root: Path) -> bool:
     return any((folder / "pyvenv.cfg").exists() for folder in path.parents if folder.is_relative_to(root.resolve()))
 
 
-def _packages(place: Place) -> Iterator[Link]:
+def _packages(place: Place) -> Iterator[SourceLink]:
     """Package folders that a brought folder takes from the other checkout. PHP's autoloader finds its project from
     where `vendor` really lies."""
     for name in place.brought:
         folder = place.root / name
         for entry in entries(folder):
             if entry.is_symlink() and (target := place.leads_out(entry)):
-                yield Link(f"{name}/{entry.relative_to(folder)}", target)
+                yield SourceLink(f"{name}/{entry.relative_to(folder)}", target)
         if (folder / "autoload.php").exists() and folder.resolve().is_relative_to(place.other.resolve()):
-            yield Link(f"{name}/autoload.php", place.other.resolve())
+            yield SourceLink(f"{name}/autoload.php", place.other.resolve())
 
 
 def entries(folder: Path) -> list[Path]:
@@ -117,13 +117,13 @@ def entries(folder: Path) -> list[Path]:
     return [*top, *(below for path in nested for below in sorted(path.iterdir()))]
 
 
-def _tracked(git: Git, place: Place) -> Iterator[Link]:
+def _tracked(git: Git, place: Place) -> Iterator[SourceLink]:
     """Tracked files with an absolute path: go.mod, Cargo.toml, Gemfile, composer.json, pytest's `pythonpath` ..."""
     for name in naming(git, place):
         with suppress(OSError):
             text = (place.root / name).read_text("utf-8", "replace")
             for target in _named(text, place):
-                yield Link(name, target)
+                yield SourceLink(name, target)
 
 
 def naming(git: Git, place: Place) -> list[str]:
@@ -137,11 +137,11 @@ def naming(git: Git, place: Place) -> list[str]:
 # ---------------------------------------------------------------- Python
 
 
-def _python(place: Place, commands: Sequence[str]) -> Iterator[Link]:
+def _python(place: Place, commands: Sequence[str]) -> Iterator[SourceLink]:
     for python, paths in imports_from(_interpreters(place, commands), place.here, place.env).items():
         for path in paths:
             if target := place.leads_out(path):
-                yield Link(f"an editable install in {python}", target)
+                yield SourceLink(f"an editable install in {python}", target)
 
 
 def _interpreters(place: Place, commands: Sequence[str]) -> Iterator[str]:

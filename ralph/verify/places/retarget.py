@@ -15,7 +15,7 @@ from pathlib import Path
 from ralph.git.checkout import away
 from ralph.git.client import Git
 from ralph.git.index import split
-from ralph.verify.places.links import PACKAGES, VARIABLES, Link, Place, entries, naming
+from ralph.verify.places.links import PACKAGES, VARIABLES, Place, SourceLink, entries, naming
 from ralph.verify.places.probe import sitecustomize
 
 CACHES = frozenset({".git", "__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache"})
@@ -36,7 +36,7 @@ BROKEN = {
 class Copy:
     """The other checkout once more, in a folder of ralph's own."""
 
-    def __init__(self, git: Git, place: Place, links: Sequence[Link], folder: Path) -> None:
+    def __init__(self, git: Git, place: Place, links: Sequence[SourceLink], folder: Path) -> None:
         """Make it. `git` is the place's own; what its commit does not have is linked."""
         away(folder)
         self.place, self.links, self._git = place, links, git
