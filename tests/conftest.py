@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
-from receivers import Mail, Web, mail, web
+
+from tests.helpers.receivers import Mail, Web, mail, web
 
 DATE = "2026-01-02T03:04:05+00:00"
 KEPT = ("PATH", "PYTHONPATH", "LANG", "LC_ALL", "TMPDIR", "CI", "RALPH_E2E_CLAUDE", "RALPH_E2E_CODEX",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from conftest import Repository
-from test_stories import Play
+
+from tests.conftest import Repository
+from tests.engine.test_stories import Play
 
 GREEN, RED = "test -e state.txt", "ls | grep -q fixed"
 GATES = {

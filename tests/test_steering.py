@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from conftest import Repository
-from test_healing import Healing, check_story
+
+from tests.conftest import Repository
+from tests.engine.test_recovery import Healing, check_story
 
 TWO: dict[str, Any] = {"prd": "- [ ] T1 make one\n- [ ] T2 make two\n", "agent": ["good"], "boxes": "xx", "exit": 0}
 RESUMES = [{"at": "paused", "do": "ralph resume"}]

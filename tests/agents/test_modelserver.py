@@ -6,9 +6,10 @@ import json
 import re
 
 import pytest
-from modelserver import Step, anthropic, asked, error, full, responses, shell, text, write
-from modelserver.dialect import Dialect
-from modelserver.play import Plays
+
+from tests.helpers.modelserver import Step, anthropic, asked, error, full, responses, shell, text, write
+from tests.helpers.modelserver.dialect import Dialect
+from tests.helpers.modelserver.play import Plays
 
 
 def ops(plays: Plays, conversation: str, prompt: str, times: int) -> list[str]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from modelserver import shell, text, write
-from realclients import Client, Rig, require
 
 from ralph.agents.model import LaunchRequest, SignalKind
+from tests.helpers.modelserver import shell, text, write
+from tests.helpers.realclients import Client, Rig, require
 
 pytestmark = pytest.mark.real
 

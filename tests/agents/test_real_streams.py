@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from modelserver import ModelServer, drop, error, full, hang, limited, shell, text, write
-from realclients import Client, Rig, require
 
 from ralph.agents.model import LaunchRequest, SignalKind
 from ralph.agents.reset_times import resets
+from tests.helpers.modelserver import ModelServer, drop, error, full, hang, limited, shell, text, write
+from tests.helpers.realclients import Client, Rig, require
 
 pytestmark = pytest.mark.real
 

@@ -25,8 +25,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from bench_loop import LOOP, project
-from bench_watch import PRINTS, wait_for
+from tests.bench.bench_loop import LOOP, project
+from tests.bench.bench_watch import PRINTS, wait_for
 
 ROOT = Path(__file__).parents[2]
 AGENTS, SECONDS, WATCHED = 8, 2.0, 6.0

@@ -15,12 +15,11 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "system")]
 
-from families import agent, resident  # noqa: E402 - the path comes first
-
 from ralph.agents.model import Launch, Signal, SignalKind, Stopped  # noqa: E402
 from ralph.agents.session import session  # noqa: E402
 from ralph.process import command as proc  # noqa: E402
 from ralph.process.masking import MaskedWriter, Masker  # noqa: E402
+from tests.helpers.families import agent, resident  # noqa: E402 - the path comes first
 
 TIMES = 60
 MEGABYTES = 400

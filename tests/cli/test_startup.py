@@ -7,7 +7,8 @@ import subprocess
 import sys
 
 import pytest
-from conftest import Repository
+
+from tests.conftest import Repository
 
 HEAVY = {"rich", "pexpect", "pathspec", "pydantic", "jinja2", "psutil", "asyncio", "pygments", "mdformat",
          "filelock", "unittest", "http", "ssl", "email", "typer", "click"}  # fmt: skip

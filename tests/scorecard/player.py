@@ -12,11 +12,11 @@ import traceback
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from conftest import Repository
-from killer import dying
-from loaded import ended
-from stories import RETRIES, SILENCE, Story
-from test_stories import Play
+from tests.conftest import Repository
+from tests.engine.test_stories import Play
+from tests.helpers.killer import dying
+from tests.helpers.loaded import ended
+from tests.scorecard.stories import RETRIES, SILENCE, Story
 
 HERE = Path(__file__).parent
 SETTINGS = 'backoff = "0.1s"\n'

@@ -20,8 +20,8 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE.parents[1]), str(HERE.parent), str(HERE)]
 
-from player import Outcome, play  # noqa: E402
-from stories import story  # noqa: E402
+from tests.scorecard.player import Outcome, play  # noqa: E402
+from tests.scorecard.stories import story  # noqa: E402
 
 DATE = "2026-01-02T03:04:05+00:00"
 ROWS = ("false_done", "lost", "edits", "limits", "leftovers", "broken")

@@ -9,10 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import spread
-from player import Outcome
-from run import card, complaint
-from stories import story
+
+from tests.conftest import spread
+from tests.scorecard.player import Outcome
+from tests.scorecard.run import card, complaint
+from tests.scorecard.stories import story
 
 STORIES = int(os.environ.get("SCORECARD", "200"))  # `SCORECARD=1000 pytest -m slow tests/scorecard` plays more
 EACH = 5

@@ -6,7 +6,7 @@ CHECKOUT is a checkout of ralph at any commit (`git worktree add ../old COMMIT`)
 requirements (`.venv/bin/python`).
 
 Each case is a story (an agent and a PRD) and a place where everything, ralph and what it started, is killed
-with `kill -9`. The killing is done by `tests/crew_killer.py` of CHECKOUT. In parallel mode a second agent works
+with `kill -9`. The killing is done by `tests/helpers/crew_killer.py` of CHECKOUT. In parallel mode a second agent works
 on T3 at that time. A recording is kept only if the journal ends where the case wants it; otherwise it is made
 again.
 
@@ -30,7 +30,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from archives import pack
+from tests.upgrade.archives import pack
 
 HERE = Path(__file__).parent
 KILLER = "import crew_killer; crew_killer.main()"

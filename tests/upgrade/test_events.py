@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
-import test_healing
-import test_parallel
-import test_stories
-from conftest import Repository
 from syrupy.assertion import SnapshotAssertion
+
+from tests.conftest import Repository
+from tests.engine import test_recovery as test_healing
+from tests.engine import test_stories
+from tests.engine.parallel import test_loop as test_parallel
 
 PLAIN = (
     "does the work and commits it",

@@ -7,8 +7,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from archives import signed
-from test_upgrade import RECORDINGS, Recorded, bystander, number
+
+from tests.upgrade.archives import signed
+from tests.upgrade.test_upgrade import RECORDINGS, Recorded, bystander, number
 
 __all__ = ["bystander"]
 KILLED = next(one for one in RECORDINGS if number(one) == "isolate-noted")  # git's locks are there, too

@@ -7,7 +7,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from test_upgrade import RECORDINGS, Recorded, bystander, number
+
+from tests.upgrade.test_upgrade import RECORDINGS, Recorded, bystander, number
 
 __all__ = ["bystander"]
 CUT_OFF = next(one for one in RECORDINGS if number(one) == "serial-working")  # the agent had written half.txt

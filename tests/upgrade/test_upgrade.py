@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from archives import unpack
-from conftest import Repository
-from test_parallel import Parallel
-from test_stories import _alive as alive
+
+from tests.conftest import Repository
+from tests.engine.parallel.test_loop import Parallel
+from tests.engine.test_stories import _alive as alive
+from tests.upgrade.archives import unpack
 
 RECORDINGS = sorted((Path(__file__).parent / "recordings").glob("*/*.tar.xz"))
 DAILY = ("isolate-published", "parallel-stopped", "serial-gated", "serial-park-noted")  # the rest are `slow`
