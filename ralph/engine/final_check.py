@@ -14,9 +14,9 @@ from ralph.engine import linked_sources as linked
 from ralph.engine import prd_file as paper
 from ralph.engine.attempt.gates import run_gates
 from ralph.engine.context import RunContext
-from ralph.engine.parallel import merge_queue as door
 from ralph.engine.parallel import worktree_setup as fitting
 from ralph.engine.parking import park
+from ralph.engine.publish import bring_here
 from ralph.errors import RalphError
 from ralph.git.index import tree_with
 from ralph.git.merge import join
@@ -125,5 +125,5 @@ def _revert(run: RunContext, commit: str, tree: str, now: Prd, tasks: Sequence[T
     files = ((run.paths.prd, run.git.blob_at(old, run.paths.prd), ""),)
     record.publish(run.git, run.note, branch=run.branch, event=Publishing(0, new, old, files))
     run.tip = new
-    door.bring_here(run, old, new, lambda fresh: prd.with_boxes(fresh, ids, done=False))
+    bring_here(run, old, new, lambda fresh: prd.with_boxes(fresh, ids, done=False))
     run.note(Moved(f'Revert "{one_line(clean(subject), 60)}"', new))

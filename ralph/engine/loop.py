@@ -1,105 +1,234 @@
-"""The whole program on one page: read, choose, brief, work, examine, judge, record. Then choose again."""
+"""The whole program on one page: choose a task, attempt it, publish it or act on the failure. Then choose again."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from ralph.config import Settings
-from ralph.engine import checkpoints as steering
-from ralph.engine import daily_note as noting
-from ralph.engine import notifications as notifying
-from ralph.engine import prd_file as paper
-from ralph.engine import recovery as healing
-from ralph.engine import startup as start
-from ralph.engine.attempt.serial import attempt
+from ralph.engine import checkpoints, daily_note, notifications, outcome, prd_file, recovery, startup
 from ralph.engine.context import RunContext, RunResult
 from ralph.engine.moves import MoveKind
-from ralph.engine.outcome import finished, no_room, reason_to_stop, stopped
+from ralph.engine.parking import park
+from ralph.engine.pool import AttemptPool, InPlacePool
 from ralph.errors import NO_ROOM, Exit, RalphError
-from ralph.prd import schedule as plan
+from ralph.prd import schedule
 from ralph.prd.model import Prd, Task
-from ralph.state.events import Event, RunEnded
+from ralph.state.attempt import CHECK, HAND_OVER, SPLIT
+from ralph.state.events import Event, RunEnded, SetAside, Waited
+
+QUESTIONS = {MoveKind.SPLIT: SPLIT, MoveKind.HAND_OVER: HAND_OVER}
 
 
 def run(
     settings: Settings, cwd: Path, tell: Callable[[Event], None], beat: Callable[[RunContext], None] | None = None
 ) -> int:  # fmt: skip
-    """Work through the PRD. Returns the exit code; raises RalphError (exit 2) where nothing could be started.
+    """Work through the PRD. Return the exit code; raise RalphError (exit 2) if nothing could be started.
 
-    `tell` gets what happens; `beat` is called several times a second while the run waits for something.
+    `tell` gets each event; `beat` is called several times a second while the run waits for something.
     """
-    with start.open_run(settings, cwd, tell, beat) as this, noting.listed(this), notifying.ringing(this):
-        try:
-            ending = _how(this)(this)
-        except RalphError as error:
-            ending = RunResult(error.code or Exit.STOPPED, f"{error.what}. {error.now}".strip())
-        except OSError as error:
-            if error.errno not in NO_ROOM:
-                raise
-            ending = no_room(str(error.strerror))
+    with (
+        startup.open_run(settings, cwd, tell, beat) as this,
+        daily_note.listed(this),
+        notifications.ringing(this),
+    ):
+        result = _result(this)
         spent = this.spent
         ended = RunEnded(
-            ending.code, ending.why, round(this.seconds, 1), spent.tokens, spent.cost, spent.about
+            result.code, result.why, round(this.seconds, 1), spent.tokens, spent.cost, spent.about
         )  # fmt: skip
         if not this.history.running:
             this.note(ended)
         else:
             tell(ended)  # not in the journal: the next start takes up what is unfinished
             this.ring(ended)
-        return ending.code
+        return result.code
 
 
-def _how(run: RunContext) -> Callable[[RunContext], RunResult]:
-    """One after the other here, or in worktrees."""
-    if not run.settings.at_once and not any(one.place for one in run.history.running.values()):
+def _result(run: RunContext) -> RunResult:
+    try:
+        with _pool(run) as pool:
+            return work(pool)
+    except RalphError as error:
+        return RunResult(error.code or Exit.STOPPED, f"{error.what}. {error.now}".strip())
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        return outcome.no_room(str(error.strerror))
+
+
+@contextmanager
+def _pool(run: RunContext) -> Iterator[AttemptPool]:
+    """One attempt at a time in the checkout, or several in worktrees. What a crash left in worktrees goes on there."""
+    if not run.settings.at_once and not any(left.place for left in run.history.running.values()):
         _forget_worktrees(run)
-        return work
-    from ralph.engine.parallel import loop as parallel
+        yield InPlacePool(run)
+        return
+    from ralph.engine.parallel.pool import worker_pool
 
-    return parallel.work
+    with worker_pool(run) as pool:
+        pool.take_up(prd_file.read(run))
+        yield pool
 
 
 def _forget_worktrees(run: RunContext) -> None:
     """A killed run with several agents may have left some that git knows."""
     if (run.git.where.common / "worktrees").is_dir():
-        from ralph.engine.parallel import worktree_setup as fitting
+        from ralph.engine.parallel import worktree_setup
 
-        fitting.pool(run).close()
+        worktree_setup.pool(run).close()
 
 
-def work(run: RunContext) -> RunResult:
-    """Take tasks until there is nothing left to try."""
+def work(pool: AttemptPool) -> RunResult:
+    """Start attempts until nothing is left to try."""
     while True:
-        prd = paper.read(run)
-        if reason := reason_to_stop(run):
-            return stopped(run, prd, reason)
-        if run.history.waiting or run.history.owed:
-            if ending := healing.go_on(run):
-                return ending
-            continue
-        steering.note_skips(run, prd)
-        task = choose(run, prd)
-        if task is None:
-            if not paper.wait_for_quiet(run, prd):
-                return finished(run, prd)
-            continue
-        if why := steering.reason_to_pause(run):
-            if ending := steering.stand_still(run, why):
-                return ending
-            continue
-        move = attempt(run, task, prd)
-        if move is not None and move.kind is MoveKind.STOP:
-            return healing.stop(run, move)
+        pool.listen()
+        if pool.run.hurried:
+            pool.end()
+        if not pool.limit and (limit := pool.run.limit(pool.spent())):
+            pool.reach_limit(limit)
+        if result := _step(pool):
+            return result
 
 
-def choose(run: RunContext, prd: Prd) -> Task | None:
-    """The next task that may be tried; one that was just typed waits until its author is done typing."""
+def _step(pool: AttemptPool) -> RunResult | None:
+    """Do what can be done now."""
+    run = pool.run
+    reason = outcome.reason_to_stop(run) or pool.limit
+    if pool.is_ending or reason or pool.result:
+        return _wind_down(pool, reason)
+    _end_wait(pool)
+    if not pool.is_publishing:
+        prd = prd_file.read(run)
+        checkpoints.note_skips(run, prd, besides=pool.busy)
+        if result := _act_on_failures(pool, prd):
+            pool.result = result
+            return None
+        pool.take_turn()
+    if run.history.waiting is not None or pool.result:
+        return None
+    return _start(pool, run.seen if pool.is_publishing and run.seen else prd_file.read(run))
+
+
+def _wind_down(pool: AttemptPool, reason: str) -> RunResult | None:
+    """Start nothing more; attempts that are going on come to their end."""
+    run = pool.run
+    if pool.jobs:
+        if not pool.is_publishing and not pool.is_ending:
+            prd_file.read(run)
+            pool.take_turn()
+        return None
+    if not pool.is_ending:  # after Ctrl-C there is no time for it
+        _prove(run)
+    return pool.result or outcome.stopped(run, prd_file.read(run), reason)
+
+
+def _prove(run: RunContext) -> bool:
+    """After work in worktrees: return False if the proof failed and a task is open again."""
+    if not run.git.beside:
+        return True
+    from ralph.engine import final_check
+
+    return final_check.prove(run)
+
+
+# ---------------------------------------------------------------- choosing
+
+
+def _start(pool: AttemptPool, prd: Prd) -> RunResult | None:
+    """Start as many attempts as may run now. Return the result if nothing is left."""
+    run, room = pool.run, pool.room()
+    seen = (id(prd), pool.busy, skipped := _skipped(run, prd), room > 0)
+    if pool.jobs and seen == pool.seen:
+        return None  # nothing changed since no attempt could be started
+    tasks = _ready(pool, prd, skipped, room)
+    if tasks and (_is_paused(pool) or room <= 0):
+        return None
+    for task in tasks:
+        pool.begin(task, prd, "" if task.leaf or run.tally(task).checked else CHECK)
+    pool.seen = seen if not tasks else ()
+    if tasks or pool.jobs or run.history.owing or run.history.waiting:
+        return None
+    if prd_file.wait_for_quiet(run, prd) or not _prove(run):
+        return None
+    return outcome.finished(run, prd_file.read(run))
+
+
+def _skipped(run: RunContext, prd: Prd) -> frozenset[str]:
+    """Tasks that are not started now: left out, with a move to be made, or just being typed."""
     new = frozenset(task.id for task in prd.tasks if task.id not in run.known)
-    return plan.choose(prd, skip=new | run.left_out, only=run.settings.only)
+    return new | run.left_out | frozenset(run.history.owing)
 
 
-# ---------------------------------------------------------------- endings
+def _ready(pool: AttemptPool, prd: Prd, skipped: frozenset[str], room: int) -> Sequence[Task]:
+    """The next task in the checkout; in worktrees all that may run beside one another."""
+    run = pool.run
+    if isinstance(pool, InPlacePool):
+        task = schedule.choose(prd, skip=skipped, only=run.settings.only)
+        return (task,) if task else ()
+    from ralph.prd import parallel_schedule
+
+    return parallel_schedule.ready(
+        prd, running=pool.busy, skip=skipped, only=run.settings.only, left=max(1, room), placed=run.patterns
+    ).tasks
 
 
-# ---------------------------------------------------------------- taking up a run that was killed
+def _is_paused(pool: AttemptPool) -> bool:
+    """Whether a person or a checkpoint holds the run. It stands still once no attempt is going on."""
+    reason = checkpoints.reason_to_pause(pool.run)
+    if reason and not pool.jobs:
+        pool.result = checkpoints.stand_still(pool.run, reason)
+    return bool(reason)
+
+
+def _end_wait(pool: AttemptPool) -> None:
+    """A wait ends at its time, or if its task is skipped."""
+    run, waiting = pool.run, pool.run.history.waiting
+    if waiting is None:
+        return
+    is_skipped = waiting.task in run.control.skipped()
+    if is_skipped or time.time() >= waiting.until:
+        seconds = round(time.time() - pool.waiting_since, 3) if pool.waiting_since else 0.0
+        run.note(Waited(seconds, "the task was skipped" if is_skipped else ""))
+        pool.waiting_since = 0.0
+
+
+# ---------------------------------------------------------------- after a failed attempt
+
+
+def _act_on_failures(pool: AttemptPool, prd: Prd) -> RunResult | None:
+    """Make the moves that failed attempts call for, but for tasks with an attempt that is going on."""
+    tasks = {task.id: task for task in prd.tasks}
+    for name, owed in list(pool.run.history.owing.items()):
+        if name not in pool.busy and (result := _act(pool, prd, tasks.get(name), owed)):
+            return result
+    return None
+
+
+def _act(pool: AttemptPool, prd: Prd, task: Task | None, owed: SetAside) -> RunResult | None:
+    run, kind = pool.run, MoveKind(owed.move)
+    if task is None:
+        recovery.forget(run, owed)
+    elif kind is MoveKind.WAIT:
+        pool.wait_until(owed.when or time.time(), owed.reason, owed.task)
+    elif kind in QUESTIONS:
+        return _ask(pool, task, prd, owed)
+    else:
+        return recovery.MOVES[kind](run, prd, task, owed)
+    return None
+
+
+def _ask(pool: AttemptPool, task: Task, prd: Prd, owed: SetAside) -> RunResult | None:
+    """Start an agent with the question; when the answer is there, do what it says."""
+    run = pool.run
+    end = pool.answers.pop(task.id, None)
+    if end is None and pool.room() > 0 and run.history.waiting is None:
+        pool.begin(task, prd, QUESTIONS[MoveKind(owed.move)])
+        end = pool.answers.pop(task.id, None)  # in the checkout it is there at once
+    if end is None:
+        return None
+    if end.well:
+        return recovery.split_as(run, task, owed, end)
+    return None if pool.unasked(task, end) else park(run, task, f"{owed.reason} {recovery.NOBODY}")

@@ -14,7 +14,6 @@ from ralph.agents.model import Stopped
 from ralph.engine import prd_file as paper
 from ralph.engine import recovery_policy as recovery
 from ralph.engine.attempt import agent_question as question
-from ralph.engine.attempt import ask as asking
 from ralph.engine.attempt.run_agent import protected
 from ralph.engine.context import RunContext, RunResult
 from ralph.engine.moves import Move, MoveKind
@@ -24,8 +23,7 @@ from ralph.errors import Exit, RalphError
 from ralph.prd import subtasks as split
 from ralph.prd.document import parse
 from ralph.prd.model import Prd, Task
-from ralph.state.attempt import HAND_OVER, SPLIT
-from ralph.state.events import AgentChanged, SetAside, Skipped, Split, Waited, Waiting
+from ralph.state.events import AgentChanged, SetAside, Skipped, Split
 from ralph.text import clean, one_line
 from ralph.verify.model import Verdict
 
@@ -61,40 +59,9 @@ def counts(
     )
 
 
-def go_on(run: RunContext) -> RunResult | None:
-    """Do what is owed. An Ending where the run is over."""
-    if run.history.waiting is not None:
-        return wait(run, run.history.waiting)
-    owed = run.history.owed
-    if owed is None:
-        return None
-    prd = paper.read(run)
-    task = next((one for one in prd.tasks if one.id == owed.task), None)
-    if task is None:
-        forget(run, owed)
-        return None
-    return MOVES[MoveKind(owed.move)](run, prd, task, owed)
-
-
 def forget(run: RunContext, owed: SetAside) -> None:
     """Nothing is owed to a task that is gone."""
     run.note(Skipped(owed.task, "it is gone from the PRD"))
-
-
-# ---------------------------------------------------------------- waiting
-
-
-def _wait(run: RunContext, _: Prd, task: Task, owed: SetAside) -> RunResult | None:
-    return start_waiting(run, owed.reason, owed.when or time.time(), task.id)
-
-
-def start_waiting(run: RunContext, reason: str, until: float, task: str = "") -> RunResult | None:
-    """Wait, unless the run's time is over before."""
-    if ending := too_long(run, reason, until):
-        return ending
-    waiting = Waiting(reason, round(until, 3), task)
-    run.note(waiting)
-    return wait(run, waiting)
 
 
 def too_long(run: RunContext, reason: str, until: float) -> RunResult | None:
@@ -103,20 +70,6 @@ def too_long(run: RunContext, reason: str, until: float) -> RunResult | None:
         return None
     left = f"--max-time ends the run before {clock(until)}, until when it would have to wait"
     return RunResult(Exit.STOPPED, f"{reason} {left}. Start again after that: the same command goes on from here.")
-
-
-def wait(run: RunContext, waiting: Waiting) -> RunResult | None:
-    """Until its time has come, or something else is more urgent. A stop leaves the wait for the next start."""
-    began = time.time()
-    while (left := waiting.until - time.time()) > 0:
-        if run.stop or run.control.stop_asked() or run.limit():
-            return None  # the loop looks at these first
-        if waiting.task in run.control.skipped():
-            run.note(Waited(round(time.time() - began, 3), "the task was skipped"))
-            return None
-        time.sleep(min(left, TICK))
-    run.note(Waited(round(time.time() - began, 3)))
-    return None
 
 
 def clock(at: float) -> str:
@@ -128,25 +81,10 @@ def clock(at: float) -> str:
 # ---------------------------------------------------------------- other ways to go on
 
 
-def _hand_over(run: RunContext, prd: Prd, task: Task, _: SetAside) -> RunResult | None:
-    """Ask for a note; the next attempt starts fresh with it, and with the work as it stands."""
-    end = asking.ask(run, prd, task, HAND_OVER, asking.hand_over(run, task))
-    return None if end.well else _ask_later(run, task, end)[0]
-
-
 def _change(run: RunContext, _: Prd, task: Task, owed: SetAside) -> RunResult | None:
     following = run.workers[run.tally(task).rung + 1]
     run.note(AgentChanged(task.id, following.name, owed.reason))
     return None
-
-
-def _split(run: RunContext, prd: Prd, task: Task, owed: SetAside) -> RunResult | None:
-    """Ask for smaller tasks and write them under this one. A bad answer parks it."""
-    end = asking.ask(run, prd, task, SPLIT, asking.split(run, task))
-    if not end.well:
-        ending, later = _ask_later(run, task, end)
-        return ending if ending or later else park(run, task, f"{owed.reason} {NOBODY}")
-    return split_as(run, task, owed, end)
 
 
 def split_as(run: RunContext, task: Task, owed: SetAside, end: Stopped) -> RunResult | None:
@@ -172,16 +110,6 @@ def unasked(run: RunContext, task: Task, end: Stopped) -> Move:
     )  # fmt: skip
 
 
-def _ask_later(run: RunContext, task: Task, end: Stopped) -> tuple[RunResult | None, bool]:
-    """Where an agent could not even be asked: (the run is over, the question is asked again later)."""
-    move = unasked(run, task, end)
-    if move.kind is MoveKind.STOP:
-        return stop(run, move), True
-    if move.kind is MoveKind.WAIT:
-        return start_waiting(run, move.reason, move.when or time.time(), task.id), True
-    return None, False
-
-
 def _skip(run: RunContext, _: Prd, task: Task, __: SetAside) -> RunResult | None:
     run.note(Skipped(task.id, one_line(clean(task.text))))
     return None
@@ -201,10 +129,7 @@ def stop(run: RunContext, move: Move) -> RunResult:
 
 
 MOVES: dict[MoveKind, Callable[[RunContext, Prd, Task, SetAside], RunResult | None]] = {
-    MoveKind.WAIT: _wait,
-    MoveKind.HAND_OVER: _hand_over,
     MoveKind.CHANGE: _change,
-    MoveKind.SPLIT: _split,
     MoveKind.SKIP: _skip,
     MoveKind.PARK: _park,
 }

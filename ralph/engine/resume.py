@@ -14,10 +14,11 @@ from ralph.engine import commit as record
 from ralph.engine import recovery_policy as recovery
 from ralph.engine.attempt import prd_edits as settling
 from ralph.engine.attempt import stash as stashes
-from ralph.engine.attempt.serial import finish
+from ralph.engine.attempt.attempt import finish
+from ralph.engine.attempt.job import AttemptOutcome, OnlyTurn, ReadyCommit, Rejected, Turn
 from ralph.engine.attempt.usage import recount, recount_review
 from ralph.engine.context import RunContext
-from ralph.engine.parallel import merge_queue as door
+from ralph.engine.publish import bring_here, publish
 from ralph.errors import Exit, RalphError
 from ralph.git import restore as undo
 from ralph.git import workspace
@@ -44,7 +45,7 @@ def finish_move(run: RunContext, event: Publishing) -> None:
     if not _published(run, event):
         return
     if run.git.beside:
-        door.bring_here(run, event.parent, event.commit, lambda fresh: fresh, cut_off=True)
+        bring_here(run, event.parent, event.commit, lambda fresh: fresh, cut_off=True)
         run.note(Moved("finished what was being published", event.commit))
         return
     for path, old, _ in event.files:
@@ -103,7 +104,7 @@ def finish_apart(run: RunContext, current: Attempt) -> None:
         return
     tasks = run.git.trailers(event.commit, "Ralph-Task")
     again = partial(prd.with_boxes, ids=tasks, done=True)
-    door.bring_here(run, event.parent, event.commit, again, cut_off=True)
+    bring_here(run, event.parent, event.commit, again, cut_off=True)
     held = f"refs/ralph/{current.run}/{current.n}/work"
     run.git.update_refs(*([f"delete {held}"] if held in run.git.refs() else []))
     _note_recorded(run, current, event.commit, tasks)
@@ -259,7 +260,7 @@ def stopped_of(event: AgentStopped) -> Stopped:
 
 
 def recover(run: RunContext) -> None:
-    """Finish or set aside what a killed run left. The table of `core.life` says what each state needs."""
+    """Finish or set aside what a killed run left. The table of `state.attempt` says what each state needs."""
     if run.history.publishing is not None:
         finish_move(run, run.history.publishing)
     for current in list(run.history.running.values()):
@@ -271,25 +272,34 @@ def recover(run: RunContext) -> None:
 
 
 def _recover(run: RunContext, current: Attempt) -> None:
+    """An attempt in the checkout."""
     run.say(f"The last run was cut off in attempt {current.n} ({one_line(current.text, 60)}): {current.state}.")
     proc.end_tree(current.pid, current.started)
     proc.end_leftovers(current.run)
     undo.refuse_gone(run.git)
     clear_locks(run, current)
+    if current.state is State.JUDGED and finish_recording(run, current):
+        return
+    outcome = take_up(run, current, OnlyTurn(run))
+    if isinstance(outcome, ReadyCommit):
+        publish(run, current.n, current.task, outcome)
+
+
+def take_up(run: RunContext, current: Attempt, turn: Turn) -> AttemptOutcome:
+    """What a crash left in a work tree: finished work is judged, unfinished work is kept in a ref."""
+    proc.end_tree(current.pid, current.started)
+    clear_locks(run, current)
     if current.state is State.CHOSEN or (current.state is State.PREPARED and not current.carried):
         undo_choice(run, current)
-    elif current.state is not State.JUDGED or not finish_recording(run, current):
-        _take_up(run, current)
-
-
-def _take_up(run: RunContext, current: Attempt) -> None:
-    space, prd, task = workspace_of(run, current)
-    run.seen, run.wrote = prd, prd.data
+        return Rejected()
+    space, start, task = workspace_of(run, current)
+    run.seen, run.wrote = start, start.data
     if task is None or current.stopped is None or current.purpose not in ("", CHECK):
-        refuse_later_repairs(run, current)
-        abandon(run, space, current, prd, task)
-        return
+        if not run.apart:
+            refuse_later_repairs(run, current)
+        abandon(run, space, current, start, task)
+        return Rejected()
     run.look_for_gates()
     count_review(run, current)
-    tips = back_to_work(run, space, prd, current.placed)
-    finish(run, space, task, prd, stopped_of(current.stopped), tips)
+    tips = as_frozen(run, space) if run.apart else back_to_work(run, space, start, current.placed)
+    return finish(run, space, task, start, stopped_of(current.stopped), turn, tips)

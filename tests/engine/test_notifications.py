@@ -105,7 +105,7 @@ def test_a_bug_of_ralphs_own_is_told(repo: Repository, server: Web, monkeypatch:
 
     repo.commit({"PRD.md": "- [ ] one\n", "ralph.toml": f'notify-urls = "{server.url()}"\n'})
     monkeypatch.chdir(repo.path)
-    monkeypatch.setattr("ralph.engine.loop.choose", broken)
+    monkeypatch.setattr("ralph.engine.loop._ready", broken)
     assert main(["--agent-command", "true"]) == Exit.BUG
     assert [one["title"] for one in server.got] == ["ralph in repo: died"]
     assert "ZeroDivisionError" in server.got[0]["message"]

@@ -20,7 +20,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
-PARTS = ("ralph.engine.loop", "ralph.engine.parallel.loop", "ralph.cli.commands.run", "ralph.engine.attempt.judge",
+PARTS = ("ralph.engine.loop", "ralph.engine.parallel.pool", "ralph.cli.commands.run", "ralph.engine.attempt.judge",
          "pexpect.fdpexpect", "pathspec", "tests.helpers.killer", "tests.helpers.crew_killer")  # fmt: skip
 ROOT = Path(__file__).parents[2]
 _servers: list[subprocess.Popen[str]] = []

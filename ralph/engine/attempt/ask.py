@@ -10,7 +10,6 @@ from ralph.engine import prd_file as paper
 from ralph.engine.attempt import prd_edits as settling
 from ralph.engine.attempt import prompt as briefing
 from ralph.engine.attempt import stash as stashes
-from ralph.engine.attempt.run_agent import begin, let_work, told, written
 from ralph.engine.context import RunContext
 from ralph.git import restore as undo
 from ralph.git import workspace
@@ -18,18 +17,7 @@ from ralph.git.freeze import freeze
 from ralph.git.index import scan
 from ralph.package_data import templates
 from ralph.prd.model import Prd, Task
-from ralph.state.attempt import HAND_OVER
 from ralph.state.events import SetAside
-
-
-def ask(run: RunContext, prd: Prd, task: Task, purpose: str, question: str) -> Stopped:
-    """Start an agent with a question, and undo whatever it did. Its answer is `said`."""
-    work = run.tally(task).work if purpose == HAND_OVER else ""
-    space = begin(run, task, purpose, work)
-    end = let_work(run, space, task, written(run, space.n, question), read_only=True)
-    run.note(told(run, space.n, end))
-    set_aside(run, space, prd, task, end, f"asked for: {purpose}")
-    return end
 
 
 def set_aside(run: RunContext, space: workspace.Workspace, prd: Prd, task: Task, end: Stopped, reason: str) -> None:

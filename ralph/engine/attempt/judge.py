@@ -25,7 +25,7 @@ from ralph.git.workspace import Workspace
 from ralph.immutable import immutable
 from ralph.prd.model import Criterion, Task
 from ralph.state.attempt import CHECK
-from ralph.state.events import Judged, Publishing
+from ralph.state.events import Judged
 from ralph.text import clean, mask, one_line
 from ralph.verify import gate_config as guarded
 from ralph.verify import rules as verdict
@@ -41,25 +41,41 @@ class Judgement:
     placing: PendingCompletion | None = None
 
 
-def judge(
+@immutable
+class Examination:
+    """The evidence and the rules of an attempt, and what the rules say that need no gate."""
+
+    commands: tuple[Gate, ...]
+    rules: Rules
+    evidence: Evidence
+    base_memory: bytes | None
+    verdict: Verdict  # a rejection is final, an acceptance is not
+
+
+def examine(
     run: RunContext, space: Workspace, task: Task, frozen: FrozenWork, settled: PrdOutcome, stopped: Stopped
-) -> Judgement:
-    """First the rules that cost nothing, then the gates on exactly what would be recorded."""
-    commands = run.gates_for(task)
+) -> Examination:
+    """Gather the evidence, and apply the rules that cost nothing."""
+    commands, base_memory = run.gates_for(task), run.base_memory()
     rules = rules_for(run, task, commands)
-    base_memory = run.base_memory()
     evidence = gather(run, space, task, frozen, settled, stopped, base_memory)
-    early = verdict.before_gates(evidence, rules)
-    if not early.accepted:
-        return Judgement(early, evidence)
-    entry = _log_entry(task)
-    placing = place(run, space.n, task, settled, base_memory, entry)
+    return Examination(commands, rules, evidence, base_memory, verdict.before_gates(evidence, rules))
+
+
+def judge(
+    run: RunContext, space: Workspace, task: Task, frozen: FrozenWork, settled: PrdOutcome, examined: Examination
+) -> Judgement:
+    """Run the gates on exactly what would be recorded, then the reviewer."""
+    rules, evidence = examined.rules, examined.evidence
+    if not examined.verdict.accepted:
+        return Judgement(examined.verdict, evidence)
+    placing = place(run, space.n, task, settled, examined.base_memory, _log_entry(task))
     if placing is None:
         gone = Finding(FindingKind.GONE, f"Its task is gone from {run.paths.prd}: nothing is ticked.")
         return Judgement(Verdict((gone,)), evidence)
     met: tuple[Criterion, ...] = ()
     try:
-        evidence = _with_gates(run, space, evidence, rules, commands, placing)
+        evidence = _with_gates(run, space, evidence, rules, examined.commands, placing)
         final = verdict.judge(evidence, rules)
         if final.accepted and run.settings.review_with and frozen.changes:
             findings, met = _reviewed(run, space, task, frozen, evidence, placing)
@@ -71,15 +87,6 @@ def judge(
         return Judgement(final, evidence, confirm(run, task, placing, evidence.gates, met))
     take_out(run, placing)
     return Judgement(final, evidence)
-
-
-def early(
-    run: RunContext, space: Workspace, task: Task, frozen: FrozenWork, settled: PrdOutcome, stopped: Stopped
-) -> Verdict:  # fmt: skip
-    """What the rules say that need no gate: a rejection here is one, an acceptance is none yet."""
-    rules = rules_for(run, task, run.gates_for(task))
-    evidence = gather(run, space, task, frozen, settled, stopped, run.base_memory())
-    return verdict.before_gates(evidence, rules)
 
 
 def names(run: RunContext, task: Task, path: str) -> bool:
@@ -250,15 +257,6 @@ def build_hand_edit(run: RunContext, settled: PrdOutcome, task: Task) -> str:
         content=settled.prd.data,
         message=f"docs(prd): changed while {_trailer(task.id)} ran\n",
     )
-
-
-def publish(run: RunContext, n: int, commit: str, held: str, remembered: bytes | None) -> None:
-    """One compare-and-swap; the ref that held the work goes with it."""
-    event = Publishing(n, commit, run.tip)
-    record.publish(run.git, run.note, branch=run.branch, event=event, drop=[held] if held else [])
-    run.tip = commit
-    run.memory = (commit, remembered) if run.paths.memory else run.memory
-    lend_index(run.git)
 
 
 def event(n: int, frozen: FrozenWork, verdict: Verdict) -> Judged:

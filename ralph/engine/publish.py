@@ -1,35 +1,24 @@
-"""The door through which finished work comes onto ralph's branch, one at a time, and then into the checkout."""
+"""Publish finished work: move ralph's branch once, then bring the checkout along."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from ralph.engine import commit as record
-from ralph.engine.attempt.completion import PendingCompletion
+from ralph.engine.attempt.job import ReadyCommit
 from ralph.engine.context import RunContext
 from ralph.errors import Exit, RalphError
 from ralph.git.fast_forward import bring
+from ralph.git.index import lend_index
 from ralph.git.merge import merge_texts
 from ralph.git.model import Change
-from ralph.immutable import immutable
 from ralph.prd import document as prd
-from ralph.prd.model import Prd, Task
+from ralph.prd.model import Prd
 from ralph.state.events import Publishing, Recorded
 
 
-@immutable
-class ReadyCommit:
-    """A commit that is ready to be published, and what goes with it."""
-
-    commit: str
-    held: str  # the ref of the work, which goes
-    placing: PendingCompletion
-    nothing: frozenset[str]  # commands that had nothing to run
-    proved: bool = True  # a gate or a Check passed
-
-
 def hold_tip(run: RunContext) -> None:
-    """Nobody else moved the branch, and the checkout still stands on it. RalphError, which stops the run."""
+    """Raise RalphError, which stops the run, if another program moved the branch or switched the checkout."""
     head, commit = run.git.head()
     name = run.branch.removeprefix("refs/heads/")
     if head != run.branch:
@@ -42,19 +31,24 @@ def hold_tip(run: RunContext) -> None:
         raise RalphError(what, cure, code=Exit.STOPPED)
 
 
-def publish(run: RunContext, n: int, task: Task, built: ReadyCommit) -> None:
-    """Move the branch once, bring the checkout along, note it."""
-    old, placing = run.tip, built.placing
-    event = Publishing(n, built.commit, old)
-    record.publish(run.git, run.note, branch=run.branch, event=event, drop=[built.held] if built.held else [])
-    run.tip = built.commit
-    run.memory = (built.commit, placing.new.get(run.paths.memory)) if run.paths.memory else run.memory
-    ticked = (task.id, *(one.id for one in placing.also))
-    bring_here(run, old, built.commit, lambda fresh: prd.with_boxes(fresh, ticked, done=True))
+def publish(run: RunContext, n: int, task: str, ready: ReadyCommit) -> None:
+    """Move the branch with one compare-and-swap, bring the checkout along, note it."""
+    old, placing = run.tip, ready.placing
+    event = Publishing(n, ready.commit, old)
+    record.publish(run.git, run.note, branch=run.branch, event=event, drop=[ready.held] if ready.held else [])
+    run.tip = ready.commit
+    run.memory = (ready.commit, placing.new.get(run.paths.memory)) if run.paths.memory else run.memory
+    ticked = (task, *(parent.id for parent in placing.also))
+    if run.git.beside:
+        bring_here(run, old, ready.commit, lambda fresh: prd.with_boxes(fresh, ticked, done=True))
+    else:  # the attempt worked in the checkout: only the index is behind
+        lend_index(run.git)
     run.accepted += 1
-    run.failed.pop(task.id, None)
-    run.note(Recorded(n, task.id, built.commit, ticked[1:], built.proved))
-    run.control.forget(task.id)
+    if scan := ready.scan:
+        run.saw(scan.status, scan.at, new=scan.recorded, gone=scan.gone)
+    run.failed.pop(task, None)
+    run.note(Recorded(n, task, ready.commit, ticked[1:], ready.proved))
+    run.control.forget(task)
 
 
 def bring_here(run: RunContext, old: str, new: str, again: Callable[[Prd], Prd], *, cut_off: bool = False) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ralph.engine.attempt import completion as placing
-from ralph.engine.parallel.worker import WorkerContext
+from ralph.engine.context import RunContext
 from ralph.git import worktrees
 from ralph.git.freeze import FrozenWork
 from ralph.git.index import Snapshot
@@ -19,7 +19,7 @@ MOST_LISTED = 1_500  # characters of the commits that came in meanwhile
 
 
 def on_the_tip(
-    run: WorkerContext, space: Workspace, frozen: FrozenWork, left: bytes | None
+    run: RunContext, space: Workspace, frozen: FrozenWork, left: bytes | None
 ) -> tuple[Workspace, FrozenWork] | Verdict:  # fmt: skip
     """The worktree holds the work on top of the tip, with PRD and memory file as they are there. Or a clash."""
     git, base, tip = run.git, space.before.base, run.tip
@@ -37,7 +37,7 @@ def on_the_tip(
     return replace(space, before=before), replace(frozen, tree=joined.tree, changes=changes)
 
 
-def _both_memories(run: WorkerContext, then: bytes, now: bytes, left: bytes | None) -> bytes | None:
+def _both_memories(run: RunContext, then: bytes, now: bytes, left: bytes | None) -> bytes | None:
     """What the agent may add to the memory file, beside what others added meanwhile."""
     if left is None or left == then:
         return now or None
@@ -45,7 +45,7 @@ def _both_memories(run: WorkerContext, then: bytes, now: bytes, left: bytes | No
     return merge_texts(run.git, mine or b"", then, now, union=True)[0] or None
 
 
-def in_company(run: WorkerContext, verdict: Verdict, base: str) -> Verdict:
+def explain_meanwhile(run: RunContext, verdict: Verdict, base: str) -> Verdict:
     """A gate that is red on top of what came in: the next try has to know what that is."""
     if run.tip == base:
         return verdict
@@ -57,7 +57,7 @@ def in_company(run: WorkerContext, verdict: Verdict, base: str) -> Verdict:
     return Verdict(tuple(told))
 
 
-def _meanwhile(run: WorkerContext, base: str) -> str:
+def _meanwhile(run: RunContext, base: str) -> str:
     """The commits that came in since an attempt began, with the files of each but PRD and memory file."""
     words = ("log", "--format=%h %s", "--name-only", f"{base}..{run.tip}")
     lines = run.git.repo(*words).decode(errors="replace").strip().splitlines()
@@ -65,7 +65,7 @@ def _meanwhile(run: WorkerContext, base: str) -> str:
     return mask(clean(told), run.secrets)[:MOST_LISTED]
 
 
-def clash(run: WorkerContext, clashes: tuple[MergeConflict, ...], base: str) -> Finding:
+def clash(run: RunContext, clashes: tuple[MergeConflict, ...], base: str) -> Finding:
     """Both sides, for the next try."""
     shown = "\n\n".join(f"{one.path}:\n{_hunks(one.text)}" for one in clashes if one.text)
     detail = mask(clean(f"What came in meanwhile:\n{_meanwhile(run, base)}\n\n{shown}"), run.secrets)[:MOST_SHOWN]

@@ -1,0 +1,91 @@
+"""One attempt, from the agent's start to a commit that is ready to be published. The same in every work tree.
+
+In the checkout an attempt is the only one. In a worktree it waits for its turn: then no other attempt moves the
+branch until this one is judged, so what the gates test is what is published.
+"""
+
+from __future__ import annotations
+
+import time
+
+from ralph.agents.model import Stopped, StopReason
+from ralph.agents.shell_commands import only_reads
+from ralph.engine import recovery_policy as policy
+from ralph.engine.attempt import ask as asking
+from ralph.engine.attempt import judge as judging
+from ralph.engine.attempt import stash
+from ralph.engine.attempt.finished import FinishedAttempt
+from ralph.engine.attempt.job import Answer, AttemptJob, AttemptOutcome, Turn
+from ralph.engine.attempt.prd_edits import settle
+from ralph.engine.attempt.run_agent import brief, let_work, prepare, told, written
+from ralph.engine.context import RunContext
+from ralph.git import restore, workspace
+from ralph.git.freeze import freeze
+from ralph.git.index import scan
+from ralph.git.workspace import Workspace
+from ralph.prd.model import Prd, Task
+from ralph.state.attempt import CHECK, HAND_OVER
+
+
+def attempt(run: RunContext, job: AttemptJob, turn: Turn) -> AttemptOutcome:
+    """Try a task once, or ask an agent about it."""
+    if job.purpose not in ("", CHECK):
+        return ask(run, job)
+    space = prepare(run, job.n, "" if job.purpose else run.tally(job.task).work)
+    run.look_for_gates()
+    end = _work(run, space, job)
+    run.note(told(run, space.n, end))
+    return finish(run, space, job.task, job.prd, end, turn)
+
+
+def _work(run: RunContext, space: Workspace, job: AttemptJob) -> Stopped:
+    """Let the agent work. No agent works on a parent whose subtasks are done: its own checks may prove it."""
+    if job.purpose == CHECK:
+        return Stopped(StopReason.EXITED, 0, ended=True, said="Nobody was asked: all tasks below it are done.")
+    return let_work(run, space, job.task, brief(run, job.task, job.prd, space.n))
+
+
+def ask(run: RunContext, job: AttemptJob) -> Answer:
+    """Ask for words: a hand-over note or smaller tasks. The loop acts on the answer."""
+    task, purpose = job.task, job.purpose
+    question = asking.hand_over(run, task) if purpose == HAND_OVER else asking.split(run, task)
+    space = prepare(run, job.n, run.tally(task).work if purpose == HAND_OVER else "")
+    end = let_work(run, space, task, written(run, space.n, question), read_only=True)
+    run.note(told(run, space.n, end))
+    asking.set_aside(run, space, job.prd, task, end, f"asked for: {purpose}")
+    return Answer(end)
+
+
+def finish(
+    run: RunContext, space: Workspace, task: Task, start: Prd, end: Stopped, turn: Turn,
+    tips: list[str] | None = None,
+) -> AttemptOutcome:  # fmt: skip
+    """Freeze what is there and judge it. Also used for an attempt that a crash left behind.
+
+    `start` is the PRD at the attempt's start, `tips` are the tips of the agent's commits if they are known.
+    """
+    if _edited_checkout_prd(run, end):
+        turn.report_prd_edit()
+    restore.refuse_gone(run.git)
+    run.git.seal()
+    at, now = time.monotonic(), scan(run.git)
+    frozen = freeze(
+        run.git, space.before, now, run.paths, ours=space.ours, watched=space.watched, tips=tips,
+        named=lambda path: judging.names(run, task, path), message=f"work of attempt {space.n}",
+    )  # fmt: skip
+    held = workspace.leave(run.git, space, frozen, now.refs, run.tip)
+    frozen = stash.settle(run, space, task.id, frozen)
+    left = run.papers.read(run.paths.memory) if run.paths.memory else None
+    settled = settle(run, start, task, end, frozen)
+    finished = FinishedAttempt(run, turn, space, task, end, frozen, held, left, settled, (at, now))
+    if policy.ending(end, changed=finished.leaves_work) is not policy.Outcome.REJECTED:
+        return finished.set_aside(None)
+    return finished.judged()
+
+
+def _edited_checkout_prd(run: RunContext, end: Stopped) -> bool:
+    """Whether the stream shows that the agent left its worktree and changed the PRD that people edit."""
+    if run.checkout is None:
+        return False
+    path = str(run.checkout.where.root / run.paths.prd)
+    return path in end.wrote or any(path in command and not only_reads(command) for command in end.commands)

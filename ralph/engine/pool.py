@@ -1,0 +1,157 @@
+"""The attempts that are going on, and what becomes of their outcomes.
+
+`InPlacePool` is a pool of one: the attempt runs in this process and in the checkout. The pool of forked workers is
+in `parallel`. In both only the loop's process writes the journal and moves the branch.
+"""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+
+from ralph.agents.model import Stopped
+from ralph.agents.usage import Spent
+from ralph.engine import recovery
+from ralph.engine.attempt.attempt import attempt
+from ralph.engine.attempt.job import Answer, AttemptJob, AttemptOutcome, OnlyTurn, ReadyCommit
+from ralph.engine.attempt.run_agent import choose
+from ralph.engine.context import RunContext, RunResult
+from ralph.engine.moves import Move, MoveKind
+from ralph.engine.publish import publish
+from ralph.prd.model import Prd, Task
+from ralph.state.attempt import SPLIT
+from ralph.state.events import Waiting
+
+TICK = 0.2  # seconds between two looks at what ends a wait early
+
+
+@dataclass
+class AttemptPool(ABC):
+    """Attempts by number, and what the loop has to know of them."""
+
+    run: RunContext
+    jobs: dict[int, AttemptJob] = field(default_factory=dict)
+    answers: dict[str, Stopped] = field(default_factory=dict)  # task -> what was answered to the question about it
+    result: RunResult | None = None  # decided: attempts that are going on may finish
+    is_ending: bool = False  # attempts that are going on are ended
+    limit: str = ""  # the limit of the run that is reached, as a sentence
+    seen: tuple[object, ...] = ()  # what was looked at when no attempt could be started
+    waiting_since: float = 0.0  # epoch seconds; 0: no wait
+
+    @property
+    def busy(self) -> frozenset[str]:
+        """The tasks with an attempt that is going on."""
+        return frozenset(job.task.id for job in self.jobs.values())
+
+    def begin(self, task: Task, prd: Prd, purpose: str = "") -> None:
+        """Choose a task and start an attempt at it."""
+        self.start(AttemptJob(choose(self.run, task, purpose), self.free_place(), task, prd, purpose))
+
+    @abstractmethod
+    def free_place(self) -> int:
+        """The number of the work tree for the next attempt."""
+
+    @abstractmethod
+    def start(self, job: AttemptJob) -> None:
+        """Start an attempt that the journal knows."""
+
+    @abstractmethod
+    def listen(self) -> None:
+        """Take in what attempts report; wait a moment for it."""
+
+    @abstractmethod
+    def room(self) -> int:
+        """How many more attempts may start now."""
+
+    # ------------------------------------------------------------ what comes out
+
+    def finish(self, n: int, outcome: AttemptOutcome) -> None:
+        """Publish, keep the answer, or act on the move."""
+        job = self.jobs[n]
+        if isinstance(outcome, ReadyCommit):
+            publish(self.run, n, job.task.id, outcome)
+            self.run.nothing = set(outcome.nothing)
+        elif isinstance(outcome, Answer):
+            self._answered(job, outcome.stopped)
+        elif outcome.move is not None:
+            self.decided(outcome.move)
+        self.forget(n)
+
+    def forget(self, n: int) -> None:
+        """The attempt is over."""
+        del self.jobs[n]
+
+    def decided(self, move: Move) -> None:
+        """A failed attempt may end the run."""
+        if move.kind is MoveKind.STOP and self.result is None and not self.is_ending:
+            self.result = recovery.stop(self.run, move)
+
+    def _answered(self, job: AttemptJob, end: Stopped) -> None:
+        """The loop writes smaller tasks; a hand-over note is in the history already."""
+        if job.purpose == SPLIT:
+            self.answers[job.task.id] = end
+        elif not end.well:
+            self.unasked(job.task, end)
+
+    def unasked(self, task: Task, end: Stopped) -> bool:
+        """The agent could not be asked. Return whether that is tried again later, or ends the run."""
+        move = recovery.unasked(self.run, task, end)
+        if move.kind is MoveKind.STOP:
+            self.result = recovery.stop(self.run, move)
+        if move.kind is MoveKind.WAIT:
+            self.wait_until(move.when or time.time(), move.reason, task.id)
+        return move.kind in (MoveKind.STOP, MoveKind.WAIT)
+
+    def wait_until(self, until: float, reason: str, task: str) -> None:
+        """Start nothing before then, unless the time of the run is over earlier: that ends the run."""
+        if result := self.result or recovery.too_long(self.run, reason, until):
+            self.result = result
+            return
+        earlier, self.waiting_since = self.run.history.waiting, self.waiting_since or time.time()
+        self.run.note(Waiting(reason, round(max(until, earlier.until if earlier else 0.0), 3), task))
+
+    # ------------------------------------------------------------ what only a pool of several does
+
+    def end(self) -> None:
+        """End what is going on, at once; finished work waits for the next run."""
+        self.is_ending = True
+
+    def reach_limit(self, reason: str) -> None:
+        """A limit of the run is reached: attempts end their agents, and what they left is judged."""
+        self.limit = reason
+
+    def spent(self) -> Spent:
+        """What agents at work have used up so far, as far as the run does not count it itself."""
+        return Spent()
+
+    @property
+    def is_publishing(self) -> bool:
+        """Whether an attempt holds the tip: nothing else may move the branch."""
+        return False
+
+    @abstractmethod
+    def take_turn(self) -> None:
+        """Let the next finished attempt be judged."""
+
+
+class InPlacePool(AttemptPool):
+    """One attempt at a time, in this process and in the checkout."""
+
+    def free_place(self) -> int:
+        return 0
+
+    def start(self, job: AttemptJob) -> None:
+        self.jobs[job.n] = job
+        self.finish(job.n, attempt(self.run, job, OnlyTurn(self.run)))
+
+    def listen(self) -> None:
+        waiting = self.run.history.waiting
+        if waiting is not None and (left := waiting.until - time.time()) > 0:
+            time.sleep(min(left, TICK))
+
+    def room(self) -> int:
+        return 1
+
+    def take_turn(self) -> None:
+        """No attempt waits: each is judged before the next one starts."""
