@@ -61,7 +61,7 @@ def _result(run: RunContext) -> RunResult:
 
 @contextmanager
 def _pool(run: RunContext) -> Iterator[AttemptPool]:
-    """One attempt at a time in the checkout, or several in worktrees. What a crash left in worktrees goes on there."""
+    """One attempt at a time in the checkout, or several in worktrees, where what a crash left goes on."""
     if not run.settings.at_once and not any(left.place for left in run.history.running.values()):
         _forget_worktrees(run)
         yield InPlacePool(run)

@@ -6,8 +6,8 @@ CHECKOUT is a checkout of ralph at any commit (`git worktree add ../old COMMIT`)
 requirements (`.venv/bin/python`).
 
 Each case is a story (an agent and a PRD) and a place where everything, ralph and what it started, is killed
-with `kill -9`. The killing is done by `tests/helpers/crew_killer.py` of CHECKOUT. In parallel mode a second agent works
-on T3 at that time. A recording is kept only if the journal ends where the case wants it; otherwise it is made
+with `kill -9`. The killing is done by `crew_killer.py` in the tests of CHECKOUT. In parallel mode a second agent
+works on T3 at that time. A recording is kept only if the journal ends where the case wants it; otherwise it is made
 again.
 
 `recording.json` in an archive says how ralph was started and what must be true in the end, so that a recording
@@ -33,7 +33,13 @@ from typing import Any
 from tests.upgrade.archives import pack
 
 HERE = Path(__file__).parent
-KILLER = "import crew_killer; crew_killer.main()"
+KILLER = """
+try:
+    from tests.helpers import crew_killer
+except ImportError:  # before the tests became a package
+    import crew_killer
+crew_killer.main()
+"""
 DATE = "2026-01-02T03:04:05+00:00"
 PATIENCE = 60.0  # seconds for one run
 ROUNDS = 8  # so often a case is tried
