@@ -202,9 +202,9 @@ class Settings:
 
 
 OPTIONS: dict[str, Option] = {
-    one.name: Option(one.name, row[0], row[1], row[2], row[3], row[4], row[5])
-    for one in fields(Settings)
-    if (row := one.metadata.get("row"))
+    other_field.name: Option(other_field.name, row[0], row[1], row[2], row[3], row[4], row[5])
+    for other_field in fields(Settings)
+    if (row := other_field.metadata.get("row"))
 }
 EITHER_OR = (("agent", "agent_command"), ("branch", "no_branch"), ("quiet", "verbose"))
 NOT_BUILT: dict[str, tuple[str, Callable[[Any], bool]]] = {

@@ -109,7 +109,7 @@ def _text(_: Option, value: object) -> str:
 
 def _texts(option: Option, value: object) -> tuple[str, ...]:
     many = value if isinstance(value, (list, tuple)) else [value]
-    return tuple(_text(option, one) for one in many)
+    return tuple(_text(option, entry) for entry in many)
 
 
 def _switch(_: Option, value: object) -> bool:
@@ -157,21 +157,21 @@ def _share(_: Option, value: object) -> float:
 def _table(option: Option, value: object) -> tuple[tuple[str, str], ...]:
     if not isinstance(value, dict):
         raise TypeError(value)
-    return tuple((_text(option, key), _text(option, one)) for key, one in value.items())
+    return tuple((_text(option, key), _text(option, entry)) for key, entry in value.items())
 
 
 def _prices(option: Option, value: object) -> tuple[tuple[str, tuple[float, ...]], ...]:
     if not isinstance(value, dict):
         raise TypeError(value)
-    return tuple((_text(option, key), _three(one)) for key, one in value.items())
+    return tuple((_text(option, key), _three(entry)) for key, entry in value.items())
 
 
 def _three(value: object) -> tuple[float, ...]:
-    if not isinstance(value, list) or len(value) != 3 or any(isinstance(one, bool) for one in value):
+    if not isinstance(value, list) or len(value) != 3 or any(isinstance(entry, bool) for entry in value):
         raise TypeError(value)
-    if not all(isinstance(one, (int, float)) and 0 <= one < float("inf") for one in value):
+    if not all(isinstance(entry, (int, float)) and 0 <= entry < float("inf") for entry in value):
         raise ValueError(value)
-    return tuple(float(one) for one in value)
+    return tuple(float(entry) for entry in value)
 
 
 _READ: dict[ValueKind, Callable[[Option, object], Any]] = {

@@ -127,19 +127,19 @@ def _write(new: Path, content: bytes, like: Path) -> None:
         os.fsync(file.fileno())
 
 
-def _exchange(one: Path, other: Path) -> None:
+def _exchange(path: Path, other: Path) -> None:
     """Swap two names in one step; where the system can't, replace (the loss is then one save in a dozen)."""
     if sys.platform.startswith("linux"):
         libc = ctypes.CDLL(None, use_errno=True)
-        if not libc.renameat2(AT_FDCWD, os.fsencode(one), AT_FDCWD, os.fsencode(other), RENAME_EXCHANGE):
+        if not libc.renameat2(AT_FDCWD, os.fsencode(path), AT_FDCWD, os.fsencode(other), RENAME_EXCHANGE):
             return
         number = ctypes.get_errno()
         if number not in (errno.EINVAL, errno.ENOSYS, errno.EXDEV):
             raise OSError(number, os.strerror(number), str(other))
     beside = other.with_name(f".{other.name}.ralph-{os.getpid()}")
-    beside.write_bytes(one.read_bytes())
+    beside.write_bytes(path.read_bytes())
     beside.chmod(other.stat().st_mode & 0o7777)
-    one.write_bytes(other.read_bytes())
+    path.write_bytes(other.read_bytes())
     beside.replace(other)
 
 

@@ -106,13 +106,13 @@ def count_noun(things: Sequence[str], noun: str) -> str:
 def join_names(every: Sequence[str], most: int = 5) -> str:
     """`a, b, c and 4 more`."""
     more = f" and {len(every) - most} more" if len(every) > most else ""
-    return ", ".join(show_name(one) for one in every[:most]) + more
+    return ", ".join(show_name(name) for name in every[:most]) + more
 
 
 def list_lines(every: Sequence[str], most: int = 50) -> str:
     """One a line, and how many were left out."""
     more = [f"... and {len(every) - most} more"] if len(every) > most else []
-    return "\n".join([*(show_name(one) for one in every[:most]), *more])
+    return "\n".join([*(show_name(name) for name in every[:most]), *more])
 
 
 def show_name(text: str) -> str:

@@ -166,8 +166,8 @@ def _file_change(item: object) -> Iterator[Signal]:
     0.169 tells the paths and nothing of what was changed in them: then no text tells it from another change.
     """
     changes = each(at(item, "changes"))
-    paths = tuple(path for one in changes if (path := words(one.get("path"))))
-    told = "".join(arguments(one, "path", "kind") for one in changes)
+    paths = tuple(path for change in changes if (path := words(change.get("path"))))
+    told = "".join(arguments(change, "path", "kind") for change in changes)
     yield Signal(SignalKind.TOOL, digest(told), "apply_patch", paths)
     yield Signal(SignalKind.TOOL_DONE, ok=at(item, "status") == "completed")
 

@@ -36,7 +36,7 @@ def event(line: str) -> dict[str, Any] | None:
     """The JSON object with a `type` that the line ends with, whatever stands before its first `{`; else None."""
     if "{" not in line:
         return None
-    found = None if any(one in line for one in _HIGH) else _parsed(line)
+    found = None if any(name in line for name in _HIGH) else _parsed(line)
     found = found or _parsed(clean(line))  # JSON has no low controls in its texts: clean lines are quick
     return found if isinstance(at(found, "type"), str) else None
 
@@ -117,4 +117,4 @@ def count(value: object) -> int:
 
 def each(value: object) -> list[dict[str, Any]]:
     """The JSON objects of a JSON list."""
-    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+    return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []

@@ -43,7 +43,7 @@ class Prices:
         given: Mapping[str, Price] = NONE,
     ) -> None:  # fmt: skip
         self._table = table
-        self._known = {plain(name): one for source in (table, reported, given) for name, one in source.items()}
+        self._known = {plain(name): entry for source in (table, reported, given) for name, entry in source.items()}
 
     def known(self, model: str) -> Price | None:
         """The price of this very model."""
@@ -55,7 +55,7 @@ class Prices:
 
     def of(self, *models: str) -> Price | None:
         """The price of the first of these models that is known, else the highest; None: nothing is known."""
-        return next((price for one in models if (price := self.known(one))), None) or self.highest()
+        return next((price for model in models if (price := self.known(model))), None) or self.highest()
 
     def learn(self, use: ModelUse) -> Price | None:
         """The price that a report tells, if that is news. Its sum is spread as the known price is."""
@@ -63,7 +63,7 @@ class Prices:
         if not use.cost or spread is None or sum(use.split) < ENOUGH:
             return None
         rate = use.cost / cost_of(use.split, use.written, spread)
-        price = tuple(round(one * rate, 6) for one in spread)
+        price = tuple(round(entry * rate, 6) for entry in spread)
         before = self.known(use.model)
         near = before is not None and abs(price[2] - before[2]) <= SAME * before[2]
         return None if near else price

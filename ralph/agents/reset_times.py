@@ -55,7 +55,7 @@ def _span(text: str, now: datetime) -> float | None:
 def _date(text: str, now: datetime) -> float | None:
     """`regain access on 2026-12-01 at 00:00 UTC`, `cycle ends on 11/17/2025`."""
     if found := _ISO.search(text):
-        year, month, day, hour, minute = (int(one or 0) for one in found.groups()[:5])
+        year, month, day, hour, minute = (int(group or 0) for group in found.groups()[:5])
         return _moment(_zone("UTC" if found[6] else "", now), year, month, day, hour, minute)
     if found := _AMERICAN.search(text):
         return _moment(now.tzinfo, int(found[3]), int(found[1]), int(found[2]))

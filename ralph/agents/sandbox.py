@@ -162,7 +162,7 @@ def _named_below_tmp(argv: Sequence[str], env: Mapping[str, str]) -> list[Path]:
 def _acted_on(root: Path, git_dir: Path, common: Path) -> list[Path]:
     """What git acts on stays as it is. Mounts can't be renamed, so nothing is put in their place either."""
     inside = [folder / name for folder in dict.fromkeys((common, git_dir)) for name in ACTED_ON]
-    modules = [one.parent / name for one in common.glob("modules/*/HEAD") for name in ("config", "hooks", "info")]
+    modules = [path.parent / name for path in common.glob("modules/*/HEAD") for name in ("config", "hooks", "info")]
     pointer = [root / ".git"] if (root / ".git").is_file() else []
     return [*inside, *modules, *pointer]
 

@@ -58,7 +58,8 @@ def look(asked: str | None, here: Path | None = None) -> Location:
     path = here / settings.prd
     if not path.exists() and "prd" not in settings.given and repo:
         path = next(
-            (repo.root / one.event.prd for one in reversed(entries) if isinstance(one.event, RunStarted)), path
+            (repo.root / entry.event.prd for entry in reversed(entries) if isinstance(entry.event, RunStarted)),
+            path,
         )
     return Location(repo, path, entries, damaged)
 

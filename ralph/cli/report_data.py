@@ -32,7 +32,7 @@ def known(asked: str | None) -> tuple[Location, Repo, RunLog]:
         raise RalphError("this is no git repository: there is no diary", "Go to where ralph was started.")
     if where.damaged:
         raise RalphError(where.damaged, "`ralph audit` reads git instead.", where=str(diary(where.repo)))
-    steps = ((one.time, one.run, one.event) for one in where.entries if one.event is not None)
+    steps = ((entry.time, entry.run, entry.event) for entry in where.entries if entry.event is not None)
     found = told(steps, alive=where.holder is not None)
     if not found.runs:
         raise RalphError("there was no run yet", "Start one: `ralph`.")
@@ -52,30 +52,30 @@ def width() -> int:
     return shutil.get_terminal_size((80, 24)).columns
 
 
-def with_stat(git: Git, one: AttemptRecord) -> AttemptRecord:
+def with_stat(git: Git, attempt: AttemptRecord) -> AttemptRecord:
     """With what it changed, where git still has it."""
-    base, work = (f"{one.commit}^", one.commit) if one.commit else (one.base, one.work)
+    base, work = (f"{attempt.commit}^", attempt.commit) if attempt.commit else (attempt.base, attempt.work)
     if not (base and work):
-        return one
+        return attempt
     words = ("diff", "--stat", "--no-color", "--no-ext-diff", base, work, "--")
     out = git.repo(*words, ok=(0, 128)).decode(errors="replace")
-    return replace(one, stat=out if len(out) <= MOST_STAT else "…\n" + out[-MOST_STAT:])
+    return replace(attempt, stat=out if len(out) <= MOST_STAT else "…\n" + out[-MOST_STAT:])
 
 
-def with_logs(repo: Repo, one: AttemptRecord) -> AttemptRecord:
+def with_logs(repo: Repo, attempt: AttemptRecord) -> AttemptRecord:
     """With its prompt, and the end of what its red gates printed, where the files are still there."""
-    folder = repo.state / "runs" / one.run
+    folder = repo.state / "runs" / attempt.run
     logs: dict[str, str] = {}
-    for gate in one.gates:
-        if not (gate.ok or gate.none) and (text := _end(folder / _log_name(one, gate))):
+    for gate in attempt.gates:
+        if not (gate.ok or gate.none) and (text := _end(folder / _log_name(attempt, gate))):
             logs[gate.command] = text
-    return replace(one, logs=tuple(logs.items()), prompt=_beginning(folder / f"{one.n}.prompt.md"))
+    return replace(attempt, logs=tuple(logs.items()), prompt=_beginning(folder / f"{attempt.n}.prompt.md"))
 
 
-def _log_name(one: AttemptRecord, gate: GateRan) -> str:
+def _log_name(attempt: AttemptRecord, gate: GateRan) -> str:
     """Gates are numbered in order; those of an attempt that was judged again have the numbers that they had."""
-    order = list(dict.fromkeys(each.command for each in one.gates if each.base_tests == gate.base_tests))
-    return f"{one.n}.gate-{order.index(gate.command) + 1}{'-base' if gate.base_tests else ''}.log"
+    order = list(dict.fromkeys(each.command for each in attempt.gates if each.base_tests == gate.base_tests))
+    return f"{attempt.n}.gate-{order.index(gate.command) + 1}{'-base' if gate.base_tests else ''}.log"
 
 
 def _end(path: Path) -> str:
@@ -107,24 +107,48 @@ def _each(value: Any, change: Callable[[str], str]) -> Any:
     if isinstance(value, str):
         return change(value)
     if isinstance(value, tuple):
-        return tuple(_each(one, change) for one in value)
+        return tuple(_each(entry, change) for entry in value)
     if is_dataclass(value) and not isinstance(value, type):
-        return replace(value, **{one.name: _each(getattr(value, one.name), change) for one in fields(value)})
+        return replace(value, **{field.name: _each(getattr(value, field.name), change) for field in fields(value)})
     return value
 
 
-def facts(one: AttemptRecord) -> dict[str, Any]:
+def facts(attempt: AttemptRecord) -> dict[str, Any]:
     """An attempt for programs."""
     return {
-        "n": one.n, "run": one.run, "task": one.task, "attempt": one.attempt, "purpose": one.purpose or None,
-        "agent": one.agent or None, "begun": one.begun, "ended": one.ended or None, "result": one.result.value,
-        "how": one.how or None, "false_claim": one.false_claim,
-        "findings": [{"kind": found.what.value, "text": found.text, "rejects": found.rejects}
-                     for found in one.findings],
-        "gates": [{"command": gate.command, "ok": gate.ok, "seconds": gate.seconds, "none": gate.none,
-                   "timed_out": gate.timed_out, "base_tests": gate.base_tests} for gate in one.gates],
-        "seconds": one.seconds, "tokens": one.tokens, "cost": one.cost, "about": one.about,
-        "base": one.base or None,
-        "work": one.work or None, "commit": one.commit or None, "reason": one.reason or None,
-        "move": one.move or None, "counted": one.counted if one.result is not Result.ACCEPTED else None,
-    }  # fmt: skip
+        "n": attempt.n,
+        "run": attempt.run,
+        "task": attempt.task,
+        "attempt": attempt.attempt,
+        "purpose": attempt.purpose or None,
+        "agent": attempt.agent or None,
+        "begun": attempt.begun,
+        "ended": attempt.ended or None,
+        "result": attempt.result.value,
+        "how": attempt.how or None,
+        "false_claim": attempt.false_claim,
+        "findings": [
+            {"kind": found.what.value, "text": found.text, "rejects": found.rejects} for found in attempt.findings
+        ],
+        "gates": [
+            {
+                "command": gate.command,
+                "ok": gate.ok,
+                "seconds": gate.seconds,
+                "none": gate.none,
+                "timed_out": gate.timed_out,
+                "base_tests": gate.base_tests,
+            }
+            for gate in attempt.gates
+        ],
+        "seconds": attempt.seconds,
+        "tokens": attempt.tokens,
+        "cost": attempt.cost,
+        "about": attempt.about,
+        "base": attempt.base or None,
+        "work": attempt.work or None,
+        "commit": attempt.commit or None,
+        "reason": attempt.reason or None,
+        "move": attempt.move or None,
+        "counted": attempt.counted if attempt.result is not Result.ACCEPTED else None,
+    }

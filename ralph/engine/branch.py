@@ -50,7 +50,7 @@ def default_branches(run: RunContext) -> set[str]:
 
 def _default_name(run: RunContext, names: Mapping[str, str]) -> str:
     """`ralph/PRD` for PRD.md; `ralph-PRD` where a branch `ralph` leaves no room for that."""
-    stem = "".join(one if one.isalnum() or one in "-_." else "-" for one in Path(run.paths.prd).stem)
+    stem = "".join(name if name.isalnum() or name in "-_." else "-" for name in Path(run.paths.prd).stem)
     stem = stem.replace("..", "-").strip("-.").removesuffix(".lock") or "PRD"
     return f"ralph-{stem}" if "refs/heads/ralph" in names else f"ralph/{stem}"
 

@@ -216,8 +216,8 @@ class RunContext:
 
     def prices(self, worker: AgentChoice) -> Prices:
         """What is known of the prices of this worker's agent."""
-        learned = {model: one.price for (name, model), one in self.history.models.items()
-                   if name == worker.agent.NAME and one.price}  # fmt: skip
+        learned = {model: learned.price for (name, model), learned in self.history.models.items()
+                   if name == worker.agent.NAME and learned.price}  # fmt: skip
         return Prices(worker.agent.PRICES, learned, dict(self.settings.prices))
 
     def window(self, worker: AgentChoice, model: str) -> int:
@@ -272,16 +272,16 @@ class RunContext:
     def patterns(self, said: tuple[str, ...]) -> tuple[str, ...]:
         """Patterns of the PRD, which are relative to its folder, as patterns of the repository."""
         folder = self.paths.prd.rpartition("/")[0]
-        return tuple(sensitive.placed(folder, one) for one in said)
+        return tuple(sensitive.placed(folder, name) for name in said)
 
     def look_for_gates(self) -> None:
         """Look again, from the base: a young project grows its tests. Report tests that can't run, once."""
         self.gates = self.found_gates()
         missing = gates.missing(self.here) if self.settings.gate is None else ()
-        for one in missing:
-            if one.what not in self.reported:
-                self.say(f"{one.what}. {one.cure}", loud=True)
-                self.reported.add(one.what)
+        for other_missing in missing:
+            if other_missing.what not in self.reported:
+                self.say(f"{other_missing.what}. {other_missing.cure}", loud=True)
+                self.reported.add(other_missing.what)
 
     def found_gates(self) -> tuple[Gate, ...]:
         """The gates that the user set, else those of the tree as it is now."""

@@ -157,8 +157,8 @@ def _identity(git: Git) -> DoctorFinding:
 def _gates(here: Path, configured: tuple[str, ...] | None) -> Iterator[DoctorFinding]:
     commands = [gate.command for gate in gates.find(here)] if configured is None else list(configured)
     missing = gates.missing(here) if configured is None else ()
-    for one in missing:
-        yield DoctorFinding("problem", "gates", clean(one.what), clean(one.cure))
+    for other_missing in missing:
+        yield DoctorFinding("problem", "gates", clean(other_missing.what), clean(other_missing.cure))
     if commands:
         yield DoctorFinding("ok", "gates", one_line(clean(", ".join(commands))))
     elif not missing:
@@ -189,7 +189,7 @@ def _leftovers(git: Git) -> Iterator[DoctorFinding]:
     if wip:
         yield DoctorFinding("warning", "leftovers", f"{len(wip)} scratch branches of ralph's (ralph-wip/)",
                     "The next `ralph` takes away those of a run that was cut off.")  # fmt: skip
-    places = [one.name for one in (git.where.common / "worktrees").glob("ralph-*")]
+    places = [path.name for path in (git.where.common / "worktrees").glob("ralph-*")]
     if places:
         yield DoctorFinding("warning", "leftovers", f"{len(places)} worktrees of a run that goes on or was cut off",
                     "`ralph status` tells which; the next `ralph` takes them away.")  # fmt: skip

@@ -57,7 +57,9 @@ def _red(run: RunContext, place: RunContext, commit: str) -> GateResult | None:
     fitting.renew(place, commit)
     place.look_for_gates()
     results = run_gates(place, place.gates, 0)
-    return next((one for one in results if not (one.ok or one.none or one.gate.command in run.red)), None)
+    return next(
+        (result for result in results if not (result.ok or result.none or result.gate.command in run.red)), None
+    )
 
 
 def _commits(run: RunContext) -> list[str]:

@@ -129,7 +129,7 @@ def _posts(settings: Settings, env: Mapping[str, str]) -> tuple[Receiver, ...]:
     known = urls(settings, env)
     names = notices.names(known)
     return tuple(
-        Receiver(name, partial(post.deliver, address=one)) for name, one in zip(names, known, strict=True)
+        Receiver(name, partial(post.deliver, address=text)) for name, text in zip(names, known, strict=True)
     )  # fmt: skip
 
 

@@ -38,9 +38,9 @@ def park(run: RunContext, task: Task, reason: str, question: str = "") -> RunRes
 def _keep_review(run: RunContext, task: Task, reason: str, question: str) -> None:
     events = [entry.event for entry in journal.read(run.state / "journal.jsonl") if entry.event is not None]
     known = attempts_of(task.id, events)
-    tried = [one.n for one in known if not one.purpose]
+    tried = [attempt.n for attempt in known if not attempt.purpose]
     details = {tried[-1]: run.failed[task.id][0]} if tried and task.id in run.failed else {}
-    stats = {one.n: _stat(run, one) for one in known[-STATS:] if one.work}
+    stats = {attempt.n: _stat(run, attempt) for attempt in known[-STATS:] if attempt.work}
     whole = attempts_of(task.id, events, details=details, stats=stats)
     branch = run.branch.removeprefix("refs/heads/")
     text = dossier(
@@ -49,6 +49,6 @@ def _keep_review(run: RunContext, task: Task, reason: str, question: str) -> Non
     run.control.keep_review(task.id, text)
 
 
-def _stat(run: RunContext, one: AttemptFacts) -> str:
-    words = ("diff", "--stat", "--no-color", "--no-ext-diff", one.base, one.work)
+def _stat(run: RunContext, attempt: AttemptFacts) -> str:
+    words = ("diff", "--stat", "--no-color", "--no-ext-diff", attempt.base, attempt.work)
     return run.git.repo(*words, ok=(0, 128)).decode(errors="replace")

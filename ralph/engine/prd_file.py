@@ -58,7 +58,7 @@ def _tick_again(run: RunContext, now: Prd) -> Prd:
 
 def emptied_once(run: RunContext, now: Prd) -> list[Task]:
     """Boxes that were ticked in this run, are empty, and were not ticked again yet."""
-    return [one for one in now.tasks if one.id in run.history.ticked - run.history.again and not one.done]
+    return [task for task in now.tasks if task.id in run.history.ticked - run.history.again and not task.done]
 
 
 def with_ticks(run: RunContext, tasks: list[Task], fresh: bytes | None) -> bytes | None:
@@ -112,11 +112,13 @@ def park(run: RunContext, task: Task, reason: str) -> str:
 
 def split(run: RunContext, task: Task, lines: Sequence[str]) -> tuple[str, tuple[str, ...]]:
     """Write smaller tasks under a task: a commit of its own. Returns it and the new ids."""
-    before = {one.id for one in prd.parse(run.papers.read(run.paths.prd) or b"", run.paths.prd).tasks}
+    before = {other_task.id for other_task in prd.parse(run.papers.read(run.paths.prd) or b"", run.paths.prd).tasks}
     subject = f"chore(prd): split {one_line(clean(task.id), 40)}"
     commit = _move(run, task, lambda fresh: prd.add_subtasks(fresh, task.id, lines), "split", subject)
     after = prd.parse(run.papers.read(run.paths.prd) or b"", run.paths.prd).tasks
-    new = tuple(one.id for one in after if one.parent == task.id and one.id not in before)
+    new = tuple(
+        other_task.id for other_task in after if other_task.parent == task.id and other_task.id not in before
+    )
     run.known |= set(new)
     return commit, new
 
@@ -128,7 +130,7 @@ def _move(
 
     def edit(found: bytes | None) -> bytes | None:
         fresh = prd.parse(found or b"", run.paths.prd)
-        there = any(one.id == task.id for one in fresh.tasks)
+        there = any(other_task.id == task.id for other_task in fresh.tasks)
         return change(fresh).data if there else found
 
     old = run.papers.read(run.paths.prd)

@@ -192,7 +192,7 @@ def _both(run: RunContext, task: Task, always: tuple[str, ...], tracked: Iterabl
     scope, protected = run.patterns(task.fields.files), (*run.patterns(task.fields.protected), *always)
     if not (scope and protected):
         return ""
-    named = [one.strip("/") for one in scope if not set(one) & set("*?[!\\")]
+    named = [name.strip("/") for name in scope if not set(name) & set("*?[!\\")]
     paths = [path for path in tracked if sensitive.matches(scope, path)]
     return next((path for path in (*paths, *named) if sensitive.matches(protected, path)), "")
 
@@ -203,7 +203,10 @@ def _both(run: RunContext, task: Task, always: tuple[str, ...], tracked: Iterabl
 def refuse_missing(settings: Settings, here: Path) -> None:
     """Refuse tests that can't run here, because a program is missing. Gates that the user set are the answer."""
     if settings.gate is None and (missing := gates.missing(here)):
-        raise RalphError("; ".join(one.what for one in missing), " ".join(one.cure for one in missing))
+        raise RalphError(
+            "; ".join(other_missing.what for other_missing in missing),
+            " ".join(other_missing.cure for other_missing in missing),
+        )
 
 
 def refuse_missing_program(run: RunContext) -> None:

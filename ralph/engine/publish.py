@@ -56,7 +56,7 @@ def bring_here(run: RunContext, old: str, new: str, again: Callable[[Prd], Prd],
 
     `again` makes the change of the PRD on a version that somebody edited meanwhile. `cut_off`: it was begun before.
     """
-    papers = {one.path: one for one in run.git.changes(old, new) if one.path in run.paths.both}
+    papers = {change.path: change for change in run.git.changes(old, new) if change.path in run.paths.both}
     kept = bring(run.git, old, new, papers, cut_off=cut_off)
     run.git.beside = new
     for change in papers.values():

@@ -97,7 +97,7 @@ def split_as(run: RunContext, task: Task, owed: SetAside, end: Stopped) -> RunRe
         commit, ids = paper.split(run, task, split.lines(answer))
     except RalphError as error:
         return park(run, task, f"{owed.reason} It could not be split: {error.what}.")
-    texts = tuple(one_line(clean(one.text)) for one in parse(run.wrote).tasks if one.id in ids)
+    texts = tuple(one_line(clean(other_task.text)) for other_task in parse(run.wrote).tasks if other_task.id in ids)
     run.note(Split(task.id, one_line(clean(task.text)), texts, ids, commit))
     return None
 

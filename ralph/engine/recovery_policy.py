@@ -253,7 +253,7 @@ def _reason(
     kind: Outcome, what: MoveKind, stopped: Stopped, verdict: Verdict | None, counts: TryCounts, cure: str
 ) -> str:
     if kind is Outcome.REFUSED:
-        return " ".join(one for one in (_refusal(stopped), _cure(stopped, cure)) if one)
+        return " ".join(name for name in (_refusal(stopped), _cure(stopped, cure)) if name)
     if kind in (Outcome.REJECTED, Outcome.OVERTAKEN):
         return summary(stopped, verdict)
     reason = _no_delivery(stopped)

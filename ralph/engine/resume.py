@@ -70,7 +70,7 @@ def finish_recording(run: RunContext, current: Attempt) -> bool:
 
 
 def _note_recorded(run: RunContext, current: Attempt, commit: str, tasks: tuple[str, ...]) -> None:
-    also = tuple(one for one in tasks if one != current.task)
+    also = tuple(task for task in tasks if task != current.task)
     proved = passed("; ".join(run.git.trailers(commit, "Ralph-Gates")))
     run.note(Recorded(current.n, current.task, commit, also, proved))
 
@@ -130,7 +130,7 @@ def undo_choice(run: RunContext, current: Attempt) -> None:
 def workspace_of(run: RunContext, current: Attempt) -> tuple[Workspace, Prd, Task | None]:
     """The attempt's place, its PRD at the start and its task there, as far as journal and git know them."""
     start = prd.parse(run.git.blob(f"{current.base}:{run.paths.prd}"), run.paths.prd)
-    task = next((one for one in start.tasks if one.id == current.task), None)
+    task = next((task for task in start.tasks if task.id == current.task), None)
     refs = run.git.refs()
     before = _before(run, current)
     own = {} if run.apart else {run.branch: current.base}

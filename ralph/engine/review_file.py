@@ -31,7 +31,7 @@ def dossier(
     secrets: Sequence[str] = (),
 ) -> str:  # fmt: skip
     """The file, as Markdown. `prd_name` is the PRD's path in the repository, `branch` the short name of ralph's."""
-    told = [_attempt(one) for one in attempts[-MOST_ATTEMPTS:]]
+    told = [_attempt(attempt) for attempt in attempts[-MOST_ATTEMPTS:]]
     older, asks = len(attempts) - len(told), _quoted("", question, MOST_SAID)
     more = "" if prd_name == "PRD.md" else f" --prd {shlex.quote(prd_name)}"
     parts = [
@@ -66,7 +66,9 @@ def _name(task: Task) -> str:
 
 
 def _place(task: Task, prd_name: str, branch: str) -> str:
-    under = f" under {' > '.join(one_line(clean(one), 80) for one in task.headings)}" if task.headings else ""
+    under = (
+        f" under {' > '.join(one_line(clean(heading), 80) for heading in task.headings)}" if task.headings else ""
+    )
     return f"It stands in `{prd_name}`{under}, on the branch `{branch}`."
 
 
@@ -124,7 +126,7 @@ def _ending(facts: AttemptFacts) -> str:
 def _findings(findings: Sequence[Finding]) -> list[str]:
     """What speaks against it, each with what shows it; then what was only noticed."""
     told: list[str] = []
-    for finding in sorted(findings, key=lambda one: not one.rejects):
+    for finding in sorted(findings, key=lambda finding: not finding.rejects):
         kind = "Rejected" if finding.rejects else "Noticed"
         told.append(f"- {kind}: {one_line(clean(finding.text), 400)}")
         told += _quoted("", finding.detail, MOST_DETAIL)
@@ -143,7 +145,7 @@ def _gate(gate: GateRan) -> str:
 
 
 def _review(facts: AttemptFacts) -> list[str]:
-    if facts.reviewer is None or any(one.what is FindingKind.REVIEW for one in facts.findings):
+    if facts.reviewer is None or any(finding.what is FindingKind.REVIEW for finding in facts.findings):
         return []
     said = {True: "accepted it", False: "refused it", None: "gave no readable answer"}[facts.reviewer.ok]
     return _quoted(f"The reviewer ({facts.reviewer.agent}) {said}:", facts.reviewer.text, MOST_SAID)
@@ -154,10 +156,14 @@ def _review(facts: AttemptFacts) -> list[str]:
 
 def _look(task: Task, attempts: Sequence[AttemptFacts], more: str) -> list[str]:
     lines = ["# what the agent said in its last attempt", f"ralph logs {_called(task)}{more}"]
-    for one in [one for one in attempts if one.work and not one.purpose][-1:]:
-        base = one.base[:12] or "HEAD"
-        lines += ["# what it changed", f"git diff --stat {base} {one.work}", f"git diff {base} {one.work}"]
-        lines += ["# take a file of it", f"git checkout {one.work} -- PATH"]
+    for other_attempt in [attempt for attempt in attempts if attempt.work and not attempt.purpose][-1:]:
+        base = other_attempt.base[:12] or "HEAD"
+        lines += [
+            "# what it changed",
+            f"git diff --stat {base} {other_attempt.work}",
+            f"git diff {base} {other_attempt.work}",
+        ]
+        lines += ["# take a file of it", f"git checkout {other_attempt.work} -- PATH"]
     return lines
 
 
@@ -172,7 +178,7 @@ def _go_on(task: Task, attempts: Sequence[AttemptFacts], prd_name: str, more: st
         "`ralph audit` will say that no gate proved it.",
         "- Leave it: tasks that do not depend on it are done all the same.",
     ]
-    if any(one.work and not one.purpose for one in attempts):
+    if any(attempt.work and not attempt.purpose for attempt in attempts):
         ways.insert(2, "- Take what is good of the work with `git checkout`, as above, and go on from there.")
     return "\n".join(ways)
 

@@ -137,7 +137,7 @@ def find_memory(settings: Settings, root: Path) -> str:
     """CLAUDE.md, else an AGENTS.md that is there; a link inside the repository is followed. "": switched off."""
     if not settings.memory:
         return ""
-    name = next((one for one in ("CLAUDE.md", "AGENTS.md") if (root / one).exists()), "CLAUDE.md")
+    name = next((entry for entry in ("CLAUDE.md", "AGENTS.md") if (root / entry).exists()), "CLAUDE.md")
     try:
         return str((root / name).resolve().relative_to(root.resolve()))
     except ValueError:
@@ -240,7 +240,7 @@ def said(run: RunContext, now: Prd) -> list[str]:
     for agent in dict.fromkeys(worker.agent for worker in run.workers):
         if agent.login(os.environ, lambda name: (Path.home() / name).exists()) is False:
             lines.append(f"{agent.NAME} may not be logged in. {agent.CURE}")
-    lines += [f"Hooks are not run by ralph's commits; as a gate: {one}" for one in gates.hooks_offered(run.root)]
+    lines += [f"Hooks are not run by ralph's commits; as a gate: {name}" for name in gates.hooks_offered(run.root)]
     return lines
 
 
@@ -248,16 +248,18 @@ def _about_money(run: RunContext) -> list[str]:
     """What does not hold of the money limit, and prices that are old."""
     agents = {worker.agent.NAME: worker for worker in run.workers}
     lines = []
-    if run.settings.max_cost and (unknown := [name for name, one in agents.items() if not run.can_price(one)]):
+    if run.settings.max_cost and (
+        unknown := [name for name, choice in agents.items() if not run.can_price(choice)]
+    ):
         lines.append(
             f"--max-cost can't be kept for {' and '.join(unknown)}: no price is known, so the token limit holds. "
             "Name the model with --model, and set its price in [prices] of ralph.toml."
         )
     today = datetime.now().astimezone().date()
-    for name, one in agents.items():
-        if is_old(one.agent.PRICED, today):
+    for name, choice in agents.items():
+        if is_old(choice.agent.PRICED, today):
             lines.append(
-                f"The list prices of {name} that ralph knows are of {one.agent.PRICED}. They are used where {name} "
+                f"The list prices of {name} that ralph knows are of {choice.agent.PRICED}. They are used where {name} "
                 "itself reports no cost; newer ones can be set in [prices] of ralph.toml."
             )
     return lines

@@ -43,9 +43,9 @@ def _clear(git: Git, n: int) -> None:
     """Away with all that git keeps for one worktree and a fresh one does not have: half a merge, refs of a bisect,
     settings, locks that a killed process left there or in ralph's folder for it."""
     clear_operations(git, n)
-    for one in git.where.git_dir.iterdir():
-        if one.name not in STAYS:
-            away(one)
+    for path in git.where.git_dir.iterdir():
+        if path.name not in STAYS:
+            away(path)
     for lock in git.own.glob("*.lock"):
         away(lock)
 

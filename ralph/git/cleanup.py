@@ -23,18 +23,21 @@ def entries(folder: Path) -> list[Path]:
 
 def size(path: Path) -> int:
     """The bytes that it takes on the disk."""
-    return sum(_blocks(one) for one in (path, *_below(path)))
+    return sum(_blocks(other_path) for other_path in (path, *_below(path)))
 
 
 def newest(path: Path) -> float:
     """When it, or something in it, was last changed."""
-    return max((changed(one) for one in (path, *_below(path))), default=0.0)
+    return max((changed(other_path) for other_path in (path, *_below(path))), default=0.0)
 
 
 def remove(path: Path) -> bool:
     """It is gone afterwards, or this is False. Folders that nobody may write in are opened first."""
     if path.is_dir() and not path.is_symlink():
-        for folder in (path, *(one for one in _below(path) if one.is_dir() and not one.is_symlink())):
+        for folder in (
+            path,
+            *(other_path for other_path in _below(path) if other_path.is_dir() and not other_path.is_symlink()),
+        ):
             with suppress(OSError):
                 folder.chmod(0o700)
         shutil.rmtree(path, ignore_errors=True)

@@ -88,7 +88,7 @@ class Git:
         if args in self._told:
             return self._told[args]
         said = self.tree(*args, ok=ok)
-        if said and len(said) < MOST_KEPT and all(FULL.match(one) for one in objects):
+        if said and len(said) < MOST_KEPT and all(FULL.match(name) for name in objects):
             self._told[args] = said
             while len(self._told) > ANSWERS:
                 del self._told[next(iter(self._told))]

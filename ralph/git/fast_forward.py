@@ -23,16 +23,18 @@ def bring(git: Git, old: str, new: str, leave: Iterable[str] = (), *, cut_off: b
     as they are, because they were changed here. Safe to repeat after a kill; then it was `cut_off`.
     """
     changes, left = git.changes(old, new), set(leave)
-    kept = _kept(git, [one for one in changes if one.path not in left])
+    kept = _kept(git, [change for change in changes if change.path not in left])
     entries = _entries(git, changes)
-    followed = {one.path for one in changes if entries.get(one.path, ()) in (_old(one), _new(one))}
+    followed = {change.path for change in changes if entries.get(change.path, ()) in (_old(change), _new(change))}
     if cut_off:  # the index follows last
-        begun = [one for one in changes if one.path in kept and entries.get(one.path, ()) == _old(one)]
-        kept -= {one.path for one in begun if _half_brought(git, one, new)}
-    moved = [one for one in changes if one.path not in kept and one.path not in left]
-    undo.restore(git, [one.backwards for one in moved])
+        begun = [
+            change for change in changes if change.path in kept and entries.get(change.path, ()) == _old(change)
+        ]
+        kept -= {change.path for change in begun if _half_brought(git, change, new)}
+    moved = [change for change in changes if change.path not in kept and change.path not in left]
+    undo.restore(git, [change.backwards for change in moved])
     fill(git, new)
-    _follow(git, [one for one in changes if one.path in followed])
+    _follow(git, [change for change in changes if change.path in followed])
     return tuple(sorted(kept))
 
 
@@ -40,10 +42,10 @@ def _kept(git: Git, changes: list[Change]) -> set[str]:
     """Paths that hold something else than the old commit says, and not yet what the new one says."""
     if not changes:
         return set()
-    paths = [one.path for one in changes]
+    paths = [change.path for change in changes]
     touched = set(split(git.tree("diff-files", "--name-only", "-z", "--", *paths)))
-    touched |= {one.path for one in changes if one.status == "A" and _there(git, one.path)}
-    return {one.path for one in changes if one.path in touched and not _is_new(git, one)}
+    touched |= {change.path for change in changes if change.status == "A" and _there(git, change.path)}
+    return {change.path for change in changes if change.path in touched and not _is_new(git, change)}
 
 
 def _there(git: Git, path: str) -> bool:
@@ -86,11 +88,11 @@ def theirs(git: Git) -> Iterator[None]:
 
 def _entries(git: Git, changes: Iterable[Change]) -> dict[str, tuple[str, ...]]:
     """What the user's index says of these paths: mode and blob."""
-    if not (paths := [one.path for one in changes]):
+    if not (paths := [change.path for change in changes]):
         return {}
     with theirs(git):
         listed = split(git.tree("ls-files", "-s", "-z", "--", *paths))
-    return {path: tuple(meta.split()[:2]) for meta, _, path in (one.partition("\t") for one in listed)}
+    return {path: tuple(meta.split()[:2]) for meta, _, path in (name.partition("\t") for name in listed)}
 
 
 def _old(change: Change) -> tuple[str, ...]:
@@ -106,12 +108,14 @@ def _follow(git: Git, changes: list[Change]) -> None:
     if not changes:
         return
     lines = (
-        f"{one.new_mode} {one.new_blob}\t{one.path}" if one.new_blob.strip("0") else f"0 {git.zero}\t{one.path}"
-        for one in changes
+        f"{change.new_mode} {change.new_blob}\t{change.path}"
+        if change.new_blob.strip("0")
+        else f"0 {git.zero}\t{change.path}"
+        for change in changes
     )
     with theirs(git):
         git.tree("update-index", "-z", "--index-info", data=join(lines))
-        _take_stat(git, [one.path for one in changes if one.new_blob.strip("0")])
+        _take_stat(git, [change.path for change in changes if change.new_blob.strip("0")])
 
 
 def _take_stat(git: Git, paths: list[str]) -> None:

@@ -71,7 +71,7 @@ def watch(git: Git, refs: Mapping[str, str]) -> RepoFingerprint:
     names = ["config", "config.worktree", "info/exclude", "info/attributes"]
     files = {name: _digest(common / name) for name in names}
     if (common / "hooks").is_dir():
-        files |= {f"hooks/{one.name}": _digest(one) for one in (common / "hooks").iterdir()}
+        files |= {f"hooks/{path.name}": _digest(path) for path in (common / "hooks").iterdir()}
     return RepoFingerprint(dict(refs), files)
 
 
@@ -129,7 +129,7 @@ def _frozen(git: Git, before: Snapshot, tips: list[str]) -> tuple[str, tuple[Cha
     """The index as a tree, what changed in it, and the agent's commits: asked for at the same time."""
     logs = (("repo", log(before.base, tip)) for tip in tips)
     tree, changed, *rest = git.together(("tree", ("write-tree",)), ("tree", staged_diff(before.base)), *logs)
-    return tree.decode().strip(), parse_raw(changed), tuple(one for out in rest for one in parse_log(out))
+    return tree.decode().strip(), parse_raw(changed), tuple(commit for out in rest for commit in parse_log(out))
 
 
 def _not_ours(

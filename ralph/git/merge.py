@@ -41,13 +41,13 @@ class MergeResult:
 def join(git: Git, base: str, work: str, tip: str, leave: Iterable[str] = ()) -> MergeResult:
     """What changed from `base` to `work` (trees or commits), on top of `tip`. Paths in `leave` are the tip's."""
     left = set(leave)
-    mine = {one.path: one for one in git.changes(base, work) if one.path not in left}
+    mine = {change.path: change for change in git.changes(base, work) if change.path not in left}
     if git.tree_of(base) == git.tree_of(tip):
         theirs = {}
     else:
-        theirs = {one.path: one for one in git.changes(base, tip) if one.path not in left}
+        theirs = {change.path: change for change in git.changes(base, tip) if change.path not in left}
     clashes = _in_the_way(_added(mine), _added(theirs) | left)
-    entries = {path: _entry(one) for path, one in mine.items() if path not in theirs}
+    entries = {path: _entry(change) for path, change in mine.items() if path not in theirs}
     for result in _both(git, [(mine[path], theirs[path]) for path in mine if path in theirs]):
         if isinstance(result, MergeConflict):
             clashes.append(result)
@@ -64,14 +64,14 @@ def _in_the_way(mine: set[str], theirs: set[str]) -> list[MergeConflict]:
     """A file of one side where the other side has a folder."""
     return [
         MergeConflict(path, f"{path} needs a folder where there is a file now")
-        for one, other in ((mine, theirs), (theirs, mine))
-        for path in sorted(one)
+        for other_set, other in ((mine, theirs), (theirs, mine))
+        for path in sorted(other_set)
         if any(str(above) in other for above in Path(path).parents)
     ]
 
 
 def _added(changes: Mapping[str, Change]) -> set[str]:
-    return {path for path, one in changes.items() if one.status == "A"}
+    return {path for path, change in changes.items() if change.status == "A"}
 
 
 # ---------------------------------------------------------------- paths that both sides changed
@@ -96,7 +96,7 @@ def _unlike(mine: Change, theirs: Change) -> str:
     if "D" in (mine.status, theirs.status):
         here, there = ("deleted", "changed") if mine.status == "D" else ("changed", "deleted")
         return f"was {here} by the attempt and {there} meanwhile"
-    if any(not one.new_mode.startswith("100") for one in (mine, theirs)):
+    if any(not change.new_mode.startswith("100") for change in (mine, theirs)):
         return "is no plain file on both sides, and not the same"
     if mine.status == "A" and mine.new_mode != theirs.new_mode:
         return "is new on both sides, and executable on one of them"

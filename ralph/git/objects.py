@@ -15,7 +15,7 @@ def commit_text(tree: str, parents: Sequence[str], author: str, committer: str, 
     """What a commit object holds. `author` and `committer` are `Name <mail>`; the time is now."""
     now = time.time()
     zone = time.strftime("%z", time.localtime(now))
-    heads = [f"tree {tree}", *(f"parent {one}" for one in dict.fromkeys(parents))]
+    heads = [f"tree {tree}", *(f"parent {fromkey}" for fromkey in dict.fromkeys(parents))]
     heads += [f"author {author} {int(now)} {zone}", f"committer {committer} {int(now)} {zone}"]
     return ("\n".join(heads) + f"\n\n{message.rstrip()}\n").encode(errors="surrogateescape")
 

@@ -34,9 +34,9 @@ class WorktreePoller:
                 self._began = now
                 self._running = [self._git.begin("diff-files", "--name-only", "-z"), self._git.begin(*UNTRACKED)]
             return None
-        if not all(one.ready() for one in self._running):
+        if not all(attempt.ready() for attempt in self._running):
             return None
-        answers = [one.finish() for one in self._running]
+        answers = [attempt.finish() for attempt in self._running]
         self._running, self._due = [], now + max(self._every, SHARE * (now - self._began))
         if any(code for _, _, code in answers):
             return None  # the agent is changing the very index, or the repository is gone: the examination tells
@@ -45,8 +45,8 @@ class WorktreePoller:
 
     def close(self) -> None:
         """End a look that is going on."""
-        for one in self._running:
-            one.give_up()
+        for attempt in self._running:
+            attempt.give_up()
         self._running = []
 
 

@@ -42,10 +42,10 @@ def clean_environment(env: Mapping[str, str]) -> dict[str, str]:
 def discover(cwd: Path) -> Repo:
     """The repository around `cwd`, or a RalphError with the cure."""
     asked = ("--show-toplevel", "--git-dir", "--git-common-dir")
-    words = [("version",), *(("rev-parse", "--path-format=absolute", one) for one in asked)]
+    words = [("version",), *(("rev-parse", "--path-format=absolute", name) for name in asked)]
     env = clean_environment(os.environ)
     try:
-        running = [GitProcess(["git", *one], cwd, env, b"") for one in words]
+        running = [GitProcess(["git", *word], cwd, env, b"") for word in words]
     except OSError as error:
         raise RalphError("git was not found", "Install git 2.31 or newer.") from error
     version, *answers = [started.finish() for started in running]

@@ -83,7 +83,7 @@ def trash(git: Git, paths: Iterable[str], n: int) -> Path:
 
 
 def _keep_newest(folder: Path, count: int) -> None:
-    kept = sorted((one for one in folder.glob("*") if one.name.isdigit()), key=lambda one: int(one.name))
+    kept = sorted((path for path in folder.glob("*") if path.name.isdigit()), key=lambda path: int(path.name))
     for old in kept[:-count]:
         shutil.rmtree(old, ignore_errors=True)
 

@@ -59,9 +59,9 @@ def find(git: Git, env: Mapping[str, str], setup: str, brought: Sequence[str]) -
 def told(seen: WarningContext, setup: str, brought: Sequence[str]) -> tuple[WorktreeWarning, ...]:
     """Which of it matters: an environment that is used there, and what is missing there."""
     have = {path.strip("/") for path in brought}
-    used = [one for one in seen.editable if one.active or one.inside in have]
+    used = [install for install in seen.editable if install.active or install.inside in have]
     missing = [name for name in seen.untracked if name not in have and not _made_by(setup, name)]
-    return (*(_lies(one) for one in used), *(_is_missing(name) for name in missing))
+    return (*(_lies(install) for install in used), *(_is_missing(name) for name in missing))
 
 
 def _made_by(setup: str, name: str) -> bool:
@@ -69,9 +69,9 @@ def _made_by(setup: str, name: str) -> bool:
     return name in setup if name == ".env" else bool(setup)
 
 
-def _lies(one: EditableInstall) -> WorktreeWarning:
+def _lies(install: EditableInstall) -> WorktreeWarning:
     return WorktreeWarning(
-        f"{one.name} is installed in {one.environment} as a link to this checkout (editable): "
+        f"{install.name} is installed in {install.environment} as a link to this checkout (editable): "
         "tests in a worktree may run this checkout's code instead of their own",
         "Let --setup make an environment in each worktree and let the gates use that, e.g. --setup 'python -m venv "
         ".venv && .venv/bin/pip install -e .' --gate '.venv/bin/python -m pytest'.",

@@ -76,7 +76,7 @@ class WorktreePool:
     def _ours(self, folder: Path) -> list[Path]:
         """The folders in it that have the name of one of these worktrees."""
         names = re.compile(re.escape(self._name) + r"[1-9][0-9]*")
-        return [one for one in folder.glob(f"{self._name}*") if names.fullmatch(one.name)]
+        return [path for path in folder.glob(f"{self._name}*") if names.fullmatch(path.name)]
 
 
 def cache_folder(env: dict[str, str]) -> Path:

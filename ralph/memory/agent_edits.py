@@ -75,9 +75,9 @@ def _merge_section(
     """The file with the new lines of a section, and sentences about what else was done to it."""
     title = ADDABLE[name]
     before, after = _entries(old), _entries(new)
-    gone = [one for one in before if one not in after]
+    gone = [item for item in before if item not in after]
     stays = f"under “{title}” was changed or removed; it stays as it was"
-    said = [f"A line {stays}: {_title(one, secrets)}" for one in gone[:NAMED]]
+    said = [f"A line {stays}: {_title(text, secrets)}" for text in gone[:NAMED]]
     if len(gone) > NAMED:
         said.append(f"The same goes for {len(gone) - NAMED} more lines under “{title}”.")
     if len(FENCE.findall(new)) > len(FENCE.findall(old)):
@@ -106,16 +106,16 @@ def _entries(text: str) -> list[str]:
         else:
             entries.append(line[bullet_.end() if bullet_ else 0 :].strip())
             open_ = True
-    return [one for one in entries if one]
+    return [entry for entry in entries if entry]
 
 
 def _new(before: Sequence[str], after: Sequence[str], gone: Sequence[str]) -> list[str]:
     """What is new, without what only says an old line in other words."""
     from difflib import get_close_matches
 
-    added = [one for one in dict.fromkeys(after) if one not in before]
+    added = [fromkey for fromkey in dict.fromkeys(after) if fromkey not in before]
     reworded = {near for old in gone[:20] for near in get_close_matches(old, added[:20], n=1)}
-    return [one for one in added if one not in reworded]
+    return [name for name in added if name not in reworded]
 
 
 def _append(data: bytes, title: str, lines: Sequence[str], said: list[str]) -> tuple[bytes, list[str]]:
@@ -132,9 +132,11 @@ def _append(data: bytes, title: str, lines: Sequence[str], said: list[str]) -> t
 
 def _heading(data: bytes, title: str) -> str:
     """The heading as it stands in the file; empty where there is none."""
-    return next((one.title.strip() for one in markdown.headings(data) if plain(one.title) == title.lower()), "")
+    return next(
+        (heading.title.strip() for heading in markdown.headings(data) if plain(heading.title) == title.lower()), ""
+    )
 
 
 def _with_section(data: bytes, title: str) -> bytes:
     tries = (insert(data, at, [f"## {title}".encode()], line_end(data)) for at in ends(data))
-    return next((one for one in tries if _heading(one, title)), data)
+    return next((attempt for attempt in tries if _heading(attempt, title)), data)

@@ -55,14 +55,16 @@ def added(data: bytes | None, note: str, text: str) -> tuple[bytes, NoteEntry]:
     if len(before) > MOST:
         raise RalphError(f"it is larger than {MOST // 1000} kB", "")
     after = _made(note, text) if data is None else _with_entry(before, text)
-    at = next((n for n, (one, other) in enumerate(zip(before, after, strict=False)) if one != other), len(before))
+    at = next(
+        (n for n, (number, other) in enumerate(zip(before, after, strict=False)) if number != other), len(before)
+    )
     size = len(after) - len(before)
     return after, NoteEntry(note, _line(after, text), at, size, sha256(after).hexdigest(), data is None)
 
 
 def _line(after: bytes, text: str) -> str:
     """The line that ends with the entry; before it stands the mark of its list."""
-    found = next(one for one in after.splitlines() if one.endswith(text.encode()))
+    found = next(line for line in after.splitlines() if line.endswith(text.encode()))
     return found.decode(errors="surrogateescape")
 
 
@@ -72,18 +74,18 @@ def _made(note: str, text: str) -> bytes:
 
 
 def _with_entry(before: bytes, text: str) -> bytes:
-    there = [one for one in headings(before) if one.title.strip().casefold() == TITLE.casefold()]
+    there = [heading for heading in headings(before) if heading.title.strip().casefold() == TITLE.casefold()]
     return markdown.append_under(before, TITLE, text) if there else _with_section(before, text)
 
 
 def _with_section(before: bytes, text: str) -> bytes:
     """The heading is new: at the end or, where a fence is open there, above the last heading."""
     eol = line_end(before)
-    known = [one.title for one in headings(before)]
+    known = [heading.title for heading in headings(before)]
     for at in ends(before):
         with_heading = insert(before, at, [f"## {TITLE}".encode()], eol)
-        titles = [one.title for one in headings(with_heading)]
-        if titles.count(TITLE) == 1 and [one for one in titles if one != TITLE] == known:
+        titles = [heading.title for heading in headings(with_heading)]
+        if titles.count(TITLE) == 1 and [title for title in titles if title != TITLE] == known:
             return markdown.append_under(with_heading, TITLE, text)
     raise RalphError("no place for the heading was found: a code fence or a comment is not closed", "")
 
@@ -96,7 +98,7 @@ def taken_out(data: bytes | None, mine: NoteEntry) -> bytes | None:
         return None if mine.new else data[: mine.at] + data[mine.at + mine.size :]
     lines = data.splitlines(keepends=True)
     own = mine.line.encode(errors="surrogateescape")
-    where = next((n for n, one in enumerate(lines) if one.rstrip(b"\r\n") == own), None)
+    where = next((n for n, line in enumerate(lines) if line.rstrip(b"\r\n") == own), None)
     if where is None:
         return data  # somebody took it out, or made it theirs
     if where and not (lines[where - 1] + b"".join(lines[where + 1 : where + 2])).strip():

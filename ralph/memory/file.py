@@ -37,7 +37,7 @@ def record(data: bytes | None, *, starter: str, entry: str, queue: Sequence[str]
     found = blocks(text)
     rest = [f"and {len(queue) - QUEUE_SHOWN} more"] if len(queue) > QUEUE_SHOWN else []
     lines = {
-        QUEUE: [bullet(one) for one in (*queue[:QUEUE_SHOWN], *rest)],
+        QUEUE: [bullet(name) for name in (*queue[:QUEUE_SHOWN], *rest)],
         LOG: _log([line for line in found[LOG][4].splitlines() if line.strip()], bullet(entry)),
     }
     for name in sorted(found, key=lambda name: -found[name].start()):  # from below: the offsets above stay true
@@ -74,7 +74,7 @@ def prepared(data: bytes) -> bytes | None:
     found = blocks(data)
     for name in (QUEUE, LOG):
         if name not in found:
-            data = next((one for one in _with_markers(data, name) if name in blocks(one)), b"")
+            data = next((marker for marker in _with_markers(data, name) if name in blocks(marker)), b"")
             if not data:
                 return None
     return data
@@ -102,16 +102,16 @@ def _real(data: bytes) -> dict[str, int]:
     comments = {
         document.starts[token.map[0]] for token in document.tokens if token.type == "html_block" and token.map
     }
-    found = [(n, one) for n, one in enumerate(BLOCK.finditer(data)) if {one.start(), one.end()} <= comments]
-    return {one[2].decode(): n for n, one in reversed(found)}
+    found = [(n, match) for n, match in enumerate(BLOCK.finditer(data)) if {match.start(), match.end()} <= comments]
+    return {match[2].decode(): n for n, match in reversed(found)}
 
 
 def _with_markers(data: bytes, name: str) -> Iterator[bytes]:
     """Markers in the section of that name; else in a new one."""
     eol = line_end(data)
     markers = [f"<!-- ralph:{name} -->".encode(), b"", f"<!-- /ralph:{name} -->".encode()]
-    for one in headings(data):
-        if plain(one.title) == TITLES[name].lower():
-            yield insert(data, one.body, [*markers], eol)
+    for heading in headings(data):
+        if plain(heading.title) == TITLES[name].lower():
+            yield insert(data, heading.body, [*markers], eol)
     for at in ends(data):
         yield insert(data, at, [f"## {TITLES[name]}".encode(), b"", *markers], eol)

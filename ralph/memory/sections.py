@@ -48,17 +48,17 @@ def skeleton(data: bytes) -> bytes:
 def _rules(data: bytes) -> MemoryRules:
     own = {title.lower() for title in TITLES.values()}
     told = tuple((title, text) for title, text in sections(data) if text and plain(title) not in own)
-    protecting = [one for one in markdown.headings(data) if plain(one.title) in PROTECTED]
-    found = [path for one in protecting for path in paths(_text(data[one.body : one.end]))]
+    protecting = [heading for heading in markdown.headings(data) if plain(heading.title) in PROTECTED]
+    found = [path for heading in protecting for path in paths(_text(data[heading.body : heading.end]))]
     return MemoryRules(tuple(dict.fromkeys(found)), told)
 
 
 def sections(data: bytes) -> list[tuple[str, str]]:
     """Each heading with the text directly under it, without comments. First comes what has no heading, if any."""
     found = markdown.headings(data)
-    ends = [*(one.start for one in found), len(data)]
+    ends = [*(heading.start for heading in found), len(data)]
     top = _text(data[: ends[0]])
-    under = [(one.title, _text(data[one.body : end])) for one, end in zip(found, ends[1:], strict=True)]
+    under = [(heading.title, _text(data[heading.body : end])) for heading, end in zip(found, ends[1:], strict=True)]
     return [("", top), *under] if top else under
 
 

@@ -81,32 +81,32 @@ class Deliveries:
     def over(self, until: float = float("inf")) -> list[tuple[str, str, float]]:
         """Those that came to their end: name, what went wrong ("": nothing), seconds. Who has had its time, or is
         still out at `until`, is ended."""
-        ended = [(one, said) for one in self.out if (said := self._look(one, until)) is not None]
-        self.out = [one for one in self.out if all(one is not other for other, _ in ended)]
-        return [(one.name, said, time.monotonic() - one.began) for one, said in ended]
+        ended = [(process, said) for process in self.out if (said := self._look(process, until)) is not None]
+        self.out = [process for process in self.out if all(process is not other for other, _ in ended)]
+        return [(process.name, said, time.monotonic() - process.began) for process, said in ended]
 
-    def _look(self, one: DeliveryProcess, until: float) -> str | None:
+    def _look(self, process: DeliveryProcess, until: float) -> str | None:
         try:
-            message = one.runner.receive(0)
+            message = process.runner.receive(0)
         except (EOFError, RuntimeError):
             message = {"said": "its process died."}
-        if message is None and time.monotonic() < min(one.until, until):
+        if message is None and time.monotonic() < min(process.until, until):
             return None
-        self._bury(one)
+        self._bury(process)
         return (
             str(message["said"])
             if message
-            else f"it took longer than {time.monotonic() - one.began:.0f} s and was ended."
+            else f"it took longer than {time.monotonic() - process.began:.0f} s and was ended."
         )
 
-    def _bury(self, one: DeliveryProcess) -> None:
-        one.runner.abandon()
-        runner.bury(one.runner, {other.runner.pid for other in self.out if other is not one})
+    def _bury(self, process: DeliveryProcess) -> None:
+        process.runner.abandon()
+        runner.bury(process.runner, {other.runner.pid for other in self.out if other is not process})
 
     def close(self) -> None:
         """End all of them, at once."""
-        for one in self.out:
-            self._bury(one)
+        for process in self.out:
+            self._bury(process)
         self.out.clear()
 
 
@@ -118,8 +118,10 @@ def deliver_now(letter: Message, receivers: Sequence[Receiver], patience: float)
         for receiver in receivers:
             deliveries.start(receiver, letter, patience)
         while deliveries.out:
-            _wait([one.runner.fd for one in deliveries.out], min(one.until for one in deliveries.out))
-            said |= {one[0]: one for one in deliveries.over()}
+            _wait(
+                [process.runner.fd for process in deliveries.out], min(process.until for process in deliveries.out)
+            )
+            said |= {entry[0]: entry for entry in deliveries.over()}
     finally:
         deliveries.close()
     return [said[receiver.name] for receiver in receivers]
@@ -145,7 +147,7 @@ def carry(pile: MessageSource, receivers: Sequence[Receiver]) -> Callable[[Link]
         complained: set[str] = set()
         until = float("inf")
         while not (line.ended and not deliveries.out and pile.due() is None):
-            _wait([link.fd, *(one.runner.fd for one in deliveries.out)], _next(pile, deliveries, until))
+            _wait([link.fd, *(process.runner.fd for process in deliveries.out)], _next(pile, deliveries, until))
             _take(line, pile)
             if line.ended and until == float("inf"):
                 until = time.monotonic() + LAST
@@ -169,8 +171,8 @@ def _take(line: WorkerLine, pile: MessageSource) -> None:
 
 def _next(pile: MessageSource, deliveries: Deliveries, until: float) -> float | None:
     """When to look again although nobody said anything."""
-    times = [*(min(one.until, until) for one in deliveries.out), pile.due()]
-    return min((one for one in times if one is not None), default=None)
+    times = [*(min(process.until, until) for process in deliveries.out), pile.due()]
+    return min((other_time for other_time in times if other_time is not None), default=None)
 
 
 # ---------------------------------------------------------------- ralph's side

@@ -62,7 +62,7 @@ def _told(event: Event, now: float) -> tuple[str, str, str] | None:
     if isinstance(event, Waiting) and event.until - now >= LONG:
         return "waiting", f"for {_duration(event.until - now)}: {event.reason}", "warning"
     if isinstance(event, RunEnded):
-        what, mood = next((one for code, one in ENDINGS.items() if code == event.code), ("ended", "warning"))
+        what, mood = next((entry for code, entry in ENDINGS.items() if code == event.code), ("ended", "warning"))
         spent = [_duration(event.seconds)] if event.seconds >= 60 else []
         spent += [money(event.cost, event.about)] if event.cost else []
         return what, event.why + (f" ({', '.join(spent)})" if spent else ""), mood
@@ -85,9 +85,9 @@ def safe(value: Any, secrets: Sequence[str] = ()) -> Any:
         masked = mask(clean(value), secrets)
         return masked if len(masked) <= WORDS else masked[: WORDS - 1] + "…"
     if isinstance(value, Mapping):
-        return {str(name): safe(one, secrets) for name, one in value.items()}
+        return {str(name): safe(entry, secrets) for name, entry in value.items()}
     if isinstance(value, (list, tuple)):
-        return [safe(one, secrets) for one in value]
+        return [safe(entry, secrets) for entry in value]
     return value
 
 
@@ -129,9 +129,11 @@ def letter(notices: Sequence[Notification], place: str) -> Message:
     newest, older = notices[-1], notices[-2::-1]
     more = f" (and {len(older)} more)" if older else ""
     title = one_line(f"ralph in {harmless(place)}: {newest.what}{more}", 120)
-    told = [newest.text, *(f"{one.what}: {one.text}" for one in older[: LINES - 1])]
+    told = [newest.text, *(f"{notification.what}: {notification.text}" for notification in older[: LINES - 1])]
     told += [f"... and {len(older) - LINES + 1} more"] if len(older) >= LINES else []
-    data = {**newest.data, "earlier": [one.data for one in notices[-1 - EARLIER : -1]]} if older else newest.data
+    data = (
+        {**newest.data, "earlier": [notice.data for notice in notices[-1 - EARLIER : -1]]} if older else newest.data
+    )
     return Message(title, "\n".join(told), one_line(f"{title}: {' · '.join(told)}", 500), data, newest.mood)
 
 
@@ -140,25 +142,26 @@ def letter(notices: Sequence[Notification], place: str) -> Message:
 
 def addresses(*said: str) -> tuple[str, ...]:
     """The addresses of these texts, each once. Between two of them stand blanks or a comma."""
-    return tuple(dict.fromkeys(one for text in said for one in BETWEEN.split(text.strip(" ,\n\t")) if one))
+    return tuple(dict.fromkeys(word for text in said for word in BETWEEN.split(text.strip(" ,\n\t")) if word))
 
 
 def names(known: Sequence[str]) -> tuple[str, ...]:
     """What may be said of each address: its scheme, with a number where several have the same."""
-    schemes = [found[0].lower() if (found := ADDRESS.match(one)) else "?" for one in known]
+    schemes = [found[0].lower() if (found := ADDRESS.match(name)) else "?" for name in known]
     return tuple(
-        f"{one} {schemes[: n + 1].count(one)}" if schemes.count(one) > 1 else one for n, one in enumerate(schemes)
+        f"{name} {schemes[: n + 1].count(name)}" if schemes.count(name) > 1 else name
+        for n, name in enumerate(schemes)
     )
 
 
 def secrets_in(known: Sequence[str]) -> tuple[str, ...]:
     """What must not be shown of addresses: each as a whole, what is behind `://`, the password, long tokens."""
     found: list[str] = []
-    for one in known:
-        rest = one.partition("://")[2]
+    for name in known:
+        rest = name.partition("://")[2]
         password = re.match(r"[^/@:]*:([^/@]+)@", rest)
         tokens = (
             part for part in re.split(r"[/:@?&=#]", rest) if len(part) >= 2 * LEAST and re.search(r"\d", part)
         )
-        found += [one, rest, password[1] if password else "", *tokens]
-    return tuple(dict.fromkeys(one for one in found if len(one) >= LEAST))
+        found += [name, rest, password[1] if password else "", *tokens]
+    return tuple(dict.fromkeys(name for name in found if len(name) >= LEAST))

@@ -55,7 +55,7 @@ def _out_of_scope(item: Item, tasks: Mapping[int, str]) -> bool:
         if id(above) in tasks:
             break
         words += [above.text, above.label]
-    return any("out of scope" in " ".join(one.lower().split()) for one in words)
+    return any("out of scope" in " ".join(word.lower().split()) for word in words)
 
 
 # ---------------------------------------------------------------- what is confirmed
@@ -63,28 +63,32 @@ def _out_of_scope(item: Item, tasks: Mapping[int, str]) -> bool:
 
 def to_confirm(prd: Prd, task_id: str, start: Prd) -> tuple[Criterion, ...]:
     """The empty boxes of a task's criteria that stood there when it started."""
-    then = {one.text for one in start.criteria}
+    then = {criterion.text for criterion in start.criteria}
     return tuple(
-        one for one in prd.criteria if one.task == task_id and one.asked and not one.done and one.text in then
+        criterion
+        for criterion in prd.criteria
+        if criterion.task == task_id and criterion.asked and not criterion.done and criterion.text in then
     )
 
 
 def places(prd: Prd, wanted: Sequence[Criterion], of: Prd) -> tuple[int, ...]:
     """Where the empty boxes of criteria are in another reading of the PRD that they were found in (`of`)."""
-    keys = {key for key, one in _keys(of).items() if one in wanted}
-    return tuple(one.offset for key, one in _keys(prd).items() if key in keys and not one.done)
+    keys = {key for key, criterion in _keys(of).items() if criterion in wanted}
+    return tuple(criterion.offset for key, criterion in _keys(prd).items() if key in keys and not criterion.done)
 
 
 def new_ticks(before: Prd, now: Prd) -> tuple[Criterion, ...]:
     """Those that were there before with an empty box and have a ticked one now."""
     then = _keys(before) if now.criteria else {}
-    return tuple(one for key, one in _keys(now).items() if one.done and key in then and not then[key].done)
+    return tuple(
+        criterion for key, criterion in _keys(now).items() if criterion.done and key in then and not then[key].done
+    )
 
 
 def _keys(prd: Prd) -> dict[_Key, Criterion]:
     seen: Counter[tuple[str | None, str]] = Counter()
     found: dict[_Key, Criterion] = {}
-    for one in prd.criteria:
-        seen[one.task, one.text] += 1
-        found[one.task, one.text, seen[one.task, one.text]] = one
+    for criterion in prd.criteria:
+        seen[criterion.task, criterion.text] += 1
+        found[criterion.task, criterion.text, seen[criterion.task, criterion.text]] = criterion
     return found

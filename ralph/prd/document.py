@@ -221,7 +221,7 @@ def without_new_ticks(before: Prd, now: Prd) -> Prd:
     """The later reading with every box empty that became ticked since the earlier one; all else byte for byte."""
     new = {task.number - 1 for task in new_ticks(before, now)}
     kept = _set(now, new, done=False) if new else now
-    met = [one.offset for one in criteria.new_ticks(before, now)]
+    met = [criterion.offset for criterion in criteria.new_ticks(before, now)]
     return parse(markdown.set_boxes(kept.data, met, done=False)) if met else kept
 
 
@@ -259,12 +259,14 @@ def add_subtasks(prd: Prd, task_id: str, lines: Sequence[str]) -> Prd:
 def _prove_subtasks(before: Prd, after: Prd, at: int, count: int) -> None:
     """Nothing but `count` new, open children of that task: all others are as they were, but where they stand."""
     parent = before.tasks[at]
-    new = [one for one in after.tasks if one.parent == parent.id and one.id not in {old.id for old in before.tasks}]
-    rest = [one for one in after.tasks if one not in new]
-    same = [(one.id, one.text, one.done, one.parent, one.fields) for one in before.tasks] == [
-        (one.id, one.text, one.done, one.parent, one.fields) for one in rest
+    new = [
+        task for task in after.tasks if task.parent == parent.id and task.id not in {old.id for old in before.tasks}
     ]
-    if not same or len(new) != count or any(one.done or one.fields.parked or one.fields.checks for one in new):
+    rest = [task for task in after.tasks if task not in new]
+    same = [(task.id, task.text, task.done, task.parent, task.fields) for task in before.tasks] == [
+        (task.id, task.text, task.done, task.parent, task.fields) for task in rest
+    ]
+    if not same or len(new) != count or any(task.done or task.fields.parked or task.fields.checks for task in new):
         raise RalphError(
             f"no tasks can be added under line {parent.line} without changing something else of the document",
             "Add them by hand.",

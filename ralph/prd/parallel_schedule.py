@@ -186,7 +186,9 @@ def _steps(lookup: Lookup) -> dict[str, _Step]:
 
 def _group(lookup: Lookup, task: Task) -> str:
     """Its own group, or that of what it stands under."""
-    return next((one.fields.group for one in (task, *lookup.above(task)) if one.fields.group), "")
+    return next(
+        (other_task.fields.group for other_task in (task, *lookup.above(task)) if other_task.fields.group), ""
+    )
 
 
 def _unit(task: Task) -> bool:

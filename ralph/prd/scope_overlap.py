@@ -46,22 +46,22 @@ class _Set:
 _ANY = _Set((("/", "/"),), others=True)
 
 
-def clash(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
+def clash(value: tuple[str, ...], other: tuple[str, ...]) -> bool:
     """May both scopes cover one path? An empty scope declares nothing, and clashes with nothing."""
-    return bool(common(one, other))
+    return bool(common(value, other))
 
 
 @lru_cache(maxsize=1 << 16)
-def common(one: tuple[str, ...], other: tuple[str, ...]) -> str:
+def common(value: tuple[str, ...], other: tuple[str, ...]) -> str:
     """The first pattern of the one scope that may cover a path of the other; "" where none does."""
-    return next((mine for mine in one if any(_patterns_meet(mine, its) for its in other)), "")
+    return next((mine for mine in value if any(_patterns_meet(mine, its) for its in other)), "")
 
 
 @lru_cache(maxsize=1 << 16)
-def _patterns_meet(one: str, other: str) -> bool:
-    if (kind := _kind(one)) and kind == _kind(other):
-        return _names_meet(one.strip("/"), other.strip("/"))
-    return any(_meet(mine, its, _names_meet) for mine, its in product(_rows(one), _rows(other)))
+def _patterns_meet(text: str, other: str) -> bool:
+    if (kind := _kind(text)) and kind == _kind(other):
+        return _names_meet(text.strip("/"), other.strip("/"))
+    return any(_meet(mine, its, _names_meet) for mine, its in product(_rows(text), _rows(other)))
 
 
 def _kind(pattern: str) -> str:
@@ -81,27 +81,27 @@ def _kind(pattern: str) -> str:
 # ---------------------------------------------------------------- rows that meet
 
 
-def _meet(one: _Row[_One], other: _Row[_One], alike: Callable[[_One, _One], bool]) -> bool:
+def _meet(value: _Row[_One], other: _Row[_One], alike: Callable[[_One, _One], bool]) -> bool:
     """Does one walk lead through both rows, from their beginnings to their ends?"""
-    end = (len(one), len(other))
+    end = (len(value), len(other))
     todo = [(0, 0)]
     seen = set(todo)
     while todo:
         here = todo.pop()
         if here == end:
             return True
-        new = [step for step in _steps(one, other, here, alike) if step not in seen]
+        new = [step for step in _steps(value, other, here, alike) if step not in seen]
         seen.update(new)
         todo += new
     return False
 
 
 def _steps(
-    one: _Row[_One], other: _Row[_One], here: tuple[int, int], alike: Callable[[_One, _One], bool]
+    value: _Row[_One], other: _Row[_One], here: tuple[int, int], alike: Callable[[_One, _One], bool]
 ) -> Iterator[tuple[int, int]]:
     """Where a walk may go from a place in both rows: past a run, along it, or past two that are alike."""
     n, m = here
-    mine, its = one[n : n + 1], other[m : m + 1]
+    mine, its = value[n : n + 1], other[m : m + 1]
     if mine == (None,) or its == (None,):
         if mine:
             yield n + 1, m
@@ -112,9 +112,9 @@ def _steps(
 
 
 @lru_cache(maxsize=1 << 16)
-def _names_meet(one: str, other: str) -> bool:
+def _names_meet(text: str, other: str) -> bool:
     """May two parts of patterns stand for one name? Most are plain names."""
-    return one == other or _meet(_marks(one), _marks(other), _Set.overlaps)
+    return text == other or _meet(_marks(text), _marks(other), _Set.overlaps)
 
 
 # ---------------------------------------------------------------- a pattern, read

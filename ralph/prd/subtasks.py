@@ -59,7 +59,7 @@ def parse(
     for part in parts:
         if not SHORTEST <= len(part.text) <= LONGEST:
             return SplitRefusal(f"“{one_line(part.text, 40)}” is no task that could be done.")
-    known = {_normal(_without_id(one.text)) for one in (*others, parent)}
+    known = {_normal(_without_id(task.text)) for task in (*others, parent)}
     names = [_normal(part.text) for part in parts]
     if twice := next((part.text for part, name in zip(parts, names, strict=True) if name in known), ""):
         return SplitRefusal(f"“{one_line(twice, 60)}” is a task already.")
@@ -86,7 +86,7 @@ def _lines(part: Subtask, kept: Fields) -> list[str]:
 
 
 def _code(patterns: Sequence[str]) -> str:
-    return ", ".join(f"`{one}`" for one in patterns)
+    return ", ".join(f"`{pattern}`" for pattern in patterns)
 
 
 def _list(answer: str) -> str:
@@ -100,7 +100,7 @@ def _list(answer: str) -> str:
 
 def _part(task: Task, parent: Task, protected: Sequence[str], papers: frozenset[str]) -> Subtask:
     text = _without_id(one_line(task.text, LONGEST + 1))
-    said = tuple(one_line(one, 200) for one in task.fields.done_when)
+    said = tuple(one_line(name, 200) for name in task.fields.done_when)
     return Subtask(text, _narrower(task.fields.files, parent.fields.files, protected, papers), said)
 
 
@@ -114,11 +114,11 @@ def _narrower(
     wanted: Sequence[str], allowed: Sequence[str], protected: Sequence[str], papers: frozenset[str]
 ) -> tuple[str, ...]:  # fmt: skip
     """The patterns, if each is provably inside the allowed ones and off what is protected; else none."""
-    plain = [one.strip("/") for one in wanted]
-    safe = all(plain) and not any(set(one) & set("!\\`\n") or ".." in one.split("/") for one in plain)
-    if not (safe and all(_inside(one, allowed) for one in plain)):
+    plain = [name.strip("/") for name in wanted]
+    safe = all(plain) and not any(set(name) & set("!\\`\n") or ".." in name.split("/") for name in plain)
+    if not (safe and all(_inside(name, allowed) for name in plain)):
         return ()
-    named = [path for one in plain for path in (_stem(one), f"{_stem(one)}/x")]
+    named = [path for name in plain for path in (_stem(name), f"{_stem(name)}/x")]
     touched = [path for path in named if sensitive.matches(tuple(protected), path) or path in papers]
     return () if touched else tuple(wanted)
 
@@ -129,9 +129,11 @@ def _inside(pattern: str, allowed: Sequence[str]) -> bool:
         return not pattern.startswith("*")
     if not set(pattern) & set("*?["):
         return sensitive.matches(tuple(allowed), pattern)
-    whole = [one.strip("/").removesuffix("/**") for one in allowed]
-    folders = [one for one in whole if not set(one) & set("*?[")]
-    return pattern in [one.strip("/") for one in allowed] or any(pattern.startswith(f"{one}/") for one in folders)
+    whole = [name.strip("/").removesuffix("/**") for name in allowed]
+    folders = [name for name in whole if not set(name) & set("*?[")]
+    return pattern in [name.strip("/") for name in allowed] or any(
+        pattern.startswith(f"{folder}/") for folder in folders
+    )
 
 
 def _stem(pattern: str) -> str:

@@ -83,7 +83,7 @@ class Masker:
 
     def begun(self, data: bytes, at: int) -> int:
         """Where, from `at` on, a known secret begins whose end is still to come; else the end of the data."""
-        return min([len(data), *(start for one in self._secrets if (start := _begun(data, at, one)) >= 0)])
+        return min([len(data), *(start for secret in self._secrets if (start := _begun(data, at, secret)) >= 0)])
 
     def _known(self, data: bytes, at: int) -> Iterator[Span]:
         for secret in self._secrets:

@@ -111,7 +111,7 @@ def cpu_seconds(pid: int) -> float:
     if not LINUX:
         return _psutil_cpu(pid)
     own = _stat(pid)[13:15]
-    below = [ticks for one in descendants(pid) for ticks in _stat(one)[11:15]]
+    below = [ticks for descendant in descendants(pid) for ticks in _stat(descendant)[11:15]]
     return sum(map(int, own + below)) / os.sysconf("SC_CLK_TCK")
 
 
@@ -174,7 +174,7 @@ def send_group(what: signal.Signals, group: int) -> None:
 
 def _below(pids: Collection[int]) -> set[int]:
     """These and everything below them. What somebody else forks meanwhile is never among them."""
-    return {one for pid in pids for one in (pid, *descendants(pid))}
+    return {number for pid in pids for number in (pid, *descendants(pid))}
 
 
 def _end_all(find: Callable[[], set[int]], deadline: float) -> None:
@@ -269,9 +269,9 @@ def _psutil_cpu(pid: int) -> float:
     import psutil
 
     used = 0.0
-    for one in _psutil_below(pid):
+    for number in _psutil_below(pid):
         try:
-            used += sum(psutil.Process(one).cpu_times()[:4])
+            used += sum(psutil.Process(number).cpu_times()[:4])
         except psutil.Error:
             continue
     return used

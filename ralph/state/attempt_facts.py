@@ -61,7 +61,8 @@ def attempts_of(
             found[n] = _learn(found[n], event)
     whole, shown = details or {}, stats or {}
     return tuple(
-        replace(one, findings=whole.get(n, one.findings), stat=shown.get(n, one.stat)) for n, one in found.items()
+        replace(attempt, findings=whole.get(n, attempt.findings), stat=shown.get(n, attempt.stat))
+        for n, attempt in found.items()
     )
 
 

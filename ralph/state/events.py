@@ -377,9 +377,9 @@ def from_json(data: dict[str, Any]) -> Event | None:
     kind = EVENTS.get(str(data.get("event")))
     if kind is None:
         return None
-    known = {one.name for one in fields(kind)}
+    known = {field.name for field in fields(kind)}
     return kind(**{name: _tuples(value) for name, value in data.items() if name in known})
 
 
 def _tuples(value: Any) -> Any:
-    return tuple(_tuples(one) for one in value) if isinstance(value, list) else value
+    return tuple(_tuples(entry) for entry in value) if isinstance(value, list) else value

@@ -158,7 +158,7 @@ def _chosen(history: History, time: float, run: str, event: events.Chosen) -> Hi
 
 def _now(history: History, attempt: Attempt) -> History:
     """The attempt as it stands now; one that is over is not kept."""
-    others = {n: one for n, one in history.running.items() if n != attempt.n}
+    others = {n: other_attempt for n, other_attempt in history.running.items() if n != attempt.n}
     return replace(history, running=others if attempt.state in LAST else {**history.running, attempt.n: attempt})
 
 
@@ -180,8 +180,8 @@ def _spent(history: History, task: str, event: events.AgentStopped | events.Revi
                    about=history.about or event.about)  # fmt: skip
 
 
-def _sum(one: float | None, other: float | None) -> float | None:
-    return one if other is None else (one or 0.0) + other
+def _sum(number: float | None, other: float | None) -> float | None:
+    return number if other is None else (number or 0.0) + other
 
 
 def _with(history: History, task: str, tally: TaskStats) -> History:

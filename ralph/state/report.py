@@ -34,18 +34,18 @@ def told(steps: Iterable[Step], *, alive: bool = False) -> RunLog:
     seen, time, run = _Seen(), 0.0, ""
     for time, run, event in steps:
         _see(seen, time, run, event)
-    for one in seen.runs:
-        if not (alive and one == run):
-            _break_off(seen, one)
-    runs = tuple(replace(one, seconds=_lasted(seen, one)) for one in seen.runs.values())
+    for name in seen.runs:
+        if not (alive and name == run):
+            _break_off(seen, name)
+    runs = tuple(replace(run, seconds=_lasted(seen, run)) for run in seen.runs.values())
     return RunLog(runs, tuple(seen.tries.values()), tuple(seen.remarks), time)
 
 
 def _break_off(seen: _Seen, run: str) -> None:
     """What of it is not finished will not be."""
-    for key, one in seen.tries.items():
-        if one.run == run and one.result is Result.WORKING:
-            seen.tries[key] = replace(one, result=Result.BROKE_OFF, ended=seen.last[run])
+    for key, attempt in seen.tries.items():
+        if attempt.run == run and attempt.result is Result.WORKING:
+            seen.tries[key] = replace(attempt, result=Result.BROKE_OFF, ended=seen.last[run])
 
 
 def _lasted(seen: _Seen, ran: RunRecord) -> float:
@@ -90,34 +90,39 @@ def _started(seen: _Seen, time: float, run: str, event: events.RunStarted) -> No
     seen.since[run] = time
 
 
-def _learn(one: AttemptRecord, time: float, event: Event) -> AttemptRecord:
+def _learn(attempt: AttemptRecord, time: float, event: Event) -> AttemptRecord:
     if isinstance(event, events.AgentStarted):
-        return replace(one, agent=event.agent)
+        return replace(attempt, agent=event.agent)
     if isinstance(event, events.AgentReported):
-        return replace(one, tokens=event.tokens, cost=event.cost, about=event.about)
+        return replace(attempt, tokens=event.tokens, cost=event.cost, about=event.about)
     if isinstance(event, events.AgentStopped):
-        return _stopped(one, event)
+        return _stopped(attempt, event)
     if isinstance(event, events.GateRan):
-        return replace(one, gates=(*one.gates, event))
+        return replace(attempt, gates=(*attempt.gates, event))
     if isinstance(event, events.Reviewed):
-        return replace(one, reviewer=event, tokens=one.tokens + event.tokens, cost=_sum(one.cost, event.cost),
-                       about=one.about or event.about)  # fmt: skip
+        return replace(
+            attempt,
+            reviewer=event,
+            tokens=attempt.tokens + event.tokens,
+            cost=_sum(attempt.cost, event.cost),
+            about=attempt.about or event.about,
+        )
     if isinstance(event, events.Judged):
         result = Result.WORKING if event.accepted else Result.REJECTED
-        return replace(one, findings=found(event), result=result)
+        return replace(attempt, findings=found(event), result=result)
     if isinstance(event, events.Recorded):
-        return replace(one, ended=time, result=Result.ACCEPTED, commit=event.commit, proved=event.proved)
+        return replace(attempt, ended=time, result=Result.ACCEPTED, commit=event.commit, proved=event.proved)
     if isinstance(event, events.SetAside):
-        return _aside(one, time, event)
-    return one
+        return _aside(attempt, time, event)
+    return attempt
 
 
-def _stopped(one: AttemptRecord, event: events.AgentStopped) -> AttemptRecord:
+def _stopped(attempt: AttemptRecord, event: events.AgentStopped) -> AttemptRecord:
     stopped = stopped_of(event)
     never = bool(event.ended) and not event.seconds  # no agent was started
     failure = event.failure or ("" if event.why == "exited" else event.why)
-    return replace(one, how="" if never else endings.how_it_ended(stopped) if not stopped.well else SAID_DONE,
-                   claimed=stopped.well and not never and not one.purpose, failure=failure,
+    return replace(attempt, how="" if never else endings.how_it_ended(stopped) if not stopped.well else SAID_DONE,
+                   claimed=stopped.well and not never and not attempt.purpose, failure=failure,
                    seconds=event.seconds, tokens=event.tokens, cost=event.cost, said=event.said,
                    tail=event.tail, about=event.about)  # fmt: skip
 
@@ -125,13 +130,21 @@ def _stopped(one: AttemptRecord, event: events.AgentStopped) -> AttemptRecord:
 SAID_DONE = "The agent said that it was done."
 
 
-def _aside(one: AttemptRecord, time: float, event: events.SetAside) -> AttemptRecord:
-    result = one.result if one.result is Result.REJECTED else Result.BROKE_OFF
-    asked = one.purpose not in ("", "check")
+def _aside(attempt: AttemptRecord, time: float, event: events.SetAside) -> AttemptRecord:
+    result = attempt.result if attempt.result is Result.REJECTED else Result.BROKE_OFF
+    asked = attempt.purpose not in ("", "check")
     if event.tokens:  # it was killed: no end of its agent told it
-        one = replace(one, tokens=event.tokens, cost=event.cost, about=event.about)
-    return replace(one, ended=time, result=Result.ASKED if asked else result, reason=event.reason, work=event.work,
-                   move=event.move, counted=event.counted, when=event.when or 0.0)  # fmt: skip
+        attempt = replace(attempt, tokens=event.tokens, cost=event.cost, about=event.about)
+    return replace(
+        attempt,
+        ended=time,
+        result=Result.ASKED if asked else result,
+        reason=event.reason,
+        work=event.work,
+        move=event.move,
+        counted=event.counted,
+        when=event.when or 0.0,
+    )
 
 
 # ---------------------------------------------------------------- between attempts
@@ -147,9 +160,9 @@ def _remark(seen: _Seen, time: float, run: str, event: Event) -> None:
     commit = getattr(event, "commit", "")
     seen.remarks.append(Note(run, seen.runs[run].prd, time, kind, text, task, name, commit))
     if isinstance(event, events.Reopened):
-        for key, one in seen.tries.items():
-            if one.commit == event.commit:
-                seen.tries[key] = replace(one, result=Result.TAKEN_BACK)
+        for key, attempt in seen.tries.items():
+            if attempt.commit == event.commit:
+                seen.tries[key] = replace(attempt, result=Result.TAKEN_BACK)
 
 
 def _as_remark(event: Event) -> tuple[str, str]:
@@ -172,45 +185,45 @@ def report(
     what: RunLog, tasks: Sequence[tuple[str, Task]] = (), *, since: float = 0.0, alive: bool = False
 ) -> Report:
     """What is told of the time since then. `tasks` are those of the PRDs, as they stand now, with their PRD."""
-    tries = tuple(one for one in what.tries if (one.ended or what.latest) >= since)
-    remarks = tuple(one for one in what.remarks if one.time >= since)
-    runs = tuple(one for one in what.runs if (one.ended or what.latest) >= since)
-    begun = max(since, min((one.begun for one in runs), default=since))
-    ended = max((one.ended or what.latest for one in runs), default=what.latest)
+    tries = tuple(attempt for attempt in what.tries if (attempt.ended or what.latest) >= since)
+    remarks = tuple(remark for remark in what.remarks if remark.time >= since)
+    runs = tuple(run for run in what.runs if (run.ended or what.latest) >= since)
+    begun = max(since, min((run.begun for run in runs), default=since))
+    ended = max((run.ended or what.latest for run in runs), default=what.latest)
     return Report(
         begun, ended, runs, _rows(what, tries, remarks, tasks), tries, remarks, _failures(tries),
-        seconds=sum(min(one.seconds, (one.ended or what.latest) - max(one.begun, since)) for one in runs),
-        worked=sum(one.seconds for one in tries),
-        tokens=sum(one.tokens for one in tries),
+        seconds=sum(min(run.seconds, (run.ended or what.latest) - max(run.begun, since)) for run in runs),
+        worked=sum(attempt.seconds for attempt in tries),
+        tokens=sum(attempt.tokens for attempt in tries),
         cost=costs(tries),
-        false_claims=sum(one.false_claim for one in tries),
+        false_claims=sum(attempt.false_claim for attempt in tries),
         alive=alive,
-        about=any(one.about for one in tries),
+        about=any(attempt.about for attempt in tries),
     )  # fmt: skip
 
 
 def costs(tries: Iterable[AttemptRecord | TaskSummary]) -> float | None:
     """What is known of the money; None: nothing is."""
     total: float | None = None
-    for one in tries:
-        total = _sum(total, one.cost)
+    for attempt in tries:
+        total = _sum(total, attempt.cost)
     return total
 
 
-def _sum(one: float | None, other: float | None) -> float | None:
-    return one if other is None else (one or 0.0) + other
+def _sum(number: float | None, other: float | None) -> float | None:
+    return number if other is None else (number or 0.0) + other
 
 
-def kinds(one: AttemptRecord) -> tuple[str, ...]:
+def kinds(attempt: AttemptRecord) -> tuple[str, ...]:
     """Why an attempt failed, each kind once."""
-    if one.result not in (Result.REJECTED, Result.BROKE_OFF) or one.purpose:
+    if attempt.result not in (Result.REJECTED, Result.BROKE_OFF) or attempt.purpose:
         return ()
-    found_out = tuple(dict.fromkeys(finding.what.value for finding in one.findings if finding.rejects))
-    return found_out or ((one.failure or "interrupted"),)
+    found_out = tuple(dict.fromkeys(finding.what.value for finding in attempt.findings if finding.rejects))
+    return found_out or ((attempt.failure or "interrupted"),)
 
 
 def _failures(tries: Iterable[AttemptRecord]) -> tuple[tuple[str, int], ...]:
-    counted = Counter(kind for one in tries for kind in kinds(one))
+    counted = Counter(kind for attempt in tries for kind in kinds(attempt))
     return tuple(sorted(counted.items(), key=lambda pair: (-pair[1], pair[0])))
 
 
@@ -222,34 +235,40 @@ def _rows(
 ) -> tuple[TaskSummary, ...]:
     """Tasks of the PRD in its order, then those that are gone from it. What was ticked before is left out."""
     now = {(prd, task.id): task for prd, task in tasks}
-    names = {(one.prd, one.task): one.text for one in what.tries}
-    names |= {(one.prd, one.task): one.name for one in remarks if one.task and one.name}
-    touched = dict.fromkeys([*((one.prd, one.task) for one in tries),
-                             *((one.prd, one.task) for one in remarks if one.task)])  # fmt: skip
+    names = {(attempt.prd, attempt.task): attempt.text for attempt in what.tries}
+    names |= {(remark.prd, remark.task): remark.name for remark in remarks if remark.task and remark.name}
+    touched = dict.fromkeys([*((attempt.prd, attempt.task) for attempt in tries),
+                             *((remark.prd, remark.task) for remark in remarks if remark.task)])  # fmt: skip
     waiting = [key for key, task in now.items() if task.leaf and not task.done]
     order = [*(key for key in now if key in touched or key in waiting), *(key for key in touched if key not in now)]
     return tuple(_row(key, what, tries, now.get(key), names.get(key, "")) for key in order)
 
 
 def _row(key: Key, what: RunLog, tries: Sequence[AttemptRecord], task: Task | None, text: str) -> TaskSummary:
-    every = [one for one in what.tries if (one.prd, one.task) == key]
-    own = [one for one in tries if (one.prd, one.task) == key]
-    real = [one for one in every if not one.purpose]
-    standing, reason, commit = _stands(every, [one for one in what.remarks if (one.prd, one.task) == key])
+    every = [attempt for attempt in what.tries if (attempt.prd, attempt.task) == key]
+    own = [attempt for attempt in tries if (attempt.prd, attempt.task) == key]
+    real = [attempt for attempt in every if not attempt.purpose]
+    standing, reason, commit = _stands(
+        every, [remark for remark in what.remarks if (remark.prd, remark.task) == key]
+    )
     standing, mark = _as_it_is_now(standing, task)
-    if standing is TaskState.DONE and not mark and any(one.commit == commit and not one.proved for one in every):
+    if (
+        standing is TaskState.DONE
+        and not mark
+        and any(attempt.commit == commit and not attempt.proved for attempt in every)
+    ):
         mark = "nothing proved it"
     if standing is TaskState.PARKED and task is not None and task.fields.parked:
         reason = task.fields.parked
     failed = real[-1].findings if real and standing not in (TaskState.DONE, TaskState.SPLIT) else ()
-    kept = [one.work for one in real if one.work]
+    kept = [attempt.work for attempt in real if attempt.work]
     return TaskSummary(
         key[1], (task.text if task else "") or text, key[0], standing,
-        tries=sum(not one.purpose for one in own),
-        seconds=sum((one.ended or what.latest) - one.begun for one in own),
-        tokens=sum(one.tokens for one in own),
+        tries=sum(not attempt.purpose for attempt in own),
+        seconds=sum((attempt.ended or what.latest) - attempt.begun for attempt in own),
+        tokens=sum(attempt.tokens for attempt in own),
         cost=costs(own),
-        about=any(one.about for one in own),
+        about=any(attempt.about for attempt in own),
         commit=commit, reason="" if standing is TaskState.DONE else reason, findings=failed,
         work=kept[-1] if kept else "", mark=mark,
     )  # fmt: skip
@@ -257,7 +276,7 @@ def _row(key: Key, what: RunLog, tries: Sequence[AttemptRecord], task: Task | No
 
 def _stands(tries: Sequence[AttemptRecord], remarks: Sequence[Note]) -> tuple[TaskState, str, str]:
     """(where a task stands, why, its commit), as the journal tells."""
-    every: list[AttemptRecord | Note] = [*tries, *(one for one in remarks if one.kind in ENDS)]
+    every: list[AttemptRecord | Note] = [*tries, *(remark for remark in remarks if remark.kind in ENDS)]
     last = max(every, key=_when, default=None)
     if isinstance(last, Note):
         return ENDS[last.kind], last.text, last.commit if last.kind == "split" else ""
@@ -271,8 +290,8 @@ def _stands(tries: Sequence[AttemptRecord], remarks: Sequence[Note]) -> tuple[Ta
 ENDS = {"parked": TaskState.PARKED, "split": TaskState.SPLIT, "reopened": TaskState.OPEN, "skipped": TaskState.OPEN}
 
 
-def _when(one: AttemptRecord | Note) -> float:
-    return one.time if isinstance(one, Note) else one.ended or float("inf")
+def _when(attempt: AttemptRecord | Note) -> float:
+    return attempt.time if isinstance(attempt, Note) else attempt.ended or float("inf")
 
 
 def _as_it_is_now(standing: TaskState, task: Task | None) -> tuple[TaskState, str]:

@@ -72,7 +72,7 @@ class AttemptRecord:
     @property
     def false_claim(self) -> bool:
         """Its agent said that it was done, and it was not; that others changed the same meanwhile is no lie."""
-        against = {one.what for one in self.findings if one.rejects}
+        against = {finding.what for finding in self.findings if finding.rejects}
         return self.claimed and self.result is Result.REJECTED and bool(against - {FindingKind.CLASH})
 
 
@@ -161,7 +161,7 @@ class Report:
     @property
     def attempts(self) -> int:
         """Attempts to do a task; without what an agent was only asked for."""
-        return sum(not one.purpose for one in self.tries)
+        return sum(not attempt.purpose for attempt in self.tries)
 
 
 @immutable

@@ -64,7 +64,7 @@ def needed(steps: Iterable[Step], waits: Callable[[str, str], bool]) -> InUse:
             parked.discard((prd, event.task))
         elif isinstance(event, events.Parked):
             parked.add((prd, event.task))
-    kept = {one for key in parked if waits(*key) for one in tries.get(key, ())}
+    kept = {entry for key in parked if waits(*key) for entry in tries.get(key, ())}
     return InUse(_unfinished(history), frozenset(kept) | named_in("\n".join(_works(history))), last)
 
 
@@ -77,9 +77,9 @@ def _unfinished(history: History) -> frozenset[str]:
 def _works(history: History) -> list[str]:
     """The refs of work that a next attempt goes on from, or that something is still owed to; of every PRD."""
     others = history.others.values()
-    tallies = [*history.tallies.values(), *(one for tallies, _, _ in others for one in tallies.values())]
-    owing = [*history.owing.values(), *(one for _, owing, _ in others for one in owing.values())]
-    return [one.work for one in tallies] + [one.work for one in owing]
+    tallies = [*history.tallies.values(), *(tally for tallies, _, _ in others for tally in tallies.values())]
+    owing = [*history.owing.values(), *(aside for _, owing, _ in others for aside in owing.values())]
+    return [tally.work for tally in tallies] + [aside.work for aside in owing]
 
 
 def named_in(text: str) -> frozenset[Attempt]:

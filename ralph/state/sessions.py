@@ -88,7 +88,7 @@ class Sessions:
     def all(self) -> list[SessionFile]:
         """Every sheet that can be read, the newest last."""
         found = [_sheet(read(path)) for path in self.folder.glob("*.json")]
-        return sorted((one for one in found if one), key=lambda one: one.began)
+        return sorted((session for session in found if session), key=lambda session: session.began)
 
     def write(self, sheet: SessionFile) -> Path:
         """A new sheet; what an earlier one of that name left goes. Returns its path."""

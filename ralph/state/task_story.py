@@ -25,34 +25,34 @@ NEXT = {
 }
 
 
-def what_next(one: AttemptRecord) -> str:
+def what_next(attempt: AttemptRecord) -> str:
     """What followed an attempt that was set aside, and why: a sentence, or nothing."""
-    return NEXT.get((one.move, one.counted), "")
+    return NEXT.get((attempt.move, attempt.counted), "")
 
 
 def story(what: RunLog, task: str, prd: str = "") -> TaskHistory | None:
     """The story of a task in the newest run that knows it; None: no run tried it. `prd`: only runs of that PRD."""
     every: list[AttemptRecord | Note] = [*what.tries, *what.remarks]
-    known = [one for one in every if one.task == task and prd in ("", one.prd)]
+    known = [attempt for attempt in every if attempt.task == task and prd in ("", attempt.prd)]
     if not known:
         return None
-    order = {one.run: number for number, one in enumerate(what.runs)}
-    run = max((one.run for one in known), key=lambda name: order.get(name, -1))
-    own = [one for one in known if one.run == run]
-    tries = [one for one in own if isinstance(one, AttemptRecord)]
-    texts = [one.text for one in tries] + [one.name for one in own if isinstance(one, Note)]
+    order = {run.run: number for number, run in enumerate(what.runs)}
+    run = max((attempt.run for attempt in known), key=lambda name: order.get(name, -1))
+    own = [attempt for attempt in known if attempt.run == run]
+    tries = [attempt for attempt in own if isinstance(attempt, AttemptRecord)]
+    texts = [attempt.text for attempt in tries] + [note.name for note in own if isinstance(note, Note)]
     steps = tuple(sorted(own, key=_when))
     return TaskHistory(task, next(filter(None, texts), ""), run, steps, _standing(what, task, own[0].prd, run),
-                 sum(one.seconds for one in tries), sum(one.tokens for one in tries), costs(tries),
-                 any(one.about for one in tries))  # fmt: skip
+                 sum(attempt.seconds for attempt in tries), sum(attempt.tokens for attempt in tries), costs(tries),
+                 any(attempt.about for attempt in tries))  # fmt: skip
 
 
-def _when(one: AttemptRecord | Note) -> float:
-    return one.time if isinstance(one, Note) else one.begun
+def _when(attempt: AttemptRecord | Note) -> float:
+    return attempt.time if isinstance(attempt, Note) else attempt.begun
 
 
 def _standing(what: RunLog, task: str, prd: str, run: str) -> TaskState:
-    tries = tuple(one for one in what.tries if one.run == run)
-    only = replace(what, tries=tries, remarks=tuple(one for one in what.remarks if one.run == run))
+    tries = tuple(attempt for attempt in what.tries if attempt.run == run)
+    only = replace(what, tries=tries, remarks=tuple(remark for remark in what.remarks if remark.run == run))
     rows = {(row.prd, row.task): row.standing for row in report(only).rows}
     return rows.get((prd, task), TaskState.OPEN)

@@ -58,34 +58,43 @@ class Aftereffects:
 
     def reverted(self, commit: str, subject: str) -> LaterCommit | None:
         """The commit that took it back and was not taken back itself."""
-        named = [one for one in self._reverts if self._names(one, commit, subject)]
+        named = [revert for revert in self._reverts if self._names(revert, commit, subject)]
         return next(
-            (one for one in self._after(commit, named) if self.reverted(one.commit, one.subject) is None), None
+            (
+                other_commit
+                for other_commit in self._after(commit, named)
+                if self.reverted(other_commit.commit, other_commit.subject) is None
+            ),
+            None,
         )
 
     def changed(self, commit: str, files: Sequence[FileState]) -> tuple[ChangedFile, ...]:
         """Those of its files that are not as it left them."""
-        return tuple(self._changed(commit, one) for one in files if one.now != one.after)
+        return tuple(self._changed(commit, file) for file in files if file.now != file.after)
 
     def _changed(self, commit: str, file: FileState) -> ChangedFile:
-        by = tuple(one.commit for one in self._after(commit, self._touched[file.path]))
+        by = tuple(other_commit.commit for other_commit in self._after(commit, self._touched[file.path]))
         return ChangedFile(file.path, not file.now, by[:MOST], len(by))
 
-    def _names(self, one: LaterCommit, commit: str, subject: str) -> bool:
+    def _names(self, text: LaterCommit, commit: str, subject: str) -> bool:
         """Whether it says that it reverts this commit; by its subject where a rebase changed the id."""
-        ids = REVERTS.findall(one.body)
+        ids = REVERTS.findall(text.body)
         if any(commit.startswith(found) for found in ids):
             return True
         known = any(other.startswith(found) for found in ids for other in self._by_id)
-        return not known and one.subject in (f'Revert "{subject}"', f'Revert "{one_line(subject, 100)}"')
+        return not known and text.subject in (f'Revert "{subject}"', f'Revert "{one_line(subject, 100)}"')
 
     def _after(self, commit: str, some: Sequence[LaterCommit]) -> Iterator[LaterCommit]:
         """Those of them that the commit does not build on: those above it, and what was merged beside it."""
         place = self._place.get(commit, len(self.later))
-        return (one for one in some if self._place[one.commit] < place or self._beside(one.commit, commit))
+        return (
+            other_commit
+            for other_commit in some
+            if self._place[other_commit.commit] < place or self._beside(other_commit.commit, commit)
+        )
 
-    def _beside(self, one: str, commit: str) -> bool:
-        return self._has_merges and one != commit and one not in self._before(commit)
+    def _beside(self, text: str, commit: str) -> bool:
+        return self._has_merges and text != commit and text not in self._before(commit)
 
     def _before(self, commit: str) -> frozenset[str]:
         """What a commit builds on, as far as it is part of what is known here."""
@@ -93,7 +102,7 @@ class Aftereffects:
             seen: set[str] = set()
             todo = [commit]
             while todo:
-                parents = self._by_id[one].parents if (one := todo.pop()) in self._by_id else ()
+                parents = self._by_id[name].parents if (name := todo.pop()) in self._by_id else ()
                 todo += [parent for parent in parents if parent not in seen]
                 seen.update(parents)
             self.ancestors[commit] = frozenset(seen)
@@ -101,29 +110,31 @@ class Aftereffects:
 
     @cached_property
     def _place(self) -> Mapping[str, int]:
-        return {one.commit: number for number, one in enumerate(self.later)}
+        return {commit.commit: number for number, commit in enumerate(self.later)}
 
     @cached_property
     def _has_merges(self) -> bool:
-        return any(len(one.parents) > 1 for one in self.later)
+        return any(len(commit.parents) > 1 for commit in self.later)
 
     @cached_property
     def _reverts(self) -> list[LaterCommit]:
-        return [one for one in self.later if one.subject.startswith("Revert ") or REVERTS.search(one.body)]
+        return [
+            commit for commit in self.later if commit.subject.startswith("Revert ") or REVERTS.search(commit.body)
+        ]
 
     @cached_property
     def _by_id(self) -> Mapping[str, LaterCommit]:
-        return {one.commit: one for one in self.later}
+        return {commit.commit: commit for commit in self.later}
 
     @cached_property
     def _touched(self) -> Mapping[str, list[LaterCommit]]:
         found: defaultdict[str, list[LaterCommit]] = defaultdict(list)
-        for one in self.later:
-            for path in one.paths:
-                found[path].append(one)
+        for commit in self.later:
+            for path in commit.paths:
+                found[path].append(commit)
         return found
 
 
 def undone(files: Sequence[FileState]) -> bool:
     """Nothing of it is left: each of its files is as before it."""
-    return bool(files) and all(one.now == one.before for one in files)
+    return bool(files) and all(file.now == file.before for file in files)

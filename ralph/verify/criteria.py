@@ -11,7 +11,7 @@ from ralph.verify.model import GateResult
 
 def proven(criteria: Sequence[Criterion], results: Sequence[GateResult]) -> tuple[Criterion, ...]:
     """Those that name a command of these, as code and nothing beside it, where all that they name were green."""
-    ran = {one.gate.command.strip() for one in results}
-    green = ran - {one.gate.command.strip() for one in results if not one.ok}
-    named = [(one, ran.intersection(code_spans(one.text))) for one in criteria]
-    return tuple(one for one, commands in named if commands and commands <= green)
+    ran = {result.gate.command.strip() for result in results}
+    green = ran - {result.gate.command.strip() for result in results if not result.ok}
+    named = [(criterion, ran.intersection(code_spans(criterion.text))) for criterion in criteria]
+    return tuple(criterion for criterion, commands in named if commands and commands <= green)

@@ -215,7 +215,7 @@ def _dotnet(here: Path) -> Iterator[Gate]:
 
 def _fallback(here: Path) -> Iterator[Gate]:
     """A Makefile often calls what was found already, so it is asked only where nothing was."""
-    targets = (one for one in test_targets(here) if which(one[0]))
+    targets = (target for target in test_targets(here) if which(target[0]))
     yield from (Gate(f"{program} {target}", name) for program, target, name in islice(targets, 1))
 
 
@@ -223,7 +223,9 @@ def test_targets(here: Path) -> Iterator[tuple[str, str, str]]:
     """Yield program, target and file of each Makefile or justfile that has a target for tests."""
     for names, program in ((("GNUmakefile", "makefile", "Makefile"), "make"), (("justfile", "Justfile"), "just")):
         text = next((read_text(here / name) for name in names if (here / name).is_file()), "")
-        target = next((one for one in ("test", "check") if re.search(rf"^{one}\s*:(?!=)", text, re.MULTILINE)), "")
+        target = next(
+            (entry for entry in ("test", "check") if re.search(rf"^{entry}\s*:(?!=)", text, re.MULTILINE)), ""
+        )
         if target:
             yield program, target, names[-1]
 

@@ -11,7 +11,7 @@ from ralph.verify.model import Rules
 
 def test_is_named(path: str, rules: Rules) -> bool:
     """Do the task's Files or its text name this test? `Files: src/**` names no test, `Files: tests/**` does."""
-    by_files = any(sensitive.names_tests(one) and sensitive.matches((one,), path) for one in rules.scope)
+    by_files = any(sensitive.names_tests(name) and sensitive.matches((name,), path) for name in rules.scope)
     return by_files or _is_mentioned(path, _prose(rules))
 
 

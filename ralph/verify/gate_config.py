@@ -139,14 +139,16 @@ def _pyproject(text: str) -> Keys:
 
 def _cargo(text: str) -> Keys:
     flat = dict(_flat(tomllib.loads(text)))
-    return {key: value for key, value in flat.items() if any(f"{key}.".startswith(f"{one}.") for one in CARGO_KEYS)}
+    return {
+        key: value for key, value in flat.items() if any(f"{key}.".startswith(f"{name}.") for name in CARGO_KEYS)
+    }
 
 
 def _ini(text: str) -> Keys:
     parser = configparser.RawConfigParser(strict=False)
     parser.read_string(text)
     wanted = [section for section in parser.sections() if INI_SECTIONS.fullmatch(section)]
-    return {f"{one}.{key}": value for one in wanted for key, value in parser.items(one) if key != "deps"}
+    return {f"{name}.{key}": value for name in wanted for key, value in parser.items(name) if key != "deps"}
 
 
 def _vite(text: str) -> Keys:

@@ -247,12 +247,12 @@ def found_elsewhere(proof: Proof, lost: Iterable[LostCommit]) -> Proof:
     """The same tick, where another branch has its proof: good if its tree came in by a squash, else it is told."""
     if proof.proven or proof.why != BY_HAND:
         return proof
-    for one in lost:
-        known = _from_trailers(proof, one.trailers)
-        if proof.task not in one.trailers.get("Ralph-Task", ()) or not known.proven:
+    for commit in lost:
+        known = _from_trailers(proof, commit.trailers)
+        if proof.task not in commit.trailers.get("Ralph-Task", ()) or not known.proven:
             continue
-        place = f"{one.commit[:7]} on {one.where}" if one.where else one.commit[:7]
-        if proof.commit in one.kept:
+        place = f"{commit.commit[:7]} on {commit.where}" if commit.where else commit.commit[:7]
+        if proof.commit in commit.kept:
             return replace(
                 known, standing=ProofStatus.SQUASHED, why=f"{SQUASHED}: proven by {place}, the same tree"
             )

@@ -26,15 +26,15 @@ def read_answer(text: str) -> ReviewAnswer:
     """The verdict that stands alone on a line; two different ones are none. What is below it are the problems."""
     text = clean(text)
     found = list(VERDICT.finditer(text))
-    if len({one[1] for one in found}) != 1:
+    if len({match[1] for match in found}) != 1:
         return ReviewAnswer(None)
     below = text[found[-1].end() :]
-    problems = tuple(one_line(one, 400) for one in PROBLEM.findall(below)[:MOST])
+    problems = tuple(one_line(entry, 400) for entry in PROBLEM.findall(below)[:MOST])
     ok = found[0][1] == "ACCEPT"
     return ReviewAnswer(ok, problems, _met(below) if ok else ())
 
 
 def _met(text: str) -> tuple[int, ...]:
     """One line of numbers and nothing else; two different ones are none."""
-    lines = {tuple(sorted({int(one) for one in re.findall(r"\d+", line)})) for line in MET.findall(text)}
+    lines = {tuple(sorted({int(entry) for entry in re.findall(r"\d+", line)})) for line in MET.findall(text)}
     return lines.pop() if len(lines) == 1 else ()

@@ -106,7 +106,11 @@ def memory_edits_were_dropped(evidence: Evidence, _: Rules) -> Iterator[Finding]
 
 
 def paths_out_of_scope(evidence: Evidence, rules: Rules) -> Iterator[Finding]:
-    out = [one.path for one in evidence.changes if rules.scope and not sensitive.matches(rules.scope, one.path)]
+    out = [
+        change.path
+        for change in evidence.changes
+        if rules.scope and not sensitive.matches(rules.scope, change.path)
+    ]
     if out:
         text = f"{count_noun(out, 'path')} changed outside the task's Files: {join_names(out)}."
         yield Finding(
@@ -115,7 +119,7 @@ def paths_out_of_scope(evidence: Evidence, rules: Rules) -> Iterator[Finding]:
 
 
 def protected_paths_changed(evidence: Evidence, rules: Rules) -> Iterator[Finding]:
-    hit = [one.path for one in evidence.changes if sensitive.matches(rules.protected, one.path)]
+    hit = [change.path for change in evidence.changes if sensitive.matches(rules.protected, change.path)]
     if hit:
         text = f"{count_noun(hit, 'protected path')} changed: {join_names(hit)}."
         yield Finding(
@@ -128,13 +132,13 @@ def protected_paths_changed(evidence: Evidence, rules: Rules) -> Iterator[Findin
 
 def the_gates_own_script_changed(evidence: Evidence, rules: Rules) -> Iterator[Finding]:
     """A test that a command names is no script: the run with the base's tests judges it."""
-    for path in (one.path for one in evidence.changes if one.path in rules.tracked):
+    for path in (change.path for change in evidence.changes if change.path in rules.tracked):
         if not _judged_as_test(path) and not guarded.is_gate_config(path):
             yield _gate_file(path, f"{show_name(path)} is run by a gate and was changed", rules, new=False)
 
 
 def the_gates_configuration_changed(evidence: Evidence, rules: Rules) -> Iterator[Finding]:
-    for path in (one.path for one in evidence.changes if guarded.is_gate_config(one.path)):
+    for path in (change.path for change in evidence.changes if guarded.is_gate_config(change.path)):
         base, work = evidence.texts.get(path, (b"", b""))
         keys = guarded.changed_gate_config(path, base, work) if path in evidence.texts else (guarded.WHOLE,)
         if keys:

@@ -18,7 +18,7 @@ def gate(result: GateResult) -> str:
 def commits(made: Sequence[Commit]) -> str:
     """What the agent's own branch shows, for those who wonder where its commits went."""
     return (
-        "Its own commits:\n" + list_lines([f"{one.sha[:10]} {one.subject}" for one in made], most=10)
+        "Its own commits:\n" + list_lines([f"{commit.sha[:10]} {commit.subject}" for commit in made], most=10)
         if made
         else ""
     )

@@ -68,7 +68,7 @@ def launch(order: LaunchRequest) -> Launch:
         argv=(*order.program, *flags, *rights, *model, *budget, *turns, *order.args),
         env=QUIET | ({"IS_SANDBOX": "1"} if sandbox else {}),
         said=((AS_ROOT,) if sandbox else ())
-        + ((BEYOND,) if any(one.startswith("Bash(") for one in rights) else ()),
+        + ((BEYOND,) if any(right.startswith("Bash(") for right in rights) else ()),
     )
 
 

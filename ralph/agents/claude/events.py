@@ -58,7 +58,7 @@ def _tool(name: str, given: object) -> Signal:
     """
     key = "file_path" if at(given, "file_path") else "notebook_path"
     path, asked = words(at(given, key)), command(at(given, "command"))
-    told = [one for one, value in ((key, path), ("command", asked)) if len(value) <= ASKED // 2]
+    told = [text for text, value in ((key, path), ("command", asked)) if len(value) <= ASKED // 2]
     rest = arguments(given, *told, *(["description"] if name == "Bash" else []))
     writes = name in WRITES and path
     text = " ".join(part for part in (path[: ASKED // 2], digest(rest) if writes else rest) if part)
@@ -144,10 +144,10 @@ def _rate_limit(found: dict[str, Any]) -> Iterator[Signal]:
 def _result(found: dict[str, Any]) -> Iterator[Signal]:
     """The terminal event."""
     yield Signal(SignalKind.USAGE, usage=_total(found))
-    text = words(found.get("result")) or "; ".join(words(one) for one in _list(found.get("errors")))
+    text = words(found.get("result")) or "; ".join(words(entry) for entry in _list(found.get("errors")))
     if found.get("is_error") and (kind := STATUS.get(count(found.get("api_error_status")))):
         yield failed(kind, text)
-    denied = ", ".join(sorted({words(one.get("tool_name")) for one in each(found.get("permission_denials"))}))
+    denied = ", ".join(sorted({words(entry.get("tool_name")) for entry in each(found.get("permission_denials"))}))
     if denied:  # no failure: it was told at once, and could do it in another way
         text = f"It was not permitted to use {denied}. {text}"
     ok = found.get("subtype") == "success" and found.get("is_error") is False
@@ -157,12 +157,12 @@ def _result(found: dict[str, Any]) -> Iterator[Signal]:
 def _total(found: dict[str, Any]) -> Usage:
     """`modelUsage` counts sub-agents too, and is right where `usage` is all 0 (a budget was reached)."""
     told = at(found, "modelUsage")
-    models = tuple(_use(name, one) for name, one in told.items()) if isinstance(told, dict) else ()
-    split = tuple(sum(one.split[place] for one in models) for place in range(3))
-    written = sum(one.written for one in models)
+    models = tuple(_use(name, entry) for name, entry in told.items()) if isinstance(told, dict) else ()
+    split = tuple(sum(model.split[place] for model in models) for place in range(3))
+    written = sum(model.written for model in models)
     if not sum(split):
         split, written = _split(found.get("usage"), MESSAGE), count(at(found, "usage", MESSAGE[1]))
-    largest = max((one.window for one in models), default=0)
+    largest = max((model.window for model in models), default=0)
     cost = number(found.get("total_cost_usd"))
     return Usage(
         sum(split), cost, final=True, window=largest, split=(split[0], split[1], split[2]), written=written,

@@ -25,7 +25,7 @@ BEAT = 0.25  # seconds between two tellings of what was printed
 STILL = 0.3  # seconds until a line without an end is no half of an event
 LINES = 100  # of the screen of an agent with events
 NEVER = float("inf")
-USAGE = tuple(one.name for one in fields(Usage))
+USAGE = tuple(field.name for field in fields(Usage))
 
 Read = Callable[[str], Sequence[Signal]]
 
@@ -36,10 +36,12 @@ class SignalWriter:
     def __init__(self, link: Link, secrets: Sequence[str] = ()) -> None:
         self._link, self._masker = link, Masker(secrets)
 
-    def tell(self, one: Signal) -> None:
+    def tell(self, signal: Signal) -> None:
         """Tell a signal."""
         mask = self._masker.text
-        self._link.send(signal={**pack(one), "text": mask(one.text)[:TEXT], "command": mask(one.command)[:TEXT]})
+        self._link.send(
+            signal={**pack(signal), "text": mask(signal.text)[:TEXT], "command": mask(signal.command)[:TEXT]}
+        )
 
     def show(self, kind: SignalKind, text: str) -> None:
         """Tell the end of a text that was just printed, and may go on in the middle of a secret."""
@@ -144,8 +146,8 @@ class EventReader:
 
     def _hear(self, line: str) -> None:
         signals = self._signals(line)
-        for one in signals:
-            self._mouth.tell(one)
+        for signal in signals:
+            self._mouth.tell(signal)
         if not signals and _is_noise(line):
             self._screen.line(line)
 
@@ -185,17 +187,23 @@ class PlainReader:
             self._untold = False
 
 
-def pack(one: Signal) -> dict[str, object]:
+def pack(signal: Signal) -> dict[str, object]:
     """A signal on its way to the parent: bounded, and plain enough for JSON."""
-    usage = one.usage and {
-        **{name: getattr(one.usage, name) for name in USAGE}, "key": one.usage.key[:TEXT],
-        "model": one.usage.model[:NAME], "models": [_packed(use) for use in one.usage.models[:MODELS]],
+    usage = signal.usage and {
+        **{name: getattr(signal.usage, name) for name in USAGE}, "key": signal.usage.key[:TEXT],
+        "model": signal.usage.model[:NAME], "models": [_packed(use) for use in signal.usage.models[:MODELS]],
     }  # fmt: skip
     return {
-        "kind": one.kind.value, "text": one.text[:TEXT], "tool": one.tool[:TEXT], "command": one.command[:TEXT],
-        "paths": [path[:TEXT] for path in one.paths[:PATHS]], "usage": usage,
-        "resets_at": one.resets_at, "ok": one.ok, "session": one.session[:NAME],
-    }  # fmt: skip
+        "kind": signal.kind.value,
+        "text": signal.text[:TEXT],
+        "tool": signal.tool[:TEXT],
+        "command": signal.command[:TEXT],
+        "paths": [path[:TEXT] for path in signal.paths[:PATHS]],
+        "usage": usage,
+        "resets_at": signal.resets_at,
+        "ok": signal.ok,
+        "session": signal.session[:NAME],
+    }
 
 
 def _packed(use: ModelUse) -> list[object]:

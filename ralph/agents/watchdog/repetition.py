@@ -93,17 +93,17 @@ def _step(call: Signal, done: Signal) -> ToolStep:
     return ToolStep((call.tool, call.command, call.text, *call.paths), done.text, told, bool(waits), name)
 
 
-def same(one: ToolStep, other: ToolStep, similarity: float) -> bool:
+def same(step: ToolStep, other: ToolStep, similarity: float) -> bool:
     """The same call with the same result, as far as numbers that mean no progress are left out."""
-    if not (one.told and other.told and one.call == other.call):
+    if not (step.told and other.told and step.call == other.call):
         return False
-    if one.result == other.result:
+    if step.result == other.result:
         return True
-    lines, others = _lines(one.result), _lines(other.result)
+    lines, others = _lines(step.result), _lines(other.result)
     return (
         bool(lines)
         and alike(lines, others, similarity)
-        and COUNTER.findall(one.result) == COUNTER.findall(other.result)
+        and COUNTER.findall(step.result) == COUNTER.findall(other.result)
     )
 
 
@@ -112,11 +112,11 @@ def _lines(result: str) -> list[str]:
     return essences(result)
 
 
-def alike(one: Sequence[str], other: Sequence[str], similarity: float) -> bool:
+def alike(sequence: Sequence[str], other: Sequence[str], similarity: float) -> bool:
     """Whether two lists have so large a share of their elements in common, in the same order (Indel)."""
     from rapidfuzz.distance import Indel
 
-    return Indel.normalized_similarity(one, other, score_cutoff=similarity) >= similarity
+    return Indel.normalized_similarity(sequence, other, score_cutoff=similarity) >= similarity
 
 
 class RepeatedMessages:

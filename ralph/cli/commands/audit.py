@@ -70,7 +70,7 @@ def _memory(repo: Repo) -> set[str]:
     names = {(repo.root / name).resolve() for name in ("CLAUDE.md", "AGENTS.md")}
     inside = {path.relative_to(repo.root.resolve()).as_posix() for path in names
               if path.is_relative_to(repo.root.resolve())}  # fmt: skip
-    return inside | {archive.beside(one) for one in inside}
+    return inside | {archive.beside(name) for name in inside}
 
 
 def _proofs(now: Prd, git: Git, path: str) -> dict[str, Proof]:
@@ -95,7 +95,7 @@ def _with_aftermath(git: Git, ticks: Sequence[Tick], papers: set[str]) -> list[T
         proof = tick.proof
         if not proof.proven:
             return tick
-        files = [one for one in after.files.get(proof.commit, ()) if one.path not in papers]
+        files = [state for state in after.files.get(proof.commit, ()) if state.path not in papers]
         by = after.since.reverted(proof.commit, proof.subject)
         if by is not None:
             proof = replace(proof, standing=ProofStatus.REVERTED, why=f"reverted since by {by.commit[:7]}")

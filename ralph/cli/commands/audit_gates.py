@@ -44,7 +44,9 @@ class AuditGates:
     @property
     def ok(self) -> bool:
         """None is red, and at least one is green."""
-        return any(one.ok for one in self.results) and all(one.ok or one.none for one in self.results)
+        return any(result.ok for result in self.results) and all(
+            result.ok or result.none for result in self.results
+        )
 
 
 class AuditGit(Git):
@@ -70,7 +72,7 @@ def run(where: Location, git: Git, now: Prd, *, fresh: bool) -> AuditGates:
     if not commit:
         raise RalphError("there is no commit yet", "The gates of an audit run on what is committed.")
     settings = load(git.where.root, {})
-    checks = [Gate(one, f"Check of {task.id}") for task in now.tasks if task.done for one in task.fields.checks]
+    checks = [Gate(check, f"Check of {task.id}") for task in now.tasks if task.done for check in task.fields.checks]
     with lock.hold(git.where.state / "lock") as killed, StopSignal().listening() as stop:
         if killed:
             undo.clear_locks(git)

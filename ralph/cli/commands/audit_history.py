@@ -143,15 +143,15 @@ def _later(git: Git, fork: str) -> Iterator[LaterCommit]:
 
 def _files(git: Git, commits: Sequence[str]) -> dict[str, tuple[FileState, ...]]:
     """For each commit the files that it changed, with their blobs before, in it, and at HEAD."""
-    listed = (one.partition(b"\t") for one in git.repo("ls-tree", "-r", "-z", "HEAD").split(b"\0") if one)
+    listed = (word.partition(b"\t") for word in git.repo("ls-tree", "-r", "-z", "HEAD").split(b"\0") if word)
     now = {os.fsdecode(path): head.split()[2].decode() for head, _, path in listed}
     words = ("diff-tree", "--stdin", "-r", "--root", "--raw", "-z", "--no-renames", "--no-abbrev")
     out = git.repo(*words, data="".join(f"{commit}\n" for commit in commits).encode())
     found: dict[str, tuple[FileState, ...]] = {}
     for commit, raw in _each_commit(out):
         found[commit] = tuple(
-            FileState(one.path, _blob(one.old_blob), _blob(one.new_blob), now.get(one.path, ""))
-            for one in parse_raw(raw)
+            FileState(change.path, _blob(change.old_blob), _blob(change.new_blob), now.get(change.path, ""))
+            for change in parse_raw(raw)
         )
     return found
 
@@ -160,13 +160,13 @@ def _each_commit(out: bytes) -> Iterator[tuple[str, bytes]]:
     """`<commit>\\0` and its records, one after the other."""
     commit, raw = "", b""
     fields = iter(out.split(b"\0"))
-    for one in fields:
-        if one.startswith(b":"):
-            raw += one + b"\0" + next(fields, b"") + b"\0"
-        elif one:
+    for field in fields:
+        if field.startswith(b":"):
+            raw += field + b"\0" + next(fields, b"") + b"\0"
+        elif field:
             if commit:
                 yield commit, raw
-            commit, raw = one.decode().strip(), b""
+            commit, raw = field.decode().strip(), b""
     if commit:
         yield commit, raw
 

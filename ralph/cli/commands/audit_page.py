@@ -72,18 +72,31 @@ def _facts(tick: Tick) -> dict[str, Any]:
         "number": tick.task.number, "line": tick.task.line, "text": tick.task.text, **asdict(proof),
         "proven": proof.proven, "same_tree": proof.proven and proof.same_tree, "files": tick.files,
         "reverted_by": tick.reverted or None, "undone": tick.undone,
-        "changed": [asdict(one) for one in tick.changed],
+        "changed": [asdict(change) for change in tick.changed],
     }  # fmt: skip
 
 
 def _gate_facts(gates: AuditGates) -> dict[str, Any]:
     secrets = secrets_of(os.environ)
     return {
-        "commit": gates.commit, "fresh": gates.fresh, "changed": list(gates.changed), "ok": gates.ok,
-        "results": [{"command": one.gate.command, "source": one.gate.source, "ok": one.ok, "none": one.none,
-                     "code": one.code, "seconds": one.seconds, "timed_out": one.timed_out,
-                     "tail": mask(clean(one.tail), secrets)} for one in gates.results],
-    }  # fmt: skip
+        "commit": gates.commit,
+        "fresh": gates.fresh,
+        "changed": list(gates.changed),
+        "ok": gates.ok,
+        "results": [
+            {
+                "command": result.gate.command,
+                "source": result.gate.source,
+                "ok": result.ok,
+                "none": result.none,
+                "code": result.code,
+                "seconds": result.seconds,
+                "timed_out": result.timed_out,
+                "tail": mask(clean(result.tail), secrets),
+            }
+            for result in gates.results
+        ],
+    }
 
 
 # ---------------------------------------------------------------- for people
@@ -142,10 +155,10 @@ def _since(tick: Tick) -> Iterator[str]:
         yield f"{INDENT}since then: {'; '.join(map(_change, tick.changed[:SHOWN]))}{more}"
 
 
-def _change(one: ChangedFile) -> str:
-    by = ", ".join(commit[:7] for commit in one.by[:SHOWN]) or "a merge"
-    more = f" and {one.commits - SHOWN} more" if one.commits > SHOWN else ""
-    return f"{sentence(one.path)} {'gone with' if one.gone else 'changed by'} {by}{more}"
+def _change(change: ChangedFile) -> str:
+    by = ", ".join(commit[:7] for commit in change.by[:SHOWN]) or "a merge"
+    more = f" and {change.commits - SHOWN} more" if change.commits > SHOWN else ""
+    return f"{sentence(change.path)} {'gone with' if change.gone else 'changed by'} {by}{more}"
 
 
 def _sum(found: Audit) -> list[str]:
@@ -185,10 +198,14 @@ def _gate_lines(gates: AuditGates) -> Iterator[str]:
     if gates.changed:
         names = ", ".join(sentence(path) for path in gates.changed[:SHOWN])
         yield f"{INDENT}they saw changes that are not committed, too: {names}. --fresh leaves them out."
-    for one in gates.results:
-        word = "ok  " if one.ok else "none" if one.none else "RED "
-        how = "" if one.ok or one.none else f", {'out of time' if one.timed_out else f'exit code {one.code}'}"
-        yield f"{word} {sentence(one.gate.command)} ({duration(one.seconds)}{how})"
-        if not (one.ok or one.none):
-            said = mask(clean(one.tail), secrets_of(os.environ)).rstrip().splitlines()[-15:]
+    for result in gates.results:
+        word = "ok  " if result.ok else "none" if result.none else "RED "
+        how = (
+            ""
+            if result.ok or result.none
+            else f", {'out of time' if result.timed_out else f'exit code {result.code}'}"
+        )
+        yield f"{word} {sentence(result.gate.command)} ({duration(result.seconds)}{how})"
+        if not (result.ok or result.none):
+            said = mask(clean(result.tail), secrets_of(os.environ)).rstrip().splitlines()[-15:]
             yield from (INDENT + line for line in said)

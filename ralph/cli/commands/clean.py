@@ -93,13 +93,17 @@ def look(git: Git, before: float, *, everything: bool = False) -> CleanupPlan:
     repo, need, said = git.where, InUse(), list[str]()
     for state in _states(repo):  # refs are shared by all checkouts of a repository
         try:
-            steps = [(one.time, one.run, one.event) for one in journal.read(state / "journal.jsonl") if one.event]
+            steps = [
+                (entry.time, entry.run, entry.event)
+                for entry in journal.read(state / "journal.jsonl")
+                if entry.event
+            ]
         except BadLineError as error:
             cure = "The next `ralph` there puts it aside; what it needs can't be told before."
             raise RalphError(f"a journal is damaged: {error}", cure, where=str(state / "journal.jsonl")) from error
         need |= needed(steps, lambda name, task: _waits(repo.root / name, task))
         over = _ticked(repo, {event.prd for *_, event in steps if isinstance(event, RunStarted)})
-        need |= InUse(attempts=frozenset(one for text in _reviews(state, over) for one in named_in(text)))
+        need |= InUse(attempts=frozenset(entry for text in _reviews(state, over) for entry in named_in(text)))
     items = [*_refs(git, need, before, saved=everything), *_files(repo, need, before)]
     if need.runs:
         said.append(f"everything of {', '.join(sorted(need.runs))}, which did not end, and the worktrees")
@@ -121,7 +125,7 @@ def _states(repo: Repo) -> list[Path]:
 def _waits(path: Path, task: str) -> bool:
     """Whether it is still to be done; also where nobody can tell."""
     found = _tasks(path)
-    return not found or any(one.id == task and not one.done for one in found)
+    return not found or any(other_task.id == task and not other_task.done for other_task in found)
 
 
 def _tasks(path: Path) -> tuple[Task, ...]:
@@ -158,13 +162,13 @@ def _files(repo: Repo, need: InUse, before: float) -> Iterator[CleanupItem]:
     state, attempts = repo.state, {n for _, n in need.attempts}
     for run in clearing.entries(state / "runs"):
         yield from _of_run(run, need, before)
-    for one in clearing.entries(state / "trash"):
-        if not (one.name.isdigit() and int(one.name) in attempts) and not need.runs:
-            yield from _old("trash", one, before)
+    for path in clearing.entries(state / "trash"):
+        if not (path.name.isdigit() and int(path.name) in attempts) and not need.runs:
+            yield from _old("trash", path, before)
     for pattern in ("bug-*.log", "journal.bad-*.jsonl", "detached.log"):
-        for one in sorted(state.glob(pattern)):
-            if not (need.runs and one.name == "detached.log"):
-                yield from _old("log", one, before)
+        for other_path in sorted(state.glob(pattern)):
+            if not (need.runs and other_path.name == "detached.log"):
+                yield from _old("log", other_path, before)
 
 
 def _of_run(run: Path, need: InUse, before: float) -> Iterator[CleanupItem]:
@@ -175,10 +179,10 @@ def _of_run(run: Path, need: InUse, before: float) -> Iterator[CleanupItem]:
     if not numbers:
         yield _item("log", run)
         return
-    for one in clearing.entries(run):
-        number = one.name.partition(".")[0]
+    for path in clearing.entries(run):
+        number = path.name.partition(".")[0]
         if not (number.isdigit() and int(number) in numbers):
-            yield _item("log", one)
+            yield _item("log", path)
 
 
 def _pool(git: Git, before: float) -> Iterator[CleanupItem]:
@@ -218,7 +222,7 @@ def _remove(git: Git, items: Sequence[CleanupItem]) -> list[CleanupItem]:
 
 def _forget_empty(pool: worktrees.WorktreePool) -> None:
     """Where no worktree is left, what is known of them goes, too."""
-    if not [one for one in clearing.entries(pool.folder) if one.name.isdigit()]:
+    if not [path for path in clearing.entries(pool.folder) if path.name.isdigit()]:
         pool.forget()
 
 
@@ -232,9 +236,9 @@ def page(
     if dry_run:
         for kind in KINDS:
             yield from _listed([item for item in found.items if item.kind == kind])
-    for kind, (one, many) in KINDS.items():
+    for kind, (name, many) in KINDS.items():
         if some := [item for item in gone if item.kind == kind]:
-            yield f"{len(some):>6} {one if len(some) == 1 else many}{_bytes(sum(item.size for item in some))}"
+            yield f"{len(some):>6} {name if len(some) == 1 else many}{_bytes(sum(item.size for item in some))}"
     for sentence in found.kept:
         yield f"  kept {sentence}"
     for item in left:

@@ -59,7 +59,7 @@ def going_on(asked: str | None, here: Path | None = None) -> ActiveRun | None:
     path = where.repo.root / run.start.prd
     if asked and where.path.resolve() != path.resolve():
         raise RalphError(f"the run that is going on here works through {run.start.prd}", "Leave --prd out.")
-    going = tuple(one.chosen for one in run.outcome.running.values())
+    going = tuple(attempt.chosen for attempt in run.outcome.running.values())
     return ActiveRun(replace(where, path=path), where.repo, pid, going)
 
 
@@ -117,14 +117,14 @@ def _of_session(name: str) -> ActiveRun:
     from ralph.cli.commands.session_registry import SessionManager, again, cure_of, state_of
 
     desk, deadline = SessionManager(), time.monotonic() + BEGINNING
-    while (one := desk.find(name)).state == "alive":
-        going = going_on(None, Path(one.sheet.here))
-        if going is not None and going.pid == one.pid:
-            return replace(going, name=name, again=again(one.sheet))
+    while (state := desk.find(name)).state == "alive":
+        going = going_on(None, Path(state.sheet.here))
+        if going is not None and going.pid == state.pid:
+            return replace(going, name=name, again=again(state.sheet))
         if time.monotonic() > deadline:
             raise RalphError(f"{name} has not begun to work", f"`ralph tail {name}` shows what it does.")
         time.sleep(GLANCE)
-    raise RalphError(f"{name} is over: {state_of(one)}", f"{cure_of(one)}.")
+    raise RalphError(f"{name} is over: {state_of(state)}", f"{cure_of(state)}.")
 
 
 def _when(attempts: Sequence[Chosen]) -> str:
@@ -197,7 +197,7 @@ def retry(called: str, asked: str | None, *, note: str) -> int:
 def _refuse_pointless(now: Prd, task: Task, note: str) -> None:
     if task.done:
         raise RalphError(f"{title(task)} is ticked", "Empty its box to have it done again.")
-    above = {one.id: one for one in now.tasks}
+    above = {other_task.id: other_task for other_task in now.tasks}
     parent = above.get(task.parent or "")
     while task.fields.parked is None and parent is not None:
         if parent.fields.parked is not None:

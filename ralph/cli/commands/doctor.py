@@ -17,24 +17,24 @@ def doctor(*, as_json: bool) -> int:
     """Show it; exit code 1 where something keeps a run from working."""
     found = list(examine(Path.cwd()))
     if as_json:
-        say(json.dumps([asdict(one) for one in found]))
+        say(json.dumps([asdict(finding) for finding in found]))
     else:
         for line in as_lines(found):
             say(clean(line))
-    return Exit.PARKED if any(one.level == "problem" for one in found) else Exit.DONE
+    return Exit.PARKED if any(finding.level == "problem" for finding in found) else Exit.DONE
 
 
 def as_lines(found: Sequence[DoctorFinding]) -> Iterator[str]:
     """A line for each, the cure below it; then what it comes to."""
-    width = max(len(one.what) for one in found)
-    for one in found:
-        yield f"{one.level:<8} {one.what:<{width}}  {one.said}"
-        if one.cure:
-            yield f"{'':<8} {'':<{width}}  {one.cure}"
+    width = max(len(finding.what) for finding in found)
+    for other_finding in found:
+        yield f"{other_finding.level:<8} {other_finding.what:<{width}}  {other_finding.said}"
+        if other_finding.cure:
+            yield f"{'':<8} {'':<{width}}  {other_finding.cure}"
     yield ""
     yield f"{_count(found, 'problem')}, {_count(found, 'warning')}."
 
 
 def _count(found: Sequence[DoctorFinding], level: str) -> str:
-    number = sum(one.level == level for one in found)
+    number = sum(finding.level == level for finding in found)
     return f"{number} {level}{'' if number == 1 else 's'}"

@@ -25,7 +25,7 @@ def explain(called: str, asked: str | None, *, as_json: bool) -> int:
     if about is None:
         raise RalphError(f"{task} was not tried yet", "`ralph status` shows where it stands.")
     git = Git(repo)
-    steps = tuple(one if isinstance(one, Note) else with_logs(repo, with_stat(git, one)) for one in about.steps)
+    steps = tuple(step if isinstance(step, Note) else with_logs(repo, with_stat(git, step)) for step in about.steps)
     about = safe(replace(about, steps=steps))
     if as_json:
         say(json.dumps(_json(about)))
@@ -41,8 +41,8 @@ def _task(where: Location, found: RunLog, called: str, prd: str) -> str:
     try:
         return find_task(where.prd(), called).id
     except RalphError:
-        gone = {one.task for one in found.tries if one.prd == prd
-                and (one.task == called or one.text.lower().startswith(called.lower()))}  # fmt: skip
+        gone = {attempt.task for attempt in found.tries if attempt.prd == prd
+                and (attempt.task == called or attempt.text.lower().startswith(called.lower()))}  # fmt: skip
         if len(gone) != 1:
             raise
         return gone.pop()
@@ -52,15 +52,15 @@ def _json(about: TaskHistory) -> dict[str, Any]:
     return {
         "task": about.task, "text": about.text, "run": about.run, "state": about.standing.value,
         "seconds": about.seconds, "tokens": about.tokens, "cost": about.cost, "about": about.about,
-        "steps": [_attempt(one) if isinstance(one, AttemptRecord) else _remark(one) for one in about.steps],
+        "steps": [_attempt(step) if isinstance(step, AttemptRecord) else _remark(step) for step in about.steps],
     }  # fmt: skip
 
 
-def _attempt(one: AttemptRecord) -> dict[str, Any]:
-    logs = [{"command": command, "tail": text} for command, text in one.logs]
-    more = {"stat": one.stat, "next": what_next(one) or None, "logs": logs}
-    return {"step": "attempt", **facts(one), **more}
+def _attempt(attempt: AttemptRecord) -> dict[str, Any]:
+    logs = [{"command": command, "tail": text} for command, text in attempt.logs]
+    more = {"stat": attempt.stat, "next": what_next(attempt) or None, "logs": logs}
+    return {"step": "attempt", **facts(attempt), **more}
 
 
-def _remark(one: Note) -> dict[str, Any]:
-    return {"step": one.kind, "time": one.time, "text": one.text, "commit": one.commit or None}
+def _remark(note: Note) -> dict[str, Any]:
+    return {"step": note.kind, "time": note.time, "text": note.text, "commit": note.commit or None}

@@ -72,7 +72,7 @@ def _configuration(root: Path, settings: Settings) -> StarterFile:
     commands = [gate.command for gate in gates.find(root)]
     text = Template(_starter("ralph.toml")).substitute(agent=_agent_line(name), gate=_gate_lines(commands))
     proof = f"gates: {', '.join(commands)}" if commands else "no gates found: add what runs your tests"
-    proof += "".join(f"; {clean(one.what)}" for one in gates.missing(root))
+    proof += "".join(f"; {clean(missing.what)}" for missing in gates.missing(root))
     return StarterFile("ralph.toml", text, f"{f'agent {name}' if name else 'no agent found on PATH'}; {proof}")
 
 

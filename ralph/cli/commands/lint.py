@@ -41,16 +41,16 @@ def lint(path: str | None, *, as_json: bool) -> int:
     found = (*_place(settings, where), *rules.lint(now, _facts(settings, where, now)))
     shown = _json(where, now, found) if as_json else "\n".join(page(where.path, Path.cwd(), now, found))
     say(shown)
-    return Exit.PARKED if any(one.severity == ERROR for one in found) else Exit.DONE
+    return Exit.PARKED if any(remark.severity == ERROR for remark in found) else Exit.DONE
 
 
 def page(path: Path, here: Path, prd: Prd, remarks: Sequence[LintRemark]) -> Iterator[str]:
     """Two lines for each remark, then how many there are."""
     name = path.relative_to(here) if path.is_relative_to(here) else path
-    for one in remarks:
-        yield clean(f"{name}:{one.line}: {one.severity}: {one.what}")
-        yield clean(f"    {one.cure}")
-    errors = sum(one.severity == ERROR for one in remarks)
+    for remark in remarks:
+        yield clean(f"{name}:{remark.line}: {remark.severity}: {remark.what}")
+        yield clean(f"    {remark.cure}")
+    errors = sum(remark.severity == ERROR for remark in remarks)
     left = sum(task.leaf and not task.done for task in prd.tasks)
     counts = [
         _count(number, word) for number, word in ((errors, "error"), (len(remarks) - errors, "warning")) if number
@@ -60,9 +60,9 @@ def page(path: Path, here: Path, prd: Prd, remarks: Sequence[LintRemark]) -> Ite
 
 
 def _json(where: Location, prd: Prd, remarks: Sequence[LintRemark]) -> str:
-    errors = sum(one.severity == ERROR for one in remarks)
+    errors = sum(remark.severity == ERROR for remark in remarks)
     told = {"prd": str(where.path), "tasks": len(prd.tasks), "errors": errors, "warnings": len(remarks) - errors}
-    return json.dumps({**told, "remarks": [asdict(one) for one in remarks]})
+    return json.dumps({**told, "remarks": [asdict(remark) for remark in remarks]})
 
 
 def _count(number: int, word: str) -> str:

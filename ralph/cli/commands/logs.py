@@ -104,7 +104,7 @@ def goes_on(where: Location, path: Path, n: int) -> bool:
     """Whether that attempt's agent still works."""
     if where.holder is None:
         return False
-    own = [one.event for one in read(path) if one.event is not None and getattr(one.event, "n", 0) == n]
+    own = [entry.event for entry in read(path) if entry.event is not None and getattr(entry.event, "n", 0) == n]
     return any(isinstance(event, BEFORE_ITS_END) for event in own[-1:])
 
 

@@ -33,10 +33,14 @@ def report(asked: str | None, *, html: str, markdown: bool, since: str, as_json:
     start = time.time() - _duration(since) if since else 0.0
     if not since:
         last = found.runs[-1].run
-        found = replace(found, runs=found.runs[-1:], tries=tuple(one for one in found.tries if one.run == last),
-                        remarks=tuple(one for one in found.remarks if one.run == last))  # fmt: skip
+        found = replace(
+            found,
+            runs=found.runs[-1:],
+            tries=tuple(attempt for attempt in found.tries if attempt.run == last),
+            remarks=tuple(remark for remark in found.remarks if remark.run == last),
+        )
     alive = where.holder is not None and not found.runs[-1].ended
-    made = fold(found, _tasks(where, repo, {one.prd for one in found.runs}), since=start, alive=alive)
+    made = fold(found, _tasks(where, repo, {run.prd for run in found.runs}), since=start, alive=alive)
     if html:
         return _write(Path(html), repo, made)
     return _show(safe(made), markdown=markdown, as_json=as_json)
@@ -73,19 +77,34 @@ def _tasks(where: Location, repo: Repo, prds: set[str]) -> list[tuple[str, Task]
 def to_json(made: Report) -> dict[str, Any]:
     """The report for programs."""
     count = {standing.value: len(made.standing(standing)) for standing in TaskState}
-    rows = [{"task": row.task, "text": row.text, "prd": row.prd, "state": row.standing.value, "tries": row.tries,
-             "seconds": row.seconds, "tokens": row.tokens, "cost": row.cost, "about": row.about,
-             "commit": row.commit or None,
-             "reason": row.reason or None, "work": row.work or None, "mark": row.mark or None,
-             "findings": [{"kind": one.what.value, "text": one.text} for one in row.findings if one.rejects]}
-            for row in made.rows]  # fmt: skip
+    rows = [
+        {
+            "task": row.task,
+            "text": row.text,
+            "prd": row.prd,
+            "state": row.standing.value,
+            "tries": row.tries,
+            "seconds": row.seconds,
+            "tokens": row.tokens,
+            "cost": row.cost,
+            "about": row.about,
+            "commit": row.commit or None,
+            "reason": row.reason or None,
+            "work": row.work or None,
+            "mark": row.mark or None,
+            "findings": [
+                {"kind": finding.what.value, "text": finding.text} for finding in row.findings if finding.rejects
+            ],
+        }
+        for row in made.rows
+    ]
     return {
         "begun": made.begun, "ended": made.ended, "running": made.alive, "tasks": count, "attempts": made.attempts,
         "seconds": made.seconds, "worked": made.worked, "tokens": made.tokens, "cost": made.cost,
         "about": made.about,
         "false_claims": made.false_claims, "failures": dict(made.failures),
-        "runs": [asdict(one) for one in made.runs], "rows": rows,
-        "attempts_in_order": [facts(one) for one in made.tries],
+        "runs": [asdict(run) for run in made.runs], "rows": rows,
+        "attempts_in_order": [facts(attempt) for attempt in made.tries],
     }  # fmt: skip
 
 
@@ -99,7 +118,7 @@ def _write(path: Path, repo: Repo, made: Report) -> int:
 
     git = Git(repo)
     older, newer = made.tries[:-NEWEST], made.tries[-NEWEST:]
-    made = replace(made, tries=(*older, *(with_logs(repo, with_stat(git, one)) for one in newer)))
+    made = replace(made, tries=(*older, *(with_logs(repo, with_stat(git, attempt)) for attempt in newer)))
     text = page(safe(made), template("report"))
     new = path.with_name(f".{path.name}.{os.getpid()}.new")
     try:

@@ -29,15 +29,15 @@ class SessionManager:
     def all(self) -> list[SessionState]:
         """Every run that was started here, and how it is with it; the newest last."""
         panes = self.tmux.panes()
-        return [self.sessions.standing(one, panes.get(one.name)) for one in self.sessions.all()]
+        return [self.sessions.standing(session, panes.get(session.name)) for session in self.sessions.all()]
 
     def find(self, name: str) -> SessionState:
         """The one of that name, else the newest of this checkout, else the only one that is alive."""
         known = self.all()
         if name:
-            found = [one for one in known if one.sheet.name == name]
+            found = [state for state in known if state.sheet.name == name]
         else:
-            found = _of_here(known) or [one for one in known if one.state == "alive"]
+            found = _of_here(known) or [state for state in known if state.state == "alive"]
             found = found[-1:] if _of_here(known) else found
         if len(found) == 1:
             return found[0]
@@ -70,7 +70,7 @@ def _of_here(known: list[SessionState]) -> list[SessionState]:
         root = str(discover(Path.cwd()).root)
     except RalphError:
         return []
-    return [one for one in known if one.sheet.root == root]
+    return [state for state in known if state.sheet.root == root]
 
 
 def bytes_of(path: Path) -> int:
@@ -84,32 +84,32 @@ def bytes_of(path: Path) -> int:
 # ---------------------------------------------------------------- telling
 
 
-def state_of(one: SessionState) -> str:
+def state_of(state: SessionState) -> str:
     """How it is with it, in a few words."""
-    if one.state == "alive":
-        return f"alive (pid {one.pid})"
-    if one.state == "ended":
-        return f"ended (exit {one.code}: {_meaning(one.code)})"
-    return f"dead (signal {-one.code})" if one.code else "dead"
+    if state.state == "alive":
+        return f"alive (pid {state.pid})"
+    if state.state == "ended":
+        return f"ended (exit {state.code}: {_meaning(state.code)})"
+    return f"dead (signal {-state.code})" if state.code else "dead"
 
 
 def _meaning(code: int | None) -> str:
-    return next((said for one, said in MEANS.items() if one == code), "unknown")
+    return next((said for other_exit, said in MEANS.items() if other_exit == code), "unknown")
 
 
-def cure_of(one: SessionState) -> str:
+def cure_of(state: SessionState) -> str:
     """What can be done about it."""
-    name = one.sheet.name
-    see = f"ralph attach {name}" if one.sheet.shown == "tmux" else f"ralph tail {name}"
-    if one.state == "alive":
+    name = state.sheet.name
+    see = f"ralph attach {name}" if state.sheet.shown == "tmux" else f"ralph tail {name}"
+    if state.state == "alive":
         return f"{see} · ralph stop {name}"
-    if one.state == "ended" and one.code == Exit.DONE:
+    if state.state == "ended" and state.code == Exit.DONE:
         return f"ralph tail {name} shows its end · ralph ls --clean takes it off this list"
-    if one.state == "ended" and one.code == Exit.PARKED:
+    if state.state == "ended" and state.code == Exit.PARKED:
         return "ralph review, in that folder, shows what waits for you"
-    if one.state == "ended" and one.code in (Exit.REFUSED, Exit.BUG):
+    if state.state == "ended" and state.code in (Exit.REFUSED, Exit.BUG):
         return f"ralph tail {name} shows why · ralph ls --clean takes it off this list"
-    return f"it goes on with: {again(one.sheet)}"
+    return f"it goes on with: {again(state.sheet)}"
 
 
 def again(sheet: SessionFile) -> str:

@@ -22,13 +22,13 @@ def listed(*, forget: bool, as_json: bool) -> int:
     desk = SessionManager()
     known = desk.all()
     if forget:
-        for one in known:
-            if one.state != "alive":
-                desk.tmux.forget(one.sheet.name)
-                desk.sessions.forget(one.sheet.name)
-        known = [one for one in known if one.state == "alive"]
+        for state in known:
+            if state.state != "alive":
+                desk.tmux.forget(state.sheet.name)
+                desk.sessions.forget(state.sheet.name)
+        known = [state for state in known if state.state == "alive"]
     if as_json:
-        say(json.dumps([_as_json(one) for one in known]))
+        say(json.dumps([_as_json(state) for state in known]))
         return Exit.DONE
     for line in as_lines(known, time.time()):
         say(clean(line))
@@ -39,18 +39,18 @@ def as_lines(known: list[SessionState], now: float) -> Iterator[str]:
     """For each one how it is with it, and what can be done."""
     if not known:
         yield "No detached run. `ralph start` starts one."
-    width = max((len(one.sheet.name) for one in known), default=0)
-    for one in known:
-        sheet = one.sheet
+    width = max((len(state.sheet.name) for state in known), default=0)
+    for other_state in known:
+        sheet = other_state.sheet
         ago = duration(max(0.0, now - sheet.began))
-        yield f"{sheet.name:<{width}}  {state_of(one)}, started {ago} ago in {clean(sheet.root)}"
-        yield f"{'':<{width}}  {cure_of(one)}"
+        yield f"{sheet.name:<{width}}  {state_of(other_state)}, started {ago} ago in {clean(sheet.root)}"
+        yield f"{'':<{width}}  {cure_of(other_state)}"
 
 
-def _as_json(one: SessionState) -> dict[str, Any]:
-    sheet = one.sheet
+def _as_json(state: SessionState) -> dict[str, Any]:
+    sheet = state.sheet
     return {
-        "name": sheet.name, "state": one.state, "pid": one.pid, "code": one.code, "root": sheet.root,
+        "name": sheet.name, "state": state.state, "pid": state.pid, "code": state.code, "root": sheet.root,
         "began": sheet.began, "tmux": sheet.shown == "tmux", "again": again(sheet),
     }  # fmt: skip
 
@@ -76,8 +76,8 @@ def _entries(desk: SessionManager, sheet: SessionFile, seen: list[int], *, wait:
     """What the run's journal has since the session began, then what comes."""
     path, last, size = Path(sheet.state) / "journal.jsonl", 0, -1
     while True:
-        one = desk.find(sheet.name)  # asked before the last look: nothing is missed
-        until = one.until or float("inf")
+        state = desk.find(sheet.name)  # asked before the last look: nothing is missed
+        until = state.until or float("inf")
         if (now := bytes_of(path)) != size:
             size = now
             for entry in read(path):
@@ -85,6 +85,6 @@ def _entries(desk: SessionManager, sheet: SessionFile, seen: list[int], *, wait:
                     last = entry.seq
                     seen[0] += 1
                     yield entry
-        if not wait or one.state != "alive":
+        if not wait or state.state != "alive":
             return
         time.sleep(GLANCE)

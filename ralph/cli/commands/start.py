@@ -54,13 +54,13 @@ def words_of(flags: Mapping[str, Any]) -> tuple[str, ...]:
         if isinstance(value, bool):
             words.append(flag if value else f"--no-{flag[2:]}")
         else:
-            words += [f"{flag}={one}" for one in (value if isinstance(value, (list, tuple)) else [value])]
+            words += [f"{flag}={entry}" for entry in (value if isinstance(value, (list, tuple)) else [value])]
     return tuple(words)
 
 
 def _refuse_taken(desk: SessionManager, name: str) -> None:
     """A session of that name that is alive; one that has ended makes room."""
-    taken = next((one for one in desk.all() if one.sheet.name == name), None)
+    taken = next((state for state in desk.all() if state.sheet.name == name), None)
     pane = desk.tmux.panes().get(name)
     if (taken and taken.state == "alive") or (pane and not pane.dead):
         where = f" in {taken.sheet.root}" if taken else ""

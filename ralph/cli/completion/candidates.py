@@ -102,7 +102,7 @@ def _beginning(word: str, rows: Sequence[Row]) -> list[Row]:
 
 def _commands() -> list[Row]:
     """All but `run`, which is what `ralph` does without a command."""
-    return [(name, _said(one.start.__doc__ or "")) for name, one in COMMANDS.items() if name != "run"]
+    return [(name, _said(command.start.__doc__ or "")) for name, command in COMMANDS.items() if name != "run"]
 
 
 def _flags(command: Command, *, opposites: bool) -> list[Row]:
@@ -115,7 +115,9 @@ def _flags(command: Command, *, opposites: bool) -> list[Row]:
 
 def _taking(command: Command, flag: str) -> Option | None:
     """The option of a flag that takes a value."""
-    found = (one for one in command.options if one.flag_name == flag and one.sort is not ValueKind.SWITCH)
+    found = (
+        option for option in command.options if option.flag_name == flag and option.sort is not ValueKind.SWITCH
+    )
     return next(found, None)
 
 
@@ -131,7 +133,7 @@ def _values(name: str, command: Command, before: Sequence[str]) -> tuple[str, li
     if name in KINDS:
         return KINDS[name], []
     if name in ("agent", "review_with"):
-        return "words", [(one, "") for one in BUILT_AGENTS if one != "command"]
+        return "words", [(agent, "") for agent in BUILT_AGENTS if agent != "command"]
     if name == "sandbox":
         return "words", [("auto", "where it can be had"), ("on", "or refuse"), ("off", "")]
     if name == "only":
@@ -202,7 +204,8 @@ def _read(path: Path) -> list[CandidateTask]:
 
     tasks = prd.parse(path.read_bytes(), str(path)).tasks
     return [
-        CandidateTask(one.id, one.number, _said(one.text), one.done, one.fields.parked is not None) for one in tasks
+        CandidateTask(task.id, task.number, _said(task.text), task.done, task.fields.parked is not None)
+        for task in tasks
     ]
 
 
@@ -224,7 +227,7 @@ def _keep(path: Path, mark: Sequence[Any], found: Sequence[CandidateTask]) -> No
     if not path.parent.is_dir():
         return
     new = path.with_name(f".{path.name}.{os.getpid()}")
-    rows = [[one.id, one.number, one.text, one.done, one.parked] for one in found]
+    rows = [[task.id, task.number, task.text, task.done, task.parked] for task in found]
     try:
         with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600), "w") as file:
             json.dump({"of": mark, "boxes": rows}, file)

@@ -19,12 +19,12 @@ MOST_WORDS = 600
 
 def page(story: TaskHistory, width: int, what_next: Callable[[AttemptRecord], str]) -> list[str]:
     """The story as lines of at most `width` columns; `what_next` tells what followed an attempt."""
-    tries = [one for one in story.steps if isinstance(one, AttemptRecord) and not one.purpose]
+    tries = [step for step in story.steps if isinstance(step, AttemptRecord) and not step.purpose]
     cost = spent(story.seconds, story.tokens, story.cost, story.about)
     head = f"{story.standing.value} after {several(len(tries), 'attempt')}, {cost} (run {sentence(story.run)})"
     lines = [sentence(story.text) or sentence(story.task), head]
-    for one in story.steps:
-        lines += ["", *(_remark(one) if isinstance(one, Note) else _attempt(one, what_next(one)))]
+    for attempt in story.steps:
+        lines += ["", *(_remark(attempt) if isinstance(attempt, Note) else _attempt(attempt, what_next(attempt)))]
     return [short for line in lines for short in _fit(line, width)]
 
 
@@ -38,7 +38,7 @@ def _fit(line: str, width: int) -> Iterator[str]:
         return
     first, *rest = wrap(line[indent:], max(width - indent, 20))
     yield line[:indent] + first
-    yield from (" " * indent + one for one in rest)
+    yield from (" " * indent + item for item in rest)
 
 
 def _row(label: str, text: str) -> list[str]:
@@ -48,46 +48,59 @@ def _row(label: str, text: str) -> list[str]:
 def _quoted(text: str) -> list[str]:
     """The end of what somebody printed, marked as quoted."""
     shown = tail(clean(text), lines=MOST_TAIL, chars=3000).splitlines()
-    return [f"  {'':<{LABEL}}| {one.expandtabs(4)}" for one in shown]
+    return [f"  {'':<{LABEL}}| {name.expandtabs(4)}" for name in shown]
 
 
-def _remark(one: Note) -> list[str]:
-    word = WORDS.get(one.kind, one.kind)
-    commit = f" ({sentence(one.commit)[:7]})" if one.commit else ""
-    return [f"{word[:1].upper()}{word[1:]}{commit}, {clock(one.time)}", *_row("why", one.text)]
+def _remark(note: Note) -> list[str]:
+    word = WORDS.get(note.kind, note.kind)
+    commit = f" ({sentence(note.commit)[:7]})" if note.commit else ""
+    return [f"{word[:1].upper()}{word[1:]}{commit}, {clock(note.time)}", *_row("why", note.text)]
 
 
 # ---------------------------------------------------------------- one attempt
 
 
-def _attempt(one: AttemptRecord, what_next: str) -> list[str]:
-    return [_title(one), *_row("agent", one.how), *_changed(one), *_gates(one), *_review(one), *_verdict(one),
-            *_next(one, what_next)]  # fmt: skip
+def _attempt(attempt: AttemptRecord, what_next: str) -> list[str]:
+    return [
+        _title(attempt),
+        *_row("agent", attempt.how),
+        *_changed(attempt),
+        *_gates(attempt),
+        *_review(attempt),
+        *_verdict(attempt),
+        *_next(attempt, what_next),
+    ]
 
 
-def _title(one: AttemptRecord) -> str:
+def _title(attempt: AttemptRecord) -> str:
     what = (
-        ASKED.get(one.purpose, f"Asked for: {sentence(one.purpose)}") if one.purpose else f"Attempt {one.attempt}"
+        ASKED.get(attempt.purpose, f"Asked for: {sentence(attempt.purpose)}")
+        if attempt.purpose
+        else f"Attempt {attempt.attempt}"
     )
-    agent = f" by {agent_name(one.agent)}" if one.agent else ""
-    cost = spent(one.seconds, one.tokens, one.cost, one.about) if one.how else "no agent was started"
-    return f"{what}{agent}, {clock(one.begun)}, {cost}: {one.result.value}"
+    agent = f" by {agent_name(attempt.agent)}" if attempt.agent else ""
+    cost = (
+        spent(attempt.seconds, attempt.tokens, attempt.cost, attempt.about)
+        if attempt.how
+        else "no agent was started"
+    )
+    return f"{what}{agent}, {clock(attempt.begun)}, {cost}: {attempt.result.value}"
 
 
-def _changed(one: AttemptRecord) -> list[str]:
-    if one.purpose and one.result is Result.ASKED:
+def _changed(attempt: AttemptRecord) -> list[str]:
+    if attempt.purpose and attempt.result is Result.ASKED:
         return []
-    *files, total = [line for line in clean(one.stat).splitlines() if line.strip()] or [""]
+    *files, total = [line for line in clean(attempt.stat).splitlines() if line.strip()] or [""]
     listed = [f"  {'':<{LABEL}}| {file.strip()}" for file in files[:MOST_TAIL]]
     if len(files) > MOST_TAIL:
         listed.append(f"  {'':<{LABEL}}| and {len(files) - MOST_TAIL} more")
     return [*_row("changed", total), *listed]
 
 
-def _gates(one: AttemptRecord) -> list[str]:
+def _gates(attempt: AttemptRecord) -> list[str]:
     lines: list[str] = []
-    logs = dict(one.logs)
-    for gate in one.gates:
+    logs = dict(attempt.logs)
+    for gate in attempt.gates:
         label = "gate" if gate.ok or gate.none else "RED"
         more = ", out of time" if gate.timed_out else ", nothing to run" if gate.none else ""
         tests = ", with the tests as they were before" if gate.base_tests else ""
@@ -96,25 +109,27 @@ def _gates(one: AttemptRecord) -> list[str]:
     return lines
 
 
-def _review(one: AttemptRecord) -> list[str]:
-    if one.reviewer is None:
+def _review(attempt: AttemptRecord) -> list[str]:
+    if attempt.reviewer is None:
         return []
-    said = {True: "accepted it", False: "refused it", None: "gave no readable answer"}[one.reviewer.ok]
-    about = f": {one.reviewer.text}" if one.reviewer.text else ""
-    return _row("reviewer", f"{one.reviewer.agent} {said}{about}")
+    said = {True: "accepted it", False: "refused it", None: "gave no readable answer"}[attempt.reviewer.ok]
+    about = f": {attempt.reviewer.text}" if attempt.reviewer.text else ""
+    return _row("reviewer", f"{attempt.reviewer.agent} {said}{about}")
 
 
-def _verdict(one: AttemptRecord) -> list[str]:
+def _verdict(attempt: AttemptRecord) -> list[str]:
     lines: list[str] = []
-    for finding in sorted(one.findings, key=lambda found: not found.rejects):
+    for finding in sorted(attempt.findings, key=lambda found: not found.rejects):
         lines += _row("rejected" if finding.rejects else "noticed", f"{finding.what.value}: {finding.text}")
-    if one.commit:
-        lines += _row("commit", f"{one.commit[:12]}: git show {one.commit[:12]}")
-    known = {finding.text for finding in one.findings}
-    lines += _row("aside", one.reason) if one.reason and one.reason not in known else []
-    return lines + (_row("kept", f"git diff {one.base[:12]} {one.work}") if one.work and one.base else [])
+    if attempt.commit:
+        lines += _row("commit", f"{attempt.commit[:12]}: git show {attempt.commit[:12]}")
+    known = {finding.text for finding in attempt.findings}
+    lines += _row("aside", attempt.reason) if attempt.reason and attempt.reason not in known else []
+    return lines + (
+        _row("kept", f"git diff {attempt.base[:12]} {attempt.work}") if attempt.work and attempt.base else []
+    )
 
 
-def _next(one: AttemptRecord, what_next: str) -> list[str]:
-    when = f" Not before {clock(one.when)}." if one.when and one.move == "wait" else ""
+def _next(attempt: AttemptRecord, what_next: str) -> list[str]:
+    when = f" Not before {clock(attempt.when)}." if attempt.when and attempt.move == "wait" else ""
     return _row("next", what_next + when)

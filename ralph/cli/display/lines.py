@@ -17,7 +17,7 @@ MOST = 8  # findings of one attempt
 STYLES = {"done": "green", "rejected": "yellow", "PARKED": "bold yellow", "LOOK": "bold yellow", "RED": "red",
           "WARNING": "bold red", "task": "bold", "end": "bold"}  # fmt: skip
 LABELS = re.compile(
-    rf"(?:\d\d:\d\d:\d\d )?(?P<whose>\S+ +| {{5,}})??(?P<label>{'|'.join(f'{one:<{LABEL}}' for one in STYLES)})"
+    rf"(?:\d\d:\d\d:\d\d )?(?P<whose>\S+ +| {{5,}})??(?P<label>{'|'.join(f'{style:<{LABEL}}' for style in STYLES)})"
 )
 
 
@@ -30,7 +30,7 @@ def lines(event: Event, verbose: bool = False) -> list[str]:
 def labelled(label: str, text: str, *more: str) -> list[str]:
     """`label    text`, and lines below it at the same column."""
     first = f"{label:<{LABEL}}{sentence(text)}".rstrip()
-    return [first, *(" " * LABEL + sentence(one) for one in more)]
+    return [first, *(" " * LABEL + sentence(name) for name in more)]
 
 
 def sentence(text: str) -> str:
@@ -226,7 +226,7 @@ def _reviewed(event: events.Reviewed, _: bool) -> list[str]:
 
 def _learned(event: events.Learned, verbose: bool) -> list[str]:
     window = f"its context window holds {event.window:,} tokens" if event.window else ""
-    price = f"a million tokens cost {', '.join(f'${one:g}' for one in event.price)} (input, cached, output)"
+    price = f"a million tokens cost {', '.join(f'${entry:g}' for entry in event.price)} (input, cached, output)"
     what = "; ".join(filter(None, (window, price if event.price else "")))
     return labelled("note", f"{event.agent} reports of {event.model}: {what}") if verbose else []
 

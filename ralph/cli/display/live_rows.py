@@ -144,10 +144,10 @@ class LiveState:
 
     def _spent(self, facts: LiveFacts) -> tuple[int, float | None, bool]:
         """With what the agents that still work have told so far."""
-        going = [one for n, one in self._run.running.items() if n not in self._stopped]
-        costs = [one for one in (facts.cost, *(each.cost for each in going)) if one is not None]
-        about = facts.about or any(one.about for one in going)
-        return facts.tokens + sum(one.tokens for one in going), sum(costs) if costs else None, about
+        going = [running for n, running in self._run.running.items() if n not in self._stopped]
+        costs = [entry for entry in (facts.cost, *(each.cost for each in going)) if entry is not None]
+        about = facts.about or any(running.about for running in going)
+        return facts.tokens + sum(running.tokens for running in going), sum(costs) if costs else None, about
 
     def _tasks(self, facts: LiveFacts, wide: int) -> list[Row]:
         total = facts.done + facts.parked + facts.open
@@ -159,28 +159,28 @@ class LiveState:
         return [narrow((label("tasks"), *shown, Cell(said)), wide)]
 
     def _attempts(self, now: float, wide: int) -> list[Row]:
-        rows = [row for n, one in self._run.running.items() for row in self._attempt(n, one, now, wide)]
+        rows = [row for n, running in self._run.running.items() for row in self._attempt(n, running, now, wide)]
         own = self._checks.get(0)
         if own and own.now:
             rows.append(narrow((label("gates"), Cell(self._safe(own.sentence(now)))), wide))
         return rows
 
-    def _attempt(self, n: int, one: Running, now: float, wide: int) -> list[Row]:
+    def _attempt(self, n: int, running: Running, now: float, wide: int) -> list[Row]:
         """The task, and what was spent on it; below it what goes on."""
-        chosen, several = one.chosen, self._run.started is not None and self._run.started.at_once > 1
+        chosen, several = running.chosen, self._run.started is not None and self._run.started.at_once > 1
         text, name = self._safe(chosen.text), "task"
         if several:
             name = cut(self._safe(chosen.task), LABEL - 1)
             text = text.removeprefix(chosen.task).lstrip(" :.-") or text
         tried = ASKED.get(chosen.purpose, chosen.purpose) or f"try {chosen.attempt}"
-        tokens = one.tokens if wide >= ROOMY or one.cost is None else 0
-        numbers = f"  {tried}, {_spent(now - one.since, tokens, one.cost, one.about)}"
+        tokens = running.tokens if wide >= ROOMY or running.cost is None else 0
+        numbers = f"  {tried}, {_spent(now - running.since, tokens, running.cost, running.about)}"
         text = cut(text, max(0, wide - LABEL - cell_len(numbers)))
         gap = " " * max(0, wide - LABEL - cell_len(text) - cell_len(numbers))
         first = (label(name, "bold"), Cell(text, "bold"), Cell(gap + numbers))
-        return [narrow(first, wide), self._doing(n, one, now, wide)]
+        return [narrow(first, wide), self._doing(n, running, now, wide)]
 
-    def _doing(self, n: int, one: Running, now: float, wide: int) -> Row:
+    def _doing(self, n: int, running: Running, now: float, wide: int) -> Row:
         """The agent's last action, and how long ago that was if it is long; or its gates."""
         checks = self._checks.get(n)
         if checks and (said := checks.sentence(now)):
@@ -188,7 +188,7 @@ class LiveState:
             return narrow((label(), Cell(f"gates: {self._safe(said)}", "red" if red else "")), wide)
         seen = now - self._acted.get(n, now)
         age = f" ({_time(seen)} ago)" if n not in self._stopped and seen >= OLD else ""
-        doing, room = self._safe(one.doing), max(0, wide - LABEL - len(age))
+        doing, room = self._safe(running.doing), max(0, wide - LABEL - len(age))
         if cell_len(doing) > room:
             doing = DEEP.sub("…/", doing)  # the end of a path tells more than its beginning
         return narrow((label(), Cell(cut(doing, room)), Cell(age, "dim")), wide)
@@ -270,5 +270,5 @@ def _spent(seconds: float, tokens: int, cost: float | None, about: bool) -> str:
 
 def _clock(when: float, now: float) -> str:
     """A time of day; with its date where it is not today's."""
-    then, today = (datetime.fromtimestamp(one).astimezone() for one in (when, now))
+    then, today = (datetime.fromtimestamp(entry).astimezone() for entry in (when, now))
     return f"{then:%H:%M:%S}" if then.date() == today.date() else f"{then:%Y-%m-%d %H:%M}"

@@ -126,7 +126,7 @@ class LiveView:
             return ""
         columns = max(1, self._now()[0])
         wraps = "XTERM_VERSION" not in os.environ or "TMUX" in os.environ
-        rows = sum(max(1, -(-one // columns)) if wraps else 1 for one in self._shown)
+        rows = sum(max(1, -(-number // columns)) if wraps else 1 for number in self._shown)
         return "\r\x1b[2K" + "\x1b[A\x1b[2K" * (rows - 1)
 
     def _drawn(self, row: Row) -> str:
@@ -195,9 +195,9 @@ class LiveView:
 
 def skippable(history: History) -> tuple[str, str]:
     """The task that the key s is about, and its text: that of the oldest agent at work, else the one waited for."""
-    for one in history.running.values():
-        if one.state in BEFORE:
-            return one.task, sentence(one.text)
+    for attempt in history.running.values():
+        if attempt.state in BEFORE:
+            return attempt.task, sentence(attempt.text)
     waiting = history.waiting
     return (waiting.task, sentence(waiting.task)) if waiting and waiting.task else ("", "")
 

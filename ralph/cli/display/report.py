@@ -35,17 +35,17 @@ def _fit(line: str, width: int) -> list[str]:
         return [line.rstrip()]
     margin = re.match(rf" *(?:\S[^ ]*(?: \S+)*  +)?(?=\S)|.{{{LABEL}}}", line)
     indent = min(len(margin[0]) if margin else 0, width // 2)
-    return [line[:indent] + one if not number else " " * indent + one
-            for number, one in enumerate(wrap(line[indent:], width - indent))]  # fmt: skip
+    return [line[:indent] + text if not number else " " * indent + text
+            for number, text in enumerate(wrap(line[indent:], width - indent))]  # fmt: skip
 
 
 def title(runs: Sequence[RunRecord]) -> str:
     """What ran: `PRD.md with claude, on branch ralph/PRD`."""
     if not runs:
         return "no run"
-    prds = ", ".join(dict.fromkeys(sentence(one.prd) for one in runs))
-    agents = " and ".join(dict.fromkeys(agent_name(one.agent) for one in runs))
-    branches = ", ".join(dict.fromkeys(sentence(one.branch) for one in runs))
+    prds = ", ".join(dict.fromkeys(sentence(run.prd) for run in runs))
+    agents = " and ".join(dict.fromkeys(agent_name(run.agent) for run in runs))
+    branches = ", ".join(dict.fromkeys(sentence(run.branch) for run in runs))
     return f"{prds} with {agents}, on branch {branches}"
 
 
@@ -83,7 +83,7 @@ def verdict(row: TaskSummary) -> str:
 
 def headline(report: Report) -> tuple[tuple[str, str], ...]:
     """The numbers that are looked at first: (label, value)."""
-    standing = {one: len(report.standing(one)) for one in TaskState}
+    standing = {state: len(report.standing(state)) for state in TaskState}
     still = standing[TaskState.OPEN] + standing[TaskState.WORKING]
     tasks = f"{standing[TaskState.DONE]} done, {standing[TaskState.PARKED]} parked, {still} open"
     if standing[TaskState.SPLIT]:
@@ -106,8 +106,11 @@ def next_step(row: TaskSummary, prd: str = "PRD.md") -> tuple[str, ...]:
 
 def found(row: TaskSummary) -> tuple[str, ...]:
     """What speaks against its last try, each with its kind."""
-    rejecting = [one for one in row.findings if one.rejects]
-    told = [f"{one.what.value}: {one_line(clean(one.text), MOST_WORDS)}" for one in rejecting[:MOST_FINDINGS]]
+    rejecting = [finding for finding in row.findings if finding.rejects]
+    told = [
+        f"{finding.what.value}: {one_line(clean(finding.text), MOST_WORDS)}"
+        for finding in rejecting[:MOST_FINDINGS]
+    ]
     more = len(rejecting) - MOST_FINDINGS
     return (*told, *([f"and {more} more"] if more > 0 else []))
 
@@ -167,9 +170,9 @@ def _parked(report: Report) -> list[str]:
     for row in rows:
         lines.append(f"  {name(row)}")
         lines.append(_labelled("  why", one_line(clean(row.reason), MOST_WORDS) or "it does not say"))
-        lines += [_labelled("  found" if not number else "", one) for number, one in enumerate(found(row))]
+        lines += [_labelled("  found" if not number else "", text) for number, text in enumerate(found(row))]
         lines += [
-            _labelled("  next" if not number else "", one) for number, one in enumerate(next_step(row, row.prd))
+            _labelled("  next" if not number else "", text) for number, text in enumerate(next_step(row, row.prd))
         ]
     return lines
 
@@ -182,35 +185,34 @@ def _failed(report: Report) -> list[str]:
 def lanes(report: Report) -> dict[str, list[AttemptRecord]]:
     """The attempts of each agent, in order; those that never got one stand under \"no agent\"."""
     found: dict[str, list[AttemptRecord]] = {}
-    for one in report.tries:
-        found.setdefault(agent_name(one.agent), []).append(one)
+    for attempt in report.tries:
+        found.setdefault(agent_name(attempt.agent), []).append(attempt)
     return found
 
 
 def _timeline(report: Report, width: int) -> list[str]:
     lines = ["Timeline"] if report.tries else []
     for agent, tries in lanes(report).items():
-        lines.append(
-            f"  {agent}: {several(len(tries), 'attempt')}, {spent(sum(one.seconds for one in tries), 0, None)}"
-        )
-        lines += [_bar_line(one, report, width) for one in tries]
+        seconds = sum(attempt.seconds for attempt in tries)
+        lines.append(f"  {agent}: {several(len(tries), 'attempt')}, {spent(seconds, 0, None)}")
+        lines += [_bar_line(attempt, report, width) for attempt in tries]
     return lines
 
 
-def _bar_line(one: AttemptRecord, report: Report, width: int) -> str:
-    began, end = f"{_moment(one.begun)}", one.ended or report.ended
-    left = f"    {began} {duration(max(0.0, end - one.begun)):>7}  {label(one):<10} "
+def _bar_line(attempt: AttemptRecord, report: Report, width: int) -> str:
+    began, end = f"{_moment(attempt.begun)}", attempt.ended or report.ended
+    left = f"    {began} {duration(max(0.0, end - attempt.begun)):>7}  {label(attempt):<10} "
     room = width - len(left) - 14
     if room < 6:
-        return one_line_keep(f"{left}{one.result.value}", width)
-    return f"{left}{one.result.value:<10} |{_bar(one.begun, end, report, room)}|"
+        return one_line_keep(f"{left}{attempt.result.value}", width)
+    return f"{left}{attempt.result.value:<10} |{_bar(attempt.begun, end, report, room)}|"
 
 
-def label(one: AttemptRecord) -> str:
+def label(attempt: AttemptRecord) -> str:
     """`T3 #2`: the second try of T3; what an agent was only asked for says so."""
-    task = sentence(one.task)
+    task = sentence(attempt.task)
     task = task if len(task) <= 12 else task[:11] + "…"
-    return f"{task} {sentence(one.purpose)}" if one.purpose else f"{task} #{one.attempt}"
+    return f"{task} {sentence(attempt.purpose)}" if attempt.purpose else f"{task} #{attempt.attempt}"
 
 
 def _bar(begun: float, ended: float, report: Report, room: int) -> str:
@@ -264,14 +266,14 @@ def _md_row(row: TaskSummary) -> str:
 
 def _md_parked(row: TaskSummary) -> str:
     lines = [f"- **{md(name(row))}**", f"  - why: {md(row.reason)}"]
-    lines += [f"  - found: {md(one)}" for one in found(row)]
-    return "\n".join([*lines, *(f"  - next: {md(one)}" for one in next_step(row, row.prd))])
+    lines += [f"  - found: {md(text)}" for text in found(row)]
+    return "\n".join([*lines, *(f"  - next: {md(text)}" for text in next_step(row, row.prd))])
 
 
 def _md_lane(agent: str, tries: Sequence[AttemptRecord], report: Report) -> str:
-    rows = [_md_try(one, one.ended or report.ended) for one in tries]
+    rows = [_md_try(attempt, attempt.ended or report.ended) for attempt in tries]
     return "\n".join([f"### {md(agent)}", "", "| start | end | attempt | outcome |", "|---|---|---|---|", *rows])
 
 
-def _md_try(one: AttemptRecord, ended: float) -> str:
-    return f"| {_moment(one.begun)} | {_moment(ended)} | {md(label(one))} | {one.result.value} |"
+def _md_try(attempt: AttemptRecord, ended: float) -> str:
+    return f"| {_moment(attempt.begun)} | {_moment(ended)} | {md(label(attempt))} | {attempt.result.value} |"

@@ -115,7 +115,7 @@ def _parked(report: Report) -> str:
 
 
 def _card(row: TaskSummary) -> str:
-    findings = "".join(f"<li>{text(one)}</li>" for one in found(row))
+    findings = "".join(f"<li>{text(word)}</li>" for word in found(row))
     listed = f"<ul>{findings}</ul>" if findings else ""
     why = text(row.reason) or "It does not say why."
     steps = quoted("\n".join(next_step(row, row.prd)))
@@ -144,67 +144,79 @@ def _timeline(report: Report) -> str:
     return _section("Timeline", [*parts, scale, LEGEND] if parts else [])
 
 
-LEGEND = f'<p class="soft">{" ".join(_tag(one.value, tone) for one, tone in RESULTS.items())}</p>'
+LEGEND = f'<p class="soft">{" ".join(_tag(result.value, tone) for result, tone in RESULTS.items())}</p>'
 
 
 def beside(tries: Sequence[AttemptRecord], now: float) -> list[list[AttemptRecord]]:
     """As few lanes as there can be so that no two attempts in one of them went on at the same time."""
     side: list[list[AttemptRecord]] = []
-    for one in sorted(tries, key=lambda one: one.begun):
-        free = (lane for lane in side if (lane[-1].ended or now) <= one.begun)
+    for other_attempt in sorted(tries, key=lambda attempt: attempt.begun):
+        free = (lane for lane in side if (lane[-1].ended or now) <= other_attempt.begun)
         lane = next(free, None)
         if lane is None:
-            side.append([one])
+            side.append([other_attempt])
         else:
-            lane.append(one)
+            lane.append(other_attempt)
     return side
 
 
 def _lane(tries: Sequence[AttemptRecord], report: Report) -> str:
-    return f'<div class="lane">{"".join(_bar(one, report) for one in tries)}</div>'
+    return f'<div class="lane">{"".join(_bar(attempt, report) for attempt in tries)}</div>'
 
 
-def _bar(one: AttemptRecord, report: Report) -> str:
+def _bar(attempt: AttemptRecord, report: Report) -> str:
     whole = max(report.ended - report.begun, 0.001)
-    left = min(max((one.begun - report.begun) / whole, 0.0), 1.0)
-    right = min(max(((one.ended or report.ended) - report.begun) / whole, left), 1.0)
-    about = text(f"{label(one)}: {one.result.value}, {duration(max(0.0, (one.ended or report.ended) - one.begun))}")
-    return (f'<a class="{RESULTS[one.result]}" href="#{_anchor(one)}" title="{about}" aria-label="{about}" '
+    left = min(max((attempt.begun - report.begun) / whole, 0.0), 1.0)
+    right = min(max(((attempt.ended or report.ended) - report.begun) / whole, left), 1.0)
+    seconds = max(0.0, (attempt.ended or report.ended) - attempt.begun)
+    about = text(f"{label(attempt)}: {attempt.result.value}, {duration(seconds)}")
+    return (f'<a class="{RESULTS[attempt.result]}" href="#{_anchor(attempt)}" title="{about}" aria-label="{about}" '
             f'style="left:{left * 100:.2f}%;width:{(right - left) * 100:.2f}%"></a>')  # fmt: skip
 
 
-def _anchor(one: AttemptRecord) -> str:
-    return f"try-{''.join(char for char in one.run if char.isascii() and char.isalnum())}-{one.n}"
+def _anchor(attempt: AttemptRecord) -> str:
+    return f"try-{''.join(char for char in attempt.run if char.isascii() and char.isalnum())}-{attempt.n}"
 
 
 # ---------------------------------------------------------------- attempts
 
 
 def _tries(report: Report) -> str:
-    return _section("Attempts", [_attempt(one) for one in report.tries])
+    return _section("Attempts", [_attempt(attempt) for attempt in report.tries])
 
 
-def _attempt(one: AttemptRecord) -> str:
-    cost = spent(one.seconds, one.tokens, one.cost, one.about)
-    head = (f"{_tag(one.result.value, RESULTS[one.result])}<span>{text(name(one))}</span>"
-            f"<span class=soft>{text(label(one))}, {text(agent_name(one.agent))}, {text(cost)}</span>")  # fmt: skip
-    inside = "".join((_sentences(one), _folded("What it changed", one.stat), _folded("Its last words", one.said),
-                      "" if one.said == one.tail else _folded("The last of its output", one.tail),
-                      *(_folded(f"Output of {command}", log) for command, log in one.logs),
-                      _folded("Its prompt", one.prompt)))  # fmt: skip
-    return f'<details class="attempt" id="{_anchor(one)}"><summary>{head}</summary>{inside}</details>'
+def _attempt(attempt: AttemptRecord) -> str:
+    cost = spent(attempt.seconds, attempt.tokens, attempt.cost, attempt.about)
+    head = (
+        f"{_tag(attempt.result.value, RESULTS[attempt.result])}<span>{text(name(attempt))}</span>"
+        f"<span class=soft>{text(label(attempt))}, {text(agent_name(attempt.agent))}, {text(cost)}</span>"
+    )
+    inside = "".join(
+        (
+            _sentences(attempt),
+            _folded("What it changed", attempt.stat),
+            _folded("Its last words", attempt.said),
+            "" if attempt.said == attempt.tail else _folded("The last of its output", attempt.tail),
+            *(_folded(f"Output of {command}", log) for command, log in attempt.logs),
+            _folded("Its prompt", attempt.prompt),
+        )
+    )
+    return f'<details class="attempt" id="{_anchor(attempt)}"><summary>{head}</summary>{inside}</details>'
 
 
-def _sentences(one: AttemptRecord) -> str:
-    begun = f"{clock(one.begun)}. {one.how}"
+def _sentences(attempt: AttemptRecord) -> str:
+    begun = f"{clock(attempt.begun)}. {attempt.how}"
     findings = [f"<li>{_tag('rejected' if found.rejects else 'noticed', 'bad' if found.rejects else 'dull')} "
-                f"{text(f'{found.what.value}: {found.text}')}</li>" for found in one.findings]  # fmt: skip
-    gates = [f"<li>{_tag('gate' if gate.ok or gate.none else 'red', 'good' if gate.ok or gate.none else 'bad')} "
-             f"<code>{text(gate.command)}</code> {duration(gate.seconds)}</li>" for gate in one.gates]  # fmt: skip
-    aside = one.reason if one.reason not in {found.text for found in one.findings} else ""
+                f"{text(f'{found.what.value}: {found.text}')}</li>" for found in attempt.findings]  # fmt: skip
+    gates = [
+        f"<li>{_tag('gate' if gate.ok or gate.none else 'red', 'good' if gate.ok or gate.none else 'bad')} "
+        f"<code>{text(gate.command)}</code> {duration(gate.seconds)}</li>"
+        for gate in attempt.gates
+    ]
+    aside = attempt.reason if attempt.reason not in {found.text for found in attempt.findings} else ""
     last = [f"<p>{text(aside)}</p>" if aside else "",
-            f"<p>Commit <code>{text(one.commit)}</code></p>" if one.commit else "",
-            f"<p>Its work is kept: <code>{text(one.work)}</code></p>" if one.work else ""]  # fmt: skip
+            f"<p>Commit <code>{text(attempt.commit)}</code></p>" if attempt.commit else "",
+            f"<p>Its work is kept: <code>{text(attempt.work)}</code></p>" if attempt.work else ""]  # fmt: skip
     listed = "".join((*gates, *findings))
     return f"<p class=soft>{text(begun)}</p>{f'<ul>{listed}</ul>' if listed else ''}{''.join(last)}"
 

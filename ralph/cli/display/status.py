@@ -42,7 +42,7 @@ class LastRun:
 def state_of(task: Task, run: LastRun | None) -> str:
     """`open`, `done`, `parked` or `running`."""
     going = run.outcome.running.values() if run and run.state == "running" and not run.elsewhere else ()
-    if any(one.chosen.task == task.id for one in going):
+    if any(running.chosen.task == task.id for running in going):
         return "running"
     if task.done:
         return "done"
@@ -72,7 +72,7 @@ def _run_json(run: LastRun, now: float) -> dict[str, Any]:
         "agent": start.agent, "prd": start.prd, "began": run.began, "seen": run.seen, "attempts": seen.attempts,
         "task": seen.current.task if seen.current else None,
         "attempt": seen.current.attempt if seen.current else None,
-        "running": [one.to_json(now) for one in seen.running.values()] if run.state == "running" else [],
+        "running": [attempt.to_json(now) for attempt in seen.running.values()] if run.state == "running" else [],
         "at_once": start.at_once,
         "done": seen.done, "parked": seen.parked, "tokens": seen.tokens, "cost": seen.cost, "about": seen.about,
         "code": seen.ended.code if seen.ended else None, "why": seen.ended.why if seen.ended else None,
@@ -96,8 +96,8 @@ def as_lines(name: str, prd: Prd, run: LastRun | None, now: float) -> list[str]:
         if state == "parked" and task.fields.parked:
             shown.append(f"     {'  ' * depth[task.number]}    parked: {sentence(task.fields.parked)}")
     shown += [
-        f"line {one.line} looks like a task and is none ({one.why}): {sentence(one.text)}"
-        for one in prd.near_misses
+        f"line {miss.line} looks like a task and is none ({miss.why}): {sentence(miss.text)}"
+        for miss in prd.near_misses
     ]
     return [*shown, "", *(_run_lines(run, now) if run else ["No run yet."])]
 
@@ -118,7 +118,7 @@ def _run_lines(run: LastRun, now: float) -> list[str]:
     head = f"Run {start.run}{through} with {start.agent} on branch {start.branch}"
     if run.state == "running":
         went = f"running for {duration(now - run.began)} (pid {run.pid}), last sign {duration(now - run.seen)} ago"
-        what = [line for one in seen.running.values() for line in one.as_lines(now)]
+        what = [line for attempt in seen.running.values() for line in attempt.as_lines(now)]
         return [f"{head}: {went}", *what, *_still(seen), *_ordered(run)]
     if seen.ended:
         return [f"{head}: ended {_clock(run.seen)}, exit {seen.ended.code}: {sentence(seen.ended.why)}"]

@@ -44,7 +44,7 @@ class RunSummary:
     @property
     def current(self) -> events.Chosen | None:
         """The attempt that is going on: the oldest of them, where there are several."""
-        return next((one.chosen for one in self.running.values()), None)
+        return next((attempt.chosen for attempt in self.running.values()), None)
 
     def see(self, event: Event, when: float = 0.0) -> None:
         """The next event, and its time (epoch seconds) where somebody asks for how long."""

@@ -30,4 +30,4 @@ def asked(stopped: Stopped, findings: Sequence[Finding]) -> str:
     paragraphs = [part for part in re.split(r"\n\s*\n", clean(stopped.said).strip()) if part.strip()]
     last = paragraphs[-1] if paragraphs else ""
     questions = [found[0].strip(" -*#>\t") for found in SENTENCE.finditer(last)]
-    return one_line(" ".join(one for one in questions if not COURTESY.search(one)), MOST)
+    return one_line(" ".join(question for question in questions if not COURTESY.search(question)), MOST)

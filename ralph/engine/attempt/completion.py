@@ -86,6 +86,10 @@ def merged(run: RunContext, base: bytes | None, left: bytes | None) -> tuple[byt
 def remembered(run: RunContext, now: Prd, base: bytes | None, left: bytes | None, task: Task, entry: str) -> bytes:
     """The memory file with what the agent may add, the new entry and the next tasks."""
     kept = left if run.paths.memory in task.fields.files else merged(run, base, left)[0]
-    still = (one for one in now.tasks if one.leaf and not one.done and one.fields.parked is None)
-    queue = [one_line(clean(name(one)), 120) for one in still]
+    still = (
+        other_task
+        for other_task in now.tasks
+        if other_task.leaf and not other_task.done and other_task.fields.parked is None
+    )
+    queue = [one_line(clean(name(other_task)), 120) for other_task in still]
     return memory.record(kept, starter=template("memory"), entry=entry, queue=queue)

@@ -35,9 +35,13 @@ def confirm(
     """Tick what a check of this attempt or the reviewer showed to be met. The commit gets the same bytes."""
     placed = _placed(run, placing)
     asked = open_criteria(run, task, placing)
-    above = [one for parent in placing.also for one in criteria.to_confirm(placed, parent.id, run.seen or placed)]
+    above = [
+        criterion
+        for parent in placing.also
+        for criterion in criteria.to_confirm(placed, parent.id, run.seen or placed)
+    ]
     proven = verify_criteria.proven((*asked, *above), results)
-    met = tuple(one for one in (*asked, *above) if one in proven or one in by_reviewer)
+    met = tuple(criterion for criterion in (*asked, *above) if criterion in proven or criterion in by_reviewer)
     if not met:
         return placing
     new = prd.confirm(placed, met, placed).data
@@ -62,5 +66,5 @@ def _ticked(run: RunContext, met: Sequence[Criterion], placed: Prd, fresh: bytes
 
 
 def _tell(run: RunContext, task: Task, met: Sequence[Criterion], of: int) -> None:
-    names = "; ".join(f"“{one_line(clean(one.text), 60)}”" for one in met)
+    names = "; ".join(f"“{one_line(clean(entry.text), 60)}”" for entry in met)
     run.say(f"{len(met)} of {of} open criteria of {one_line(clean(task.id), 40)} are confirmed: {names}.")

@@ -173,7 +173,7 @@ def _with_gates(run: RunContext, space: Workspace, evidence: Evidence, rules: Ru
     untick_after_gates(run, placing.new[run.paths.prd])
     evidence = replace(evidence, gates=results, gate_wrote=wrote)
     restored = verdict.tests_to_restore(evidence, rules)
-    red = [one for one in results if not (one.ok or one.none or one.gate.command in rules.baseline)]
+    red = [result for result in results if not (result.ok or result.none or result.gate.command in rules.baseline)]
     if red or not restored:
         return evidence
     changes = [change for change in evidence.changes if change.path in restored]
@@ -213,7 +213,7 @@ def build_commit(
     """The finished commit; no ref moves. The index holds the work with PRD and memory file in place."""
 
     def message(tree: str) -> record.CommitMessage:
-        trailers = [("Ralph-Task", _trailer(one.id)) for one in (task, *placing.also)]
+        trailers = [("Ralph-Task", _trailer(other_task.id)) for other_task in (task, *placing.also)]
         trailers += [
             ("Ralph-Run", run.id),
             ("Ralph-Attempt", str(run.history.tallies[task.id].tried + 1)),
@@ -221,7 +221,7 @@ def build_commit(
             ("Ralph-Gates", gates_trailer(judged)),
             ("Ralph-Tree", tree),
         ]
-        commits = [replace(one, body=mask(clean(one.body), run.secrets)) for one in frozen.commits]
+        commits = [replace(commit, body=mask(clean(commit.body), run.secrets)) for commit in frozen.commits]
         return record.CommitMessage(run.subject(task), trailers, commits)
 
     return record.build_task(run.git, run.papers, parent, placing.new, message)
@@ -260,5 +260,5 @@ def build_hand_edit(run: RunContext, settled: PrdOutcome, task: Task) -> str:
 
 
 def event(n: int, frozen: FrozenWork, verdict: Verdict) -> Judged:
-    findings = tuple((one.what.value, one.text, one.rejects) for one in verdict.findings)
+    findings = tuple((finding.what.value, finding.text, finding.rejects) for finding in verdict.findings)
     return Judged(n, verdict.accepted, frozen.work, findings)

@@ -85,7 +85,7 @@ def take_back_ticks(run: RunContext, start: Prd, task: Task) -> None:
         now = paper.parsed(run, fresh)
         if now is None:
             return fresh
-        kept = [one.id for one in now.tasks if one.done and one.id in run.history.ticked]
+        kept = [task.id for task in now.tasks if task.done and task.id in run.history.ticked]
         return prd.with_boxes(prd.without_new_ticks(start, now), kept, done=True).data
 
     before = run.papers.read(run.paths.prd)
@@ -118,15 +118,15 @@ def _by_agent(run: RunContext, task: Task, stopped: Stopped, frozen: FrozenWork)
 def names_paper(stopped: Stopped, path: str) -> bool:
     """Whether a write event in the stream names this file, or a shell command that may do more than read it."""
     name = path.rpartition("/")[2]
-    return any(one == path or one.endswith("/" + path) for one in stopped.wrote) or any(
+    return any(name == path or name.endswith("/" + path) for name in stopped.wrote) or any(
         name in command and not only_reads(command) for command in stopped.commands
     )
 
 
 def _tell_hand_edit(run: RunContext, task: Task, found: prd.PrdDiff, now: Prd) -> None:
-    texts = {one.id: one_line(clean(one.text), 60) for one in now.tasks}
-    for one in found.ticked:
-        run.say(f"“{texts.get(one, one)}” was ticked while {task.id} ran: the box goes back. "
+    texts = {other_task.id: one_line(clean(other_task.text), 60) for other_task in now.tasks}
+    for name in found.ticked:
+        run.say(f"“{texts.get(name, name)}” was ticked while {task.id} ran: the box goes back. "
                 "Tick it again when no agent runs.", loud=True)  # fmt: skip
     for met in found.criteria:
         run.say(f"Criterion “{one_line(clean(met.text), 60)}” was ticked while {task.id} ran: its box goes back. "
@@ -134,9 +134,9 @@ def _tell_hand_edit(run: RunContext, task: Task, found: prd.PrdDiff, now: Prd) -
     for lost in found.vanished:
         run.vanished[lost.id] = one_line(clean(lost.text), 60)
         run.say(f"“{run.vanished[lost.id]}” vanished from {run.paths.prd} while {task.id} ran.", loud=True)
-    for one in found.changed_checks:
-        commands = next((other.fields.checks for other in now.tasks if other.id == one), ())
-        run.say(f"A Check of “{texts.get(one, one)}” is new or changed: {'; '.join(commands)}", loud=True)
+    for check in found.changed_checks:
+        commands = next((other.fields.checks for other in now.tasks if other.id == check), ())
+        run.say(f"A Check of “{texts.get(check, check)}” is new or changed: {'; '.join(commands)}", loud=True)
 
 
 def _diff(old: bytes, new: bytes, name: str) -> str:

@@ -55,7 +55,7 @@ def _without(run: RunContext, start: Prd, made: Prd, now: Prd) -> Prd | None:
 
 def _edit(before: Prd, after: Prd) -> tuple[Counter[tuple[str, Fields]], Counter[tuple[str, Fields]]]:
     """Which tasks an edit added, and which it took away: where both are the same, no task was lost or made up."""
-    old, new = (Counter((task.text, task.fields) for task in one.tasks) for one in (before, after))
+    old, new = (Counter((task.text, task.fields) for task in other_prd.tasks) for other_prd in (before, after))
     return new - old, old - new
 
 

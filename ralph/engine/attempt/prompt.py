@@ -34,13 +34,13 @@ def brief(
 
     `note` is what a person said about the task, `handover` what the agent before wrote down for this one.
     """
-    place = (*task.headings, *(_name(one) for one in parents))
+    place = (*task.headings, *(_name(parent) for parent in parents))
     values = {
         "task": _name(task),
         "body": f"{task.body}\n\n" if task.body else "",
         "place": f"It stands in `{prd_name}` under: {' > '.join(place)}\n\n" if place else "",
-        "around": "".join(_around(one) for one in parents if one.body),
-        "done_when": _list("Done when", [one for one in task.fields.done_when if one not in task.body]),
+        "around": "".join(_around(parent) for parent in parents if parent.body),
+        "done_when": _list("Done when", [name for name in task.fields.done_when if name not in task.body]),
         "scope": _list(f"Change only what these patterns name{_from(prd_name)}", _code(task.fields.files)),
         "protected": _list("Do not change", _code((*protected, *rules.protected))),
         "rules": _rules(rules, memory_name),
@@ -84,7 +84,7 @@ def _from(prd_name: str) -> str:
 
 
 def _code(patterns: Sequence[str]) -> list[str]:
-    return [f"`{one}`" for one in dict.fromkeys(patterns)]
+    return [f"`{fromkey}`" for fromkey in dict.fromkeys(patterns)]
 
 
 def _list(title: str, lines: Sequence[str]) -> str:
@@ -191,7 +191,7 @@ def _advice(template: str, kinds: Sequence[str]) -> str:
     parts = template.split("\n## ")[1:]
     told = {title: text.strip() for title, _, text in (part.partition("\n") for part in parts)}
     chosen = [told[kind] for kind in dict.fromkeys(kinds) if kind in told]
-    return "What to do now:\n\n" + "".join(f"- {one}\n" for one in chosen) + "\n" if chosen else ""
+    return "What to do now:\n\n" + "".join(f"- {name}\n" for name in chosen) + "\n" if chosen else ""
 
 
 # ---------------------------------------------------------------- what agents are only asked
@@ -224,7 +224,7 @@ def ask_review(
 ) -> str:  # fmt: skip
     """The question to a reviewer: the task, what the gates said, the whole diff as data, and the criteria that it
     may confirm by their numbers."""
-    told = "".join(f"- {words.gate(one)}: {'green' if one.ok else 'not green'}\n" for one in gates)
+    told = "".join(f"- {words.gate(result)}: {'green' if result.ok else 'not green'}\n" for result in gates)
     return _asked(
         templates["review"], task, secrets, done_when=_list("Done when", task.fields.done_when),
         gates=told or "No checks were run.\n", diff=fence(mask(clean(diff), secrets), "diff"),
@@ -233,7 +233,7 @@ def ask_review(
 
 
 def _numbered(template: str, criteria: Sequence[str]) -> str:
-    listed = "".join(f"{number}. {one_line(one, 400)}\n" for number, one in enumerate(criteria, 1))
+    listed = "".join(f"{number}. {one_line(name, 400)}\n" for number, name in enumerate(criteria, 1))
     return Template(template).substitute(criteria=listed)
 
 

@@ -51,8 +51,10 @@ def explain_meanwhile(run: RunContext, verdict: Verdict, base: str) -> Verdict:
         return verdict
     said = f"It was tested on top of what came in meanwhile:\n{_meanwhile(run, base)}\n\n"
     told = (
-        replace(one, detail=said + one.detail) if one.what is FindingKind.GATE and one.rejects else one
-        for one in verdict.findings
+        replace(finding, detail=said + finding.detail)
+        if finding.what is FindingKind.GATE and finding.rejects
+        else finding
+        for finding in verdict.findings
     )
     return Verdict(tuple(told))
 
@@ -67,7 +69,7 @@ def _meanwhile(run: RunContext, base: str) -> str:
 
 def clash(run: RunContext, clashes: tuple[MergeConflict, ...], base: str) -> Finding:
     """Both sides, for the next try."""
-    shown = "\n\n".join(f"{one.path}:\n{_hunks(one.text)}" for one in clashes if one.text)
+    shown = "\n\n".join(f"{conflict.path}:\n{_hunks(conflict.text)}" for conflict in clashes if conflict.text)
     detail = mask(clean(f"What came in meanwhile:\n{_meanwhile(run, base)}\n\n{shown}"), run.secrets)[:MOST_SHOWN]
     return Finding(FindingKind.CLASH, f"{clashes[0].why}{_more(len(clashes) - 1)}.", detail)
 

@@ -43,8 +43,8 @@ def look(
     if answer.ok is None:
         run.say(f"The reviewer {worker.name} gave no readable answer: the gates alone decide.", loud=True)
     if answer.ok is not False:
-        return [], tuple(one for number, one in enumerate(criteria, 1) if number in answer.met)
-    said = [mask(clean(one), run.secrets) for one in answer.problems]
+        return [], tuple(criterion for number, criterion in enumerate(criteria, 1) if number in answer.met)
+    said = [mask(clean(problem), run.secrets) for problem in answer.problems]
     first = one_line(said[0], 200) if said else "it gave no reason"
     return [Finding(FindingKind.REVIEW, f"The reviewer {worker.name} refused it: {first}", "\n".join(said))], ()
 
@@ -55,7 +55,7 @@ def _question(
     words = ("diff", "--no-color", "--no-ext-diff", "--no-textconv", run.tip, frozen.tree)
     diff = run.git.tree(*words).decode(errors="replace")
     cut = diff if len(diff) <= MOST_DIFF else f"{diff[:MOST_DIFF]}\n... {len(diff) - MOST_DIFF} characters more"
-    texts = [one.text for one in criteria]
+    texts = [criterion.text for criterion in criteria]
     return briefing.ask_review(
         templates(), task=task, diff=cut, gates=results, secrets=run.secrets, criteria=texts
     )  # fmt: skip

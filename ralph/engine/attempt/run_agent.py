@@ -84,7 +84,7 @@ def written(run: RunContext, n: int, text: str, name: str = "prompt") -> Path:
 
 def parents(prd: Prd, task: Task) -> tuple[Task, ...]:
     """The tasks around this one, outermost first."""
-    by_id = {one.id: one for one in prd.tasks}
+    by_id = {other_task.id: other_task for other_task in prd.tasks}
     found: list[Task] = []
     above = task.parent
     while above is not None and above in by_id:
@@ -161,4 +161,4 @@ def told(run: RunContext, n: int, end: Stopped) -> AgentStopped:
 def _masked(value: Any, secrets: tuple[str, ...]) -> Any:
     if isinstance(value, str):
         return mask(value, secrets)
-    return tuple(mask(one, secrets) for one in value) if isinstance(value, tuple) else value
+    return tuple(mask(entry, secrets) for entry in value) if isinstance(value, tuple) else value

@@ -98,13 +98,17 @@ def _matches(
         match(entry, contents.get(entry.sha, ()), changes, run.git.blob, gone=entry.sha not in listed)
         for entry in asked
     )
-    return tuple(one for one in found if one.paths)
+    return tuple(other_match for other_match in found if other_match.paths)
 
 
 def _hold(run: RunContext, space: Workspace, change: StashChange) -> None:
     """Entries that are in no list any more, and matter to somebody, are held by a ref."""
     back = {entry.sha for entry in change.gone}
-    matter = [one.entry for one in change.matches if one.gone and one.entry.sha not in back]
+    matter = [
+        other_match.entry
+        for other_match in change.matches
+        if other_match.gone and other_match.entry.sha not in back
+    ]
     for entry in (*matter, *change.lost):
         run.git.make_ref(f"refs/ralph/{space.run}/saved/stash/{entry.sha[:12]}", entry.sha)
 
@@ -115,11 +119,15 @@ def _untracked_back(run: RunContext, space: Workspace, frozen: FrozenWork, chang
     if run.apart or not missing or not change.new:
         return frozen
     stashed = {path: new for files in stash.contents(run.git, change.new).values() for path, _, new in files}
-    back = [one for one in frozen.left if one.path in missing and stashed.get(one.path) == one.old_blob]
+    back = [
+        other_change
+        for other_change in frozen.left
+        if other_change.path in missing and stashed.get(other_change.path) == other_change.old_blob
+    ]
     if back:
         undo.restore(run.git, back)
         undo.restore_untracked(run.git, space.before)
-    names = {one.path for one in back}
+    names = {other_change.path for other_change in back}
     return replace(frozen, untracked=tuple(path for path in frozen.untracked if path not in names))
 
 

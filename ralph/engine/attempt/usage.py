@@ -148,7 +148,7 @@ def _session_files(
     run: RunContext, worker: AgentChoice, env: Mapping[str, str], since: float | None
 ) -> SessionFiles | None:
     found = (place(folder, env, run.here) for folder in worker.agent.SESSIONS)
-    folder = next((one for one in found if one is not None), None)
+    folder = next((path for path in found if path is not None), None)
     return None if folder is None else SessionFiles(folder, worker.agent.read_session, since)
 
 

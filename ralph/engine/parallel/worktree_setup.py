@@ -41,7 +41,7 @@ def warnings(run: RunContext) -> list[str]:
     from ralph.git import worktree_warnings as traps
 
     found = traps.find(run.git, os.environ, run.settings.setup, run.settings.brought)
-    return [f"{one.what.rstrip('.')}. {one.cure}" for one in found]
+    return [f"{warning.what.rstrip('.')}. {warning.cure}" for warning in found]
 
 
 @contextmanager

@@ -67,7 +67,7 @@ def _too_deep(task: Task, item: Item) -> Iterator[LintRemark]:
 def _in_text(task: Task, item: Item) -> Iterator[LintRemark]:
     """`Files: a.py` on a line of its own without a bullet is part of the text above it."""
     for number, line in enumerate(item.text.split("\n")):
-        if number and (key := FIELD.match(line)) and key[1].lower() in {one.lower() for one in KEYS}:
+        if number and (key := FIELD.match(line)) and key[1].lower() in {name.lower() for name in KEYS}:
             yield LintRemark(
                 task.line + number,
                 "misplaced",
@@ -122,8 +122,8 @@ def _key(item: Item) -> str:
 
 
 def _near(key: str) -> str:
-    known = {one.lower(): one for one in KEYS}
-    return next((known[one] for one in get_close_matches(key.lower(), known, 1, cutoff=0.8)), "") if key else ""
+    known = {name.lower(): name for name in KEYS}
+    return next((known[match] for match in get_close_matches(key.lower(), known, 1, cutoff=0.8)), "") if key else ""
 
 
 def _readable(name: str, value: str) -> bool:

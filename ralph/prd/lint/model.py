@@ -48,7 +48,7 @@ class LintFacts:
     def patterns(self, said: tuple[str, ...]) -> tuple[str, ...]:
         """Patterns of the PRD, which are relative to its folder, as patterns of the repository."""
         folder = posixpath.dirname(self.name)
-        return tuple(placed(folder, one) for one in said)
+        return tuple(placed(folder, name) for name in said)
 
     def relative(self, path: str) -> str:
         """A path of the repository, as the PRD would write it."""

@@ -31,7 +31,7 @@ NOT_NOW = re.compile(
 def lint(prd: Prd, facts: LintFacts) -> tuple[LintRemark, ...]:
     """All remarks, in the order of their lines."""
     found = [remark for rule in RULES for remark in rule(prd, facts)]
-    return tuple(sorted(dict.fromkeys(found), key=lambda one: (one.line, one.severity, one.rule)))
+    return tuple(sorted(dict.fromkeys(found), key=lambda remark: (remark.line, remark.severity, remark.rule)))
 
 
 # ---------------------------------------------------------------- what a run refuses
@@ -70,7 +70,9 @@ def _without(prd: Prd, culprit: Task) -> Prd:
     """The PRD without what was complained about: what one task names, or all ids that stand there again."""
     twice = {id(task) for task in _repeated(prd)}
     if id(culprit) in twice:
-        tasks = (replace(one, id=f"{one.id} in line {one.line}") if id(one) in twice else one for one in prd.tasks)
+        tasks = (
+            replace(task, id=f"{task.id} in line {task.line}") if id(task) in twice else task for task in prd.tasks
+        )
         return replace(prd, tasks=tuple(tasks))
     bare = replace(culprit, fields=replace(culprit.fields, files=(), protected=(), depends=()))
     return replace(prd, tasks=tuple(bare if task is culprit else task for task in prd.tasks))

@@ -41,7 +41,7 @@ def _at_any_depth(prd: Prd, facts: LintFacts) -> Iterator[LintRemark]:
     elsewhere = {path.rpartition("/")[2] for path in facts.paths or () if "/" in path}
     for task in leaves:
         for said in sorted({*task.fields.files}.intersection(facts.paths or ()) - elsewhere):
-            held = (one for one in leaves if one is not task and _only_floating(said, one.fields.files))
+            held = (leave for leave in leaves if leave is not task and _only_floating(said, leave.fields.files))
             if "/" not in said and (other := next(held, None)):
                 what = (
                     f"`{said}` of {called(task)} means one in any folder, so it never runs beside {called(other)}"
@@ -59,7 +59,7 @@ def _both(task: Task, facts: LintFacts, guarded: Sequence[str]) -> str:
     if not scope:
         return ""
     there = [*guarded, *(path for path in facts.paths or () if own and sensitive.matches(own, path))]
-    named = [one.strip("/") for one in scope if not set(one) & WILD]
+    named = [name.strip("/") for name in scope if not set(name) & WILD]
     hit = (path for path in there if sensitive.matches(scope, path))
     new = (path for path in named if sensitive.matches((*own, *facts.protected), path))
     return next(hit, "") or next(new, "")
@@ -88,7 +88,7 @@ def _tree(paths: Sequence[str]) -> Tree:
 
 def _meant(said: str, facts: LintFacts, tree: Tree) -> str:
     """What a pattern that matches nothing may have been meant for; "" where it may well name something new."""
-    placed, plain = (one.strip("/").removeprefix("./") for one in (facts.patterns((said,))[0], said))
+    placed, plain = (name.strip("/").removeprefix("./") for name in (facts.patterns((said,))[0], said))
     if placed == plain and "/" not in plain and any(plain in there for there in tree.values()):  # at any depth
         return ""
     if not _literal(placed) or _known(_literal(placed), tree) == len(_literal(placed)):
@@ -124,8 +124,8 @@ def _known(names: Sequence[str], tree: Tree) -> int:
 
 def _near(name: str, there: set[str], *, new: bool) -> str:
     """What is there and almost called so; of what may be a new file only with the same letters in another order."""
-    close = sorted(one for one in there if abs(len(one) - len(name)) < 3 and one[:1] in name[:2])
-    return next((one for one in close if _same_letters(name, one) or (not new and _alike(name, one))), "")
+    close = sorted(text for text in there if abs(len(text) - len(name)) < 3 and text[:1] in name[:2])
+    return next((text for text in close if _same_letters(name, text) or (not new and _alike(name, text))), "")
 
 
 def _same_letters(name: str, other: str) -> bool:
@@ -134,5 +134,5 @@ def _same_letters(name: str, other: str) -> bool:
 
 def _alike(name: str, other: str) -> bool:
     """`test` and `tests`, but not `page1` and `page2`."""
-    bare, known = (re.sub(r"\d", "", one) for one in (name, other))
+    bare, known = (re.sub(r"\d", "", text) for text in (name, other))
     return bare != known and SequenceMatcher(None, name, other, autojunk=False).ratio() >= ALIKE

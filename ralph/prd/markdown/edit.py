@@ -91,7 +91,7 @@ def add_items(document: Document, offset: int, lines: Sequence[str]) -> Document
 def _only_added(small: Document, large: Document, at: int, size: int, boxes: int) -> bool:
     """`large` is `small` with one stretch of blocks more, `boxes` of them with a box."""
     less, more = [_shape(token) for token in small.tokens], [_shape(token) for token in large.tokens]
-    same = next((n for n, (one, other) in enumerate(zip(less, more, strict=False)) if one != other), len(less))
+    same = next((n for n, (entry, other) in enumerate(zip(less, more, strict=False)) if entry != other), len(less))
     if less[same:] != more[same + len(more) - len(less) :] or small.references != large.references:
         return False
     moved = {(offset + size * (offset >= at), done) for offset, done in _boxes(small)}
@@ -115,7 +115,7 @@ def append_under(data: bytes, title: str, entry: str) -> bytes:
     joins = bool(last) and last[-1].type == "bullet_list_open"
     prefix = _marker(before, last[-1]) if joins else b"- "
     line = prefix + entry.encode()
-    items = [one for one in before.items if one.parent is None and first <= one.first < end] if joins else []
+    items = [item for item in before.items if item.parent is None and first <= item.first < end] if joins else []
     above = not items or spaced(before, items[-1])
     return _first_proved(before, [(end, line, above, False), (end, line, True, False)], entry, title).data
 
@@ -242,7 +242,7 @@ def _proved(small: Document, large: Document, at: int, size: int, text: str) -> 
     """`large` is `small` with `size` bytes more at `at` and one list item, `text`, more: every other block is the
     same, and so is every box."""
     less, more = [_shape(token) for token in small.tokens], [_shape(token) for token in large.tokens]
-    same = next((n for n, (one, other) in enumerate(zip(less, more, strict=False)) if one != other), len(less))
+    same = next((n for n, (entry, other) in enumerate(zip(less, more, strict=False)) if entry != other), len(less))
     extra = len(more) - len(less)
     if extra not in _SIZES or less[same:] != more[same + extra :] or small.references != large.references:
         return False

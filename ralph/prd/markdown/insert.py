@@ -26,7 +26,7 @@ def harmless(line: str) -> str:
 
 def ends(data: bytes) -> tuple[int, ...]:
     """Where a section can be added: at the end or, where a fence is open there, above the last heading."""
-    return (len(data), *(one.start for one in headings(data)[-1:]))
+    return (len(data), *(heading.start for heading in headings(data)[-1:]))
 
 
 def line_end(data: bytes) -> bytes:

@@ -22,8 +22,12 @@ def spaced(document: Document, item: Item) -> bool:
 
 def _neighbours(document: Document, item: Item) -> tuple[Item | None, Item | None]:
     """The items above and below it in the same list."""
-    items = item.parent.items if item.parent else [one for one in document.items if one.parent is None]
-    at = next(n for n, one in enumerate(items) if one is item)
+    items = (
+        item.parent.items
+        if item.parent
+        else [other_item for other_item in document.items if other_item.parent is None]
+    )
+    at = next(n for n, other_item in enumerate(items) if other_item is item)
     above, below = items[at - 1] if at else None, items[at + 1] if at + 1 < len(items) else None
     return (
         above if above and _adjoin(document, above, item) else None,
@@ -31,9 +35,9 @@ def _neighbours(document: Document, item: Item) -> tuple[Item | None, Item | Non
     )
 
 
-def _adjoin(document: Document, one: Item, other: Item) -> bool:
-    same = _marker(document, one) == _marker(document, other)
-    return same and all(_blank(document, line) for line in range(one.end, other.first))
+def _adjoin(document: Document, item: Item, other: Item) -> bool:
+    same = _marker(document, item) == _marker(document, other)
+    return same and all(_blank(document, line) for line in range(item.end, other.first))
 
 
 def _marker(document: Document, item: Item) -> str:
@@ -47,7 +51,7 @@ def _blank(document: Document, line: int) -> bool:
 
 def first_bullet(document: Document, item: Item) -> Item | None:
     """The first item of a bullet list that stands right below the text of this item."""
-    child = next((one for one in item.items if one.first >= item.text_end), None)
+    child = next((other_item for other_item in item.items if other_item.first >= item.text_end), None)
     below = child is not None and all(_blank(document, line) for line in range(item.text_end, child.first))
     return child if child and below and _marker(document, child) in "-*+" else None
 
