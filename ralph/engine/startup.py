@@ -259,8 +259,8 @@ def _about_money(run: RunContext) -> list[str]:
     for name, choice in agents.items():
         if is_old(choice.agent.PRICED, today):
             lines.append(
-                f"The list prices of {name} that ralph knows are of {choice.agent.PRICED}. They are used where {name} "
-                "itself reports no cost; newer ones can be set in [prices] of ralph.toml."
+                f"The list prices of {name} that ralph knows are of {choice.agent.PRICED}. They are used where "
+                f"{name} itself reports no cost; newer ones can be set in [prices] of ralph.toml."
             )
     return lines
 
