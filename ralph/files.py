@@ -31,7 +31,7 @@ def edit_file(path: Path, edit: Callable[[bytes | None], bytes | None], spare: P
     Returns what the file holds now. `spare` is a folder on the same file system for the content on its way in and
     out. The file's mode is kept. `edit` may be asked again with newer content.
     """
-    seen = read(path)
+    seen = read_file(path)
     wanted = edit(seen)
     for _ in range(TRIES):
         if wanted == seen:
@@ -44,7 +44,7 @@ def edit_file(path: Path, edit: Callable[[bytes | None], bytes | None], spare: P
     raise RalphError(what, "Look which program writes it, then run the same command again.", code=Exit.STOPPED)
 
 
-def read(path: Path) -> bytes | None:
+def read_file(path: Path) -> bytes | None:
     """A file's content, once nobody is in the middle of writing it (0.1 s at most). None: there is no file."""
     try:
         with path.open("rb") as file:
@@ -86,7 +86,7 @@ def _put(path: Path, seen: bytes | None, wanted: bytes | None, spare: Path) -> b
         _exchange(new, path)
     except FileNotFoundError:
         return _link_new(new, path)
-    out = read(new)
+    out = read_file(new)
     new.unlink(missing_ok=True)
     _sync_folder(path.parent)
     return out
@@ -98,7 +98,7 @@ def _link_new(new: Path, path: Path) -> bytes | None:
         os.link(new, path)
     except FileExistsError:
         _exchange(new, path)
-        return read(new)
+        return read_file(new)
     finally:
         new.unlink(missing_ok=True)
     _sync_folder(path.parent)
@@ -111,7 +111,7 @@ def _take_away(path: Path, spare: Path) -> bytes | None:
         path.rename(old)
     except FileNotFoundError:
         return None
-    out = read(old)
+    out = read_file(old)
     old.unlink()
     return out
 

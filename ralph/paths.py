@@ -74,7 +74,7 @@ def placed(folder: str, pattern: str) -> str:
     return posixpath.normpath(joined) + slash if ".." in joined.split("/") else joined
 
 
-def names(pattern: str, path: str) -> bool:
+def names_path(pattern: str, path: str) -> bool:
     """Does the pattern name this very file? `a/Makefile` and `jest.config.*` do; `a/`, `**` and `*.toml` do not."""
     last = pattern.rpartition("/")[2]
     spelled = not last.startswith("*") and fnmatchcase(path.rpartition("/")[2], last)

@@ -142,7 +142,7 @@ def test_a_prd_in_a_folder_can_take_paths_out() -> None:
     ],
 )
 def test_only_a_pattern_that_spells_a_name_names_a_file(pattern: str, path: str, named: bool) -> None:
-    assert sensitive.names(pattern, path) is named
+    assert sensitive.names_path(pattern, path) is named
 
 
 @pytest.mark.parametrize("pattern", ["tests", "tests/", "tests/**", "**/*.test.ts", "src/calc_test.go"])

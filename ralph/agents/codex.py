@@ -12,13 +12,13 @@ from ralph.agents.json_stream import (
     COMMAND_CAP,
     arguments,
     at,
-    clean,
     command,
     count,
     digest,
     each,
     ends,
     event,
+    strip_controls,
     words,
 )
 from ralph.agents.model import Launch, LaunchRequest, Signal, SignalKind, Usage
@@ -291,7 +291,7 @@ def _kind(text: str) -> SignalKind:
 
 def _plain(line: str) -> Iterator[Signal]:
     """What it prints where it prints no events: whole lines of stderr."""
-    text = clean(line[:4_000]).strip()
+    text = strip_controls(line[:4_000]).strip()
     for kind, pattern in LINES:
         if pattern.match(text):
             yield Signal(kind, words(text))

@@ -25,7 +25,7 @@ _HIGH = "".join(map(chr, range(0x7F, 0xA0)))
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]+")
 
 
-def clean(line: str) -> str:
+def strip_controls(line: str) -> str:
     """The line without escape sequences and control characters; tabs and line feeds stay."""
     if "\x1b" in line:
         line = _ESCAPES.sub("", line)
@@ -37,7 +37,7 @@ def event(line: str) -> dict[str, Any] | None:
     if "{" not in line:
         return None
     found = None if any(name in line for name in _HIGH) else _parsed(line)
-    found = found or _parsed(clean(line))  # JSON has no low controls in its texts: clean lines are quick
+    found = found or _parsed(strip_controls(line))  # JSON has no low controls in its texts: clean lines are quick
     return found if isinstance(at(found, "type"), str) else None
 
 

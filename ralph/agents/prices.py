@@ -23,7 +23,7 @@ AROUND = re.compile(
 
 
 @lru_cache(maxsize=1_000)
-def plain(model: str) -> str:
+def plain_model(model: str) -> str:
     """The model without what providers write around its name: `us.anthropic.claude-opus-4-8-v1:0` and the like."""
     return AROUND.sub("", AROUND.sub("", model.strip().lower()))
 
@@ -43,11 +43,13 @@ class Prices:
         given: Mapping[str, Price] = NONE,
     ) -> None:  # fmt: skip
         self._table = table
-        self._known = {plain(name): entry for source in (table, reported, given) for name, entry in source.items()}
+        self._known = {
+            plain_model(name): entry for source in (table, reported, given) for name, entry in source.items()
+        }
 
     def known(self, model: str) -> Price | None:
         """The price of this very model."""
-        return self._known.get(plain(model)) if model else None
+        return self._known.get(plain_model(model)) if model else None
 
     def highest(self) -> Price | None:
         """The highest list price of the agent: for a model that is not known."""
@@ -59,7 +61,7 @@ class Prices:
 
     def learn(self, use: ModelUse) -> Price | None:
         """The price that a report tells, if that is news. Its sum is spread as the known price is."""
-        spread = self._table.get(plain(use.model)) or self.highest()
+        spread = self._table.get(plain_model(use.model)) or self.highest()
         if not use.cost or spread is None or sum(use.split) < ENOUGH:
             return None
         rate = use.cost / cost_of(use.split, use.written, spread)

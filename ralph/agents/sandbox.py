@@ -50,7 +50,7 @@ def wanted(mode: str) -> bool:
     return not why
 
 
-def said(mode: str, root: Path) -> str:
+def sandbox_notice(mode: str, root: Path) -> str:
     """A sentence for the first lines of a run; "" where no sandbox was asked for."""
     if mode == "off":
         return ""

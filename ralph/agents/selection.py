@@ -30,11 +30,11 @@ class AgentChoice:
 
 def ladder(settings: Settings) -> tuple[AgentChoice, ...]:
     """Who tries, one after the other. RalphError where one of them is not there."""
-    return (AgentChoice(*find_agent(settings), settings.model), *(named(text) for text in settings.fallback))
+    return (AgentChoice(*find_agent(settings), settings.model), *(parse_choice(text) for text in settings.fallback))
 
 
 @cache
-def named(text: str) -> AgentChoice:
+def parse_choice(text: str) -> AgentChoice:
     """The worker that people call `codex` or `claude:opus`."""
     name, _, model = text.strip().partition(":")
     agent = agents.get(name.strip())

@@ -42,7 +42,7 @@ def _value(flag: str, rest: Iterator[str]) -> str:
     return value
 
 
-def read(options: Sequence[Option], flags: Sequence[str]) -> dict[str, Any]:
+def read_flags(options: Sequence[Option], flags: Sequence[str]) -> dict[str, Any]:
     """What the flags say, under the options' names: text or switches. Without what was not typed."""
     try:
         said, unknown = parser(options).parse_known_args(flags)

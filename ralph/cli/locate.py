@@ -46,7 +46,7 @@ def inside(path: Path, root: Path) -> str:
     return "" if found == "." else found
 
 
-def look(asked: str | None, here: Path | None = None) -> Location:
+def locate(asked: str | None, here: Path | None = None) -> Location:
     """The PRD that was asked for, else the configured one, else PRD.md, else that of the last run."""
     here = here or Path.cwd()
     try:

@@ -35,9 +35,9 @@ def _dispatch(words: list[str]) -> int:
         return _version()
     if words[:1] == ["--complete"]:
         return _complete(words[1:])
-    from ralph.cli.registry import COMMANDS, LATER, named
+    from ralph.cli.registry import COMMANDS, LATER, split_command
 
-    name, words = named(words)
+    name, words = split_command(words)
     if name in LATER:
         raise RalphError(
             f"`ralph {name}` is not built yet", INSTEAD.get(name, "`ralph --help` shows what there is.")
@@ -48,13 +48,13 @@ def _dispatch(words: list[str]) -> int:
 
 
 def _typed(name: str, command: Command, words: list[str]) -> int:
-    from ralph.cli.arguments import apart, read
+    from ralph.cli.arguments import apart, read_flags
     from ralph.cli.registry import text_of
 
     flags, texts = apart(command.options, words)
     if any(word in HELP for word in flags):
         return _help(name)
-    said = read(command.options, flags)
+    said = read_flags(command.options, flags)
     return int(command.start(**said, **text_of(command, texts)))
 
 

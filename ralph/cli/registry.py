@@ -282,7 +282,7 @@ COMMANDS = {
 LATER = ("plan", "convert")
 
 
-def named(argv: Sequence[str]) -> tuple[str, list[str]]:
+def split_command(argv: Sequence[str]) -> tuple[str, list[str]]:
     """The command, `run` where none was named, and its words."""
     if not argv or argv[0].startswith("-"):
         return "run", list(argv)

@@ -10,12 +10,12 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ralph.cli.locate import Location, diary, look
+from ralph.cli.locate import Location, diary, locate
 from ralph.errors import RalphError
 from ralph.git.client import Git
 from ralph.git.repository import Repo
 from ralph.state.events import GateRan
-from ralph.state.report import told
+from ralph.state.report import run_log
 from ralph.state.report_model import AttemptRecord, Result, RunLog
 from ralph.text import clean, mask, secrets_of, tail
 
@@ -27,13 +27,13 @@ Value = TypeVar("Value")
 
 def known(asked: str | None) -> tuple[Location, Repo, RunLog]:
     """The place and what its journal tells. Refused where there is none."""
-    where = look(asked)
+    where = locate(asked)
     if where.repo is None:
         raise RalphError("this is no git repository: there is no diary", "Go to where ralph was started.")
     if where.damaged:
         raise RalphError(where.damaged, "`ralph audit` reads git instead.", where=str(diary(where.repo)))
     steps = ((entry.time, entry.run, entry.event) for entry in where.entries if entry.event is not None)
-    found = told(steps, alive=where.holder is not None)
+    found = run_log(steps, alive=where.holder is not None)
     if not found.runs:
         raise RalphError("there was no run yet", "Start one: `ralph`.")
     return where, where.repo, found

@@ -8,7 +8,7 @@ from pathlib import Path
 from ralph.engine.context import RunContext
 from ralph.errors import RalphError
 from ralph.git.client import GitError
-from ralph.git.fast_forward import bring
+from ralph.git.fast_forward import fast_forward_checkout
 from ralph.git.index import lend_index
 from ralph.prd import document as prd
 from ralph.prd.model import Prd
@@ -32,7 +32,7 @@ def take_branch(run: RunContext, now: Prd) -> None:
     old = names.get(run.branch, "")
     run.tip = old if old and not run.git.is_ancestor(old, commit) else commit
     if run.tip != commit and run.settings.at_once:
-        bring(run.git, commit, run.tip)
+        fast_forward_checkout(run.git, commit, run.tip)
     elif run.tip != commit:
         _bring_files(run, commit)
     run.git.update_refs(f"update {run.branch} {run.tip} {old or run.git.zero}")

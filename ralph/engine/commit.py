@@ -9,9 +9,9 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 
 from ralph.errors import Exit, RalphError
-from ralph.files import edit_file, read
+from ralph.files import edit_file, read_file
 from ralph.git.client import Git, GitError
-from ralph.git.fast_forward import bring
+from ralph.git.fast_forward import fast_forward_checkout
 from ralph.git.index import fill, lend_index, stage, tree_with, write_tree
 from ralph.git.model import Commit
 from ralph.immutable import immutable
@@ -60,7 +60,7 @@ class FileEditor:
         self._spare = git.where.state / "tmp"
 
     def read(self, path: str) -> Content:
-        return read(self._git.where.root / path)
+        return read_file(self._git.where.root / path)
 
     def edit(self, path: str, change: Callable[[Content], Content]) -> Content:
         return edit_file(self._git.where.root / path, change, self._spare)
@@ -114,13 +114,13 @@ def publish(git: Git, tell: Callable[[Publishing], object], *, branch: str, even
         ) from error
 
 
-def settle(git: Git, tip: str, papers: Sequence[str] = ()) -> None:
+def settle_index(git: Git, tip: str, papers: Sequence[str] = ()) -> None:
     """Make both indexes equal to the tip; the work tree already is.
 
     Where the user may have changes of their own, only what differs follows; `papers` are not brought along by it.
     """
     if git.beside:
-        bring(git, git.beside, tip, papers)
+        fast_forward_checkout(git, git.beside, tip, papers)
         git.beside = tip
         return
     fill(git, tip)

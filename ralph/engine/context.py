@@ -15,7 +15,7 @@ from typing import Protocol, Self
 from ralph import paths as sensitive
 from ralph.agents.model import Launch, LaunchRequest, Stopped
 from ralph.agents.prices import Prices
-from ralph.agents.selection import AgentChoice, named
+from ralph.agents.selection import AgentChoice, parse_choice
 from ralph.agents.usage import Spent
 from ralph.config import BUILT_AGENTS, MAX_COST, MAX_TOKENS, Settings
 from ralph.engine import commit as record
@@ -76,7 +76,7 @@ class StopSignal:
         self.asked += 1
 
 
-def nobody(_event: Event) -> Sequence[str]:
+def notify_nobody(_event: Event) -> Sequence[str]:
     """Nobody is told."""
     return ()
 
@@ -116,7 +116,9 @@ class RunContext:
     secrets: tuple[str, ...] = field(default_factory=lambda: secrets_of(os.environ))
     skipped: set[str] = field(default_factory=set)  # tasks that could not even be parked
     scanned: tuple[float, WorktreeStatus] | None = None  # when (monotonic), and what was seen
-    ring: Callable[[Event], Sequence[str]] = nobody  # who is told when a human is needed; what went wrong with it
+    ring: Callable[[Event], Sequence[str]] = (
+        notify_nobody  # who is told when a human is needed; what went wrong with it
+    )
     checkout: Git | None = None  # the user's, where `git` is a worktree's
     proven: str = ""  # the tip that was last proven in a fresh checkout
     spending: Callable[[Spent], None] | None = None  # who wants to know what an attempt uses up
@@ -244,7 +246,7 @@ class RunContext:
         if rung:
             return self.workers[rung]
         known = task.fields.agent.partition(":")[0].strip() in BUILT_AGENTS
-        first = named(task.fields.agent) if known else self.workers[0]
+        first = parse_choice(task.fields.agent) if known else self.workers[0]
         return replace(first, model=task.fields.model) if task.fields.model else first
 
     @property
@@ -287,7 +289,7 @@ class RunContext:
         """The gates that the user set, else those of the tree as it is now."""
         if self.settings.gate is not None:
             return tuple(Gate(command, "--gate") for command in self.settings.gate)
-        return gates.find(self.here)
+        return gates.detect_gates(self.here)
 
     def gates_for(self, task: Task) -> tuple[Gate, ...]:
         """The run's gates and the task's own checks, each command once."""

@@ -32,7 +32,7 @@ def overlook(run: RunContext) -> None:
 
 
 @contextmanager
-def listed(run: RunContext) -> Iterator[None]:
+def list_run(run: RunContext) -> Iterator[None]:
     """Until the end of the block it stands in the note, where that is wanted."""
     if not run.settings.again:
         yield

@@ -155,7 +155,7 @@ def _identity(git: Git) -> DoctorFinding:
 
 
 def _gates(here: Path, configured: tuple[str, ...] | None) -> Iterator[DoctorFinding]:
-    commands = [gate.command for gate in gates.find(here)] if configured is None else list(configured)
+    commands = [gate.command for gate in gates.detect_gates(here)] if configured is None else list(configured)
     missing = gates.missing(here) if configured is None else ()
     for other_missing in missing:
         yield DoctorFinding("problem", "gates", clean(other_missing.what), clean(other_missing.cure))

@@ -56,7 +56,7 @@ def dry_run(settings: Settings, cwd: Path) -> str:
 def _gates(settings: Settings, cwd: Path) -> tuple[Gate, ...]:
     if settings.gate is not None:
         return tuple(Gate(command, "--gate") for command in settings.gate)
-    return gates.find(cwd)
+    return gates.detect_gates(cwd)
 
 
 def _gate_lines(found: tuple[Gate, ...]) -> list[str]:

@@ -16,7 +16,7 @@ from ralph.engine.attempt.gates import run_gates
 from ralph.engine.context import RunContext
 from ralph.engine.parallel import worktree_setup as fitting
 from ralph.engine.parking import park
-from ralph.engine.publish import bring_here
+from ralph.engine.publish import bring_checkout
 from ralph.errors import RalphError
 from ralph.git.index import tree_with
 from ralph.git.merge import join
@@ -93,7 +93,7 @@ def _fails(run: RunContext, place: RunContext, commit: str, red: GateResult) -> 
 
 def _reopen(run: RunContext, commit: str, red: GateResult) -> bool:
     """Revert it and empty its box. False where that needs a human, which is said."""
-    now = paper.read(run)
+    now = paper.read_prd(run)
     names = run.git.trailers(commit, "Ralph-Task")
     tasks = [task for task in now.tasks if task.id in names]
     joined = join(run.git, commit, f"{commit}^", run.tip, run.paths.both)
@@ -110,7 +110,7 @@ def _reopen(run: RunContext, commit: str, red: GateResult) -> bool:
     finding = Finding(FindingKind.GATE, f"{why} Something that git does not have made it pass before.", red.tail)
     run.failed[leaf.id] = ((finding,), Stopped(StopReason.EXITED, 0, ended=True))
     if again:
-        open_now = next(task for task in paper.read(run).tasks if task.id == leaf.id)
+        open_now = next(task for task in paper.read_prd(run).tasks if task.id == leaf.id)
         park(run, open_now, f"{why} This is the second time.")
     return True
 
@@ -127,5 +127,5 @@ def _revert(run: RunContext, commit: str, tree: str, now: Prd, tasks: Sequence[T
     files = ((run.paths.prd, run.git.blob_at(old, run.paths.prd), ""),)
     record.publish(run.git, run.note, branch=run.branch, event=Publishing(0, new, old, files))
     run.tip = new
-    bring_here(run, old, new, lambda fresh: prd.with_boxes(fresh, ids, done=False))
+    bring_checkout(run, old, new, lambda fresh: prd.with_boxes(fresh, ids, done=False))
     run.note(Moved(f'Revert "{one_line(clean(subject), 60)}"', new))

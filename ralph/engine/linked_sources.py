@@ -37,7 +37,7 @@ def refuse(place: RunContext, commands: Sequence[Gate]) -> None:
     """
     for other in _others(place):
         where = links.Place(place.here, place.root, other, place.settings.brought, place.environment())
-        found = links.find(place.git, where, [gate.command for gate in commands])
+        found = links.find_links(place.git, where, [gate.command for gate in commands])
         case = (str(other), *sorted(f"{link.name} {link.target}" for link in found))
         asked = [gate for gate in commands if (*case, gate.command) not in place.own_sources]
         if found and asked:
@@ -96,8 +96,15 @@ def _run(place: RunContext, copy: Copy | None, gate: Gate, name: str) -> GateRes
     place.tell(GateStarted(0, one_line(clean(gate.command), 200)))
     command, env = (copy.moved(gate.command), copy.environment()) if copy else (gate.command, place.environment())
     with copy.linked() if copy else nullcontext():
-        result = gates.run(Gate(command, gate.source), cwd=place.here, env=env, timeout=place.settings.gate_timeout,
-                           log=log, stop=lambda: place.hurried, secrets=place.secrets)  # fmt: skip
+        result = gates.run_gate(
+            Gate(command, gate.source),
+            cwd=place.here,
+            env=env,
+            timeout=place.settings.gate_timeout,
+            log=log,
+            stop=lambda: place.hurried,
+            secrets=place.secrets,
+        )
     if place.hurried:
         raise GatesInterruptedError("interrupted while the gates ran", code=Exit.INTERRUPTED)
     return result

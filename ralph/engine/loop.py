@@ -31,8 +31,8 @@ def run(
     """
     with (
         startup.open_run(settings, cwd, tell, beat) as this,
-        daily_note.listed(this),
-        notifications.ringing(this),
+        daily_note.list_run(this),
+        notifications.notifying(this),
     ):
         result = _result(this)
         spent = this.spent
@@ -69,7 +69,7 @@ def _pool(run: RunContext) -> Iterator[AttemptPool]:
     from ralph.engine.parallel.pool import worker_pool
 
     with worker_pool(run) as pool:
-        pool.take_up(prd_file.read(run))
+        pool.take_up(prd_file.read_prd(run))
         yield pool
 
 
@@ -101,7 +101,7 @@ def _step(pool: AttemptPool) -> RunResult | None:
         return _wind_down(pool, reason)
     _end_wait(pool)
     if not pool.is_publishing:
-        prd = prd_file.read(run)
+        prd = prd_file.read_prd(run)
         checkpoints.note_skips(run, prd, besides=pool.busy)
         if result := _act_on_failures(pool, prd):
             pool.result = result
@@ -109,7 +109,7 @@ def _step(pool: AttemptPool) -> RunResult | None:
         pool.take_turn()
     if run.history.waiting is not None or pool.result:
         return None
-    return _start(pool, run.seen if pool.is_publishing and run.seen else prd_file.read(run))
+    return _start(pool, run.seen if pool.is_publishing and run.seen else prd_file.read_prd(run))
 
 
 def _wind_down(pool: AttemptPool, reason: str) -> RunResult | None:
@@ -117,12 +117,12 @@ def _wind_down(pool: AttemptPool, reason: str) -> RunResult | None:
     run = pool.run
     if pool.jobs:
         if not pool.is_publishing and not pool.is_ending:
-            prd_file.read(run)
+            prd_file.read_prd(run)
             pool.take_turn()
         return None
     if not pool.is_ending:  # after Ctrl-C there is no time for it
         _prove(run)
-    return pool.result or outcome.stopped(run, prd_file.read(run), reason)
+    return pool.result or outcome.stopped(run, prd_file.read_prd(run), reason)
 
 
 def _prove(run: RunContext) -> bool:
@@ -153,7 +153,7 @@ def _start(pool: AttemptPool, prd: Prd) -> RunResult | None:
         return None
     if prd_file.wait_for_quiet(run, prd) or not _prove(run):
         return None
-    return outcome.finished(run, prd_file.read(run))
+    return outcome.finished(run, prd_file.read_prd(run))
 
 
 def _skipped(run: RunContext, prd: Prd) -> frozenset[str]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ralph.config import Settings
-from ralph.engine.context import RunContext, nobody
+from ralph.engine.context import RunContext, notify_nobody
 from ralph.errors import Exit
 from ralph.notify import apprise as post
 from ralph.notify import command as hook
@@ -30,7 +30,7 @@ CTRL_C = 2.0  # seconds that are left for the last message where somebody presse
 
 
 @contextmanager
-def ringing(run: RunContext) -> Iterator[None]:
+def notifying(run: RunContext) -> Iterator[None]:
     """Until the end of the block whoever is to be told is told; at its end the last message gets a few seconds."""
     known = receivers(run.settings, run.here, os.environ)
     if not known:
@@ -46,7 +46,7 @@ def ringing(run: RunContext) -> Iterator[None]:
         bell.ring(RunEnded(Exit.BUG, f"A bug of ralph's own: {type(error).__name__}.", round(run.seconds, 1)))
         raise
     finally:
-        run.ring = nobody
+        run.ring = notify_nobody
         bell.end()
 
 
@@ -127,7 +127,7 @@ def everybody(settings: Settings, here: Path, env: Mapping[str, str]) -> tuple[R
 
 def _posts(settings: Settings, env: Mapping[str, str]) -> tuple[Receiver, ...]:
     known = urls(settings, env)
-    names = notices.names(known)
+    names = notices.receiver_names(known)
     return tuple(
         Receiver(name, partial(post.deliver, address=text)) for name, text in zip(names, known, strict=True)
     )  # fmt: skip

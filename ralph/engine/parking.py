@@ -25,12 +25,12 @@ def park(run: RunContext, task: Task, reason: str, question: str = "") -> RunRes
     except RalphError as error:
         run.say(f"Its review file could not be written: {error.what}.", loud=True)
     try:
-        paper.park(run, task, told)
+        paper.park_in_prd(run, task, told)
     except RalphError as error:
         run.skipped.add(task.id)
         run.say(f"{error.what}. It is left out of this run instead of parked. {error.now}", loud=True)
     run.note(Parked(task.id, one_line(clean(task.text)), told, run.tip))
-    left = plan.choose(paper.read(run), skip=run.left_out, only=run.settings.only) is not None
+    left = plan.choose(paper.read_prd(run), skip=run.left_out, only=run.settings.only) is not None
     alike = recovery.stop_after(run.history.alike, left=left)
     return RunResult(Exit.STOPPED, alike.reason) if alike else None
 

@@ -17,7 +17,7 @@ from ralph.text import clean, mask, one_line
 QUIET = 10.0  # seconds: a task that was not there before starts when nobody has typed for so long
 
 
-def read(run: RunContext) -> Prd:
+def read_prd(run: RunContext) -> Prd:
     """The PRD as it is now. Edits by hand become a commit of their own."""
     data = run.papers.read(run.paths.prd)
     if data is None:
@@ -99,11 +99,11 @@ def _commit(run: RunContext, path: str, data: bytes, subject: str) -> None:
     event = Publishing(0, commit, run.tip)
     record.publish(run.git, run.note, branch=run.branch, event=event)
     run.tip = commit
-    record.settle(run.git, commit, (run.paths.prd, run.paths.memory))
+    record.settle_index(run.git, commit, (run.paths.prd, run.paths.memory))
     run.note(Moved(subject, commit))
 
 
-def park(run: RunContext, task: Task, reason: str) -> str:
+def park_in_prd(run: RunContext, task: Task, reason: str) -> str:
     """Write the reason under the task: a commit of its own, which is returned ("" where nothing changed)."""
     told = mask(clean(reason), run.secrets)
     subject = f"chore(prd): park {one_line(clean(task.id), 40)}"
@@ -146,7 +146,7 @@ def _move(
     record.publish(run.git, run.note, branch=run.branch, event=event)
     run.tip = commit
     run.wrote = run.papers.edit(run.paths.prd, edit) or b""
-    record.settle(run.git, commit, (run.paths.prd, run.paths.memory))
+    record.settle_index(run.git, commit, (run.paths.prd, run.paths.memory))
     run.note(Moved(subject, commit))
     return commit
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ralph import paths as sensitive
 from ralph.agents import sandbox
-from ralph.agents.selection import named
+from ralph.agents.selection import parse_choice
 from ralph.config import AGENTS, Settings
 from ralph.engine.attempt.gates import run_gates
 from ralph.engine.attempt.prd_edits import untick_after_gates
@@ -17,7 +17,7 @@ from ralph.errors import RalphError
 from ralph.git import freeze as examine
 from ralph.git import ref_names
 from ralph.git import restore as undo
-from ralph.git.index import fill, refresh, scan, split, stage, write_tree
+from ralph.git.index import fill, refresh, scan, split_zero, stage, write_tree
 from ralph.memory import file as memory
 from ralph.prd import document as prd
 from ralph.prd import schedule as plan
@@ -95,7 +95,7 @@ def refuse_ignored(run: RunContext) -> None:
 def refuse_agents(run: RunContext) -> None:
     """An agent that an open task or --review-with names, and that is not there."""
     if run.settings.review_with:
-        named(run.settings.review_with)
+        parse_choice(run.settings.review_with)
     for task in checked_prd(run).tasks:
         name = task.fields.agent.partition(":")[0].strip()
         if task.done or not name:
@@ -105,7 +105,7 @@ def refuse_agents(run: RunContext) -> None:
             run.tell(Noted(f"No agent is called {shown}: {run.workers[0].name} does {task.id}."))
             continue
         try:
-            named(task.fields.agent)
+            parse_choice(task.fields.agent)
         except RalphError as error:
             raise RalphError(error.what, error.now, where=f"{run.settings.prd}:{task.line}") from None
 
@@ -143,7 +143,7 @@ def refuse_dirty(run: RunContext) -> None:
                 Noted(f"Not committed, so agents do not see it, and it stays as it is: {', '.join(dirty[:5])}")
             )
         return
-    staged = split(run.git.repo("diff-index", "--cached", "--name-only", "-z", "HEAD", "--"))
+    staged = split_zero(run.git.repo("diff-index", "--cached", "--name-only", "-z", "HEAD", "--"))
     if dirty := sorted({*now.changed, *staged} - run.paths.both - run.git.unseen):
         raise RalphError(f"tracked files have uncommitted changes: {len(dirty)}{_listed(dirty)}",
                          "Commit them, unfinished work on a branch of its own. Then start again.")  # fmt: skip
@@ -175,7 +175,7 @@ def refuse_protected_scopes(run: RunContext) -> None:
     rules = memory.rules(run.papers.read(run.paths.memory) if run.paths.memory else None)
     always = (*run.settings.protected, *rules.protected)
     tasks = [task for task in now.tasks if task.leaf and not task.done and task.fields.parked is None]
-    tracked = split(run.git.repo("ls-files", "-z")) if any(task.fields.files for task in tasks) else ()
+    tracked = split_zero(run.git.repo("ls-files", "-z")) if any(task.fields.files for task in tasks) else ()
     for task in tasks:
         where = f"{run.settings.prd}:{task.line}"
         if run.settings.strict and not task.fields.files:

@@ -8,7 +8,7 @@ from ralph.engine import commit as record
 from ralph.engine.attempt.job import ReadyCommit
 from ralph.engine.context import RunContext
 from ralph.errors import Exit, RalphError
-from ralph.git.fast_forward import bring
+from ralph.git.fast_forward import fast_forward_checkout
 from ralph.git.index import lend_index
 from ralph.git.merge import merge_texts
 from ralph.git.model import Change
@@ -40,7 +40,7 @@ def publish(run: RunContext, n: int, task: str, ready: ReadyCommit) -> None:
     run.memory = (ready.commit, placing.new.get(run.paths.memory)) if run.paths.memory else run.memory
     ticked = (task, *(parent.id for parent in placing.also))
     if run.git.beside:
-        bring_here(run, old, ready.commit, lambda fresh: prd.with_boxes(fresh, ticked, done=True))
+        bring_checkout(run, old, ready.commit, lambda fresh: prd.with_boxes(fresh, ticked, done=True))
     else:  # the attempt worked in the checkout: only the index is behind
         lend_index(run.git)
     run.accepted += 1
@@ -51,13 +51,15 @@ def publish(run: RunContext, n: int, task: str, ready: ReadyCommit) -> None:
     run.control.forget(task)
 
 
-def bring_here(run: RunContext, old: str, new: str, again: Callable[[Prd], Prd], *, cut_off: bool = False) -> None:
+def bring_checkout(
+    run: RunContext, old: str, new: str, again: Callable[[Prd], Prd], *, cut_off: bool = False
+) -> None:
     """The checkout goes from one commit to the next. What people changed in it stays; safe to repeat.
 
     `again` makes the change of the PRD on a version that somebody edited meanwhile. `cut_off`: it was begun before.
     """
     papers = {change.path: change for change in run.git.changes(old, new) if change.path in run.paths.both}
-    kept = bring(run.git, old, new, papers, cut_off=cut_off)
+    kept = fast_forward_checkout(run.git, old, new, papers, cut_off=cut_off)
     run.git.beside = new
     for change in papers.values():
         _bring_paper(run, change, old, new, again)

@@ -89,7 +89,7 @@ def _change(run: RunContext, _: Prd, task: Task, owed: SetAside) -> RunResult | 
 
 def split_as(run: RunContext, task: Task, owed: SetAside, end: Stopped) -> RunResult | None:
     """Write what the agent answered under the task."""
-    prd = paper.read(run)
+    prd = paper.read_prd(run)
     answer = split.parse(end.said, task, prd.tasks, protected=protected(run, task), papers=run.paths.both)
     if isinstance(answer, split.SplitRefusal):
         return park(run, task, f"{owed.reason} It could not be split: {answer.reason}")

@@ -18,12 +18,12 @@ from ralph.engine.attempt.attempt import finish
 from ralph.engine.attempt.job import AttemptOutcome, OnlyTurn, ReadyCommit, Rejected, Turn
 from ralph.engine.attempt.usage import recount, recount_review
 from ralph.engine.context import RunContext
-from ralph.engine.publish import bring_here, publish
+from ralph.engine.publish import bring_checkout, publish
 from ralph.errors import Exit, RalphError
 from ralph.git import restore as undo
 from ralph.git import workspace
 from ralph.git.freeze import FrozenWork, RepoFingerprint, freeze, watch
-from ralph.git.index import Snapshot, Stat, fill, look, refresh, scan, split, stage, write_tree
+from ralph.git.index import Snapshot, Stat, fill, refresh, scan, split_zero, stage, stat_files, write_tree
 from ralph.git.ref_names import scratch
 from ralph.git.workspace import Workspace
 from ralph.prd import document as prd
@@ -45,7 +45,7 @@ def finish_move(run: RunContext, event: Publishing) -> None:
     if not _published(run, event):
         return
     if run.git.beside:
-        bring_here(run, event.parent, event.commit, lambda fresh: fresh, cut_off=True)
+        bring_checkout(run, event.parent, event.commit, lambda fresh: fresh, cut_off=True)
         run.note(Moved("finished what was being published", event.commit))
         return
     for path, old, _ in event.files:
@@ -88,7 +88,7 @@ def _forget_index(run: RunContext) -> None:
     undo.clear_locks(run.git)
     fill(run.git, run.tip)
     refresh(run.git)
-    record.settle(run.git, run.tip)
+    record.settle_index(run.git, run.tip)
 
 
 def finish_apart(run: RunContext, current: Attempt) -> None:
@@ -104,7 +104,7 @@ def finish_apart(run: RunContext, current: Attempt) -> None:
         return
     tasks = run.git.trailers(event.commit, "Ralph-Task")
     again = partial(prd.with_boxes, ids=tasks, done=True)
-    bring_here(run, event.parent, event.commit, again, cut_off=True)
+    bring_checkout(run, event.parent, event.commit, again, cut_off=True)
     held = f"refs/ralph/{current.run}/{current.n}/work"
     run.git.update_refs(*([f"delete {held}"] if held in run.git.refs() else []))
     _note_recorded(run, current, event.commit, tasks)
@@ -144,8 +144,8 @@ def _before(run: RunContext, current: Attempt) -> Snapshot:
     saved = tuple(change.path for change in run.git.changes(current.base, current.before))
     fill(run.git, current.before)
     refresh(run.git)
-    changed = set(split(run.git.tree("diff-files", "--name-only", "-z")))
-    now = look(run.root, (*saved, *current.unsaved))
+    changed = set(split_zero(run.git.tree("diff-files", "--name-only", "-z")))
+    now = stat_files(run.root, (*saved, *current.unsaved))
     untracked: Mapping[str, Stat] = {
         path: UNKNOWN if path in changed or path not in now else now[path] for path in (*saved, *current.unsaved)
     }
@@ -201,7 +201,9 @@ def refuse_later_repairs(run: RunContext, current: Attempt) -> None:
         return
     now = scan(run.git)
     later = [
-        path for path, (_, time, _, _) in look(run.root, now.paths).items() if time / 1e9 > current.time + REPAIR
+        path
+        for path, (_, time, _, _) in stat_files(run.root, now.paths).items()
+        if time / 1e9 > current.time + REPAIR
     ]
     if later:
         raise RalphError(
@@ -218,7 +220,7 @@ def abandon(run: RunContext, space: Workspace, current: Attempt, start: Prd, tas
     frozen = freeze(run.git, space.before, now, run.paths, ours=space.ours, watched=space.watched,
                     named=lambda _: False, message=f"work of attempt {current.n}, which was cut off")  # fmt: skip
     held = workspace.leave(run.git, space, frozen, now.refs, run.tip)
-    stashes.settle(run, space, current.task, frozen)
+    stashes.settle_stash(run, space, current.task, frozen)
     if run.settings.resume == "keep":
         run.say(f"The files of attempt {current.n} stay as they are; they are also held by {held or 'no ref'}.")
     else:
@@ -268,7 +270,7 @@ def recover(run: RunContext) -> None:
             finish_apart(run, current)
         else:
             _recover(run, current)
-            record.settle(run.git, run.tip)  # people's edits may have been recorded before the kill
+            record.settle_index(run.git, run.tip)  # people's edits may have been recorded before the kill
 
 
 def _recover(run: RunContext, current: Attempt) -> None:

@@ -204,7 +204,7 @@ def _begin(run: RunContext, now: Prd, *, resumed: bool) -> None:
     home = run.home or run.branch.removeprefix("refs/heads/")
     commands = tuple(gate.command for gate in run.gates)
     branch = run.branch.removeprefix("refs/heads/")
-    lines = tuple(said(run, now))
+    lines = tuple(first_lines(run, now))
     agent = run.workers[0].name
     at_once = run.settings.at_once
     run.git.beside = run.tip if at_once else ""
@@ -214,7 +214,7 @@ def _begin(run: RunContext, now: Prd, *, resumed: bool) -> None:
     paper.first_reading(run, now)
 
 
-def said(run: RunContext, now: Prd) -> list[str]:
+def first_lines(run: RunContext, now: Prd) -> list[str]:
     """The first lines of a run: defaults taken, and what they mean."""
     settings = run.settings
     money = f"${run.max_cost:g}" if run.max_cost is not None else ""
@@ -236,7 +236,7 @@ def said(run: RunContext, now: Prd) -> list[str]:
 
         lines += fitting.warnings(run)
     lines += list(run.launch(run.workers[0]).said)
-    lines += [text for text in (sandbox.said(settings.sandbox, run.root),) if text]
+    lines += [text for text in (sandbox.sandbox_notice(settings.sandbox, run.root),) if text]
     for agent in dict.fromkeys(worker.agent for worker in run.workers):
         if agent.login(os.environ, lambda name: (Path.home() / name).exists()) is False:
             lines.append(f"{agent.NAME} may not be logged in. {agent.CURE}")

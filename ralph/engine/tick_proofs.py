@@ -17,7 +17,7 @@ def sentence(run: RunContext, now: Prd) -> str:
     """Say that all is done, and what of it nothing proves. "Verified" only where every tick has a proof."""
     only = run.settings.only
     done = [task for task in now.tasks if task.done and only in ("", task.id)]
-    ticks = look(run, now, done)
+    ticks = prove_ticks(run, now, done)
     idle = "" if run.history.run else "Nothing to do. "
     subject = only or "Every task"
     if not ticks.ungated and not ticks.unproven:
@@ -39,7 +39,7 @@ def _unproven(number: int) -> list[str]:
     return [f"{'1 box is' if number == 1 else f'{number} boxes are'} ticked without proof: `ralph audit`."]
 
 
-def look(run: RunContext, now: Prd, done: Sequence[Task]) -> Ticks:
+def prove_ticks(run: RunContext, now: Prd, done: Sequence[Task]) -> Ticks:
     """Which of these ticks have no proof. This run knows its own; for the others git's history is asked."""
     own, ungated = (run.history.ticked, run.history.ungated) if run.history.run else (frozenset(), frozenset())
     others = [task for task in done if task.id not in own]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ralph.errors import Exit, RalphError
 from ralph.git.client import Git, GitError
-from ralph.git.index import UNTRACKED, WorktreeStatus, join, lend_index, split
+from ralph.git.index import UNTRACKED, WorktreeStatus, join, lend_index, split_zero
 from ralph.git.parse import REFS
 from ralph.git.restore import clear_operations, remove
 
@@ -92,9 +92,9 @@ def _look(git: Git, commit: str) -> tuple[WorktreeStatus, list[Path], list[Path]
         ("tree", ("ls-tree", "-r", "-d", "-z", commit)), ("repo", REFS),
     )  # fmt: skip
     untracked = git.tree(*UNTRACKED) if others else b""  # which tells single files
-    root, now = git.where.root, WorktreeStatus(split(changed), split(untracked), git.shown(refs))
-    hollow = [root / path for path in split(others) if path.endswith("/") and _is_hollow(root / path)]
-    tracked = (entry.partition("\t") for entry in split(trees))
+    root, now = git.where.root, WorktreeStatus(split_zero(changed), split_zero(untracked), git.shown(refs))
+    hollow = [root / path for path in split_zero(others) if path.endswith("/") and _is_hollow(root / path)]
+    tracked = (entry.partition("\t") for entry in split_zero(trees))
     buried = (root / path / ".git" for meta, _, path in tracked if " tree " in meta)
     return now, hollow, [path for path in buried if os.path.lexists(path)]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from ralph.git.checkout import away
 
 
-def entries(folder: Path) -> list[Path]:
+def folder_entries(folder: Path) -> list[Path]:
     """What is in a folder; nothing where there is none, or where it is a link to somewhere else."""
     if folder.is_symlink():
         return []

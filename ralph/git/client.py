@@ -18,7 +18,7 @@ from ralph.errors import Exit, RalphError
 from ralph.git import objects as loose
 from ralph.git import ref_files as refs
 from ralph.git.command import GitProcess
-from ralph.git.config import config_text, parse_config, read, user_file
+from ralph.git.config import config_text, parse_config, read_config, user_file
 from ralph.git.model import Change
 from ralph.git.parse import REFS, parse_raw, parse_refs, raw_diff
 from ralph.git.repository import Repo, clean_environment
@@ -164,14 +164,16 @@ class Git:
         for folder in ("info", "refs/heads", "objects"):
             (self.own / folder).mkdir(parents=True, exist_ok=True)
         (self.own / "HEAD").write_text("ref: refs/heads/none\n")
-        rules = read(self.where.common / "info/exclude") + b"\n" + "\n".join(caches).encode() + b"\n"
+        rules = read_config(self.where.common / "info/exclude") + b"\n" + "\n".join(caches).encode() + b"\n"
         (self.own / "info/exclude").write_bytes(rules)
-        (self.own / "info/attributes").write_bytes(read(self.where.common / "info/attributes"))
+        (self.own / "info/attributes").write_bytes(read_config(self.where.common / "info/attributes"))
         for name, key in (("excludes", "core.excludesfile"), ("attributes", "core.attributesfile")):
-            (self.own / name).write_bytes(read(user_file(config, key, "ignore" if name == "excludes" else name)))
+            (self.own / name).write_bytes(
+                read_config(user_file(config, key, "ignore" if name == "excludes" else name))
+            )
             config[key] = [str(self.own / name)]
         if (self.where.common / "shallow").exists():
-            (self.own / "shallow").write_bytes(read(self.where.common / "shallow"))
+            (self.own / "shallow").write_bytes(read_config(self.where.common / "shallow"))
         (self.own / "config").write_text(config_text(config), encoding="utf-8", errors="surrogateescape")
         self.config = config
 
@@ -325,7 +327,7 @@ class Git:
         else:
             author, committer = (self._who(role) for role in ROLES)
             content = loose.commit_text(tree, parents, author, committer, message)
-            made = loose.write(self.where.common / "objects", "commit", content, self._algorithm)
+            made = loose.write_object(self.where.common / "objects", "commit", content, self._algorithm)
         self._trees[made] = tree
         return made
 

@@ -50,7 +50,7 @@ def user_file(config: Mapping[str, Sequence[str]], key: str, default: str) -> Pa
     return Path(home) / "git" / default
 
 
-def read(path: Path) -> bytes:
+def read_config(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError:

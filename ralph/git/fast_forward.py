@@ -12,11 +12,13 @@ from contextlib import contextmanager
 
 from ralph.git import restore as undo
 from ralph.git.client import Git
-from ralph.git.index import fill, join, split
+from ralph.git.index import fill, join, split_zero
 from ralph.git.model import Change
 
 
-def bring(git: Git, old: str, new: str, leave: Iterable[str] = (), *, cut_off: bool = False) -> tuple[str, ...]:
+def fast_forward_checkout(
+    git: Git, old: str, new: str, leave: Iterable[str] = (), *, cut_off: bool = False
+) -> tuple[str, ...]:
     """Files and index go from one commit to another; ralph's index holds `old` and then `new`.
 
     `leave` are files that somebody else brings along: only their index entries follow. Returns the paths that stay
@@ -43,7 +45,7 @@ def _kept(git: Git, changes: list[Change]) -> set[str]:
     if not changes:
         return set()
     paths = [change.path for change in changes]
-    touched = set(split(git.tree("diff-files", "--name-only", "-z", "--", *paths)))
+    touched = set(split_zero(git.tree("diff-files", "--name-only", "-z", "--", *paths)))
     touched |= {change.path for change in changes if change.status == "A" and _there(git, change.path)}
     return {change.path for change in changes if change.path in touched and not _is_new(git, change)}
 
@@ -91,7 +93,7 @@ def _entries(git: Git, changes: Iterable[Change]) -> dict[str, tuple[str, ...]]:
     if not (paths := [change.path for change in changes]):
         return {}
     with theirs(git):
-        listed = split(git.tree("ls-files", "-s", "-z", "--", *paths))
+        listed = split_zero(git.tree("ls-files", "-s", "-z", "--", *paths))
     return {path: tuple(meta.split()[:2]) for meta, _, path in (name.partition("\t") for name in listed)}
 
 

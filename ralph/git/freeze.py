@@ -12,7 +12,7 @@ from dataclasses import field
 from pathlib import Path
 
 from ralph.git.client import Git
-from ralph.git.index import Snapshot, WorktreeStatus, fill, look, stage, unstage, write_tree
+from ralph.git.index import Snapshot, WorktreeStatus, fill, stage, stat_files, unstage, write_tree
 from ralph.git.model import Change, Commit, StashChange
 from ralph.git.parse import log, parse_log, parse_raw, staged_diff
 from ralph.git.restore import OPERATIONS, differences
@@ -99,8 +99,8 @@ def freeze(
     `ours` are the full names of the attempt's branch and of ralph's, `named` tells whether the task's Files name
     a path that was untracked before. `tips`: where its commits ended, if that is known already.
     """
-    seen = look(git.where.root, now.untracked)
-    touched = differences(seen | look(git.where.root, before.untracked), before.untracked)
+    seen = stat_files(git.where.root, now.untracked)
+    touched = differences(seen | stat_files(git.where.root, before.untracked), before.untracked)
     nested = tuple(path for path in now.untracked if path.endswith("/"))
     new = [path for path in now.untracked if path not in before.untracked]
     taken = [path for path in touched if named(path)]

@@ -58,10 +58,10 @@ def scan(git: Git) -> WorktreeStatus:
 
 
 def _seen(git: Git, out: bytes) -> tuple[str, ...]:
-    return tuple(path for path in split(out) if path not in git.unseen)
+    return tuple(path for path in split_zero(out) if path not in git.unseen)
 
 
-def split(out: bytes) -> tuple[str, ...]:
+def split_zero(out: bytes) -> tuple[str, ...]:
     return tuple(os.fsdecode(part) for part in out.split(b"\0") if part)
 
 
@@ -130,7 +130,7 @@ def lend_index(git: Git) -> None:
 # ---------------------------------------------------------------- what git does not track
 
 
-def look(root: Path, paths: Iterable[str]) -> dict[str, Stat]:
+def stat_files(root: Path, paths: Iterable[str]) -> dict[str, Stat]:
     """The stat data of files that exist."""
     seen = {}
     for path in paths:
@@ -152,7 +152,7 @@ def take_before(git: Git, base: str, untracked: Iterable[str], last: Snapshot | 
 
     The last snapshot is used again where neither the base nor an untracked file changed.
     """
-    seen = look(git.where.root, (path for path in untracked if not path.endswith("/")))
+    seen = stat_files(git.where.root, (path for path in untracked if not path.endswith("/")))
     if not seen:
         return Snapshot(base, base, git.tree_of(base))
     if last is not None and last.base == base and last.untracked == seen:

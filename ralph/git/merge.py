@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ralph.git.client import Git
 from ralph.git.index import join as lines
-from ralph.git.index import split, tree_with
+from ralph.git.index import split_zero, tree_with
 from ralph.git.model import Change
 from ralph.immutable import immutable
 
@@ -134,7 +134,7 @@ def _merge_rules(git: Git, paths: list[str]) -> dict[str, str]:
     """What the attribute `merge` says: `unset` or `binary` is no text, `union` keeps the lines of both."""
     if not paths:
         return {}
-    said = split(git.tree("check-attr", "--cached", "-z", "--stdin", "merge", data=lines(paths)))
+    said = split_zero(git.tree("check-attr", "--cached", "-z", "--stdin", "merge", data=lines(paths)))
     return dict(zip(said[0::3], said[2::3], strict=True))
 
 

@@ -20,7 +20,7 @@ def commit_text(tree: str, parents: Sequence[str], author: str, committer: str, 
     return ("\n".join(heads) + f"\n\n{message.rstrip()}\n").encode(errors="surrogateescape")
 
 
-def write(objects: Path, kind: str, content: bytes, algorithm: str = "sha1") -> str:
+def write_object(objects: Path, kind: str, content: bytes, algorithm: str = "sha1") -> str:
     """Store an object in git's folder `objects`; returns its id. Appears whole or not at all."""
     data = f"{kind} {len(content)}".encode() + b"\0" + content
     name = hashlib.new(algorithm, data, usedforsecurity=False).hexdigest()

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from ralph.git.client import Git
 from ralph.git.command import GitProcess
-from ralph.git.index import UNTRACKED, Stat, look, split
+from ralph.git.index import UNTRACKED, Stat, split_zero, stat_files
 
 EVERY = 5.0  # seconds between two looks at least
 GONE: Stat = (-1, 0, 0, 0)  # a tracked file that is not there
@@ -40,8 +40,8 @@ class WorktreePoller:
         self._running, self._due = [], now + max(self._every, SHARE * (now - self._began))
         if any(code for _, _, code in answers):
             return None  # the agent is changing the very index, or the repository is gone: the examination tells
-        paths = [path for out, _, _ in answers for path in split(out) if path not in self._git.unseen]
-        return dict.fromkeys(paths, GONE) | look(self._git.where.root, paths)
+        paths = [path for out, _, _ in answers for path in split_zero(out) if path not in self._git.unseen]
+        return dict.fromkeys(paths, GONE) | stat_files(self._git.where.root, paths)
 
     def close(self) -> None:
         """End a look that is going on."""
@@ -51,7 +51,7 @@ class WorktreePoller:
 
 
 @contextmanager
-def looking(git: Git, every: float = EVERY) -> Iterator[WorktreePoller]:
+def polling(git: Git, every: float = EVERY) -> Iterator[WorktreePoller]:
     """A Looker whose processes are gone afterwards."""
     looker = WorktreePoller(git, every)
     try:

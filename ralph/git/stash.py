@@ -46,13 +46,13 @@ def note(git: Git) -> StashList:
     """Read the list. Costs no process where git keeps refs as files."""
     since = time.time_ns() - SLACK
     signature = signature_of(git)
-    return StashList(entries(git), signature, since)
+    return StashList(stash_entries(git), signature, since)
 
 
-def entries(git: Git) -> tuple[StashEntry, ...]:
+def stash_entries(git: Git) -> tuple[StashEntry, ...]:
     """Return the entries of the stash list, newest first."""
     if signature_of(git) is not None:
-        return parse(_read(git.where.common / LOG))
+        return parse_entries(_read(git.where.common / LOG))
     form = "--format=%H%x00%gn <%ge> %gd%x00%gs"
     listed = git.repo("log", "-g", "--date=raw", form, REF, ok=(0, 128)).decode(errors="surrogateescape")
     return tuple(_of_git(line) for line in listed.splitlines() if line)
@@ -63,7 +63,7 @@ def _of_git(line: str) -> StashEntry:
     return StashEntry(sha, message, re.sub(r"\S*@\{(.*)\}$", r"\1", who))
 
 
-def parse(log: bytes) -> tuple[StashEntry, ...]:
+def parse_entries(log: bytes) -> tuple[StashEntry, ...]:
     """Read a reflog: one line `<old> <new> <who and when>\\t<message>` for each entry, oldest first."""
     found = []
     for line in os.fsdecode(log).split("\n"):
@@ -152,11 +152,11 @@ def put_back(git: Git, then: Sequence[StashEntry], back: Sequence[StashEntry]) -
     RalphError if another git holds the list for too long.
     """
     if not back:
-        return entries(git)
+        return stash_entries(git)
     if signature_of(git) is None:
         return _rebuilt(git, then, back)
     with _locked(git.where.common / f"{REF}.lock") as lock:
-        now = entries(git)
+        now = stash_entries(git)
         wanted = merged(now, then, back)
         if wanted != now:
             _write_log(git.where.common / LOG, written(wanted))
@@ -214,7 +214,7 @@ def _write_log(path: Path, content: bytes) -> None:
 
 def _rebuilt(git: Git, then: Sequence[StashEntry], back: Sequence[StashEntry]) -> tuple[StashEntry, ...]:
     """The same by git's own commands, where refs are no files: the list is removed and made again, oldest first."""
-    now = entries(git)
+    now = stash_entries(git)
     wanted = merged(now, then, back)
     if wanted == now:
         return now

@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from ralph.git.client import Git
-from ralph.git.config import read
+from ralph.git.config import read_config
 from ralph.immutable import immutable
 
 ENVIRONMENTS = (".venv", "venv", "env")
@@ -51,12 +51,14 @@ class WarningContext:
     untracked: tuple[str, ...] = ()  # of CURES
 
 
-def find(git: Git, env: Mapping[str, str], setup: str, brought: Sequence[str]) -> tuple[WorktreeWarning, ...]:
+def find_warnings(
+    git: Git, env: Mapping[str, str], setup: str, brought: Sequence[str]
+) -> tuple[WorktreeWarning, ...]:
     """The traps of this checkout. `brought` are the paths that worktrees get as links or copies."""
-    return told(look(git, env), setup, brought)
+    return relevant_warnings(inspect_environment(git, env), setup, brought)
 
 
-def told(seen: WarningContext, setup: str, brought: Sequence[str]) -> tuple[WorktreeWarning, ...]:
+def relevant_warnings(seen: WarningContext, setup: str, brought: Sequence[str]) -> tuple[WorktreeWarning, ...]:
     """Which of it matters: an environment that is used there, and what is missing there."""
     have = {path.strip("/") for path in brought}
     used = [install for install in seen.editable if install.active or install.inside in have]
@@ -87,7 +89,7 @@ def _is_missing(name: str) -> WorktreeWarning:
 # ---------------------------------------------------------------- looking
 
 
-def look(git: Git, env: Mapping[str, str]) -> WarningContext:
+def inspect_environment(git: Git, env: Mapping[str, str]) -> WarningContext:
     """Look at the environments that may be used, and at the top of the checkout."""
     root = git.where.root
     there = [name for name in CURES if os.path.lexists(root / name)]
@@ -118,7 +120,7 @@ def _by_record(root: Path, environment: Path, packages: Path) -> Iterator[str]:
     """As pip and uv write it down."""
     for record in packages.glob("*.dist-info/direct_url.json"):
         with suppress(ValueError, AttributeError):
-            said = json.loads(read(record))
+            said = json.loads(read_config(record))
             url = urlsplit(said["url"]) if said.get("dir_info", {}).get("editable") is True else None
             if url and url.scheme == "file" and _is_ours(root, environment, unquote(url.path)):
                 yield _plain(record.parent.name)
@@ -139,7 +141,7 @@ def _by_path_file(root: Path, environment: Path, packages: Path) -> Iterator[str
 def _lines(file: Path) -> Iterable[str]:
     with suppress(OSError):
         if file.stat().st_size <= LARGEST:
-            return [line.strip() for line in read(file).decode(errors="surrogateescape").splitlines()]
+            return [line.strip() for line in read_config(file).decode(errors="surrogateescape").splitlines()]
     return []
 
 

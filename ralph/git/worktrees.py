@@ -19,7 +19,7 @@ from pathlib import Path
 from ralph.errors import RalphError
 from ralph.git.checkout import WORKERS, away, check_out
 from ralph.git.client import Git
-from ralph.git.config import read
+from ralph.git.config import read_config
 from ralph.git.repository import Repo
 
 __all__ = ["WORKERS", "WorktreePool", "bring_along", "cache_folder", "check_out"]
@@ -114,7 +114,7 @@ def _register(repo: Repo, commit: str) -> None:
 def _write(file: Path, text: str) -> None:
     """A plain file with this content, whatever is there."""
     content = os.fsencode(text)
-    if file.is_symlink() or read(file) != content:
+    if file.is_symlink() or read_config(file) != content:
         away(file)
         file.write_bytes(content)
 
@@ -155,7 +155,7 @@ def bring_along(root: Path, place: Path, link: Sequence[str], copy: Sequence[str
 def _bring(source: Path, target: Path, *, linked: bool) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     if os.path.lexists(target):
-        if not linked and source.is_file() and target.is_file() and read(source) != read(target):
+        if not linked and source.is_file() and target.is_file() and read_config(source) != read_config(target):
             _copy(source, target)
     elif linked:
         target.symlink_to(source)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ralph.errors import RalphError
-from ralph.memory.sections import BULLET, FENCE, plain, sections
+from ralph.memory.sections import BULLET, FENCE, plain_title, sections
 from ralph.prd.markdown import edit as markdown
 from ralph.prd.markdown.insert import ends, harmless, insert, line_end
 from ralph.text import clean, mask, one_line
@@ -64,8 +64,8 @@ def _grouped(data: bytes) -> dict[str, tuple[str, str]]:
     """A heading's plain words -> the heading, and all text that stands directly under headings like it."""
     found: dict[str, tuple[str, str]] = {}
     for title, text in sections(data):
-        first, known = found.get(plain(title), (clean(title), ""))
-        found[plain(title)] = first, f"{known}\n\n{text}".strip()
+        first, known = found.get(plain_title(title), (clean(title), ""))
+        found[plain_title(title)] = first, f"{known}\n\n{text}".strip()
     return found
 
 
@@ -133,7 +133,12 @@ def _append(data: bytes, title: str, lines: Sequence[str], said: list[str]) -> t
 def _heading(data: bytes, title: str) -> str:
     """The heading as it stands in the file; empty where there is none."""
     return next(
-        (heading.title.strip() for heading in markdown.headings(data) if plain(heading.title) == title.lower()), ""
+        (
+            heading.title.strip()
+            for heading in markdown.headings(data)
+            if plain_title(heading.title) == title.lower()
+        ),
+        "",
     )
 
 

@@ -13,7 +13,7 @@ from ralph.errors import RalphError
 from ralph.immutable import immutable
 from ralph.prd.markdown import edit as markdown
 from ralph.prd.markdown.formatted import formatted
-from ralph.prd.markdown.insert import ends, headings, insert, line_end
+from ralph.prd.markdown.insert import ends, headings_or_none, insert, line_end
 
 TITLE = "Active Long-Running Processes"
 MOST = 500_000  # bytes of a note that ralph still writes into
@@ -74,17 +74,19 @@ def _made(note: str, text: str) -> bytes:
 
 
 def _with_entry(before: bytes, text: str) -> bytes:
-    there = [heading for heading in headings(before) if heading.title.strip().casefold() == TITLE.casefold()]
+    there = [
+        heading for heading in headings_or_none(before) if heading.title.strip().casefold() == TITLE.casefold()
+    ]
     return markdown.append_under(before, TITLE, text) if there else _with_section(before, text)
 
 
 def _with_section(before: bytes, text: str) -> bytes:
     """The heading is new: at the end or, where a fence is open there, above the last heading."""
     eol = line_end(before)
-    known = [heading.title for heading in headings(before)]
+    known = [heading.title for heading in headings_or_none(before)]
     for at in ends(before):
         with_heading = insert(before, at, [f"## {TITLE}".encode()], eol)
-        titles = [heading.title for heading in headings(with_heading)]
+        titles = [heading.title for heading in headings_or_none(with_heading)]
         if titles.count(TITLE) == 1 and [title for title in titles if title != TITLE] == known:
             return markdown.append_under(with_heading, TITLE, text)
     raise RalphError("no place for the heading was found: a code fence or a comment is not closed", "")

@@ -13,9 +13,9 @@ from functools import lru_cache
 
 from ralph.errors import RalphError
 from ralph.memory.agent_edits import merge_agent
-from ralph.memory.sections import BLOCK, TITLES, MemoryRules, plain, rules, skeleton
-from ralph.prd.markdown.blocks import read
-from ralph.prd.markdown.insert import bullet, ends, headings, insert, line_end
+from ralph.memory.sections import BLOCK, TITLES, MemoryRules, plain_title, rules, skeleton
+from ralph.prd.markdown.blocks import read_document
+from ralph.prd.markdown.insert import bullet, ends, headings_or_none, insert, line_end
 
 __all__ = ["MemoryRules", "blocks", "conflicted", "merge_agent", "record", "rules", "unwritable"]
 
@@ -96,7 +96,7 @@ def _real(data: bytes) -> dict[str, int]:
     if not BLOCK.search(data):
         return {}
     try:
-        document = read(data)
+        document = read_document(data)
     except RalphError:
         return {}
     comments = {
@@ -110,8 +110,8 @@ def _with_markers(data: bytes, name: str) -> Iterator[bytes]:
     """Markers in the section of that name; else in a new one."""
     eol = line_end(data)
     markers = [f"<!-- ralph:{name} -->".encode(), b"", f"<!-- /ralph:{name} -->".encode()]
-    for heading in headings(data):
-        if plain(heading.title) == TITLES[name].lower():
+    for heading in headings_or_none(data):
+        if plain_title(heading.title) == TITLES[name].lower():
             yield insert(data, heading.body, [*markers], eol)
     for at in ends(data):
         yield insert(data, at, [f"## {TITLES[name]}".encode(), b"", *markers], eol)

@@ -47,8 +47,8 @@ def skeleton(data: bytes) -> bytes:
 @lru_cache(maxsize=8)
 def _rules(data: bytes) -> MemoryRules:
     own = {title.lower() for title in TITLES.values()}
-    told = tuple((title, text) for title, text in sections(data) if text and plain(title) not in own)
-    protecting = [heading for heading in markdown.headings(data) if plain(heading.title) in PROTECTED]
+    told = tuple((title, text) for title, text in sections(data) if text and plain_title(title) not in own)
+    protecting = [heading for heading in markdown.headings(data) if plain_title(heading.title) in PROTECTED]
     found = [path for heading in protecting for path in paths(_text(data[heading.body : heading.end]))]
     return MemoryRules(tuple(dict.fromkeys(found)), told)
 
@@ -62,7 +62,7 @@ def sections(data: bytes) -> list[tuple[str, str]]:
     return [("", top), *under] if top else under
 
 
-def plain(title: str) -> str:
+def plain_title(title: str) -> str:
     """A heading's words alone, in lower case: without emphasis, numbering, emoji and colon."""
     return re.sub(r"^[\W\d_]+|[\W_]+$", "", title).lower()
 

@@ -50,7 +50,7 @@ def of(event: Event, now: float, secrets: Sequence[str] = ()) -> Notification | 
     if told is None:
         return None
     what, text, mood = told
-    return Notification(what, one_line(harmless(text, secrets), 400), safe(to_json(event), secrets), mood)
+    return Notification(what, one_line(harmless(text, secrets), 400), safe_value(to_json(event), secrets), mood)
 
 
 def _told(event: Event, now: float) -> tuple[str, str, str] | None:
@@ -79,15 +79,15 @@ def harmless(text: str, secrets: Sequence[str] = ()) -> str:
     return PAGES.sub(" ", mask(clean(text), secrets))
 
 
-def safe(value: Any, secrets: Sequence[str] = ()) -> Any:
+def safe_value(value: Any, secrets: Sequence[str] = ()) -> Any:
     """The same, with every text cleaned, masked and cut."""
     if isinstance(value, str):
         masked = mask(clean(value), secrets)
         return masked if len(masked) <= WORDS else masked[: WORDS - 1] + "…"
     if isinstance(value, Mapping):
-        return {str(name): safe(entry, secrets) for name, entry in value.items()}
+        return {str(name): safe_value(entry, secrets) for name, entry in value.items()}
     if isinstance(value, (list, tuple)):
-        return [safe(entry, secrets) for entry in value]
+        return [safe_value(entry, secrets) for entry in value]
     return value
 
 
@@ -145,7 +145,7 @@ def addresses(*said: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(word for text in said for word in BETWEEN.split(text.strip(" ,\n\t")) if word))
 
 
-def names(known: Sequence[str]) -> tuple[str, ...]:
+def receiver_names(known: Sequence[str]) -> tuple[str, ...]:
     """What may be said of each address: its scheme, with a number where several have the same."""
     schemes = [found[0].lower() if (found := ADDRESS.match(name)) else "?" for name in known]
     return tuple(

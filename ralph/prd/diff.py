@@ -28,7 +28,7 @@ class PrdDiff:
     rewrote: bool = False  # anything differs beyond the boxes of tasks
 
 
-def find(task: Task, before: Prd, now: Prd) -> Task | None:
+def find_task(task: Task, before: Prd, now: Prd) -> Task | None:
     """The same task in a later reading: by its id, else by its unchanged line where a line diff maps it.
 
     Of several equal texts the line diff tells which is which; else their order, while there are as many as before.

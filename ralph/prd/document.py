@@ -10,11 +10,11 @@ from hashlib import sha256
 
 from ralph.errors import RalphError
 from ralph.prd import criteria
-from ralph.prd.diff import PrdDiff, difference, find, new_ticks
+from ralph.prd.diff import PrdDiff, difference, find_task, new_ticks
 from ralph.prd.fields import field_name, read_fields
 from ralph.prd.lookup import WRITTEN_ID, parents_done_with, resolve
 from ralph.prd.markdown import edit as markdown
-from ralph.prd.markdown.blocks import Document, Item, read, uncollected
+from ralph.prd.markdown.blocks import Document, Item, read_document, uncollected
 from ralph.prd.markdown.formatted import formatted
 from ralph.prd.model import Criterion, Prd, Task
 from ralph.prd.near_misses import near_misses
@@ -26,7 +26,7 @@ __all__ = [
     "check",
     "confirm",
     "difference",
-    "find",
+    "find_task",
     "parents_done_with",
     "park",
     "parse",
@@ -66,7 +66,7 @@ def _remember(prd: Prd) -> Prd:
 
 def _read(data: bytes) -> Prd:
     with uncollected():
-        return _from(read(data))
+        return _from(read_document(data))
 
 
 def _from(document: Document) -> Prd:
@@ -241,7 +241,7 @@ def park(prd: Prd, task_id: str, reason: str) -> Prd:
     at = _place(prd, task_id)
     said = formatted(markdown.one_line(reason), first=False) or "needs a human"
     with uncollected():
-        parked = markdown.add_line(read(prd.data), prd.tasks[at].offset, f"Parked: {said}")
+        parked = markdown.add_line(read_document(prd.data), prd.tasks[at].offset, f"Parked: {said}")
         return _same_but(prd, parked, at)
 
 
@@ -250,7 +250,7 @@ def add_subtasks(prd: Prd, task_id: str, lines: Sequence[str]) -> Prd:
     by two blanks. All else stays byte for byte; RalphError where that can't be."""
     at = _place(prd, task_id)
     with uncollected():
-        document = markdown.add_items(read(prd.data), prd.tasks[at].offset, lines)
+        document = markdown.add_items(read_document(prd.data), prd.tasks[at].offset, lines)
     after = _remember(_from(document))
     _prove_subtasks(prd, after, at, sum(line.startswith("- [ ] ") for line in lines))
     return after
@@ -278,7 +278,7 @@ def unpark(prd: Prd, task_id: str) -> Prd:
     at = _place(prd, task_id)
     while prd.tasks[at].fields.parked is not None:
         with uncollected():
-            document = read(prd.data)
+            document = read_document(prd.data)
             item = markdown.item_at(document, prd.tasks[at].offset)
             line = next(child for child in item.items if field_name(child) == "parked")
             prd = _same_but(prd, markdown.remove_item(document, line), at)

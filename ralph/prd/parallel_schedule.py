@@ -140,9 +140,8 @@ class _Table:
         for others, state in ((self._busy, "which is running"), (started, "which goes first")):
             for other in others:
                 if common(own, self._placed(other.fields.files)):
-                    return (
-                        f"its files {self._said(task, other)} may clash with those of {plan.name(other)}, {state}"
-                    )
+                    files = self._said(task, other)
+                    return f"its files {files} may clash with those of {plan.task_name(other)}, {state}"
         return ""
 
     def _said(self, task: Task, other: Task) -> str:
@@ -157,7 +156,7 @@ class _Table:
         for other in (*self._busy, self._first[step.row]):
             its = self._steps.get(other.id)
             if its and its.row == step.row and its.number != step.number:
-                return _waits_for(step, plan.name(other), its, runs=other in self._busy)
+                return _waits_for(step, plan.task_name(other), its, runs=other in self._busy)
         return ""
 
 

@@ -50,9 +50,9 @@ def obstacle(lookup: Lookup, task: Task, skip: frozenset[str], running: frozense
     for holder in (task, *lookup.above(task)):
         if holder.fields.parked is not None:
             reason = f"parked: {holder.fields.parked}"
-            return reason if holder is task else f"{name(holder)} above it is {reason}"
+            return reason if holder is task else f"{task_name(holder)} above it is {reason}"
         if holder is not task and (holder.id in skip or holder.id in running):
-            return f"{name(holder)} above it is {'skipped in this run' if holder.id in skip else 'running'}"
+            return f"{task_name(holder)} above it is {'skipped in this run' if holder.id in skip else 'running'}"
         for wanted in holder.fields.depends:
             if reason := _unmet(lookup, wanted, skip, running):
                 return f"depends on {reason}"
@@ -65,11 +65,11 @@ def _unmet(lookup: Lookup, wanted: str, skip: frozenset[str], running: frozenset
         return f"“{wanted}”, which is {'no task' if not found else 'the beginning of several tasks'}"
     task = found[0]
     if task.id in running:
-        return f"{name(task)}, which is running"
+        return f"{task_name(task)}, which is running"
     if lookup.finished[task.id]:
         return ""
     state = "skipped in this run" if task.id in skip else _state(lookup, task, "")
-    return f"{name(task)}, which is {'not finished' if state == 'done' else state}"
+    return f"{task_name(task)}, which is {'not finished' if state == 'done' else state}"
 
 
 def _state(lookup: Lookup, task: Task, running: str) -> str:
@@ -81,6 +81,6 @@ def _state(lookup: Lookup, task: Task, running: str) -> str:
     return "parked" if parked else "open"
 
 
-def name(task: Task) -> str:
+def task_name(task: Task) -> str:
     """What a sentence calls a task: its id, or the beginning of its text."""
     return task.id if task.written else f"“{task.text[:50]}”"

@@ -20,9 +20,16 @@ from ralph.process.transcript import CappedFile
 from ralph.process.tree import alive, become_subreaper, end_descendants, end_leftovers, end_tree, start_time
 
 __all__ = [
-    "CommandResult", "alive", "become_subreaper", "end_descendants", "end_leftovers", "end_tree", "keep", "run",
+    "CommandResult",
+    "alive",
+    "become_subreaper",
+    "end_descendants",
+    "end_leftovers",
+    "end_tree",
+    "keep",
+    "run_command",
     "start_time",
-]  # fmt: skip
+]
 
 CAP = 20_000_000  # bytes of output kept
 CHUNK = 65536
@@ -41,7 +48,7 @@ class CommandResult:
     tail: str
 
 
-def run(
+def run_command(
     argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], timeout: float, output: Path | None = None,
     tail: int = 4000, stop: Callable[[], bool] = lambda: False, secrets: Sequence[str] = (),
 ) -> CommandResult:  # fmt: skip

@@ -89,7 +89,7 @@ class CappedFile:
             self.error = error.strerror or str(error)
 
 
-def plain(data: bytes | bytearray) -> str:
+def plain_output(data: bytes | bytearray) -> str:
     """Terminal output as text: no escape sequences, no control characters but tab and newline."""
     text = data.decode("utf-8", "replace").lstrip("\ufffd")
     return _ESCAPES.sub("", text.replace("\r\n", "\n")).replace("\r", "\n").replace("\x1b", "")

@@ -29,7 +29,7 @@ class _Seen:
     last: dict[str, float] = field(default_factory=dict)  # run -> when it was last heard of
 
 
-def told(steps: Iterable[Step], *, alive: bool = False) -> RunLog:
+def run_log(steps: Iterable[Step], *, alive: bool = False) -> RunLog:
     """All attempts and remarks, in order. `alive`: the last run goes on; else what is unfinished broke off."""
     seen, time, run = _Seen(), 0.0, ""
     for time, run, event in steps:

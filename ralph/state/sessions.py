@@ -58,7 +58,7 @@ def state_folder(env: Mapping[str, str]) -> Path:
     return home / "ralph"
 
 
-def safe(text: str) -> str:
+def safe_name_part(text: str) -> str:
     """What is safe of a name: letters, digits, dashes."""
     return re.sub(r"[^A-Za-z0-9]+", "-", text).strip("-")[:40].strip("-") or "ralph"
 
@@ -87,7 +87,7 @@ class Sessions:
 
     def all(self) -> list[SessionFile]:
         """Every sheet that can be read, the newest last."""
-        found = [_sheet(read(path)) for path in self.folder.glob("*.json")]
+        found = [_sheet(read_session(path)) for path in self.folder.glob("*.json")]
         return sorted((session for session in found if session), key=lambda session: session.began)
 
     def write(self, sheet: SessionFile) -> Path:
@@ -104,11 +104,11 @@ class Sessions:
 
     def standing(self, sheet: SessionFile, pane: Pane | None) -> SessionState:
         """How it is with it. What the run itself noted counts before what tmux says."""
-        end = read(self.folder / f"{sheet.name}.code")
+        end = read_session(self.folder / f"{sheet.name}.code")
         if isinstance(code := end.get("code"), int):
             until = end.get("time")
             return SessionState(sheet, "ended", code=code, until=until if isinstance(until, float) else None)
-        noted = read(self.folder / f"{sheet.name}.pid")
+        noted = read_session(self.folder / f"{sheet.name}.pid")
         pid, started = noted.get("pid"), noted.get("started")
         if isinstance(pid, int) and isinstance(started, float) and alive(pid, started):
             return SessionState(sheet, "alive", pid)
@@ -127,8 +127,8 @@ def note_begin(path: Path) -> None:
 def of_process(state: Path, pid: int) -> SessionFile | None:
     """The sheet of the run that this process is, if it is a detached one."""
     for noted in (state / "sessions").glob("*.pid"):
-        if read(noted) == {"pid": pid, "started": start_time(pid)}:
-            return _sheet(read(noted.with_suffix(".json")))
+        if read_session(noted) == {"pid": pid, "started": start_time(pid)}:
+            return _sheet(read_session(noted.with_suffix(".json")))
     return None
 
 
@@ -141,10 +141,10 @@ def name_for(asked: str, root: Path, known: list[SessionFile]) -> str:
     """The name that was asked for, else the repository's; with a mark where another checkout has that one."""
     if asked:
         if not SAFE.fullmatch(asked):
-            cure = f"Letters, digits and dashes, 50 at most: `{safe(asked)}`, for example."
+            cure = f"Letters, digits and dashes, 50 at most: `{safe_name_part(asked)}`, for example."
             raise RalphError("this name is none that ralph gives to a session", cure)
         return asked
-    name = safe(root.name)
+    name = safe_name_part(root.name)
     if any(sheet.name == name and sheet.root != str(root) for sheet in known):
         return f"{name}-{sha256(os.fsencode(root)).hexdigest()[:6]}"
     return name
@@ -162,7 +162,7 @@ def write(path: Path, said: Mapping[str, Any]) -> None:
         raise RalphError(f"it can't be written: {error.strerror}", cure, where=str(path)) from error
 
 
-def read(path: Path) -> dict[str, Any]:
+def read_session(path: Path) -> dict[str, Any]:
     """What stands in such a file; nothing where it is none."""
     try:
         with path.open("rb") as file:

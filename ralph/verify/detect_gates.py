@@ -21,7 +21,7 @@ from ralph.verify.model import Gate
 PATIENCE = 30.0  # seconds for asking an interpreter
 
 
-def find(here: Path) -> tuple[Gate, ...]:
+def detect_gates(here: Path) -> tuple[Gate, ...]:
     """The gates of the project in this folder, for the common toolchains. Cheap: looks at files only."""
     found = [gate for look in LOOKS for gate in look(here)]
     return tuple(found or _fallback(here))

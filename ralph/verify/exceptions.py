@@ -17,7 +17,7 @@ def test_is_named(path: str, rules: Rules) -> bool:
 
 def gate_file_is_named(path: str, rules: Rules) -> bool:
     """Do the task's Files name exactly this file? A folder or a pattern of all sorts is not enough."""
-    return any(sensitive.names(pattern, path) for pattern in rules.scope)
+    return any(sensitive.names_path(pattern, path) for pattern in rules.scope)
 
 
 def tool_is_new(path: str, key: str, base: bytes, rules: Rules) -> bool:

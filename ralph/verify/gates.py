@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from ralph.process import command as proc
-from ralph.verify.detect_gates import find, hooks_offered
-from ralph.verify.missing_runners import find as missing
+from ralph.verify.detect_gates import detect_gates, hooks_offered
+from ralph.verify.missing_runners import find_missing_runners as missing
 from ralph.verify.model import Gate, GateResult
 
-__all__ = ["find", "hooks_offered", "missing", "nothing_to_run", "run"]
+__all__ = ["detect_gates", "hooks_offered", "missing", "nothing_to_run", "run_gate"]
 
 TAIL = 4000  # characters of its output that a result keeps
 
@@ -28,7 +28,7 @@ NO_TESTS: tuple[tuple[frozenset[int], re.Pattern[str]], ...] = (
 )
 
 
-def run(
+def run_gate(
     gate: Gate, *, cwd: Path, env: Mapping[str, str], timeout: float, log: Path | None = None,
     stop: Callable[[], bool] = lambda: False, secrets: Sequence[str] = (),
 ) -> GateResult:  # fmt: skip
@@ -37,8 +37,16 @@ def run(
 
     A gate that `stop` ended is neither ok nor timed out.
     """
-    done = proc.run(["sh", "-c", gate.command], cwd=cwd, env=env, timeout=timeout, output=log, tail=TAIL, stop=stop,
-                    secrets=secrets)  # fmt: skip
+    done = proc.run_command(
+        ["sh", "-c", gate.command],
+        cwd=cwd,
+        env=env,
+        timeout=timeout,
+        output=log,
+        tail=TAIL,
+        stop=stop,
+        secrets=secrets,
+    )
     ended = not done.timed_out and not done.stopped
     none = ended and nothing_to_run(gate.command, done.code, done.tail)
     ok = ended and done.code == 0 and not none

@@ -32,10 +32,10 @@ class Missing:
     cure: str
 
 
-def find(here: Path) -> tuple[Missing, ...]:
+def find_missing_runners(here: Path) -> tuple[Missing, ...]:
     """Return what keeps the tests of this folder from running. Cheap where every program is there."""
     missing = (*_pytest(here), *_node(here), *_others(here))
-    return missing or (() if toolchains.find(here) else tuple(islice(_make(here), 1)))
+    return missing or (() if toolchains.detect_gates(here) else tuple(islice(_make(here), 1)))
 
 
 # ---------------------------------------------------------------- Python

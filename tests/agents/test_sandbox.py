@@ -286,7 +286,9 @@ def test_auto_is_off_and_on_refuses_where_there_is_no_bubblewrap(
     try:
         assert not sandbox.wanted("auto")
         assert not sandbox.wanted("off")
-        assert sandbox.said("auto", tmp_path).startswith("NO SANDBOX: bubblewrap was not found. Install it")
+        assert sandbox.sandbox_notice("auto", tmp_path).startswith(
+            "NO SANDBOX: bubblewrap was not found. Install it"
+        )
         with pytest.raises(RalphError, match="bubblewrap was not found") as refused:
             sandbox.wanted("on")
         assert refused.value.code == 2
@@ -315,8 +317,8 @@ def test_with_bubblewrap_auto_is_on(tmp_path: Path) -> None:
     assert shutil.which("bwrap")
     assert sandbox.wanted("auto")
     assert sandbox.wanted("on")
-    assert sandbox.said("off", tmp_path) == ""
-    assert sandbox.said("auto", tmp_path).startswith("Sandbox: bubblewrap.")
+    assert sandbox.sandbox_notice("off", tmp_path) == ""
+    assert sandbox.sandbox_notice("auto", tmp_path).startswith("Sandbox: bubblewrap.")
 
 
 def test_what_ralph_toml_adds_must_exist(tmp_path: Path) -> None:

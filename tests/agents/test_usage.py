@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ralph.agents import usage as spending
 from ralph.agents.model import ModelUse, Signal, SignalKind, Usage
-from ralph.agents.prices import Prices, cost_of, is_old, plain
+from ralph.agents.prices import Prices, cost_of, is_old, plain_model
 from ralph.agents.registry import AGENTS
 from ralph.agents.usage import Spent, UsageEstimator
 
@@ -147,7 +147,7 @@ gpt-5.5-turbo                                  gpt-5.5-turbo
 @pytest.mark.parametrize("row", NAMES.strip().splitlines())
 def test_what_providers_write_around_a_name(row: str) -> None:
     name, model = row.split()
-    assert plain(name) == model
+    assert plain_model(name) == model
 
 
 def test_a_report_teaches_the_price_of_a_model() -> None:

@@ -58,7 +58,7 @@ def timed(work: Callable[[], object]) -> float:
 
 def gate(here: Path) -> proc.CommandResult:
     """The smallest gate."""
-    return proc.run(["true"], cwd=here, env=dict(os.environ), timeout=60)
+    return proc.run_command(["true"], cwd=here, env=dict(os.environ), timeout=60)
 
 
 def attempt(
@@ -66,7 +66,7 @@ def attempt(
     started: Callable[[int, float], None] = lambda *_: None, stop: Callable[[], None] = lambda: None,
 ) -> Stopped:  # fmt: skip
     """One session."""
-    return session.run(
+    return session.run_session(
         Launch(tuple(argv)), cwd=here, env=dict(os.environ), prompt=here / "prompt", transcript=here / "log",
         read=read, silence=600, open_tool_silence=0, wall=600, started=started, tell=lambda _: None, stop=stop,
     )  # fmt: skip

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ralph.cli.arguments import apart, read
+from ralph.cli.arguments import apart, read_flags
 from ralph.cli.registry import COMMANDS
 from ralph.config import AGENTS, OPTIONS
 from ralph.config_values import Option, ValueKind
@@ -23,7 +23,7 @@ LOGS = COMMANDS["logs"].options
 def typed(words: list[str], options: tuple[Option, ...] = LOOP) -> tuple[dict[str, Any], list[str]]:
     """(what the flags say, the texts)"""
     flags, texts = apart(options, words)
-    return read(options, flags), texts
+    return read_flags(options, flags), texts
 
 
 FLAGS: dict[str, dict[str, Any]] = {

@@ -11,7 +11,7 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 
 from ralph.cli.main import main
-from ralph.cli.registry import COMMANDS, LATER, named
+from ralph.cli.registry import COMMANDS, LATER, split_command
 from ralph.config import NOT_BUILT, OPTIONS
 from ralph.errors import Exit
 from tests.conftest import Repository
@@ -72,7 +72,7 @@ def test_help_of_a_command_behind_its_other_words(command: str, capsys: Capture)
     ],
 )
 def test_the_loop_needs_no_command(typed: str, means: str) -> None:
-    name, words = named(typed.split())
+    name, words = split_command(typed.split())
     assert [name, *words] == means.split()
 
 

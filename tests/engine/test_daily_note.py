@@ -15,7 +15,7 @@ import pytest
 
 from ralph.errors import Exit
 from ralph.git.client import Git
-from ralph.git.poll import looking
+from ralph.git.poll import polling
 from ralph.git.repository import discover
 from ralph.memory import daily_note as daily
 from tests.conftest import Repository
@@ -131,7 +131,7 @@ def test_a_look_at_what_an_agent_changes_does_not_see_it(repo: Repository) -> No
     git.tree("read-tree", git.sha("HEAD"))
     repo.write({"kept.md": "two\n", "new.md": "x", "mine.md": "x"})
     git.unseen = frozenset({"kept.md", "new.md"})
-    with looking(git, every=0.0) as looker:
+    with polling(git, every=0.0) as looker:
         deadline, found = time.monotonic() + LIMIT, None
         while found is None and time.monotonic() < deadline:
             found = looker.poll()

@@ -9,7 +9,7 @@ import pytest
 
 from ralph.git import index as snapshot
 from ralph.git.client import Git
-from ralph.git.fast_forward import bring
+from ralph.git.fast_forward import fast_forward_checkout
 from ralph.git.repository import discover
 from tests.conftest import Repository
 
@@ -45,7 +45,7 @@ CASES = [
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
 def test_cut_off(repo: Repository, case: Found) -> None:
     git, old, new = stand(repo, case)
-    kept = bring(git, old, new, cut_off=True)
+    kept = fast_forward_checkout(git, old, new, cut_off=True)
     assert content(repo.path / "file") == case.then
     assert content(repo.path / "other") == b"new\n"
     assert kept == (("file",) if case.then != case.will else ())
@@ -54,14 +54,14 @@ def test_cut_off(repo: Repository, case: Found) -> None:
 def test_what_a_person_took_away_stays_so(repo: Repository) -> None:
     """Where nothing was cut off, nobody but a person can have done it."""
     git, old, new = stand(repo, Found("", OLD, None, NEW, None))
-    assert bring(git, old, new) == ("file",)
+    assert fast_forward_checkout(git, old, new) == ("file",)
     assert content(repo.path / "file") is None
 
 
 def test_the_users_index_knows_the_files_that_came(repo: Repository) -> None:
     """Their own git need not read them: `diff-files` goes by times alone."""
     git, old, new = stand(repo, Found("", OLD, OLD, NEW, NEW))
-    assert bring(git, old, new) == ()
+    assert fast_forward_checkout(git, old, new) == ()
     assert repo.git("diff-files", "--name-only") == ""
     assert repo.git("status", "--porcelain") == ""
 
@@ -77,7 +77,7 @@ def test_behind_a_link_of_a_person_nothing_is_looked_at(repo: Repository) -> Non
     git.freeze()
     snapshot.fill(git, old)
     snapshot.refresh(git)
-    assert bring(git, old, new) == ("sub/file",)
+    assert fast_forward_checkout(git, old, new) == ("sub/file",)
     assert (repo.read("sub/file"), repo.read("other")) == ("old\n", "new\n")
 
 

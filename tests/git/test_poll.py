@@ -9,7 +9,7 @@ import pytest
 
 from ralph.git.client import Git
 from ralph.git.index import Stat, fill, refresh
-from ralph.git.poll import GONE, WorktreePoller, looking
+from ralph.git.poll import GONE, WorktreePoller, polling
 from ralph.git.repository import discover
 from tests.conftest import Repository
 
@@ -36,7 +36,7 @@ def seen(looker: WorktreePoller) -> dict[str, Stat]:
 
 
 def test_changed_new_and_deleted_files_are_seen(repo: Repository, git: Git) -> None:
-    with looking(git, every=0.0) as looker:
+    with polling(git, every=0.0) as looker:
         assert seen(looker) == {}
         repo.write({"a.txt": "changed\n", "new.txt": "n\n", "noise.log": "x\n"})
         (repo.path / "b.txt").unlink()
@@ -46,7 +46,7 @@ def test_changed_new_and_deleted_files_are_seen(repo: Repository, git: Git) -> N
 
 
 def test_a_file_that_changes_again_looks_different(repo: Repository, git: Git) -> None:
-    with looking(git, every=0.0) as looker:
+    with polling(git, every=0.0) as looker:
         repo.write({"new.txt": "one\n"})
         before = seen(looker)["new.txt"]
         repo.write({"new.txt": "one and two\n"})
@@ -56,17 +56,17 @@ def test_a_file_that_changes_again_looks_different(repo: Repository, git: Git) -
 def test_many_files_are_no_deadlock(repo: Repository, git: Git) -> None:
     """More names than a pipe holds: the answer is taken in parts."""
     repo.write({f"{'long-name' * 20}-{n}.txt": "" for n in range(600)})
-    with looking(git, every=0.0) as looker:
+    with polling(git, every=0.0) as looker:
         assert len(seen(looker)) == 600
 
 
 def test_a_look_is_due_only_now_and_then(git: Git) -> None:
-    with looking(git, every=60.0) as looker:
+    with polling(git, every=60.0) as looker:
         assert all(looker.poll() is None for _ in range(100))
 
 
 def test_a_repository_that_is_gone_is_not_looked_at(repo: Repository, git: Git) -> None:
-    with looking(git, every=0.0) as looker:
+    with polling(git, every=0.0) as looker:
         shutil.move(repo.path / ".git", repo.path.parent / "moved")
         deadline = time.monotonic() + 1.0
         try:
@@ -77,7 +77,7 @@ def test_a_repository_that_is_gone_is_not_looked_at(repo: Repository, git: Git) 
 
 
 def test_a_look_that_is_going_on_is_ended(git: Git) -> None:
-    with looking(git, every=0.0) as looker:
+    with polling(git, every=0.0) as looker:
         looker.poll()
         running = list(looker._running)
         assert running

@@ -35,8 +35,10 @@ def listed(repo: Repository) -> str:
 
 def test_reading_and_writing_a_log_are_each_others_inverse(git: Git, repo: Repository) -> None:
     log = (repo.path / ".git/logs/refs/stash").read_bytes()
-    assert stash.written(stash.parse(log)) == log
-    assert [entry.message for entry in stash.entries(git)] == [f"On main: {one}" for one in reversed(MESSAGES)]
+    assert stash.written(stash.parse_entries(log)) == log
+    assert [entry.message for entry in stash.stash_entries(git)] == [
+        f"On main: {one}" for one in reversed(MESSAGES)
+    ]
 
 
 @pytest.mark.parametrize("dropped", [(0,), (3,), (1, 2), (0, 3), (0, 1, 2, 3)])
@@ -68,7 +70,7 @@ def test_new_entries_stay_on_top(git: Git, repo: Repository) -> None:
     repo.write({"a.txt": "new\n"})
     repo.git("stash", "-q")
     wanted = stash.put_back(git, noted.entries, noted.entries)
-    assert wanted == stash.entries(git)
+    assert wanted == stash.stash_entries(git)
     assert [entry.message for entry in wanted][1:] == [entry.message for entry in noted.entries]
 
 
@@ -76,7 +78,7 @@ def test_it_is_put_back_where_refs_are_no_files_by_gits_own_commands(git: Git, r
     noted = stash.note(git)
     repo.git("stash", "drop", "-q", "stash@{1}")
     stash._rebuilt(git, noted.entries, noted.entries)
-    assert [(one.sha, one.message) for one in stash.entries(git)] == [
+    assert [(one.sha, one.message) for one in stash.stash_entries(git)] == [
         (one.sha, one.message) for one in noted.entries
     ]
 
@@ -84,7 +86,7 @@ def test_it_is_put_back_where_refs_are_no_files_by_gits_own_commands(git: Git, r
 def test_a_list_that_git_packed_is_the_same(git: Git, repo: Repository) -> None:
     noted, before = stash.note(git), listed(repo)
     repo.git("pack-refs", "--all")
-    assert stash.entries(git) == noted.entries
+    assert stash.stash_entries(git) == noted.entries
     repo.git("stash", "drop", "-q")
     repo.git("pack-refs", "--all")
     stash.put_back(git, noted.entries, noted.entries[:1])
@@ -115,7 +117,7 @@ def test_an_entry_that_came_and_went_is_found_by_its_objects(git: Git, repo: Rep
 
 
 def test_contents_are_what_an_entry_brings(git: Git) -> None:
-    entry = stash.entries(git)[0]
+    entry = stash.stash_entries(git)[0]
     missing = StashEntry("1" * 40, "gone")
     held = stash.contents(git, [entry, missing])
     assert set(held) == {entry.sha}
@@ -132,7 +134,7 @@ def test_a_lock_that_stays_is_an_error_with_a_cure(
     (repo.path / ".git/refs/stash.lock").touch()
     with pytest.raises(RalphError, match="can't be put back"):
         stash.put_back(git, noted.entries, noted.entries)
-    assert stash.entries(git) == ()
+    assert stash.stash_entries(git) == ()
 
 
 def test_a_lock_that_goes_is_waited_for(git: Git, repo: Repository) -> None:

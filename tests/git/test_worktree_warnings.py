@@ -12,7 +12,13 @@ import pytest
 
 from ralph.git.client import Git
 from ralph.git.repository import discover
-from ralph.git.worktree_warnings import EditableInstall, WarningContext, find, look, told
+from ralph.git.worktree_warnings import (
+    EditableInstall,
+    WarningContext,
+    find_warnings,
+    inspect_environment,
+    relevant_warnings,
+)
 from tests.conftest import Repository
 
 PYTHON = f"lib/python3.{sys.version_info.minor}/site-packages"
@@ -50,7 +56,7 @@ def path_file(environment: Path, name: str, *lines: str) -> None:
 
 
 def names(git: Git, env: dict[str, str] | None = None) -> set[str]:
-    return {one.name for one in look(git, env or {}).editable}
+    return {one.name for one in inspect_environment(git, env or {}).editable}
 
 
 # ---------------------------------------------------------------- seen
@@ -58,9 +64,9 @@ def names(git: Git, env: dict[str, str] | None = None) -> set[str]:
 
 def test_an_editable_install_of_this_checkout(git: Git, repo: Repository, tmp_path: Path) -> None:
     record(tmp_path / "elsewhere", f"file://{repo.path}")
-    seen = look(git, {"VIRTUAL_ENV": str(tmp_path / "elsewhere")})
+    seen = inspect_environment(git, {"VIRTUAL_ENV": str(tmp_path / "elsewhere")})
     assert seen.editable == (EditableInstall("my-project", str(tmp_path / "elsewhere"), active=True),)
-    assert look(git, {}).editable == ()
+    assert inspect_environment(git, {}).editable == ()
 
 
 @pytest.mark.parametrize(
@@ -112,10 +118,10 @@ def test_what_a_real_pip_leaves(git: Git, repo: Repository) -> None:
 
 def test_what_git_does_not_track(git: Git, repo: Repository) -> None:
     repo.write({"node_modules/x.js": "", ".env": "", "vendor/lib.go": ""})
-    assert look(git, {}).untracked == ("node_modules", "vendor", ".env")
+    assert inspect_environment(git, {}).untracked == ("node_modules", "vendor", ".env")
     repo.git("add", "-f", "vendor")
     repo.git("commit", "-qm", "vendored")
-    assert look(git, {}).untracked == ("node_modules", ".env")
+    assert inspect_environment(git, {}).untracked == ("node_modules", ".env")
 
 
 # ---------------------------------------------------------------- told
@@ -140,7 +146,7 @@ ACTIVE = EditableInstall("mine", "/opt/env", active=True)
     ],
 )
 def test_what_is_told(seen: WarningContext, setup: str, brought: list[str], about: list[str]) -> None:
-    traps = told(seen, setup, brought)
+    traps = relevant_warnings(seen, setup, brought)
     assert len(traps) == len(about)
     assert all(trap.what.startswith(start) for trap, start in zip(traps, about, strict=True))
     assert all(trap.cure for trap in traps)
@@ -150,5 +156,9 @@ def test_all_of_it_at_once(git: Git, repo: Repository) -> None:
     repo.write({"node_modules/x.js": ""})
     record(repo.path / ".venv", f"file://{repo.path}")
     env = {"VIRTUAL_ENV": str(repo.path / ".venv")}
-    assert [trap.what.split()[0] for trap in find(git, env, "", ())] == ["my-project", "node_modules", ".venv"]
-    assert [trap.what.split()[0] for trap in find(git, {}, "make", ())] == []
+    assert [trap.what.split()[0] for trap in find_warnings(git, env, "", ())] == [
+        "my-project",
+        "node_modules",
+        ".venv",
+    ]
+    assert [trap.what.split()[0] for trap in find_warnings(git, {}, "make", ())] == []

@@ -82,7 +82,7 @@ class Desk:
             return tell(signal)
 
         (self.here / "prompt").write_bytes(prompt)
-        return session.run(
+        return session.run_session(
             Launch(tuple(argv), env or {}), cwd=cwd or self.here, env=dict(os.environ), prompt=self.here / "prompt",
             transcript=self.transcript, read=read, silence=silence, open_tool_silence=open_tool_silence, wall=wall,
             started=lambda pid, start: self.runner.append((pid, start)), tell=told, stop=stop,

@@ -184,7 +184,7 @@ def test_hand_written_text_stays(data: bytes, entry: str, queue: tuple[str, ...]
 
 def shapes(data: bytes) -> list[tuple[object, ...]]:
     """The blocks outside ralph's lists."""
-    document = blocks.read(data)
+    document = blocks.read_document(data)
     lists = [(one.start(4), one.end(4)) for one in BLOCK.finditer(data)]
     blocks_ = [(token, document.starts[token.map[0]]) for token in document.tokens if token.map]
     kept = [token for token, at in blocks_ if not any(start <= at < end for start, end in lists)]
@@ -284,7 +284,7 @@ def test_only_new_surroundings_are_parsed(monkeypatch: pytest.MonkeyPatch) -> No
 
     def counted(data: bytes) -> blocks.Document:
         parsed.append(len(data))
-        return blocks.read(data)
+        return blocks.read_document(data)
 
     for module in (markdown, memory):
         monkeypatch.setattr(module, "read", counted)

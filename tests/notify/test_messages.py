@@ -139,7 +139,7 @@ def test_addresses_of_a_variable_and_of_a_file() -> None:
 
 def test_an_address_is_called_by_its_scheme() -> None:
     known = (MAIL, SLACK, "json://a", "JSON://b", "hunter2-hunter2", "\x1b[2J://x")
-    assert notices.names(known) == ("mailtos", "slack", "json 1", "json 2", "? 1", "? 2")
+    assert notices.receiver_names(known) == ("mailtos", "slack", "json 1", "json 2", "? 1", "? 2")
 
 
 def test_the_variable_is_secret_wherever_secrets_are_masked() -> None:

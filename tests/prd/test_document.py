@@ -122,7 +122,7 @@ def test_a_reason_at_the_end_without_line_end_goes_with_the_line_end_above() -> 
 
 def test_parking_is_refused_where_another_task_would_change() -> None:
     with pytest.raises(RalphError, match="can't be changed without changing another task"):
-        prd._same_but(read(SHOP), blocks.read(SHOP.replace(b"basket", b"bag")), 0)
+        prd._same_but(read(SHOP), blocks.read_document(SHOP.replace(b"basket", b"bag")), 0)
 
 
 def test_parking_again_replaces_the_reason() -> None:
@@ -154,7 +154,7 @@ def test_parking_again_replaces_the_reason() -> None:
 )
 def test_a_task_is_found_again(text: str, old: str, new: str, found: str | None) -> None:
     before, now = read(SHOP), read(SHOP.decode().replace(old, new))
-    again = prd.find(task(before, text), before, now)
+    again = prd.find_task(task(before, text), before, now)
     assert (again and again.text) == found
 
 
@@ -162,16 +162,16 @@ def test_one_of_several_equal_texts_is_found_by_its_line() -> None:
     before = read("## API\n- [ ] tests\n- [ ] a\n## UI\n- [ ] tests\n")
     first, _, second = before.tasks
     without_first = read("## API\n- [ ] a\n## UI\n- [ ] tests\n")
-    assert prd.find(first, before, without_first) is None
-    assert prd.find(second, before, without_first) == without_first.tasks[1]
+    assert prd.find_task(first, before, without_first) is None
+    assert prd.find_task(second, before, without_first) == without_first.tasks[1]
     one_more = read("## New\n- [ ] tests\n" + before.data.decode())
-    assert prd.find(first, before, one_more) == one_more.tasks[1]
-    assert prd.find(second, before, one_more) == one_more.tasks[3]
+    assert prd.find_task(first, before, one_more) == one_more.tasks[1]
+    assert prd.find_task(second, before, one_more) == one_more.tasks[3]
 
 
 def test_an_id_that_stands_there_twice_tells_nothing() -> None:
     before, now = read("- [ ] T1 a\n- [ ] T1 b\n"), read("- [ ] T1 c\n- [ ] T1 d\n")
-    assert [prd.find(t, before, now) for t in before.tasks] == [None, None]
+    assert [prd.find_task(t, before, now) for t in before.tasks] == [None, None]
 
 
 @pytest.mark.parametrize(
@@ -192,7 +192,7 @@ def test_an_id_that_stands_there_twice_tells_nothing() -> None:
 )
 def test_a_task_that_may_be_another_is_not_found(before: str, now: str) -> None:
     then = read(before)
-    assert prd.find(then.tasks[-1], then, read(now)) is None
+    assert prd.find_task(then.tasks[-1], then, read(now)) is None
 
 
 def test_lines_between_lines_that_differ_are_compared_where_that_is_cheap() -> None:
@@ -203,7 +203,7 @@ def test_lines_between_lines_that_differ_are_compared_where_that_is_cheap() -> N
 def test_equal_texts_are_not_mixed_up_when_sections_change_places() -> None:
     api, ui = "## API\n- [ ] tests\n- [ ] a\n- [ ] b\n", "## UI\n- [ ] tests\n- [ ] c\n"
     before, now = read(api + ui), read(ui + api)
-    assert [prd.find(t, before, now) for t in before.tasks] == [*now.tasks[2:], *now.tasks[:2]]
+    assert [prd.find_task(t, before, now) for t in before.tasks] == [*now.tasks[2:], *now.tasks[:2]]
 
 
 def test_a_task_is_found_in_a_long_document_that_changed_a_lot() -> None:
@@ -213,10 +213,10 @@ def test_a_task_is_found_in_a_long_document_that_changed_a_lot() -> None:
     del lines[2_000:2_300]
     now = read("# New\n" + "".join(lines[:4_000]) + "- [ ] more\n" + "".join(lines[4_000:]))
     child = before.tasks[21]
-    again = prd.find(child, before, now)
+    again = prd.find_task(child, before, now)
     assert again is not None
     assert (again.line, again.id == child.id) == (child.line + 1, False)
-    assert prd.find(before.tasks[4_001], before, now) is None
+    assert prd.find_task(before.tasks[4_001], before, now) is None
 
 
 # ---------------------------------------------------------------- differences

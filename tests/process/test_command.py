@@ -38,7 +38,9 @@ def run(
     *argv: str, timeout: float = GENEROUS, output: Path | None = None, tail: int = 4000,
     stop: Callable[[], bool] = lambda: False, cwd: Path = Path("/"),
 ) -> proc.CommandResult:  # fmt: skip
-    return proc.run(argv, cwd=cwd, env=dict(os.environ), timeout=timeout, output=output, tail=tail, stop=stop)
+    return proc.run_command(
+        argv, cwd=cwd, env=dict(os.environ), timeout=timeout, output=output, tail=tail, stop=stop
+    )
 
 
 # ---------------------------------------------------------------- run

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from ralph.prd import document as prd
 from ralph.prd.model import Task
 from ralph.state import events
-from ralph.state.report import Step, report, told
+from ralph.state.report import Step, report, run_log
 from ralph.state.report_model import AttemptRecord, Note, Report, Result, TaskState, TaskSummary
 from ralph.state.task_story import story
 from tests.helpers.reported import BASE, HOSTILE, NIGHT, START, at, red, stopped
@@ -22,7 +22,7 @@ def tasks(text: str) -> list[tuple[str, Task]]:
 
 
 def night(since: float = 0.0, text: str = "") -> Report:
-    return report(told(NIGHT), tasks(text), since=since)
+    return report(run_log(NIGHT), tasks(text), since=since)
 
 
 def row(made: Report, task: str) -> TaskSummary:
@@ -115,27 +115,27 @@ def test_what_is_a_false_claim(findings: tuple[tuple[str, str, bool], ...], clai
         at(9, judged),
         at(9, events.SetAside(1, "T1", "no", True)),
     )
-    assert report(told(steps)).false_claims == claims
+    assert report(run_log(steps)).false_claims == claims
 
 
 def test_a_run_that_was_cut_off_broke_its_attempts_off_and_its_time_ends_there() -> None:
     cut = NIGHT[:6]
-    made = told(cut)
+    made = run_log(cut)
     assert [one.result for one in made.tries] == [Result.BROKE_OFF, Result.BROKE_OFF]
     assert [one.ended for one in made.tries] == [cut[-1][0]] * 2
     assert made.runs[0].seconds == cut[-1][0] - START
-    assert [one.result for one in told(cut, alive=True).tries] == [Result.WORKING, Result.WORKING]
+    assert [one.result for one in run_log(cut, alive=True).tries] == [Result.WORKING, Result.WORKING]
 
 
 def test_the_time_between_a_kill_and_the_next_start_does_not_count() -> None:
     again = events.RunStarted("r1", "ralph/PRD", "main", BASE, "PRD.md", "claude", resumed=True)
     steps = (*NIGHT[:7], at(600, again), at(605, events.RunEnded(0, "done")))
-    assert told(steps).runs[0].seconds == 9 * 60 + 5 * 60
+    assert run_log(steps).runs[0].seconds == 9 * 60 + 5 * 60
 
 
 def test_what_was_taken_back_is_open_again() -> None:
     back = events.Reopened("T1", "T1 Count the books", "Red in a fresh checkout.", "feedbeefcafe0000")
-    made = report(told((*NIGHT[:-1], at(74.5, back), NIGHT[-1])))
+    made = report(run_log((*NIGHT[:-1], at(74.5, back), NIGHT[-1])))
     assert row(made, "T1").standing is TaskState.OPEN
     assert made.tries[0].result is Result.TAKEN_BACK
 
@@ -144,7 +144,7 @@ def test_what_was_taken_back_is_open_again() -> None:
 
 
 def test_the_story_of_a_task_is_all_of_it_in_order() -> None:
-    about = story(told(NIGHT), "T3", "PRD.md")
+    about = story(run_log(NIGHT), "T3", "PRD.md")
     assert about is not None
     kinds = [one.kind if isinstance(one, Note) else f"{one.attempt} {one.result}" for one in about.steps]
     assert kinds == ["1 rejected", "agent changed", "2 rejected", "parked"]
@@ -154,17 +154,17 @@ def test_the_story_of_a_task_is_all_of_it_in_order() -> None:
 def test_the_story_is_that_of_the_newest_run_that_knows_it() -> None:
     start = events.RunStarted("r2", "b", "main", BASE, "PRD.md", "codex")
     later = [at(100, start, "r2"), at(101, events.Chosen(9, "T3", "T3 again", 1, BASE), "r2")]
-    about = story(told((*NIGHT, *later)), "T3", "PRD.md")
+    about = story(run_log((*NIGHT, *later)), "T3", "PRD.md")
     assert about is not None
     assert [one.n for one in about.steps if isinstance(one, AttemptRecord)] == [9]
-    assert story(told((*NIGHT, *later)), "T3", "other.md") is None
-    assert story(told(NIGHT), "T77") is None
+    assert story(run_log((*NIGHT, *later)), "T3", "other.md") is None
+    assert story(run_log(NIGHT), "T77") is None
 
 
 def test_ids_are_those_of_one_prd() -> None:
     start = events.RunStarted("r2", "b", "main", BASE, "other.md", "codex")
     later = [at(100, start, "r2"), at(101, events.Chosen(9, "T1", "T1 else", 1, BASE), "r2")]
-    made = report(told((*NIGHT, *later)))
+    made = report(run_log((*NIGHT, *later)))
     assert [(one.prd, one.standing) for one in made.rows if one.task == "T1"] == [
         ("PRD.md", TaskState.DONE), ("other.md", TaskState.OPEN)]  # fmt: skip
 
@@ -178,7 +178,7 @@ STEPS = st.lists(st.sampled_from([*NIGHT, *HOSTILE, at(80, red(3)), at(81, stopp
 @given(STEPS, st.booleans())
 def test_any_part_of_any_journal_can_be_told(steps: list[Step], alive: bool) -> None:
     """Torn, doubled, out of order: there is a report, and each attempt stands in it once."""
-    found = told(steps, alive=alive)
+    found = run_log(steps, alive=alive)
     made = report(found, alive=alive)
     assert made.seconds >= 0 or steps != sorted(steps, key=lambda one: one[0])
     assert len({(one.run, one.n) for one in made.tries}) == len(made.tries)

@@ -103,15 +103,15 @@ def test_the_gates_of_a_project(
     tmp_path: Path, programs: Path, programs_there: str, files: dict[str, str], found: list[str]
 ) -> None:
     install(programs, programs_there)
-    assert [gate.command for gate in gates.find(project(tmp_path, files))] == found
+    assert [gate.command for gate in gates.detect_gates(project(tmp_path, files))] == found
 
 
 def test_without_pytest_tests_of_the_standard_library_are_run_with_it(tmp_path: Path, programs: Path) -> None:
     install(programs, "python", code=1)  # it can import nothing
     here = project(tmp_path, {"tests/test_a.py": "import unittest\n"})
-    assert [gate.command for gate in gates.find(here)] == ["python -m unittest discover -s tests"]
+    assert [gate.command for gate in gates.detect_gates(here)] == ["python -m unittest discover -s tests"]
     (here / "tests" / "test_a.py").write_text("def test_a(): pass\n")
-    assert gates.find(here) == ()
+    assert gates.detect_gates(here) == ()
 
 
 def test_hooks_are_offered(tmp_path: Path) -> None:
@@ -128,7 +128,7 @@ def test_hooks_are_offered(tmp_path: Path) -> None:
 
 
 def run(here: Path, command: str, timeout: float = 60) -> GateResult:
-    return gates.run(Gate(command), cwd=here, env=dict(os.environ), timeout=timeout)
+    return gates.run_gate(Gate(command), cwd=here, env=dict(os.environ), timeout=timeout)
 
 
 def test_green_and_red(tmp_path: Path) -> None:
@@ -139,13 +139,13 @@ def test_green_and_red(tmp_path: Path) -> None:
 
 def test_it_runs_where_it_is_told_to_with_the_environment_it_is_given(tmp_path: Path) -> None:
     (tmp_path / "here").write_text("x")
-    result = gates.run(Gate("cat here; echo $WHO"), cwd=tmp_path, env={**os.environ, "WHO": "ada"}, timeout=60)
+    result = gates.run_gate(Gate("cat here; echo $WHO"), cwd=tmp_path, env={**os.environ, "WHO": "ada"}, timeout=60)
     assert result.tail.split() == ["xada"]
 
 
 def test_its_output_goes_to_the_log_and_its_end_into_the_result(tmp_path: Path) -> None:
     log = tmp_path / "log"
-    result = gates.run(Gate("seq 100000"), cwd=tmp_path, env=dict(os.environ), timeout=60, log=log)
+    result = gates.run_gate(Gate("seq 100000"), cwd=tmp_path, env=dict(os.environ), timeout=60, log=log)
     assert log.read_text().split() == [str(number) for number in range(1, 100001)]
     assert len(result.tail) <= gates.TAIL
     assert result.tail.endswith("100000\n")
@@ -160,7 +160,7 @@ def test_a_gate_that_hangs_is_ended_with_all_that_it_started(tmp_path: Path) -> 
 
 def test_a_gate_that_is_stopped_is_neither_green_nor_timed_out(tmp_path: Path) -> None:
     gate, started = Gate("touch started; sleep 300"), tmp_path / "started"
-    result = gates.run(gate, cwd=tmp_path, env=dict(os.environ), timeout=60, stop=started.exists)
+    result = gates.run_gate(gate, cwd=tmp_path, env=dict(os.environ), timeout=60, stop=started.exists)
     assert (result.ok, result.timed_out, result.none) == (False, False, False)
 
 
@@ -237,13 +237,13 @@ def test_a_secret_that_a_gate_prints_reaches_no_file(tmp_path: Path, before: int
     script.write_text(f"for piece in {pieces}: print(piece, end='', flush=True)\nexit(1)\n")
     command = f"{PYTHON} {script}"
     log = tmp_path / "log"
-    result = gates.run(Gate(command), cwd=tmp_path, env=os.environ, timeout=60, log=log, secrets=(SECRET,))
+    result = gates.run_gate(Gate(command), cwd=tmp_path, env=os.environ, timeout=60, log=log, secrets=(SECRET,))
     assert log.read_text() == f"{'.' * before}{MASK}\nthe end\n"
     assert result.tail == log.read_text()[-gates.TAIL :]
 
 
 def test_no_half_of_a_secret_at_the_beginning_of_the_tail(tmp_path: Path) -> None:
     command = f"printf '{SECRET}'; printf '%0{gates.TAIL - 5}d' 0; exit 1"
-    result = gates.run(Gate(command), cwd=tmp_path, env=os.environ, timeout=60, secrets=(SECRET,))
+    result = gates.run_gate(Gate(command), cwd=tmp_path, env=os.environ, timeout=60, secrets=(SECRET,))
     assert "staple" not in result.tail
     assert result.tail.endswith("0")

@@ -51,7 +51,7 @@ def program(folder: Path, name: str) -> None:
 
 
 def whats(here: Path) -> list[str]:
-    return [one.what for one in missing.find(here)]
+    return [one.what for one in missing.find_missing_runners(here)]
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def whats(here: Path) -> list[str]:
 )
 def test_pytest_can_not_be_imported(here: Path, programs: Path, files: dict[str, str], shown: str) -> None:
     write(here, files)
-    (only,) = missing.find(here)
+    (only,) = missing.find_missing_runners(here)
     assert only.what == f"{shown}, but `python3` can't import pytest"
     assert only.cure == f"Activate the project's virtual environment, {NAME}"
 
@@ -92,7 +92,7 @@ def test_pytest_can_not_be_imported(here: Path, programs: Path, files: dict[str,
 )
 def test_no_tests_for_pytest(here: Path, programs: Path, files: dict[str, str]) -> None:
     write(here, files)
-    assert missing.find(here) == ()
+    assert missing.find_missing_runners(here) == ()
 
 
 def environment(folder: Path, *, with_pytest: bool) -> None:
@@ -106,10 +106,10 @@ def environment(folder: Path, *, with_pytest: bool) -> None:
 def test_pytest_is_there(here: Path, programs: Path) -> None:
     """Also where only the interpreter itself knows: path files, `--system-site-packages`."""
     write(here, {"pyproject.toml": CONFIGURED, "tests/test_a.py": PLAIN})
-    assert missing.find(here)
+    assert missing.find_missing_runners(here)
     environment(here / ".venv", with_pytest=True)
-    assert missing.find(here) == ()
-    assert [gate.command for gate in toolchains.find(here)] == [".venv/bin/python -m pytest -q"]
+    assert missing.find_missing_runners(here) == ()
+    assert [gate.command for gate in toolchains.detect_gates(here)] == [".venv/bin/python -m pytest -q"]
 
 
 @pytest.mark.parametrize(("active", "name"), [(False, "env/bin/python"), (True, "{active}/bin/python")])
@@ -120,25 +120,25 @@ def test_an_environment_that_has_pytest_is_named(
     environment(tmp_path / "active" if active else here / "env", with_pytest=True)
     if active:
         monkeypatch.setenv("VIRTUAL_ENV", str(tmp_path / "active"))
-    (only,) = missing.find(here)
+    (only,) = missing.find_missing_runners(here)
     assert f"`--gate '{name.format(active=tmp_path / 'active')} -m pytest -q'`" in only.cure
 
 
 def test_the_project_s_own_environment_lacks_it(here: Path, programs: Path) -> None:
     write(here, {"pyproject.toml": CONFIGURED, "tests/test_a.py": PLAIN})
     environment(here / ".venv", with_pytest=False)
-    (only,) = missing.find(here)
+    (only,) = missing.find_missing_runners(here)
     assert "`.venv/bin/python` can't import pytest" in only.what
     assert only.cure == f"Install pytest into .venv/, {NAME}"
     program(programs, "pytest")
-    assert "`--gate 'pytest -q'`" in missing.find(here)[0].cure
+    assert "`--gate 'pytest -q'`" in missing.find_missing_runners(here)[0].cure
 
 
 def test_the_tool_of_a_lock_file_is_not_installed(here: Path, programs: Path) -> None:
     write(here, {"uv.lock": "", "tests/test_a.py": PLAIN})
-    assert missing.find(here)[0].cure == f"Install uv, which uv.lock is for, {NAME}"
+    assert missing.find_missing_runners(here)[0].cure == f"Install uv, which uv.lock is for, {NAME}"
     program(programs, "uv")
-    assert missing.find(here) == ()
+    assert missing.find_missing_runners(here) == ()
 
 
 def test_the_interpreter_is_asked_in_the_project(here: Path, programs: Path) -> None:
@@ -146,7 +146,7 @@ def test_the_interpreter_is_asked_in_the_project(here: Path, programs: Path) -> 
     write(here, {"tests/test_a.py": PLAIN, ".python-version": "project\n"})
     (programs / "python").write_text("#!/bin/sh\n[ -e .python-version ]\n")
     (programs / "python").chmod(0o755)
-    assert missing.find(here) == ()
+    assert missing.find_missing_runners(here) == ()
 
 
 @pytest.mark.parametrize(
@@ -174,18 +174,18 @@ def test_the_interpreter_is_asked_in_the_project(here: Path, programs: Path) -> 
 )  # fmt: skip
 def test_a_program_is_missing(here: Path, programs: Path, files: dict[str, str], what: str, lacks: str) -> None:
     write(here, files)
-    assert [(one.what, one.cure) for one in missing.find(here)] == [
+    assert [(one.what, one.cure) for one in missing.find_missing_runners(here)] == [
         (f"{what}, but `{lacks}` is not on PATH", f"Install {lacks} or put it on PATH, {NAME}")
     ]
     program(programs, lacks)
-    assert missing.find(here) == ()
+    assert missing.find_missing_runners(here) == ()
 
 
 def test_phpunit_is_not_installed(here: Path, programs: Path) -> None:
     write(here, {"phpunit.xml": "", "tests/SumTest.php": ""})
     assert whats(here) == ["phpunit.xml and tests/SumTest.php are here, but vendor/bin/phpunit is missing"]
     program(here / "vendor/bin", "phpunit")
-    assert missing.find(here) == ()
+    assert missing.find_missing_runners(here) == ()
 
 
 @pytest.mark.parametrize(
@@ -206,13 +206,13 @@ def test_phpunit_is_not_installed(here: Path, programs: Path) -> None:
 )
 def test_a_project_that_shows_no_tests(here: Path, programs: Path, files: dict[str, str]) -> None:
     write(here, files)
-    assert missing.find(here) == ()
+    assert missing.find_missing_runners(here) == ()
 
 
 def test_a_makefile_beside_a_gate_is_not_asked_for(here: Path, programs: Path) -> None:
     write(here, {"Makefile": "test:\n\tgo test\n", "go.mod": "", "a_test.go": ""})
     program(programs, "go")
-    assert missing.find(here) == ()
+    assert missing.find_missing_runners(here) == ()
 
 
 def test_each_toolchain_shows_its_tests() -> None:
@@ -226,4 +226,4 @@ def test_a_program_that_hangs_is_not_waited_for(
     (programs / "python").write_text("#!/bin/sh\nexec /bin/sleep 100\n")
     (programs / "python").chmod(0o755)
     write(here, {"tests/test_a.py": PLAIN})
-    assert "can't import pytest" in missing.find(here)[0].what
+    assert "can't import pytest" in missing.find_missing_runners(here)[0].what

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from ralph.agents.claude import models as claude_models
-from ralph.agents.claude.errors import plain
+from ralph.agents.claude.errors import read_plain_line
 from ralph.agents.claude.events import READERS
 from ralph.agents.json_stream import event, words
 from ralph.agents.model import Launch, LaunchRequest, Signal
@@ -98,7 +98,7 @@ def read(line: str) -> tuple[Signal, ...]:
     """The signals of one line."""
     found = event(line)
     if found is None:
-        return tuple(plain(line))
+        return tuple(read_plain_line(line))
     reader = READERS.get(words(found.get("type")))
     return tuple(reader(found)) if reader else ()
 

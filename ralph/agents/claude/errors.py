@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ralph.agents.json_stream import clean, words
+from ralph.agents.json_stream import strip_controls, words
 from ralph.agents.model import Signal, SignalKind
 from ralph.agents.reset_times import epoch
 
@@ -64,9 +64,9 @@ def failed(kind: SignalKind, text: str) -> Signal:
     return Signal(kind, words(text), resets_at=epoch(text) if kind is SignalKind.RATE_LIMIT else None)
 
 
-def plain(line: str) -> Iterator[Signal]:
+def read_plain_line(line: str) -> Iterator[Signal]:
     """What it prints before it prints events. Its tools and its prose are always inside events."""
-    text = clean(line[:4_000]).strip()
+    text = strip_controls(line[:4_000]).strip()
     for kind, pattern in LINES:
         if pattern.match(text):
             yield failed(kind, text)

@@ -14,7 +14,7 @@ from typing import Any
 from ralph.agents.model import ModelUse, Signal, SignalKind, Usage
 from ralph.process.masking import Masker
 from ralph.process.supervisor import Link
-from ralph.process.transcript import plain
+from ralph.process.transcript import plain_output
 
 LINE = 1_000_000  # bytes of one line; what is beyond is cut
 TEXT = 4000  # characters of a text on its way to the parent
@@ -119,7 +119,7 @@ class ScreenReader:
 
     def _show(self, lines: Iterable[str]) -> None:
         self._untold = False
-        if text := plain("\n".join(lines)[-2 * TEXT :].encode()).strip():
+        if text := plain_output("\n".join(lines)[-2 * TEXT :].encode()).strip():
             self._mouth.show(SignalKind.SCREEN, text)
 
 
@@ -183,7 +183,7 @@ class PlainReader:
     def flush(self) -> None:
         """Tell the parent what was not told yet."""
         if self._untold:
-            self._mouth.show(SignalKind.TEXT, plain(self._last[-2 * TEXT :]).strip())
+            self._mouth.show(SignalKind.TEXT, plain_output(self._last[-2 * TEXT :]).strip())
             self._untold = False
 
 

@@ -22,9 +22,9 @@ from ralph.process import supervisor as runner
 from ralph.process import tree
 from ralph.process.child import ChildSupervisor
 from ralph.process.supervisor import Link, WorkerMessage
-from ralph.process.transcript import CappedFile, plain
+from ralph.process.transcript import CappedFile, plain_output
 
-__all__ = ["NONINTERACTIVE", "UsageCounter", "run"]
+__all__ = ["NONINTERACTIVE", "UsageCounter", "run_session"]
 
 TAIL = 4000  # characters
 BUSY = 0.2  # of one core, on average: so much work is no hang
@@ -51,7 +51,7 @@ NONINTERACTIVE: Final[Mapping[str, str]] = {
 """What to add to an agent's environment so that nothing it runs waits for a person (R23)."""
 
 
-def run(
+def run_session(
     launch: Launch, *, cwd: Path, env: Mapping[str, str], prompt: Path, transcript: Path,
     read: Callable[[str], Sequence[Signal]] | None,
     silence: float, open_tool_silence: float, wall: float,
@@ -242,7 +242,7 @@ def _tail(transcript: Path) -> str:
 
 
 def _text(output: bytes) -> str:
-    return plain(output).strip()[-TAIL:]
+    return plain_output(output).strip()[-TAIL:]
 
 
 def _besides_events(tail: str) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ralph.cli.commands import audit_history as past
 from ralph.cli.commands.audit_page import Audit, Tick, json_line, page
-from ralph.cli.locate import Location, inside, look
+from ralph.cli.locate import Location, inside, locate
 from ralph.cli.output import say
 from ralph.cli.report_data import width
 from ralph.errors import Exit, RalphError
@@ -28,7 +28,7 @@ BEFORE_RALPH = "ticked before ralph recorded anything here"
 
 def audit(asked: str | None, *, run_gates: bool, fresh: bool, strict: bool, as_json: bool) -> int:
     """Show it. Exit code 1 where a tick is proven by nothing, or reverted; with the gates, where one is red."""
-    where = look(asked)
+    where = locate(asked)
     if where.repo is None:
         raise RalphError("this is no git repository: nothing can be proven", "Go to where the PRD's repository is.")
     if fresh and not run_gates:
@@ -43,9 +43,9 @@ def audit(asked: str | None, *, run_gates: bool, fresh: bool, strict: bool, as_j
 
 
 def _gates(where: Location, git: Git, now: Prd, *, fresh: bool) -> AuditGates:
-    from ralph.cli.commands.audit_gates import run
+    from ralph.cli.commands.audit_gates import run_audit_gates
 
-    return run(where, git, now, fresh=fresh)
+    return run_audit_gates(where, git, now, fresh=fresh)
 
 
 def audit_of(where: Location, repo: Repo, now: Prd, git: Git) -> Audit:

@@ -19,7 +19,7 @@ from ralph.errors import RalphError
 from ralph.git import freeze as examine
 from ralph.git import restore as undo
 from ralph.git.client import Git
-from ralph.git.index import split
+from ralph.git.index import split_zero
 from ralph.immutable import immutable
 from ralph.prd.model import Prd
 from ralph.state import lock
@@ -66,7 +66,7 @@ class SilentJournal:
         return
 
 
-def run(where: Location, git: Git, now: Prd, *, fresh: bool) -> AuditGates:
+def run_audit_gates(where: Location, git: Git, now: Prd, *, fresh: bool) -> AuditGates:
     """Run the project's gates, and the checks of all that is ticked. Refused while ralph works here."""
     commit = git.sha("HEAD")
     if not commit:
@@ -120,7 +120,7 @@ def _run(place: RunContext, checks: Sequence[Gate]) -> tuple[GateResult, ...]:
     results = []
     for gate in wanted.values():
         say(f"running {one_line(clean(gate.command), 100)}", error=True)
-        results.append(gates.run(gate, cwd=place.here, env={**os.environ, "PWD": str(place.here)},
+        results.append(gates.run_gate(gate, cwd=place.here, env={**os.environ, "PWD": str(place.here)},
                                  timeout=place.settings.gate_timeout, stop=lambda: bool(place.stop),
                                  secrets=place.secrets))  # fmt: skip
         if place.stop:
@@ -130,5 +130,5 @@ def _run(place: RunContext, checks: Sequence[Gate]) -> tuple[GateResult, ...]:
 
 def _changed(git: Git) -> tuple[str, ...]:
     """What in the checkout is not as in HEAD; ignored files left out."""
-    listed = split(git.repo("status", "--porcelain", "-z", "--no-renames"))
+    listed = split_zero(git.repo("status", "--porcelain", "-z", "--no-renames"))
     return tuple(entry[3:] for entry in listed)

@@ -66,7 +66,7 @@ def clean(*, older_than: str, everything: bool, dry_run: bool, as_json: bool) ->
     with lock.hold(repo.state / "lock") as killed:
         if killed:
             undo.clear_locks(git)
-        found = look(git, before, everything=everything)
+        found = plan_cleanup(git, before, everything=everything)
         left = [] if dry_run else _remove(git, found.items)
     gone = [item for item in found.items if item not in left]
     if as_json:
@@ -88,7 +88,7 @@ def _age(said: str) -> float:
 # ---------------------------------------------------------------- what may go
 
 
-def look(git: Git, before: float, *, everything: bool = False) -> CleanupPlan:
+def plan_cleanup(git: Git, before: float, *, everything: bool = False) -> CleanupPlan:
     """Everything that is older than that moment and that nobody needs."""
     repo, need, said = git.where, InUse(), list[str]()
     for state in _states(repo):  # refs are shared by all checkouts of a repository
@@ -119,7 +119,7 @@ def look(git: Git, before: float, *, everything: bool = False) -> CleanupPlan:
 def _states(repo: Repo) -> list[Path]:
     """ralph's folders of all checkouts of this repository."""
     ours = repo.common / "ralph"
-    return [folder for folder in (ours, *clearing.entries(ours / "worktrees")) if folder.is_dir()]
+    return [folder for folder in (ours, *clearing.folder_entries(ours / "worktrees")) if folder.is_dir()]
 
 
 def _waits(path: Path, task: str) -> bool:
@@ -144,7 +144,7 @@ def _ticked(repo: Repo, prds: set[str]) -> set[str]:
 
 def _reviews(state: Path, over: set[str]) -> Iterator[str]:
     """The review files, but for those of tasks that are ticked. ralph removes the ones of tasks that it records."""
-    for path in clearing.entries(state / "review"):
+    for path in clearing.folder_entries(state / "review"):
         with suppress(OSError):
             if path.stem not in over:
                 yield path.read_text(encoding="utf-8", errors="replace")
@@ -160,9 +160,9 @@ def _refs(git: Git, need: InUse, before: float, *, saved: bool) -> Iterator[Clea
 
 def _files(repo: Repo, need: InUse, before: float) -> Iterator[CleanupItem]:
     state, attempts = repo.state, {n for _, n in need.attempts}
-    for run in clearing.entries(state / "runs"):
+    for run in clearing.folder_entries(state / "runs"):
         yield from _of_run(run, need, before)
-    for path in clearing.entries(state / "trash"):
+    for path in clearing.folder_entries(state / "trash"):
         if not (path.name.isdigit() and int(path.name) in attempts) and not need.runs:
             yield from _old("trash", path, before)
     for pattern in ("bug-*.log", "journal.bad-*.jsonl", "detached.log"):
@@ -179,7 +179,7 @@ def _of_run(run: Path, need: InUse, before: float) -> Iterator[CleanupItem]:
     if not numbers:
         yield _item("log", run)
         return
-    for path in clearing.entries(run):
+    for path in clearing.folder_entries(run):
         number = path.name.partition(".")[0]
         if not (number.isdigit() and int(number) in numbers):
             yield _item("log", path)
@@ -188,7 +188,7 @@ def _of_run(run: Path, need: InUse, before: float) -> Iterator[CleanupItem]:
 def _pool(git: Git, before: float) -> Iterator[CleanupItem]:
     """Worktrees: each was last used when ralph last wrote the index that it has of it."""
     pool = worktrees.WorktreePool(git, worktrees.cache_folder(dict(os.environ)))
-    for place in clearing.entries(pool.folder):
+    for place in clearing.folder_entries(pool.folder):
         index = pool.repo(int(place.name)).state / "git" / "index" if place.name.isdigit() else place
         if max(clearing.changed(index), clearing.changed(place)) < before:
             yield _item("worktree", place)
@@ -222,7 +222,7 @@ def _remove(git: Git, items: Sequence[CleanupItem]) -> list[CleanupItem]:
 
 def _forget_empty(pool: worktrees.WorktreePool) -> None:
     """Where no worktree is left, what is known of them goes, too."""
-    if not [path for path in clearing.entries(pool.folder) if path.name.isdigit()]:
+    if not [path for path in clearing.folder_entries(pool.folder) if path.name.isdigit()]:
         pool.forget()
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from ralph.cli.commands.status import last_run
 from ralph.cli.display.lines import sentence
-from ralph.cli.locate import Location, look
+from ralph.cli.locate import Location, locate
 from ralph.cli.output import say
 from ralph.errors import Exit, RalphError
 from ralph.files import edit_file
@@ -49,7 +49,7 @@ class ActiveRun:
 
 def going_on(asked: str | None, here: Path | None = None) -> ActiveRun | None:
     """The run of this checkout, or None. RalphError where it works through another PRD than the one asked for."""
-    where = look(asked, here)
+    where = locate(asked, here)
     pid = where.holder
     if where.repo is None or pid is None:
         return None
@@ -171,7 +171,7 @@ def skip(called: str, asked: str | None) -> int:
 def retry(called: str, asked: str | None, *, note: str) -> int:
     """A parked task is put back, and the note goes into its next prompt."""
     going = going_on(asked)
-    where = going.where if going else look(asked)
+    where = going.where if going else locate(asked)
     if where.repo is None:
         raise RalphError(
             "this is no git repository: nothing is parked here", "Go to where the PRD's repository is."

@@ -19,12 +19,12 @@ def doctor(*, as_json: bool) -> int:
     if as_json:
         say(json.dumps([asdict(finding) for finding in found]))
     else:
-        for line in as_lines(found):
+        for line in finding_lines(found):
             say(clean(line))
     return Exit.PARKED if any(finding.level == "problem" for finding in found) else Exit.DONE
 
 
-def as_lines(found: Sequence[DoctorFinding]) -> Iterator[str]:
+def finding_lines(found: Sequence[DoctorFinding]) -> Iterator[str]:
     """A line for each, the cure below it; then what it comes to."""
     width = max(len(finding.what) for finding in found)
     for other_finding in found:

@@ -69,7 +69,7 @@ def _configured(root: Path) -> bool:
 
 def _configuration(root: Path, settings: Settings) -> StarterFile:
     name = _agent(settings)
-    commands = [gate.command for gate in gates.find(root)]
+    commands = [gate.command for gate in gates.detect_gates(root)]
     text = Template(_starter("ralph.toml")).substitute(agent=_agent_line(name), gate=_gate_lines(commands))
     proof = f"gates: {', '.join(commands)}" if commands else "no gates found: add what runs your tests"
     proof += "".join(f"; {clean(missing.what)}" for missing in gates.missing(root))

@@ -9,8 +9,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from ralph import files as exchange
-from ralph.agents.selection import named
-from ralph.cli.locate import Location, inside, look
+from ralph.agents.selection import parse_choice
+from ralph.cli.locate import Location, inside, locate
 from ralph.cli.output import say
 from ralph.config import AGENTS, Settings, load
 from ralph.engine.startup import find_memory, find_prd
@@ -35,7 +35,7 @@ BUILTIN = {  # what `sh` itself knows
 
 def lint(path: str | None, *, as_json: bool) -> int:
     """Show all remarks. Exit code 1 where a run would refuse the PRD, 0 where it is clean or only risky."""
-    where = look(path)
+    where = locate(path)
     now = where.prd()
     settings = load(where.repo.root if where.repo else Path.cwd(), {"prd": path})
     found = (*_place(settings, where), *rules.lint(now, _facts(settings, where, now)))
@@ -91,7 +91,9 @@ def _facts(settings: Settings, where: Location, prd: Prd) -> LintFacts:
     here, repo = Path.cwd(), where.repo
     open_ = [task for task in prd.tasks if not task.done]
     refused, unknown = _agents(task.fields.agent for task in open_ if task.fields.agent)
-    commands = settings.gate if settings.gate is not None else tuple(gate.command for gate in gates.find(here))
+    commands = (
+        settings.gate if settings.gate is not None else tuple(gate.command for gate in gates.detect_gates(here))
+    )
     return LintFacts(
         name=where.name,
         paths=_files(repo) if repo else None,
@@ -114,7 +116,7 @@ def _files(repo: Repo) -> tuple[str, ...]:
 
 def _told_by_memory(settings: Settings, repo: Repo) -> tuple[str, ...]:
     path = find_memory(settings, repo.root)
-    return memory.rules(exchange.read(repo.root / path)).protected if path else ()
+    return memory.rules(exchange.read_file(repo.root / path)).protected if path else ()
 
 
 def _missing(commands: Iterable[str]) -> frozenset[str]:
@@ -132,7 +134,7 @@ def _agents(said: Iterable[str]) -> tuple[dict[str, tuple[str, str]], frozenset[
             unknown.add(text)
             continue
         try:
-            named(text)
+            parse_choice(text)
         except RalphError as error:
             refused[text] = (error.what.rstrip("."), error.now)
     return refused, frozenset(unknown)

@@ -10,7 +10,7 @@ from pathlib import Path
 from ralph.cli.display.line_prefix import LinePrefix
 from ralph.cli.display.screen import as_json as event_json
 from ralph.cli.display.screen import stamped
-from ralph.cli.locate import Location, diary, find_task, look
+from ralph.cli.locate import Location, diary, find_task, locate
 from ralph.cli.output import say
 from ralph.errors import Exit, RalphError
 from ralph.git.repository import Repo
@@ -25,7 +25,7 @@ GLANCE = 0.3  # seconds between two looks at a file that grows
 
 def logs(task: str, asked: str | None, *, follow: bool, verbose: bool, as_json: bool) -> int:
     """Show it. Refused where there is nothing yet, unless it waits for more."""
-    where = look(asked)
+    where = locate(asked)
     if where.repo is None:
         raise RalphError("this is no git repository: there is no diary", "Go to where ralph was started.")
     if where.damaged:
@@ -68,13 +68,13 @@ def _growing(entries: tuple[Entry, ...], path: Path) -> Iterator[Entry]:
     last, size = entries[-1].seq if entries else 0, -1
     while True:
         now = path.stat().st_size if path.exists() else 0
-        fresh = [entry for entry in read(path) if entry.seq > last] if now != size else []
+        fresh = [entry for entry in read_entries(path) if entry.seq > last] if now != size else []
         yield from fresh
         last, size = fresh[-1].seq if fresh else last, now
         time.sleep(GLANCE)
 
 
-def read(path: Path) -> list[Entry]:
+def read_entries(path: Path) -> list[Entry]:
     """The entries of a journal; none where it is damaged."""
     try:
         return list(journal.read(path))
@@ -104,7 +104,9 @@ def goes_on(where: Location, path: Path, n: int) -> bool:
     """Whether that attempt's agent still works."""
     if where.holder is None:
         return False
-    own = [entry.event for entry in read(path) if entry.event is not None and getattr(entry.event, "n", 0) == n]
+    own = [
+        entry.event for entry in read_entries(path) if entry.event is not None and getattr(entry.event, "n", 0) == n
+    ]
     return any(isinstance(event, BEFORE_ITS_END) for event in own[-1:])
 
 

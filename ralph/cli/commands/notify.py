@@ -6,7 +6,7 @@ import os
 import time
 from pathlib import Path
 
-from ralph.cli.locate import look
+from ralph.cli.locate import locate
 from ralph.cli.output import say
 from ralph.config import load
 from ralph.engine.notifications import everybody
@@ -23,7 +23,7 @@ def notify(asked: str | None, *, test: bool) -> int:
     """A message to each receiver; exit code 1 where one did not take it."""
     if not test:
         raise RalphError("notify only tries the receivers", "Say `ralph notify --test`.")
-    where = look(asked)
+    where = locate(asked)
     root = where.repo.root if where.repo else Path.cwd()
     known = everybody(load(root, {"prd": asked}), Path.cwd(), os.environ)
     if not known:

@@ -55,7 +55,7 @@ def _duration(since: str) -> float:
 
 def _show(made: Report, *, markdown: bool, as_json: bool) -> int:
     if as_json:
-        say(json.dumps(to_json(made)))
+        say(json.dumps(report_json(made)))
     elif markdown:
         say(show.markdown(made).rstrip("\n"))
     else:
@@ -74,7 +74,7 @@ def _tasks(where: Location, repo: Repo, prds: set[str]) -> list[tuple[str, Task]
     return []
 
 
-def to_json(made: Report) -> dict[str, Any]:
+def report_json(made: Report) -> dict[str, Any]:
     """The report for programs."""
     count = {standing.value: len(made.standing(standing)) for standing in TaskState}
     rows = [

@@ -10,7 +10,7 @@ from typing import Any
 
 from ralph.cli.commands.control import title
 from ralph.cli.display.lines import sentence
-from ralph.cli.locate import Location, look
+from ralph.cli.locate import Location, locate
 from ralph.cli.output import say
 from ralph.engine.review_file import question_of
 from ralph.errors import Exit, RalphError
@@ -22,7 +22,7 @@ from ralph.text import clean, mask, secrets_of
 
 def review(called: str, asked: str | None, *, as_json: bool) -> int:
     """List the parked tasks, or show the review file of one. Exit code 0 where the PRD can be read."""
-    where = look(asked)
+    where = locate(asked)
     if called:
         return _one(where, prd.resolve(where.prd(), called), called, as_json=as_json)
     parked = [task for task in where.prd().tasks if not task.done and task.fields.parked is not None]

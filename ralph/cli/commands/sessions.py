@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ralph.cli.commands.logs import GLANCE, read, show
+from ralph.cli.commands.logs import GLANCE, read_entries, show
 from ralph.cli.commands.session_registry import SessionManager, again, bytes_of, cure_of, state_of
 from ralph.cli.display.lines import duration
 from ralph.cli.output import say
@@ -30,12 +30,12 @@ def listed(*, forget: bool, as_json: bool) -> int:
     if as_json:
         say(json.dumps([_as_json(state) for state in known]))
         return Exit.DONE
-    for line in as_lines(known, time.time()):
+    for line in session_lines(known, time.time()):
         say(clean(line))
     return Exit.DONE
 
 
-def as_lines(known: list[SessionState], now: float) -> Iterator[str]:
+def session_lines(known: list[SessionState], now: float) -> Iterator[str]:
     """For each one how it is with it, and what can be done."""
     if not known:
         yield "No detached run. `ralph start` starts one."
@@ -80,7 +80,7 @@ def _entries(desk: SessionManager, sheet: SessionFile, seen: list[int], *, wait:
         until = state.until or float("inf")
         if (now := bytes_of(path)) != size:
             size = now
-            for entry in read(path):
+            for entry in read_entries(path):
                 if entry.seq > last and sheet.began <= entry.time <= until:
                     last = entry.seq
                     seen[0] += 1

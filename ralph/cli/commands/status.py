@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from ralph.cli.display.status import LastRun, as_lines, to_json
 from ralph.cli.display.summary import RunSummary
-from ralph.cli.locate import Location, look
+from ralph.cli.locate import Location, locate
 from ralph.cli.output import say
 from ralph.errors import Exit
 from ralph.state.control import Control
@@ -17,7 +17,7 @@ from ralph.state.events import RunStarted
 
 def status(asked: str | None, *, as_json: bool) -> int:
     """Show it, by default the PRD that a run works through now; exit code 0 where the PRD can be read."""
-    where = look(asked)
+    where = locate(asked)
     run = last_run(where)
     if run and run.state == "running" and run.elsewhere and not asked and where.repo:
         where, run = replace(where, path=where.repo.root / run.start.prd), replace(run, elsewhere=False)

@@ -31,12 +31,12 @@ def wide(row: Row) -> int:
     return sum(cell_len(part.text) for part in row)
 
 
-def plain(row: Row) -> str:
+def plain_row(row: Row) -> str:
     """A row without its styles."""
     return "".join(part.text for part in row)
 
 
-def label(text: str = "", style: str = "dim") -> Cell:
+def label_cell(text: str = "", style: str = "dim") -> Cell:
     """The first columns of a row, as in the lines above."""
     return Cell(f"{text}{' ' * (LABEL - cell_len(text))}", style)
 
@@ -67,4 +67,4 @@ def shortened(rows: list[Row], room: int, wide: int) -> list[Row]:
         return rows
     kept = max(0, (room - 1) // 2 * 2)
     more = (len(rows) - kept + 1) // 2
-    return [*rows[:kept], narrow((label(), Cell(f"and {more} more", "dim")), wide)]
+    return [*rows[:kept], narrow((label_cell(), Cell(f"and {more} more", "dim")), wide)]

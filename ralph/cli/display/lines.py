@@ -68,7 +68,7 @@ def used(tokens: int, cost: float | None, about: bool = False) -> tuple[str, str
     return f"{guessed}{count(tokens)} tokens" if tokens else "", money(cost, about)
 
 
-def named(task: str, text: str) -> str:
+def title_with_id(task: str, text: str) -> str:
     """A task by its text, with its id where the text does not begin with it."""
     return text if not text or text.startswith(task) else f"{text} ({task})"
 
@@ -128,10 +128,12 @@ def _chosen(event: events.Chosen, _: bool) -> list[str]:
     if event.purpose:
         return [
             "",
-            *labelled("task", PURPOSES.get(event.purpose, event.purpose).format(named(event.task, event.text))),
+            *labelled(
+                "task", PURPOSES.get(event.purpose, event.purpose).format(title_with_id(event.task, event.text))
+            ),
         ]
     again = f"attempt {event.attempt}: " if event.attempt > 1 else ""
-    return ["", *labelled("task", again + named(event.task, event.text))]
+    return ["", *labelled("task", again + title_with_id(event.task, event.text))]
 
 
 def _reported(event: events.AgentReported, verbose: bool) -> list[str]:
@@ -181,11 +183,11 @@ def _set_aside(event: events.SetAside, _: bool) -> list[str]:
 
 
 def _parked(event: events.Parked, _: bool) -> list[str]:
-    return labelled("PARKED", f"{named(event.task, event.text)}: {event.reason}")
+    return labelled("PARKED", f"{title_with_id(event.task, event.text)}: {event.reason}")
 
 
 def _reopened(event: events.Reopened, _: bool) -> list[str]:
-    return labelled("reopened", f"{named(event.task, event.text)}: {event.reason}")
+    return labelled("reopened", f"{title_with_id(event.task, event.text)}: {event.reason}")
 
 
 def _waiting(event: events.Waiting, _: bool) -> list[str]:
@@ -197,7 +199,7 @@ def _waited(event: events.Waited, _: bool) -> list[str]:
 
 
 def _split(event: events.Split, _: bool) -> list[str]:
-    return labelled("split", f"{named(event.task, event.text)}, into {len(event.into)} tasks:", *event.into)
+    return labelled("split", f"{title_with_id(event.task, event.text)}, into {len(event.into)} tasks:", *event.into)
 
 
 def _changed(event: events.AgentChanged, _: bool) -> list[str]:
@@ -214,7 +216,7 @@ def _resumed(event: events.Resumed, _: bool) -> list[str]:
 
 
 def _skipped(event: events.Skipped, _: bool) -> list[str]:
-    return labelled("skipped", named(event.task, event.text))
+    return labelled("skipped", title_with_id(event.task, event.text))
 
 
 def _reviewed(event: events.Reviewed, _: bool) -> list[str]:

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from rich.cells import cell_len
 
-from ralph.cli.display.columns import Cell, Row, bar, cut, label, narrow, shortened
+from ralph.cli.display.columns import Cell, Row, bar, cut, label_cell, narrow, shortened
 from ralph.cli.display.lines import LABEL, count, duration, used
 from ralph.cli.display.running import Running
 from ralph.cli.display.summary import RunSummary
@@ -156,13 +156,13 @@ class LiveState:
         said = f"{facts.done} of {total} done" + (f", {facts.parked} parked" if facts.parked else "")
         room = min(BAR, wide - LABEL - len(said) - 2)
         shown = bar(room, facts.done, facts.parked, total) if room >= 8 else ()
-        return [narrow((label("tasks"), *shown, Cell(said)), wide)]
+        return [narrow((label_cell("tasks"), *shown, Cell(said)), wide)]
 
     def _attempts(self, now: float, wide: int) -> list[Row]:
         rows = [row for n, running in self._run.running.items() for row in self._attempt(n, running, now, wide)]
         own = self._checks.get(0)
         if own and own.now:
-            rows.append(narrow((label("gates"), Cell(self._safe(own.sentence(now)))), wide))
+            rows.append(narrow((label_cell("gates"), Cell(self._safe(own.sentence(now)))), wide))
         return rows
 
     def _attempt(self, n: int, running: Running, now: float, wide: int) -> list[Row]:
@@ -177,7 +177,7 @@ class LiveState:
         numbers = f"  {tried}, {_spent(now - running.since, tokens, running.cost, running.about)}"
         text = cut(text, max(0, wide - LABEL - cell_len(numbers)))
         gap = " " * max(0, wide - LABEL - cell_len(text) - cell_len(numbers))
-        first = (label(name, "bold"), Cell(text, "bold"), Cell(gap + numbers))
+        first = (label_cell(name, "bold"), Cell(text, "bold"), Cell(gap + numbers))
         return [narrow(first, wide), self._doing(n, running, now, wide)]
 
     def _doing(self, n: int, running: Running, now: float, wide: int) -> Row:
@@ -185,13 +185,13 @@ class LiveState:
         checks = self._checks.get(n)
         if checks and (said := checks.sentence(now)):
             red = "RED" in checks.ended.values()
-            return narrow((label(), Cell(f"gates: {self._safe(said)}", "red" if red else "")), wide)
+            return narrow((label_cell(), Cell(f"gates: {self._safe(said)}", "red" if red else "")), wide)
         seen = now - self._acted.get(n, now)
         age = f" ({_time(seen)} ago)" if n not in self._stopped and seen >= OLD else ""
         doing, room = self._safe(running.doing), max(0, wide - LABEL - len(age))
         if cell_len(doing) > room:
             doing = DEEP.sub("…/", doing)  # the end of a path tells more than its beginning
-        return narrow((label(), Cell(cut(doing, room)), Cell(age, "dim")), wide)
+        return narrow((label_cell(), Cell(cut(doing, room)), Cell(age, "dim")), wide)
 
     def _still(self, facts: LiveFacts, now: float, wide: int) -> list[Row]:
         """Why nothing starts, now or soon."""
@@ -207,7 +207,7 @@ class LiveState:
             said.append(("pauses", _when(len(self._run.running), several)))
         if facts.stopping:
             said.append(("stops", "now" if facts.stopping == "now" else _when(len(self._run.running), several)))
-        return [narrow((label(name, "yellow"), Cell(self._safe(text), "yellow")), wide) for name, text in said]
+        return [narrow((label_cell(name, "yellow"), Cell(self._safe(text), "yellow")), wide) for name, text in said]
 
     def _left(self, facts: LiveFacts, wide: int) -> Row:
         """What the limits of the run leave."""
@@ -229,13 +229,13 @@ class LiveState:
         for number, (text, share) in enumerate(left):
             parts += [Cell(", ")] if number else []
             parts.append(Cell(text, "yellow" if share < LOW else ""))
-        return narrow((label("left"), *parts), wide)
+        return narrow((label_cell("left"), *parts), wide)
 
     def _below(self, facts: LiveFacts, hand: KeyState, wide: int) -> list[Row]:
         """What can be pressed, and what came of it."""
         if not hand.keys:
             return []
-        rows = [narrow((label(key, "bold"), Cell(text)), wide) for key, text in HELP if hand.help]
+        rows = [narrow((label_cell(key, "bold"), Cell(text)), wide) for key, text in HELP if hand.help]
         if hand.answer:
             return [*rows, narrow((Cell(self._safe(hand.answer), "yellow"),), wide)]
         pause = "go on" if facts.pausing or self._run.paused else "pause"

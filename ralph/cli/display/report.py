@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from textwrap import wrap
 
-from ralph.cli.display.lines import clock, duration, named, sentence, spent, used
+from ralph.cli.display.lines import clock, duration, sentence, spent, title_with_id, used
 from ralph.state.report_model import AttemptRecord, Report, RunRecord, TaskState, TaskSummary
 from ralph.text import clean, money, one_line
 
@@ -72,9 +72,9 @@ def several(number: int, word: str, words: str = "") -> str:
     return f"{number} {word if number == 1 else words or word + 's'}"
 
 
-def name(row: TaskSummary | AttemptRecord) -> str:
+def task_line(row: TaskSummary | AttemptRecord) -> str:
     """A task for people, on one line."""
-    return one_line(sentence(named(row.task, row.text)) or sentence(row.task), 160)
+    return one_line(sentence(title_with_id(row.task, row.text)) or sentence(row.task), 160)
 
 
 def verdict(row: TaskSummary) -> str:
@@ -147,7 +147,7 @@ def _two_lines(row: TaskSummary, width: int) -> list[str]:
         row.commit[:7],
         row.mark,
     ]
-    first = f"  {row.standing.value:<8} {name(row)}"
+    first = f"  {row.standing.value:<8} {task_line(row)}"
     return [one_line_keep(first, width), *([f"{'':<11}{', '.join(filter(None, facts))}"] if row.tries else [])]
 
 
@@ -156,7 +156,7 @@ def _one_line(row: TaskSummary, width: int, wide: int) -> str:
     cost = f"{money(row.cost, row.about):>{wide}}"
     left = f"  {row.standing.value:<8} {tries:>5} {cost} {time:>8}  {sentence(row.commit)[:7]:<7}  "
     mark = f" ({row.mark})" if row.mark else ""
-    return left + one_line(name(row), max(width - len(left) - len(mark), 10)) + mark
+    return left + one_line(task_line(row), max(width - len(left) - len(mark), 10)) + mark
 
 
 def one_line_keep(line: str, width: int) -> str:
@@ -168,7 +168,7 @@ def _parked(report: Report) -> list[str]:
     rows = report.standing(TaskState.PARKED)
     lines = ["Needs a human"] if rows else []
     for row in rows:
-        lines.append(f"  {name(row)}")
+        lines.append(f"  {task_line(row)}")
         lines.append(_labelled("  why", one_line(clean(row.reason), MOST_WORDS) or "it does not say"))
         lines += [_labelled("  found" if not number else "", text) for number, text in enumerate(found(row))]
         lines += [
@@ -261,11 +261,12 @@ def md(text: str) -> str:
 def _md_row(row: TaskSummary) -> str:
     tries, time = (str(row.tries), duration(row.seconds)) if row.tries else ("", "")
     commit = f"`{md(row.commit)[:7]}`" if row.commit else ""
-    return f"| {verdict(row)} | {md(name(row))} | {tries} | {md(money(row.cost, row.about))} | {time} | {commit} |"
+    cells = (verdict(row), md(task_line(row)), tries, md(money(row.cost, row.about)), time, commit)
+    return f"| {' | '.join(str(cell) for cell in cells)} |"
 
 
 def _md_parked(row: TaskSummary) -> str:
-    lines = [f"- **{md(name(row))}**", f"  - why: {md(row.reason)}"]
+    lines = [f"- **{md(task_line(row))}**", f"  - why: {md(row.reason)}"]
     lines += [f"  - found: {md(text)}" for text in found(row)]
     return "\n".join([*lines, *(f"  - next: {md(text)}" for text in next_step(row, row.prd))])
 

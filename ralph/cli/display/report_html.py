@@ -13,10 +13,10 @@ from ralph.cli.display.report import (
     found,
     label,
     lanes,
-    name,
     next_step,
     period,
     several,
+    task_line,
     title,
 )
 from ralph.state.report_model import AttemptRecord, Report, Result, TaskState, TaskSummary
@@ -106,8 +106,10 @@ def _row(row: TaskSummary) -> str:
     cells = "".join(f'<td class="number" data-name="{head.lower()}">{text(value)}</td>'
                     for head, value in zip(NUMBERS, numbers, strict=True))  # fmt: skip
     commit = f"<code>{text(row.commit)[:7]}</code>" if row.commit else ""
-    return (f"<tr><td>{_tag(row.standing.value, TONES[row.standing])}{mark}</td>"
-            f'<td class="task">{text(name(row))}</td>{cells}<td class="commit">{commit}</td></tr>')  # fmt: skip
+    return (
+        f"<tr><td>{_tag(row.standing.value, TONES[row.standing])}{mark}</td>"
+        f'<td class="task">{text(task_line(row))}</td>{cells}<td class="commit">{commit}</td></tr>'
+    )
 
 
 def _parked(report: Report) -> str:
@@ -119,7 +121,7 @@ def _card(row: TaskSummary) -> str:
     listed = f"<ul>{findings}</ul>" if findings else ""
     why = text(row.reason) or "It does not say why."
     steps = quoted("\n".join(next_step(row, row.prd)))
-    head = f"<h3>{text(name(row))}</h3><p>{why}</p>"
+    head = f"<h3>{text(task_line(row))}</h3><p>{why}</p>"
     return f'<article class="card look">{head}{listed}<p class="soft">Next:</p>{steps}</article>'
 
 
@@ -188,7 +190,7 @@ def _tries(report: Report) -> str:
 def _attempt(attempt: AttemptRecord) -> str:
     cost = spent(attempt.seconds, attempt.tokens, attempt.cost, attempt.about)
     head = (
-        f"{_tag(attempt.result.value, RESULTS[attempt.result])}<span>{text(name(attempt))}</span>"
+        f"{_tag(attempt.result.value, RESULTS[attempt.result])}<span>{text(task_line(attempt))}</span>"
         f"<span class=soft>{text(label(attempt))}, {text(agent_name(attempt.agent))}, {text(cost)}</span>"
     )
     inside = "".join(

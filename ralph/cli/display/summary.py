@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from ralph.cli.display.lines import named, sentence, spent
+from ralph.cli.display.lines import sentence, spent, title_with_id
 from ralph.cli.display.running import Running
 from ralph.errors import Exit
 from ralph.state import events
@@ -141,7 +141,7 @@ def _many(number: int, word: str) -> str:
 
 
 def _name(run: RunSummary, task: str) -> str:
-    return sentence(named(task, run.texts.get(task, ""))) or task
+    return sentence(title_with_id(task, run.texts.get(task, ""))) or task
 
 
 def _commit(run: RunSummary, task: str) -> str:

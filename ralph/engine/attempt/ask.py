@@ -30,7 +30,7 @@ def set_aside(run: RunContext, space: workspace.Workspace, prd: Prd, task: Task,
         message=f"what attempt {space.n} left, which was only asked",
     )  # fmt: skip
     held = workspace.leave(run.git, space, frozen, now.refs, run.tip)
-    stashes.settle(run, space, task.id, frozen)
+    stashes.settle_stash(run, space, task.id, frozen)
     settled = settling.settle(run, prd, task, end, frozen)
     workspace.roll_back(run.git, space, frozen, frozenset({run.paths.prd}))
     if settled.by_hand:

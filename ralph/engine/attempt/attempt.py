@@ -17,7 +17,7 @@ from ralph.engine.attempt import stash
 from ralph.engine.attempt.finished import FinishedAttempt
 from ralph.engine.attempt.job import Answer, AttemptJob, AttemptOutcome, Turn
 from ralph.engine.attempt.prd_edits import settle
-from ralph.engine.attempt.run_agent import brief, let_work, prepare, told, written
+from ralph.engine.attempt.run_agent import brief, let_work, prepare, stopped_event, write_prompt
 from ralph.engine.context import RunContext
 from ralph.git import restore, workspace
 from ralph.git.freeze import freeze
@@ -34,7 +34,7 @@ def attempt(run: RunContext, job: AttemptJob, turn: Turn) -> AttemptOutcome:
     space = prepare(run, job.n, "" if job.purpose else run.tally(job.task).work)
     run.look_for_gates()
     end = _work(run, space, job)
-    run.note(told(run, space.n, end))
+    run.note(stopped_event(run, space.n, end))
     return finish(run, space, job.task, job.prd, end, turn)
 
 
@@ -50,8 +50,8 @@ def ask(run: RunContext, job: AttemptJob) -> Answer:
     task, purpose = job.task, job.purpose
     question = asking.hand_over(run, task) if purpose == HAND_OVER else asking.split(run, task)
     space = prepare(run, job.n, run.tally(task).work if purpose == HAND_OVER else "")
-    end = let_work(run, space, task, written(run, space.n, question), read_only=True)
-    run.note(told(run, space.n, end))
+    end = let_work(run, space, task, write_prompt(run, space.n, question), read_only=True)
+    run.note(stopped_event(run, space.n, end))
     asking.set_aside(run, space, job.prd, task, end, f"asked for: {purpose}")
     return Answer(end)
 
@@ -71,10 +71,10 @@ def finish(
     at, now = time.monotonic(), scan(run.git)
     frozen = freeze(
         run.git, space.before, now, run.paths, ours=space.ours, watched=space.watched, tips=tips,
-        named=lambda path: judging.names(run, task, path), message=f"work of attempt {space.n}",
+        named=lambda path: judging.files_name(run, task, path), message=f"work of attempt {space.n}",
     )  # fmt: skip
     held = workspace.leave(run.git, space, frozen, now.refs, run.tip)
-    frozen = stash.settle(run, space, task.id, frozen)
+    frozen = stash.settle_stash(run, space, task.id, frozen)
     left = run.papers.read(run.paths.memory) if run.paths.memory else None
     settled = settle(run, start, task, end, frozen)
     finished = FinishedAttempt(run, turn, space, task, end, frozen, held, left, settled, (at, now))

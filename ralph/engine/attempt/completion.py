@@ -30,7 +30,7 @@ def place(
     run: RunContext, n: int, task: Task, settled: PrdOutcome, old_memory: bytes | None, entry: str
 ) -> PendingCompletion | None:
     """Put tick and memory entry in place, before the gates run. None: the task is gone from the PRD."""
-    found = prd.find(task, run.seen or settled.prd, settled.prd)
+    found = prd.find_task(task, run.seen or settled.prd, settled.prd)
     if found is None:
         return None
     also = tuple(parent for parent in prd.parents_done_with(settled.prd, found.id) if not parent.fields.checks)
@@ -73,7 +73,7 @@ def take_out(run: RunContext, placing: PendingCompletion) -> None:
     run.wrote = placing.old[run.paths.prd] or b""
 
 
-def name(task: Task) -> str:
+def task_title(task: Task) -> str:
     """A task in one line, with its written id."""
     return task.text if not task.written or task.text.startswith(task.id) else f"{task.id} {task.text}"
 
@@ -91,5 +91,5 @@ def remembered(run: RunContext, now: Prd, base: bytes | None, left: bytes | None
         for other_task in now.tasks
         if other_task.leaf and not other_task.done and other_task.fields.parked is None
     )
-    queue = [one_line(clean(name(other_task)), 120) for other_task in still]
+    queue = [one_line(clean(task_title(other_task)), 120) for other_task in still]
     return memory.record(kept, starter=template("memory"), entry=entry, queue=queue)

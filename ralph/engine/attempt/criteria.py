@@ -21,7 +21,7 @@ def open_criteria(run: RunContext, task: Task, placing: PendingCompletion) -> tu
     """What a reviewer may confirm: the criteria of the task as they stood there when it started."""
     placed = _placed(run, placing)
     start = run.seen or placed
-    found = prd.find(task, start, placed)
+    found = prd.find_task(task, start, placed)
     return criteria.to_confirm(placed, found.id, start) if placed.criteria and found else ()
 
 

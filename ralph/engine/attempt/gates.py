@@ -46,8 +46,15 @@ def run_gates(
         log = run.folder / f"{n}.gate-{number}{'-base' if base_tests else ''}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         run.tell(GateStarted(n, one_line(clean(gate.command), 200)))
-        result = gates.run(gate, cwd=run.here, env=run.environment(), timeout=run.settings.gate_timeout, log=log,
-                           stop=lambda: run.hurried, secrets=run.secrets)  # fmt: skip
+        result = gates.run_gate(
+            gate,
+            cwd=run.here,
+            env=run.environment(),
+            timeout=run.settings.gate_timeout,
+            log=log,
+            stop=lambda: run.hurried,
+            secrets=run.secrets,
+        )
         if run.hurried:
             raise GatesInterruptedError("interrupted while the gates ran", code=Exit.INTERRUPTED)
         result = replace(result, tail=mask(clean(result.tail), run.secrets))

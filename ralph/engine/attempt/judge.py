@@ -89,7 +89,7 @@ def judge(
     return Judgement(final, evidence)
 
 
-def names(run: RunContext, task: Task, path: str) -> bool:
+def files_name(run: RunContext, task: Task, path: str) -> bool:
     """Whether the task's Files name a path."""
     return bool(task.fields.files) and sensitive.matches(run.patterns(task.fields.files), path)
 
@@ -198,7 +198,7 @@ def _reviewed(
     from ralph.engine.attempt import review as reviewing
 
     try:
-        return reviewing.look(run, space, task, frozen, evidence.gates, open_criteria(run, task, placing))
+        return reviewing.review_work(run, space, task, frozen, evidence.gates, open_criteria(run, task, placing))
     finally:
         take_back_writes(run, space)
         untick_after_gates(run, placing.new[run.paths.prd])

@@ -57,7 +57,7 @@ class AttemptMonitor:
         """Start the agent, and stay with it to its end; `wall` seconds are the most it may take."""
         settings, agent = self._run.settings, self._worker.agent
         self._count = AttemptUsage(self._run, self._worker, prompt, log, {**env, **launch.env})
-        end = session.run(
+        end = session.run_session(
             launch,
             cwd=self._run.here,
             env=env,

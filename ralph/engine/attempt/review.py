@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ralph.agents.model import Stopped
-from ralph.agents.selection import AgentChoice, named
+from ralph.agents.selection import AgentChoice, parse_choice
 from ralph.agents.session import session
 from ralph.engine.attempt import prompt as briefing
 from ralph.engine.attempt.monitor import AttemptMonitor
-from ralph.engine.attempt.run_agent import sandboxed, written
+from ralph.engine.attempt.run_agent import sandboxed, write_prompt
 from ralph.engine.context import RunContext
 from ralph.git.freeze import FrozenWork
 from ralph.git.workspace import Workspace
@@ -27,13 +27,13 @@ from ralph.verify.review_answer import ReviewAnswer
 MOST_DIFF = 200_000  # characters of the diff that the reviewer gets
 
 
-def look(
+def review_work(
     run: RunContext, space: Workspace, task: Task, frozen: FrozenWork, results: tuple[GateResult, ...],
     criteria: Sequence[Criterion] = (),
 ) -> tuple[list[Finding], tuple[Criterion, ...]]:  # fmt: skip
     """What the reviewer has against the work, and which criteria it confirms. It may have written: the caller takes
     that back."""
-    worker = named(run.settings.review_with)
+    worker = parse_choice(run.settings.review_with)
     end = _asked(run, space, task, worker, _question(run, task, frozen, results, criteria))
     answer = review.read_answer(end.said) if end.well else ReviewAnswer(None)
     text = one_line(mask(clean(" ".join(answer.problems)), run.secrets), 400)
@@ -62,7 +62,7 @@ def _question(
 
 
 def _asked(run: RunContext, space: Workspace, task: Task, worker: AgentChoice, question: str) -> Stopped:
-    path = written(run, space.n, question, "review")
+    path = write_prompt(run, space.n, question, "review")
     env = {**run.environment(), **session.NONINTERACTIVE, "RALPH_PROMPT_FILE": str(path), "RALPH_RUN_ID": run.id}
     with sandboxed(run, run.launch(worker, read_only=True), worker, env) as launch:
         follower = AttemptMonitor(run, space.n, task, worker)

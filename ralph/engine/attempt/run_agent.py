@@ -18,7 +18,7 @@ from ralph.engine.attempt.monitor import AttemptMonitor
 from ralph.engine.attempt.prd_edits import names_paper
 from ralph.engine.context import RunContext
 from ralph.git import workspace
-from ralph.git.poll import looking
+from ralph.git.poll import polling
 from ralph.git.workspace import Workspace
 from ralph.memory import file as memory
 from ralph.package_data import templates
@@ -70,10 +70,10 @@ def brief(run: RunContext, task: Task, prd: Prd, n: int) -> Path:
         note=note,
         handover=tally.note if tally.work else "",
     )
-    return written(run, n, text)
+    return write_prompt(run, n, text)
 
 
-def written(run: RunContext, n: int, text: str, name: str = "prompt") -> Path:
+def write_prompt(run: RunContext, n: int, text: str, name: str = "prompt") -> Path:
     """A prompt's file."""
     path = run.folder / f"{n}.{name}.md"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -97,7 +97,7 @@ def let_work(run: RunContext, space: Workspace, task: Task, prompt: Path, *, rea
     """Start the agent and follow it to its end."""
     settings, worker = run.settings, run.worker(task)
     env = _environment(run, task, prompt)
-    with looking(run.git) as looker, sandboxed(run, run.launch(worker, read_only=read_only), worker, env) as launch:
+    with polling(run.git) as looker, sandboxed(run, run.launch(worker, read_only=read_only), worker, env) as launch:
         follower = AttemptMonitor(
             run, space.n, task, worker, looker=looker, known=space.before.untracked, protected=protected(run, task)
         )
@@ -140,7 +140,7 @@ def _environment(run: RunContext, task: Task, prompt: Path) -> Mapping[str, str]
     }
 
 
-def told(run: RunContext, n: int, end: Stopped) -> AgentStopped:
+def stopped_event(run: RunContext, n: int, end: Stopped) -> AgentStopped:
     """How it ended, for the journal: enough to judge the attempt after a crash."""
     failure = end.failure
     kind, message, resets = (failure.kind.value, failure.text, failure.resets_at) if failure else ("", "", None)

@@ -17,7 +17,7 @@ from ralph.git.workspace import Workspace
 from ralph.text import clean, one_line
 
 
-def settle(run: RunContext, space: Workspace, task: str, frozen: FrozenWork) -> FrozenWork:
+def settle_stash(run: RunContext, space: Workspace, task: str, frozen: FrozenWork) -> FrozenWork:
     """Put vanished stash entries back, tell what appeared, and return the evidence with the frozen work.
 
     Safe to repeat: the ref that holds the entries goes last.
@@ -39,7 +39,7 @@ def at_recovery(run: RunContext, ref: str, wip: str) -> stash.StashList:
     """The list as it was before an attempt that was cut off: what its ref holds, else all that it did not make."""
     held = stash.held(run.git, ref)
     if held is None:
-        held = tuple(entry for entry in stash.entries(run.git) if _branch(entry) != wip)
+        held = tuple(entry for entry in stash.stash_entries(run.git) if _branch(entry) != wip)
     return stash.StashList(held)
 
 
@@ -144,15 +144,15 @@ def _tell(run: RunContext, task: str, change: StashChange, listed: Sequence[Stas
         run.say(f"New in the stash list since {task} started: {_names(change.new, listed)}. ralph keeps it.")
     for entry in change.lost:
         ref = f"refs/ralph/{run.id}/saved/stash/{entry.sha[:12]}"
-        run.say(f"The stash entry {label(entry)} of {task} is no longer in the list. {ref} keeps it.")
+        run.say(f"The stash entry {stash_label(entry)} of {task} is no longer in the list. {ref} keeps it.")
 
 
 def _names(entries: Sequence[StashEntry], listed: Sequence[StashEntry]) -> str:
-    shown = [label(entry, listed) for entry in entries[:5]]
+    shown = [stash_label(entry, listed) for entry in entries[:5]]
     return ", ".join(shown) + (f" and {len(entries) - 5} more" if len(entries) > 5 else "")
 
 
-def label(entry: StashEntry, listed: Sequence[StashEntry] = ()) -> str:
+def stash_label(entry: StashEntry, listed: Sequence[StashEntry] = ()) -> str:
     """`stash@{1} (message)`, or the commit where it is in no list."""
     place = next((i for i, other in enumerate(listed) if other.sha == entry.sha), None)
     name = entry.sha[:9] if place is None else f"stash@{{{place}}}"

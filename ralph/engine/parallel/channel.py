@@ -11,7 +11,7 @@ from typing import Any
 
 from ralph.agents.model import Stopped
 from ralph.agents.usage import Spent
-from ralph.engine.context import RunContext, StopSignal, nobody
+from ralph.engine.context import RunContext, StopSignal, notify_nobody
 from ralph.errors import Exit, RalphError
 from ralph.git.client import Git
 from ralph.git.ref_names import SCRATCH, scratch
@@ -132,10 +132,10 @@ class WorkerContext(RunContext):
         return self.parent.limit if self.parent else ""
 
 
-def away(run: RunContext, git: Git, parent: ParentChannel, n: int, start: Prd) -> WorkerContext:
+def worker_context(run: RunContext, git: Git, parent: ParentChannel, n: int, start: Prd) -> WorkerContext:
     """The run in a worktree."""
     git.other_branches = partial(other_checkouts.branches, git.where)
-    git.hides = lambda name: hidden(name, run.branch, run.id, n)
+    git.hides = lambda name: is_hidden_ref(name, run.branch, run.id, n)
     there = run.elsewhere(git)
     own = {field: getattr(there, field) for field in there.__dataclass_fields__}
     return WorkerContext(
@@ -151,12 +151,12 @@ def away(run: RunContext, git: Git, parent: ParentChannel, n: int, start: Prd) -
             "scanned": None,
             "parent": parent,
             "spending": parent.spending,
-            "ring": nobody,
+            "ring": notify_nobody,
         }
     )
 
 
-def hidden(name: str, branch: str, run: str, n: int) -> bool:
+def is_hidden_ref(name: str, branch: str, run: str, n: int) -> bool:
     """Refs that move while others work."""
     if name.startswith(SCRATCH):
         return name != scratch(run, n)

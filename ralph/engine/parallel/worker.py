@@ -11,7 +11,7 @@ from ralph.engine.attempt.attempt import attempt
 from ralph.engine.attempt.gates import GatesInterruptedError
 from ralph.engine.attempt.job import AttemptJob, AttemptOutcome
 from ralph.engine.context import RunContext
-from ralph.engine.parallel.channel import ParentChannel, WaitingEndedError, WorkerContext, away, pack
+from ralph.engine.parallel.channel import ParentChannel, WaitingEndedError, WorkerContext, pack, worker_context
 from ralph.errors import NO_ROOM, RalphError
 from ralph.git import worktrees
 from ralph.prd import document as prd
@@ -28,7 +28,7 @@ def work(
     def child(link: Link) -> WorkerMessage:
         parent = ParentChannel(link, run.id)
         git = pool.open(job.place, run.tip, run.settings.brought)
-        own = away(run, git, parent, job.n, job.prd)
+        own = worker_context(run, git, parent, job.n, job.prd)
         try:
             return {"kind": "outcome", "data": pack(_outcome(own, job, parent, prepare))}
         except (WaitingEndedError, GatesInterruptedError):

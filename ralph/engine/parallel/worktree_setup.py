@@ -12,8 +12,8 @@ from pathlib import Path
 from ralph.engine.context import RunContext
 from ralph.errors import RalphError
 from ralph.git import worktrees
-from ralph.git.config import read
-from ralph.git.index import UNTRACKED, join, split
+from ralph.git.config import read_config
+from ralph.git.index import UNTRACKED, join, split_zero
 from ralph.text import clean, mask
 from ralph.verify import gates
 from ralph.verify.model import Gate
@@ -40,7 +40,7 @@ def warnings(run: RunContext) -> list[str]:
     """What makes tests lie or fail in a worktree, each with its cure."""
     from ralph.git import worktree_warnings as traps
 
-    found = traps.find(run.git, os.environ, run.settings.setup, run.settings.brought)
+    found = traps.find_warnings(run.git, os.environ, run.settings.setup, run.settings.brought)
     return [f"{warning.what.rstrip('.')}. {warning.cure}" for warning in found]
 
 
@@ -100,21 +100,21 @@ def _set_up(run: RunContext) -> None:
     """Once in each worktree, and again when a lock file changed since, or what it left was cleared away."""
     mark = run.git.where.state / "setup"
     wanted = _digest(run.settings.setup, (run.root / name for name in LOCKS))
-    if _stands(run.root, split(read(mark)), wanted):
+    if _stands(run.root, split_zero(read_config(mark)), wanted):
         return
     mark.unlink(missing_ok=True)
     log = run.folder / f"setup-{run.git.where.git_dir.name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     gate = Gate(run.settings.setup, "--setup")
-    before = installed.look(run.root, run.environment())
-    done = gates.run(gate, cwd=run.here, env=run.environment(), timeout=run.settings.gate_timeout, log=log,
+    before = installed.installed_packages(run.root, run.environment())
+    done = gates.run_gate(gate, cwd=run.here, env=run.environment(), timeout=run.settings.gate_timeout, log=log,
                      stop=lambda: run.hurried, secrets=run.secrets)  # fmt: skip
     _refuse_install_elsewhere(run, before)
     if not done.ok:
         said = mask(clean(done.tail), run.secrets).strip()[-300:] or run.settings.setup
         what = f"--setup failed in a new worktree ({run.root}): {said}"
         raise RalphError(what, f"Its output is in {log}. It runs in a fresh checkout, with no ignored files.")
-    mark.write_bytes(join([wanted, *split(run.git.tree(*UNTRACKED))]))
+    mark.write_bytes(join([wanted, *split_zero(run.git.tree(*UNTRACKED))]))
 
 
 def _refuse_install_elsewhere(run: RunContext, before: Sequence[installed.Packages]) -> None:

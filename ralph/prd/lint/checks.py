@@ -55,7 +55,7 @@ def _own_script(task: Task, command: str, facts: LintFacts) -> Iterator[LintRema
     prose = f"{task.text}\n{task.body.replace(command, '')}"
     for path in sorted(_tracked(command, facts)):
         judged = (sensitive.is_test(path) and not path.endswith("sh")) or facts.is_gate_config(path)
-        named = any(sensitive.names(pattern, path) for pattern in scope)
+        named = any(sensitive.names_path(pattern, path) for pattern in scope)
         changes = sensitive.matches(scope, path) if scope else _mentions(prose, path)
         if changes and not named and not judged:
             yield about(

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 
 from ralph.prd.fields import duration, field_name
 from ralph.prd.lint.model import ERROR, LintFacts, LintRemark, about, called, open_leaves
-from ralph.prd.markdown.blocks import Item, read
+from ralph.prd.markdown.blocks import Item, read_document
 from ralph.prd.model import Prd, Task
 
 KEYS = (
@@ -20,7 +20,7 @@ FIELD = re.compile(r"\s*[*_]*([A-Za-z][A-Za-z' ]{2,22}?)[*_]*\s*[:：]")
 
 def fields(prd: Prd, facts: LintFacts) -> Iterator[LintRemark]:
     """Lines that look like a field and do nothing; fields whose value can't be used."""
-    document = read(prd.data)
+    document = read_document(prd.data)
     tasks = {task.line: task for task in prd.tasks if not task.done}
     for item in document.items:
         task = tasks.get(item.text_first + 1) if item.boxed and not item.quoted else None

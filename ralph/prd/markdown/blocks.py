@@ -81,7 +81,7 @@ class Document:
 # ---------------------------------------------------------------- reading
 
 
-def read(data: bytes) -> Document:
+def read_document(data: bytes) -> Document:
     """Read a document. Any bytes will do; RalphError when there are too many, or too many levels."""
     if len(data) > MOST_BYTES:
         raise RalphError(

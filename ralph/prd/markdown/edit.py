@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from ralph.errors import RalphError
-from ralph.prd.markdown.blocks import EOL, Document, Heading, Item, read
+from ralph.prd.markdown.blocks import EOL, Document, Heading, Item, read_document
 from ralph.prd.markdown.blocks import headings as all_headings
 from ralph.prd.markdown.spacing import alone, first_bullet, last_bullet, separated, spaced
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def headings(data: bytes) -> tuple[Heading, ...]:
     """The top-level headings of a document, in order."""
-    return all_headings(read(data))
+    return all_headings(read_document(data))
 
 
 def set_boxes(data: bytes, offsets: Iterable[int], *, done: bool) -> bytes:
@@ -58,7 +58,7 @@ def remove_item(before: Document, gone: Item) -> Document:
     start, end = before.starts[first], before.starts[last]
     if end == len(data) and not data.endswith((b"\n", b"\r")):  # the last line has no end: take the one above
         start -= len(_eol(before, first))
-    after = read(data[:start] + data[end:])
+    after = read_document(data[:start] + data[end:])
     if not _proved(after, before, start, end - start, gone.text):
         raise _unprovable(f"line {gone.first + 1}", "can't be taken away", "Remove it by hand")
     return after
@@ -82,7 +82,7 @@ def add_items(document: Document, offset: int, lines: Sequence[str]) -> Document
     start = document.starts[at]
     if start == len(document.data) and not document.data.endswith((b"\n", b"\r")):
         new = eol + new.removesuffix(eol)
-    after = read(document.data[:start] + new + document.data[start:])
+    after = read_document(document.data[:start] + new + document.data[start:])
     if not _only_added(document, after, start, len(new), sum(line.startswith("- [ ] ") for line in lines)):
         raise _unprovable(f"line {item.text_first + 1}", "can't get tasks below it", "Add them by hand")
     return after
@@ -106,7 +106,7 @@ def append_under(data: bytes, title: str, entry: str) -> bytes:
     It joins the list that ends there, with that list's marker. RalphError when there is no such heading at the top
     level, when there are several, or when the entry would not become a list item of its own (an open fence above).
     """
-    before = read(data)
+    before = read_document(data)
     first, end = _section(before, title)
     entry = entry.removeprefix("- ").strip()
     while end > first and not before.lines[end - 1].strip():
@@ -126,7 +126,7 @@ def replace_between(data: bytes, start_marker: str, end_marker: str, text: str) 
     `text` takes the file's line ends. RalphError when a marker is missing or stands there twice, or when the text
     would run over the markers (an open fence in it).
     """
-    before = read(data)
+    before = read_document(data)
     first, last = (_marker_line(before, marker) for marker in (start_marker, end_marker))
     if last <= first:
         raise RalphError(f"“{end_marker}” stands above “{start_marker}”", "Put the two lines in order.")
@@ -134,7 +134,7 @@ def replace_between(data: bytes, start_marker: str, end_marker: str, text: str) 
     body = text.strip("\n")
     new = _eol(before, first + 1).join(line.encode() for line in [*body.split("\n"), ""]) if body else b""
     after = data[:start] + new + data[end:]
-    again = read(after)
+    again = read_document(after)
     around = _around(again, first, last + len(again.starts) - len(before.starts))
     if around is None or around != _around(before, first, last):
         raise _unprovable(f"“{start_marker}”", "can't be filled", "Close the fences and comments in the text")
@@ -147,7 +147,7 @@ _Try = tuple[int, bytes, bool, bool]  # before which line, the new line, an empt
 def _first_proved(before: Document, tries: list[_Try], text: str, under: Item | str) -> Document:
     for at, line, above, below in tries:
         data, start, size = _with_line(before, at, line, above=above, below=below)
-        after = read(data)
+        after = read_document(data)
         if _proved(before, after, start, size, text) and (isinstance(under, str) or _holds(after, under, text)):
             return after
     where = f"“{under}”" if isinstance(under, str) else f"line {under.text_first + 1}"

@@ -26,14 +26,14 @@ def harmless(line: str) -> str:
 
 def ends(data: bytes) -> tuple[int, ...]:
     """Where a section can be added: at the end or, where a fence is open there, above the last heading."""
-    return (len(data), *(heading.start for heading in headings(data)[-1:]))
+    return (len(data), *(heading.start for heading in headings_or_none(data)[-1:]))
 
 
 def line_end(data: bytes) -> bytes:
     return b"\r\n" if b"\r\n" in data else b"\n"
 
 
-def headings(data: bytes) -> tuple[Heading, ...]:
+def headings_or_none(data: bytes) -> tuple[Heading, ...]:
     try:
         return markdown.headings(data)
     except RalphError:

@@ -26,7 +26,7 @@ class Packages:
     links: Mapping[str, bytes]  # path in the folder -> content
 
 
-def look(place: Path, env: Mapping[str, str]) -> tuple[Packages, ...]:
+def installed_packages(place: Path, env: Mapping[str, str]) -> tuple[Packages, ...]:
     """Return the package folders outside of the place into which a set-up there could install."""
     known = imports_from(outside(place, env), place, env)
     paths = [Path(path) for several in known.values() for path in several]

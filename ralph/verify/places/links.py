@@ -18,7 +18,7 @@ from pathlib import Path
 from shutil import which
 
 from ralph.git.client import Git
-from ralph.git.index import split
+from ralph.git.index import split_zero
 from ralph.immutable import immutable
 from ralph.verify.places.probe import PROBE
 
@@ -61,7 +61,7 @@ class Place:
         return None if hidden else real
 
 
-def find(git: Git, place: Place, commands: Sequence[str]) -> tuple[SourceLink, ...]:
+def find_links(git: Git, place: Place, commands: Sequence[str]) -> tuple[SourceLink, ...]:
     """Return the links from this place, its environment and these gates into the other checkout."""
     every = (
         *_variables(place), *_commands(place, commands), *_packages(place), *_tracked(git, place),
@@ -100,14 +100,14 @@ def _packages(place: Place) -> Iterator[SourceLink]:
     where `vendor` really lies."""
     for name in place.brought:
         folder = place.root / name
-        for entry in entries(folder):
+        for entry in path_entries(folder):
             if entry.is_symlink() and (target := place.leads_out(entry)):
                 yield SourceLink(f"{name}/{entry.relative_to(folder)}", target)
         if (folder / "autoload.php").exists() and folder.resolve().is_relative_to(place.other.resolve()):
             yield SourceLink(f"{name}/autoload.php", place.other.resolve())
 
 
-def entries(folder: Path) -> list[Path]:
+def path_entries(folder: Path) -> list[Path]:
     """Return the packages of `node_modules` or `vendor`, those of a scope or of a vendor by themselves."""
     if folder.name not in PACKAGES or not folder.is_dir():
         return []
@@ -130,7 +130,7 @@ def naming(git: Git, place: Place) -> list[str]:
     """Return the tracked files of the place in which the path of the other checkout stands."""
     roots = {str(place.other), str(place.other.resolve())}
     patterns = [word for root in sorted(roots) for word in ("-e", root)]
-    names = split(git.tree("grep", "-I", "-l", "-z", "-F", *patterns, "--", ok=(0, 1)))
+    names = split_zero(git.tree("grep", "-I", "-l", "-z", "-F", *patterns, "--", ok=(0, 1)))
     return [name for name in names if not name.endswith(TEXTS)]
 
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from ralph.git.checkout import away
 from ralph.git.client import Git
-from ralph.git.index import split
-from ralph.verify.places.links import PACKAGES, VARIABLES, Place, SourceLink, entries, naming
+from ralph.git.index import split_zero
+from ralph.verify.places.links import PACKAGES, VARIABLES, Place, SourceLink, naming, path_entries
 from ralph.verify.places.probe import sitecustomize
 
 CACHES = frozenset({".git", "__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache"})
@@ -52,7 +52,7 @@ class Copy:
 
     def _files(self) -> list[Path]:
         """What git tracks there, and what links lead to besides: folders that a build made."""
-        tracked = [Path(name) for name in split(self._git.tree("ls-files", "-z"))]
+        tracked = [Path(name) for name in split_zero(self._git.tree("ls-files", "-z"))]
         known, below = set(tracked), {parent for path in tracked for parent in path.parents}
         built = (link.target for link in self.links)
         loose = (target for target in built if target.relative_to(self._other) not in known | below)
@@ -73,7 +73,7 @@ class Copy:
     def _packages(self, folder: Path, target: Path) -> None:
         """The same packages, but for those that are links to sources: these lead to the copy."""
         target.mkdir(parents=True, exist_ok=True)
-        every = entries(folder)
+        every = path_entries(folder)
         nested = {entry.parent for entry in every} - {folder}
         for entry in every:
             to = target / entry.relative_to(folder)

@@ -58,7 +58,7 @@ def test_the_runner_is_told_before_anything_starts(desk: Desk, tmp_path: Path) -
     def started(pid: int, start: float) -> None:
         seen.extend([tree.alive(pid, start), tree.alive(pid, start + 1), (tmp_path / "mark").exists()])
 
-    session.run(
+    session.run_session(
         Launch(("touch", "mark")), cwd=tmp_path, env=dict(os.environ), prompt=tmp_path / "prompt",
         transcript=tmp_path / "log", read=None, silence=GENEROUS, open_tool_silence=0, wall=GENEROUS,
         started=started, tell=lambda _: None, stop=lambda: None,
@@ -76,7 +76,7 @@ def test_nothing_starts_when_the_start_cannot_be_written_down(desk: Desk, tmp_pa
 
     (tmp_path / "prompt").write_bytes(b"")
     with pytest.raises(FullError):
-        session.run(
+        session.run_session(
             Launch(("touch", "mark")), cwd=tmp_path, env=dict(os.environ), prompt=tmp_path / "prompt",
             transcript=tmp_path / "log", read=None, silence=GENEROUS, open_tool_silence=0, wall=GENEROUS,
             started=started, tell=lambda _: None, stop=lambda: None,

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
-from ralph.cli.commands.doctor import as_lines
+from ralph.cli.commands.doctor import finding_lines
 from ralph.cli.main import main
 from ralph.engine.doctor import DoctorFinding, of_system
 from ralph.errors import Exit
@@ -91,5 +91,5 @@ def test_outside_of_a_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_how_it_looks(snapshot: SnapshotAssertion) -> None:
     found = [DoctorFinding("ok", "git", "2.39.5"), DoctorFinding("warning", "tmux", "not found", "Install it."),
              DoctorFinding("problem", "identity", "git does not know who commits", "Tell it.")]  # fmt: skip
-    assert "\n".join(as_lines(found)) == snapshot
-    assert list(as_lines(found[:1] * 2))[-1] == "0 problems, 0 warnings."
+    assert "\n".join(finding_lines(found)) == snapshot
+    assert list(finding_lines(found[:1] * 2))[-1] == "0 problems, 0 warnings."

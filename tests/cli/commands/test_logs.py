@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ralph.cli.commands.logs import goes_on
-from ralph.cli.locate import look
+from ralph.cli.locate import locate
 from ralph.cli.main import main
 from ralph.errors import Exit
 from ralph.state import events
@@ -116,10 +116,10 @@ def test_one_agent_is_followed_while_others_work_beside_it(here: Repository) -> 
         more(here, "r9", events.RunStarted("r9", "b", "b", "abc", "PRD.md", "codex", at_once=2),
              events.Chosen(41, "T1", "T1", 1, "abc"), events.AgentStarted(41, 1, 1.0),
              events.Chosen(42, "T2", "T2", 1, "abc"), events.AgentStopped(42, "exited", 0))  # fmt: skip
-        assert goes_on(look(None), state / "journal.jsonl", 41)
-        assert not goes_on(look(None), state / "journal.jsonl", 42)
+        assert goes_on(locate(None), state / "journal.jsonl", 41)
+        assert not goes_on(locate(None), state / "journal.jsonl", 42)
         more(here, "r9", events.AgentStopped(41, "exited", 0))
-        assert not goes_on(look(None), state / "journal.jsonl", 41)
+        assert not goes_on(locate(None), state / "journal.jsonl", 41)
 
 
 def test_follow_ends_when_nobody_reads(here: Repository) -> None:

@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
-from ralph.cli.commands.sessions import as_lines
+from ralph.cli.commands.sessions import session_lines
 from ralph.cli.commands.start import words_of
 from ralph.cli.main import main
 from ralph.errors import Exit
@@ -385,4 +385,4 @@ def test_what_ls_shows(snapshot: SnapshotAssertion) -> None:
         one("refused", "ended", 2), one("limit", "ended", 3, words=("--prd=my plan.md", "--parallel")),
         one("killed", "dead", -9), one("rebooted", "dead", shown="log"),
     ]  # fmt: skip
-    assert clean("\n".join(as_lines(known, 7500.0))) == snapshot
+    assert clean("\n".join(session_lines(known, 7500.0))) == snapshot

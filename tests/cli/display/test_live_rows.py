@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from syrupy.assertion import SnapshotAssertion
 
-from ralph.cli.display.columns import cut, plain, wide
+from ralph.cli.display.columns import cut, plain_row, wide
 from ralph.cli.display.live_rows import KeyState, LiveFacts, LiveState
 from ralph.state import events
 from ralph.state.events import Event
@@ -95,7 +95,7 @@ def test_moments(width: int, snapshot: SnapshotAssertion) -> None:
     for name, (story, facts, hand) in MOMENTS.items():
         rows = live(story).rows(facts, NOW, width, 40, hand)
         assert all(wide(row) < width for row in rows)
-        shown += [f"## {name}", *map(plain, rows), ""]
+        shown += [f"## {name}", *map(plain_row, rows), ""]
     assert "\n".join(shown) == snapshot
 
 
@@ -107,18 +107,18 @@ def test_on_a_wide_terminal_what_belongs_together_stays_together() -> None:
 def test_it_takes_half_of_the_terminal_at_most(height: int, snapshot: SnapshotAssertion) -> None:
     rows = live(WAITS).rows(FACTS, NOW, 80, height, KeyState())
     assert len(rows) <= max(2, height // 2)
-    assert "\n".join(map(plain, rows)) == snapshot
+    assert "\n".join(map(plain_row, rows)) == snapshot
 
 
 def test_a_task_that_is_over_goes() -> None:
     over = live((*RED, (0.5, events.SetAside(6, "T1", "red", True)), (0.2, events.Waited(3.0))))
-    assert not any("T1" in plain(row) for row in over.rows(FACTS, NOW, 80, 24))
+    assert not any("T1" in plain_row(row) for row in over.rows(FACTS, NOW, 80, 24))
 
 
 def test_what_agents_write_neither_acts_nor_tells_a_secret() -> None:
     evil = "\x1b[2Jrm\r\n\x1b]0;title\x07 hunter2hunter2 \u202eabc"
     shown = live((*WORKS, (1, events.AgentReported(6, evil)), (1, events.Waiting(evil, NOW + 5))))
-    text = "\n".join(map(plain, shown.rows(FACTS, NOW, 120, 24, KeyState(answer=evil))))
+    text = "\n".join(map(plain_row, shown.rows(FACTS, NOW, 120, 24, KeyState(answer=evil))))
     assert not set(text) & set("\x1b\r\x07\u202e")
     assert "hunter2" not in text
     assert text.count("[masked]") == 3
@@ -127,7 +127,7 @@ def test_what_agents_write_neither_acts_nor_tells_a_secret() -> None:
 def test_what_running_agents_use_is_added_once() -> None:
     """Facts has what ended; a running agent's own reports come on top, until it ends."""
     head = [
-        plain(live(story).rows(replace(FACTS, tokens=0, cost=0.0), NOW, 120, 24)[0]) for story in (WORKS, GATES)
+        plain_row(live(story).rows(replace(FACTS, tokens=0, cost=0.0), NOW, 120, 24)[0]) for story in (WORKS, GATES)
     ]
     assert "12.9k tokens, $0.22" in head[0]
     assert "12m 3s, $0.00" in head[1]

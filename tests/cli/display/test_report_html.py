@@ -17,7 +17,7 @@ from ralph.cli.display import explain as telling
 from ralph.cli.display import report as show
 from ralph.cli.display import report_html
 from ralph.prd import document as prd
-from ralph.state.report import Step, report, told
+from ralph.state.report import Step, report, run_log
 from ralph.state.report_model import AttemptRecord, Report
 from ralph.state.task_story import story, what_next
 from ralph.text import CONTROLS
@@ -43,12 +43,12 @@ def filled(one: AttemptRecord, words: str = "") -> AttemptRecord:
 
 
 def made(steps: tuple[Step, ...], words: str = "") -> Report:
-    found = report(told(steps), [("PRD.md", task) for task in prd.parse(PRD).tasks if not words])
+    found = report(run_log(steps), [("PRD.md", task) for task in prd.parse(PRD).tasks if not words])
     return replace(found, tries=tuple(filled(one, words) for one in found.tries))
 
 
 def told_of(steps: tuple[Step, ...], task: str, width: int, words: str = "") -> list[str]:
-    about = story(told(steps), task)
+    about = story(run_log(steps), task)
     assert about is not None
     whole = tuple(filled(one, words) if isinstance(one, AttemptRecord) else one for one in about.steps)
     return telling.page(replace(about, steps=whole), width, what_next)

@@ -185,7 +185,7 @@ BEFORE = b"- a\n\n- [ ] b\n\n[x]: u\n"
     ],
 )
 def test_what_a_proof_lets_pass(after: bytes, proved: bool) -> None:
-    assert markdown._proved(blocks.read(BEFORE), blocks.read(after), 4, 6, "new") is proved
+    assert markdown._proved(blocks.read_document(BEFORE), blocks.read_document(after), 4, 6, "new") is proved
 
 
 # ---------------------------------------------------------------- limits
@@ -205,7 +205,7 @@ def test_deep_lists_are_read_whole_or_refused() -> None:
 def test_no_depth_loses_a_task() -> None:
     for levels in range(190, 210):
         try:
-            assert len(blocks.read(nested(levels)).items) == levels
+            assert len(blocks.read_document(nested(levels)).items) == levels
         except RalphError:
             assert levels >= 199
 

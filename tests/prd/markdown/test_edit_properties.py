@@ -110,10 +110,10 @@ def _times(document: Prd, task_id: str) -> int:
 @given(documents())
 def test_no_block_changes_with_a_box(data: bytes) -> None:
     """The lemma that lets a tick go without proof, for every box that is recognised."""
-    before = blocks.read(data)
+    before = blocks.read_document(data)
     for item in before.items:
         if item.boxed:
-            after = blocks.read(markdown.set_boxes(data, [item.offset], done=not item.done))
+            after = blocks.read_document(markdown.set_boxes(data, [item.offset], done=not item.done))
             assert [(t.type, t.level, t.map, t.markup, t.info) for t in after.tokens] == [
                 (t.type, t.level, t.map, t.markup, t.info) for t in before.tokens
             ]
@@ -180,12 +180,12 @@ def test_a_task_is_found_again_beside_new_text(data: bytes, above: bytes, below:
     before = fresh(data)
     now = fresh(above + b"\n\n" + data + b"\n\n" + below)
     for task in before.tasks:
-        found = prd.find(task, before, now)
+        found = prd.find_task(task, before, now)
         assert found is None or found.id == task.id or _line(before, task) == _line(now, found)
 
 
 def _line(document: Prd, task: Task) -> str:
-    line = blocks.read(document.data).lines[task.line - 1]
+    line = blocks.read_document(document.data).lines[task.line - 1]
     return line.replace("[x]", "[ ]", 1).replace("[X]", "[ ]", 1).replace("[\t]", "[ ]", 1)
 
 
@@ -195,11 +195,11 @@ def test_any_two_readings_can_be_compared(lines: list[str], new: list[str], at: 
     before = fresh("\n".join(lines).encode())
     now = prd.parse("\n".join([*lines[:at], *new, *lines[at + gone :]]).encode())
     found = prd.difference(before, now)
-    pairs = [other for task in before.tasks if (other := prd.find(task, before, now))]
+    pairs = [other for task in before.tasks if (other := prd.find_task(task, before, now))]
     assert len({task.number for task in pairs}) == len(pairs)
     assert len(pairs) + len(found.appeared) == len(now.tasks)
     assert {task.number for task in found.vanished}.isdisjoint(
-        task.number for task in before.tasks if prd.find(task, before, now)
+        task.number for task in before.tasks if prd.find_task(task, before, now)
     )
     kept = prd.without_new_ticks(before, now)
     assert prd.difference(before, kept).ticked == ()
@@ -241,7 +241,7 @@ def test_an_entry_is_added_and_nothing_else(data: bytes, entry: str) -> None:
         after = markdown.append_under(data, "Log", entry)
     except RalphError:
         return
-    old, new = blocks.read(data), blocks.read(after)
+    old, new = blocks.read_document(data), blocks.read_document(after)
     assert len(new.items) == len(old.items) + 1
     words, more = Counter(data.split()), Counter(after.split())
     assert +(words - more) == Counter()
