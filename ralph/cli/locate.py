@@ -68,7 +68,7 @@ def _entries(repo: Repo | None) -> tuple[tuple[Entry, ...], str]:
     if repo is None:
         return (), ""
     try:
-        return tuple(entry for entry in journal.read(diary(repo)) if entry.event is not None), ""
+        return tuple(entry for entry in journal.read_journal(diary(repo)) if entry.event is not None), ""
     except BadLineError as error:
         return (), f"the journal is damaged ({error}): the next run puts it aside"
 

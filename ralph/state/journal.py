@@ -96,7 +96,7 @@ def decode(line: bytes) -> Entry:
         raise BadLineError(str(error)) from error
 
 
-def read(path: Path) -> Iterator[Entry]:
+def read_journal(path: Path) -> Iterator[Entry]:
     """All entries that are whole; BadLineError where one in the middle is not. Needs no lock.
 
     Raise RalphError before the first of them if a newer ralph wrote any.
@@ -136,7 +136,7 @@ def open_for(path: Path, run: str) -> tuple[Journal, tuple[Entry, ...], str]:
     path.parent.mkdir(parents=True, exist_ok=True)
     said = ""
     try:
-        entries = tuple(read(path))
+        entries = tuple(read_journal(path))
         _cut_torn_tail(path)
     except BadLineError as error:
         aside = path.with_name(f"{path.stem}.bad-{time.time_ns()}{path.suffix}")

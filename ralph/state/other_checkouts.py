@@ -35,6 +35,6 @@ def _branch(path: Path) -> str:
 def _entries(path: Path) -> Iterator[journal.Entry]:
     """Up to a damaged line, none if a newer ralph wrote any: its own ralph will say so."""
     try:
-        yield from journal.read(path)
+        yield from journal.read_journal(path)
     except (journal.BadLineError, RalphError, OSError):
         return

@@ -87,7 +87,7 @@ class Sessions:
 
     def all(self) -> list[SessionFile]:
         """Every sheet that can be read, the newest last."""
-        found = [_sheet(read_session(path)) for path in self.folder.glob("*.json")]
+        found = [_sheet(read_session_file(path)) for path in self.folder.glob("*.json")]
         return sorted((session for session in found if session), key=lambda session: session.began)
 
     def write(self, sheet: SessionFile) -> Path:
@@ -104,11 +104,11 @@ class Sessions:
 
     def standing(self, sheet: SessionFile, pane: Pane | None) -> SessionState:
         """How it is with it. What the run itself noted counts before what tmux says."""
-        end = read_session(self.folder / f"{sheet.name}.code")
+        end = read_session_file(self.folder / f"{sheet.name}.code")
         if isinstance(code := end.get("code"), int):
             until = end.get("time")
             return SessionState(sheet, "ended", code=code, until=until if isinstance(until, float) else None)
-        noted = read_session(self.folder / f"{sheet.name}.pid")
+        noted = read_session_file(self.folder / f"{sheet.name}.pid")
         pid, started = noted.get("pid"), noted.get("started")
         if isinstance(pid, int) and isinstance(started, float) and alive(pid, started):
             return SessionState(sheet, "alive", pid)
@@ -127,8 +127,8 @@ def note_begin(path: Path) -> None:
 def of_process(state: Path, pid: int) -> SessionFile | None:
     """The sheet of the run that this process is, if it is a detached one."""
     for noted in (state / "sessions").glob("*.pid"):
-        if read_session(noted) == {"pid": pid, "started": start_time(pid)}:
-            return _sheet(read_session(noted.with_suffix(".json")))
+        if read_session_file(noted) == {"pid": pid, "started": start_time(pid)}:
+            return _sheet(read_session_file(noted.with_suffix(".json")))
     return None
 
 
@@ -162,7 +162,7 @@ def write(path: Path, said: Mapping[str, Any]) -> None:
         raise RalphError(f"it can't be written: {error.strerror}", cure, where=str(path)) from error
 
 
-def read_session(path: Path) -> dict[str, Any]:
+def read_session_file(path: Path) -> dict[str, Any]:
     """What stands in such a file; nothing where it is none."""
     try:
         with path.open("rb") as file:

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from ralph.errors import Exit, RalphError
 from ralph.state.events import Event, Noted, Parked, RunStarted
-from ralph.state.journal import BadLineError, decode, encode, open_for, read
+from ralph.state.journal import BadLineError, decode, encode, open_for, read_journal
 
 STARTED = RunStarted("r1", "ralph/PRD", "main", "abc", "PRD.md", "command", gates=("make test",))
 EVENTS: tuple[Event, ...] = (STARTED, Noted("one \u2028 two\nthree\0", loud=True), Parked("T1", "é", "why"))
@@ -40,7 +40,7 @@ def lines(path: Path) -> list[bytes]:
 
 
 def test_what_was_written_is_read(path: Path) -> None:
-    entries = list(read(path))
+    entries = list(read_journal(path))
     assert [entry.event for entry in entries] == list(EVENTS)
     assert [(entry.seq, entry.run) for entry in entries] == [(1, "r1"), (2, "r1"), (3, "r1")]
     assert path.stat().st_mode & 0o777 == 0o600
@@ -51,7 +51,7 @@ def test_writing_goes_on_where_it_ended(path: Path) -> None:
     assert (len(entries), said) == (3, "")
     assert again.write(Noted("later")).seq == 4
     again.close()
-    assert [entry.run for entry in read(path)] == ["r1", "r1", "r1", "r2"]
+    assert [entry.run for entry in read_journal(path)] == ["r1", "r1", "r1", "r2"]
 
 
 @pytest.mark.parametrize("left", [1, 20, -2, -1])
@@ -59,12 +59,12 @@ def test_a_torn_tail_never_happened(path: Path, left: int) -> None:
     """Cut anywhere, the newline alone included."""
     *whole, last = lines(path)
     path.write_bytes(b"".join([*whole, last[:left]]))
-    assert len(list(read(path))) == 2
+    assert len(list(read_journal(path))) == 2
     again, entries, said = open_for(path, "r2")
     assert ([entry.event for entry in entries], said) == (list(EVENTS[:2]), "")
     again.write(EVENTS[2])
     again.close()
-    assert [entry.event for entry in read(path)] == list(EVENTS)
+    assert [entry.event for entry in read_journal(path)] == list(EVENTS)
 
 
 def damaged(path: Path, how: str) -> list[bytes]:
@@ -87,7 +87,7 @@ def test_damage_in_the_middle_moves_it_aside(path: Path, how: str) -> None:
     broken = b"".join(damaged(path, how))
     path.write_bytes(broken)
     with pytest.raises(BadLineError):
-        list(read(path))
+        list(read_journal(path))
     again, entries, said = open_for(path, "r2")
     again.write(Noted("new"))
     again.close()
@@ -95,7 +95,7 @@ def test_damage_in_the_middle_moves_it_aside(path: Path, how: str) -> None:
     (aside,) = path.parent.glob("journal.bad-*.jsonl")
     assert aside.read_bytes() == broken
     assert aside.name in said
-    assert [entry.seq for entry in read(path)] == [1]
+    assert [entry.seq for entry in read_journal(path)] == [1]
 
 
 def signed(**body: Any) -> bytes:
@@ -109,7 +109,7 @@ def signed(**body: Any) -> bytes:
 def test_events_and_fields_of_a_newer_version(path: Path) -> None:
     newer = signed(seq=4, event="dreamt", of="sheep") + signed(seq=5, event="noted", text="hm", mood="fine")
     path.write_bytes(path.read_bytes() + newer)
-    assert [entry.event for entry in read(path)][3:] == [None, Noted("hm")]
+    assert [entry.event for entry in read_journal(path)][3:] == [None, Noted("hm")]
     again, entries, said = open_for(path, "r2")
     again.close()
     assert (len(entries), said) == (5, "")
@@ -120,7 +120,7 @@ def test_a_line_of_a_newer_format_is_refused_and_stays(path: Path) -> None:
     for newer in (signed(seq=4, event="noted", text="hm", v=2), b'{"v":10,"seq":4,"sum":"x"}\n'):
         written = b"".join(lines(path)[:3]) + newer
         path.write_bytes(written)
-        for reading in (lambda: list(read(path)), lambda: open_for(path, "r2")):
+        for reading in (lambda: list(read_journal(path)), lambda: open_for(path, "r2")):
             with pytest.raises(RalphError, match="written by a newer ralph") as error:
                 reading()
             assert (error.value.code, error.value.where) == (Exit.REFUSED, str(path))
@@ -144,7 +144,7 @@ def test_any_text_comes_back(text: str, loud: bool) -> None:
 
 
 def test_no_journal_is_empty(tmp_path: Path) -> None:
-    assert list(read(tmp_path / "journal.jsonl")) == []
+    assert list(read_journal(tmp_path / "journal.jsonl")) == []
 
 
 # ---------------------------------------------------------------- a full disk
@@ -172,7 +172,7 @@ def test_a_line_that_does_not_fit_was_never_written(path: Path, room: int) -> No
     assert path.read_bytes() == before
     assert made.write(EVENTS[0]).seq == 4
     made.close()
-    assert len(list(read(path))) == 4
+    assert len(list(read_journal(path))) == 4
 
 
 FILL = """

@@ -95,7 +95,7 @@ def plan_cleanup(git: Git, before: float, *, everything: bool = False) -> Cleanu
         try:
             steps = [
                 (entry.time, entry.run, entry.event)
-                for entry in journal.read(state / "journal.jsonl")
+                for entry in journal.read_journal(state / "journal.jsonl")
                 if entry.event
             ]
         except BadLineError as error:

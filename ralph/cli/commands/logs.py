@@ -77,7 +77,7 @@ def _growing(entries: tuple[Entry, ...], path: Path) -> Iterator[Entry]:
 def read_entries(path: Path) -> list[Entry]:
     """The entries of a journal; none where it is damaged."""
     try:
-        return list(journal.read(path))
+        return list(journal.read_journal(path))
     except BadLineError:
         return []
 
