@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from ralph.agents.model import Stopped
 from ralph.agents.usage import Spent
 from ralph.engine import recovery
-from ralph.engine.attempt.attempt import attempt
+from ralph.engine.attempt import attempt
 from ralph.engine.attempt.job import Answer, AttemptJob, AttemptOutcome, OnlyTurn, ReadyCommit
 from ralph.engine.attempt.run_agent import choose
 from ralph.engine.context import RunContext, RunResult
@@ -143,7 +143,7 @@ class InPlacePool(AttemptPool):
 
     def start(self, job: AttemptJob) -> None:
         self.jobs[job.n] = job
-        self.finish(job.n, attempt(self.run, job, OnlyTurn(self.run)))
+        self.finish(job.n, attempt.attempt(self.run, job, OnlyTurn(self.run)))
 
     def listen(self) -> None:
         waiting = self.run.history.waiting

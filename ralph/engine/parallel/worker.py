@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from ralph.engine import resume
-from ralph.engine.attempt.attempt import attempt
+from ralph.engine.attempt import attempt
 from ralph.engine.attempt.gates import GatesInterruptedError
 from ralph.engine.attempt.job import AttemptJob, AttemptOutcome
 from ralph.engine.context import RunContext
@@ -51,4 +51,4 @@ def _outcome(run: WorkerContext, job: AttemptJob, parent: ParentChannel, prepare
     run.seen, run.wrote = job.prd, job.prd.data
     prepare(run)
     run.scanned = None if run.settings.setup else seen  # a setup may leave files that git shows
-    return attempt(run, job, parent)
+    return attempt.attempt(run, job, parent)

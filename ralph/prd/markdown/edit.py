@@ -12,9 +12,9 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from ralph.errors import RalphError
+from ralph.prd.markdown.blank_lines import alone, first_bullet, last_bullet, separated, spaced
 from ralph.prd.markdown.blocks import EOL, Document, Heading, Item, read_document
 from ralph.prd.markdown.blocks import headings as all_headings
-from ralph.prd.markdown.spacing import alone, first_bullet, last_bullet, separated, spaced
 
 if TYPE_CHECKING:
     from markdown_it.token import Token
