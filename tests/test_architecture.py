@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 from functools import cache
@@ -62,6 +63,7 @@ IMPURE = frozenset({
 })  # fmt: skip
 
 # Functions that every module of a family has: agent adapters, pages of commands, entry points.
+LARGE = 100  # lines
 FAMILY_NAMES = frozenset({"launch", "login", "main", "page", "read", "read_session", "window"})
 
 
@@ -172,3 +174,21 @@ def test_the_map_names_every_file() -> None:
 def test_the_tables_of_the_map_are_those_of_the_code() -> None:
     assert life_table() in MAP
     assert recovery_table() in MAP
+
+
+def test_a_large_module_has_a_test_file_or_a_line_that_names_its_tests() -> None:
+    named = (ROOT / "tests" / "README.md").read_text()
+    missing = []
+    for path in modules().values():
+        own = path.relative_to(PACKAGE)
+        is_large = len(path.read_text().splitlines()) > LARGE and path.name != "__init__.py"
+        tested = (ROOT / "tests" / own.parent / f"test_{own.name}").exists()
+        if is_large and not tested and f"`{own}`" not in named:
+            missing.append(str(own))
+    assert missing == []
+
+
+def test_the_tests_that_the_list_names_exist() -> None:
+    text = (ROOT / "tests" / "README.md").read_text().partition("## Modules without")[2]
+    tests = re.findall(r"`((?:\w+/)*test_\w+\.py)`", text)
+    assert [name for name in tests if not (ROOT / "tests" / name).exists()] == []
