@@ -287,7 +287,7 @@ def test_only_new_surroundings_are_parsed(monkeypatch: pytest.MonkeyPatch) -> No
         return blocks.read_document(data)
 
     for module in (markdown, memory):
-        monkeypatch.setattr(module, "read", counted)
+        monkeypatch.setattr(module, "read_document", counted)
     for number in range(5):
         data = recorded(data, f"T{number}", (f"T{number + 1}",))
         memory.rules(data)

@@ -180,14 +180,14 @@ import sys
 from pathlib import Path
 from ralph.errors import RalphError
 from ralph.state.events import Noted
-from ralph.state.journal import open_for, read
+from ralph.state.journal import open_for, read_journal
 journal, _, _ = open_for(Path(sys.argv[1]) / "journal.jsonl", "r")
 try:
     while True:
         journal.write(Noted("x" * 777))
 except RalphError as error:
     told = str(error)
-whole = list(read(journal.path))
+whole = list(read_journal(journal.path))
 assert len(whole) == journal.seq - 1 > 10, (len(whole), journal.seq)
 assert journal.path.read_bytes().endswith(b"\\n")
 print(told)
