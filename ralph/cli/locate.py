@@ -9,7 +9,7 @@ from ralph.errors import RalphError
 from ralph.git.repository import Repo, discover
 from ralph.immutable import immutable
 from ralph.prd import document as prd
-from ralph.prd.model import Prd, Task
+from ralph.prd.model import Prd
 from ralph.state import journal, lock
 from ralph.state.events import RunStarted
 from ralph.state.journal import BadLineError, Entry
@@ -90,15 +90,3 @@ def read_prd(path: Path) -> Prd:
         raise RalphError(
             f"it can't be read: {error.strerror}", "Look at its permissions.", where=str(path)
         ) from error
-
-
-def find_task(found: Prd, asked: str) -> Task:
-    """A task by its id, its number, or a unique beginning of its text."""
-    for same in (lambda task: task.id == asked, lambda task: str(task.number) == asked):
-        if match := [task for task in found.tasks if same(task)]:
-            return match[0]
-    begins = [task for task in found.tasks if task.text.lower().startswith(asked.lower())]
-    if len(begins) == 1:
-        return begins[0]
-    many = f"{len(begins)} tasks begin" if begins else "no task has this id or number or begins"
-    raise RalphError(f"{many} with `{asked}`", "`ralph status` shows the ids and numbers.")

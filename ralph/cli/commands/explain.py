@@ -7,11 +7,14 @@ from dataclasses import replace
 from typing import Any
 
 from ralph.cli.display.explain import page
-from ralph.cli.locate import Location, find_task
+from ralph.cli.locate import Location
 from ralph.cli.output import say
 from ralph.cli.report_data import facts, known, prd_of, safe, width, with_logs, with_stat
 from ralph.errors import Exit, RalphError
 from ralph.git.client import Git
+from ralph.prd import document
+from ralph.prd.lookup import Lookup
+from ralph.prd.model import Prd, Task
 from ralph.state.report_model import AttemptRecord, Note, RunLog, TaskHistory
 from ralph.state.task_story import story, what_next
 
@@ -37,15 +40,23 @@ def explain(called: str, asked: str | None, *, as_json: bool) -> int:
 
 
 def _task(where: Location, found: RunLog, called: str, prd: str) -> str:
-    """The id of a task of the PRD; or of one that is gone from it, as the journal remembers it."""
+    """The id of a task of the PRD; or of a task that is gone from it, as the journal remembers it."""
     try:
-        return find_task(where.prd(), called).id
+        return document.resolve(where.prd(), called).id
     except RalphError:
-        gone = {attempt.task for attempt in found.tries if attempt.prd == prd
-                and (attempt.task == called or attempt.text.lower().startswith(called.lower()))}  # fmt: skip
+        gone = {task.id for task in Lookup(Prd(b"", _remembered(found, prd))).called(called)}
         if len(gone) != 1:
             raise
         return gone.pop()
+
+
+def _remembered(found: RunLog, prd: str) -> tuple[Task, ...]:
+    """The tasks of a PRD that the journal has attempts at, each with every text that it had."""
+    known = dict.fromkeys((attempt.task, attempt.text) for attempt in found.tries if attempt.prd == prd)
+    return tuple(
+        Task(task, text.startswith(task), number, line=0, offset=0, text=text, done=False)
+        for number, (task, text) in enumerate(known, 1)
+    )
 
 
 def _json(about: TaskHistory) -> dict[str, Any]:

@@ -10,10 +10,11 @@ from pathlib import Path
 from ralph.cli.display.line_prefix import LinePrefix
 from ralph.cli.display.screen import as_json as event_json
 from ralph.cli.display.screen import stamped
-from ralph.cli.locate import Location, diary, find_task, locate
+from ralph.cli.locate import Location, diary, locate
 from ralph.cli.output import say
 from ralph.errors import Exit, RalphError
 from ralph.git.repository import Repo
+from ralph.prd import document as prd
 from ralph.state import journal
 from ralph.state.events import AgentReported, AgentStarted, Chosen, Noted, Sent, WorkspaceReady
 from ralph.state.journal import BadLineError, Entry
@@ -86,7 +87,7 @@ def read_entries(path: Path) -> list[Entry]:
 
 
 def _transcript(where: Location, repo: Repo, asked: str, *, follow: bool) -> int:
-    task = find_task(where.prd(), asked)
+    task = prd.resolve(where.prd(), asked)
     tried = [(entry.run, entry.event.n) for entry in where.entries
              if isinstance(entry.event, Chosen) and entry.event.task == task.id]  # fmt: skip
     if not tried:

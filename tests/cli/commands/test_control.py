@@ -315,3 +315,27 @@ def test_outside_of_a_repository(tmp_path: Path, capsys: Capture, monkeypatch: p
     assert "no git repository" in refused(capsys, "retry", "T3")
     assert "no run is going on here" in refused(capsys, "pause")
     assert (tmp_path / "PRD.md").read_text() == TREE
+
+
+# ---------------------------------------------------------------- what people call a task
+
+
+@pytest.mark.parametrize("name", ["t1", "1", "make o", "MAKE ONE", "T1 make", "T1  make one", "T1: another text"])
+@pytest.mark.parametrize("command", ["logs", "explain", "review", "skip", "retry"])
+def test_every_command_finds_a_task_by_the_same_names(
+    command: str, name: str, here: Repository, capsys: Capture
+) -> None:
+    with at_work(here, *SEVERAL):
+        by_id = (main([command, "T1"]), *capsys.readouterr())
+        assert (main([command, name]), *capsys.readouterr()) == by_id
+        assert main([command, "banana"]) == Exit.REFUSED
+    assert "there is no task “banana”" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["t1", "make o", "T1  make one"])
+def test_a_task_that_is_gone_is_found_by_the_same_names(name: str, here: Repository, capsys: Capture) -> None:
+    here.write({"PRD.md": "- [ ] T9 new\n"})
+    with at_work(here, *SEVERAL):
+        assert main(["explain", name]) == Exit.DONE
+        assert "make one" in capsys.readouterr().out
+        assert main(["explain", "make"]) == Exit.REFUSED

@@ -130,7 +130,7 @@ def test_a_task_that_is_gone_from_the_prd_is_remembered(here: Repository, capsys
     assert main(["explain", "T9"]) == Exit.REFUSED
     assert "T9 was not tried yet" in capsys.readouterr().err
     assert main(["explain", "T77"]) == Exit.REFUSED
-    assert "no task has this id" in capsys.readouterr().err
+    assert "there is no task “T77”" in capsys.readouterr().err
 
 
 def test_what_git_and_the_logs_forgot_is_left_out(here: Repository, capsys: Capture) -> None:
