@@ -29,6 +29,13 @@ class SignalKind(StrEnum):
     ENDED = "ended"  # the terminal event; `ok` tells whether it claims success
 
 
+# The errors that an agent reports itself: those that pass, those that a person has to cure, and the rest.
+# `engine/recovery_policy.py` decides what follows from each.
+TRANSIENT = frozenset({SignalKind.RATE_LIMIT, SignalKind.OVERLOADED, SignalKind.NETWORK})
+REFUSALS = frozenset({SignalKind.AUTH, SignalKind.CREDIT, SignalKind.MODEL})
+FAILURES = TRANSIENT | REFUSALS | {SignalKind.ERROR}
+
+
 @immutable
 class ModelUse:
     """What an agent reports of one of its models at its end. `split`, `written`: as in Usage. 0, None: not told."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from enum import StrEnum
 
 from ralph.agents import endings
-from ralph.agents.model import SignalKind, Stopped, StopReason
+from ralph.agents.model import REFUSALS, TRANSIENT, SignalKind, Stopped, StopReason
 from ralph.engine.moves import Move, MoveKind
 from ralph.immutable import immutable
 from ralph.verify.model import FindingKind, Verdict
@@ -20,12 +20,10 @@ LONGEST_BACKOFF = 1800.0  # seconds
 LONG = 1800.0  # seconds: for a longer wait another agent is better, where the ladder has one
 MARGIN = 2.0  # seconds after the time that the agent told: clocks differ
 
-TRANSIENT = {
+SENTENCES = {  # about each failure that passes, or that a person has to cure
     SignalKind.RATE_LIMIT: "The agent's rate limit is used up",
     SignalKind.OVERLOADED: "The agent's service is overloaded",
     SignalKind.NETWORK: "The agent could not reach its service",
-}
-REFUSED = {
     SignalKind.AUTH: "The agent is not logged in",
     SignalKind.CREDIT: "The agent's account has no credit left",
     SignalKind.MODEL: "The agent does not know this model",
@@ -172,7 +170,7 @@ def ending(stopped: Stopped, *, changed: bool) -> Outcome:
         return OF_WHY[stopped.why]
     if stopped.well:
         return Outcome.REJECTED
-    if stopped.failure and stopped.failure.kind in REFUSED:
+    if stopped.failure and stopped.failure.kind in REFUSALS:
         return Outcome.REFUSED
     if stopped.why is StopReason.RETRYING or (stopped.failure and stopped.failure.kind in TRANSIENT):
         return Outcome.TRANSIENT
@@ -271,13 +269,13 @@ def _gave_up(stopped: Stopped) -> bool:
 
 def _no_delivery(stopped: Stopped) -> str:
     if stopped.failure and stopped.failure.kind in TRANSIENT and stopped.why not in OF_WHY:
-        return f"{TRANSIENT[stopped.failure.kind]}{endings.saying(stopped)}."
+        return f"{SENTENCES[stopped.failure.kind]}{endings.saying(stopped)}."
     return endings.how_it_ended(stopped)
 
 
 def _refusal(stopped: Stopped) -> str:
-    if stopped.failure and stopped.failure.kind in REFUSED:
-        return f"{REFUSED[stopped.failure.kind]}{endings.saying(stopped)}."
+    if stopped.failure and stopped.failure.kind in REFUSALS:
+        return f"{SENTENCES[stopped.failure.kind]}{endings.saying(stopped)}."
     return f"{endings.how_it_ended(stopped).rstrip('.')}{endings.saying(stopped)}."
 
 

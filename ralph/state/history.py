@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import field, replace
 from typing import Any
 
+from ralph.agents.model import TRANSIENT
 from ralph.immutable import immutable
 from ralph.state import events
 from ralph.state.attempt import CHECK, HAND_OVER, LAST, Attempt, State, advance
 from ralph.state.events import Event
 
-PASSING = ("rate limit", "overloaded", "network")  # failures after which the same is tried again
 OWED = ("wait", "hand over", "change the agent", "split", "skip", "park")  # more than the next attempt
 
 
@@ -205,7 +205,7 @@ def _set_aside(history: History, event: events.SetAside, asked: Attempt) -> Hist
 def _answered(history: History, asked: Attempt, tally: TaskStats) -> History:
     """An agent was asked for something; only a hand-over is kept here. What passes: it is asked again."""
     stopped = asked.stopped
-    if asked.purpose != HAND_OVER or stopped is None or stopped.failure in PASSING:
+    if asked.purpose != HAND_OVER or stopped is None or stopped.failure in TRANSIENT:
         return history
     well = stopped.why == "exited" and stopped.code == 0 and stopped.ended is True
     return _settled(_with(history, asked.task, replace(tally, note=stopped.said if well else "")), asked.task)

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
-from ralph.agents.model import Signal, SignalKind, Stopped, StopReason
+from ralph.agents.model import FAILURES, REFUSALS, TRANSIENT, Signal, SignalKind, Stopped, StopReason
+from ralph.agents.session.usage import UsageCounter
+from ralph.agents.watchdog.watchdog import Watchdog, WatchdogLimits
 from ralph.engine import recovery_policy as recovery
 from ralph.engine.moves import Move, MoveKind
 from ralph.engine.recovery_policy import TryCounts
@@ -258,3 +260,30 @@ def test_failures_are_alike_when_their_reasons_are() -> None:
 
 def key(verdict: Verdict) -> str:
     return recovery.same(WELL, verdict, changed=True)
+
+
+# ---------------------------------------------------------------- the kinds of failures
+
+
+@pytest.mark.parametrize("kind", SignalKind)
+def test_what_passes_and_what_is_refused_is_the_same_for_all(kind: SignalKind) -> None:
+    ending = recovery.ending(failed(kind), changed=False)
+    assert (ending is recovery.Outcome.TRANSIENT) == (kind in TRANSIENT)
+    assert (ending is recovery.Outcome.REFUSED) == (kind in REFUSALS)
+    assert (kind in recovery.SENTENCES) == (kind in TRANSIENT | REFUSALS)
+
+
+@pytest.mark.parametrize("kind", sorted(FAILURES))
+def test_a_failure_is_remembered_and_is_no_progress(kind: SignalKind) -> None:
+    counter, watchdog = UsageCounter(), Watchdog(WatchdogLimits(), 0.0)
+    counter.add(Signal(kind))
+    assert counter.failure == Signal(kind)
+    assert not watchdog.hear(Signal(kind), 1.0)
+
+
+def test_an_error_that_passes_is_trouble_and_a_refusal_is_not() -> None:
+    for kind in FAILURES:
+        watchdog = Watchdog(WatchdogLimits(retries=2), 0.0)
+        for second in range(4):
+            watchdog.hear(Signal(kind), float(second))
+        assert (watchdog.reason(4.0) is not None) == (kind not in REFUSALS), kind

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from ralph.agents.model import FAILURES
 from ralph.engine.moves import MoveKind
 from ralph.state.attempt import InvalidTransition, State
 from ralph.state.events import (
@@ -126,7 +127,7 @@ def test_a_hand_over_note_is_kept_with_the_work_until_the_next_attempt_ends() ->
 
 def test_a_note_that_nobody_could_be_asked_for_is_asked_for_again() -> None:
     steps = attempt(aside("hand over", counted=False, work="refs/w"))
-    for failure, owed in (("rate limit", True), ("", False)):
+    for failure in ("", *map(str, sorted(FAILURES))):
         broken = [
             Chosen(2, "T1", "T1", 1, "b", "hand over"),
             WorkspaceReady(2, "b"),
@@ -135,7 +136,7 @@ def test_a_note_that_nobody_could_be_asked_for_is_asked_for_again() -> None:
             aside("asked", 2),
         ]
         history = after(*steps, *broken)
-        assert (history.owed is not None) == owed
+        assert (history.owed is not None) == (failure in ("rate limit", "overloaded", "network"))
         assert history.tallies["T1"].note == ""
 
 

@@ -5,19 +5,8 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import replace
 
-from ralph.agents.model import Signal, SignalKind, Usage
+from ralph.agents.model import FAILURES, Signal, SignalKind, Usage
 
-FAILURES = frozenset(
-    {
-        SignalKind.RATE_LIMIT,
-        SignalKind.OVERLOADED,
-        SignalKind.NETWORK,
-        SignalKind.AUTH,
-        SignalKind.CREDIT,
-        SignalKind.MODEL,
-        SignalKind.ERROR,
-    }
-)
 SAID = 4000  # characters
 ACTION = 200  # characters of one action
 ACTIONS = 10

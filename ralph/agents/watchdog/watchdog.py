@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ralph.agents.model import Signal, SignalKind, StopReason, Usage
+from ralph.agents.model import FAILURES, TRANSIENT, Signal, SignalKind, StopReason, Usage
 from ralph.agents.usage import TurnCounter
 from ralph.agents.watchdog.drift import DriftDetector
 from ralph.agents.watchdog.prompts import PromptDetector
@@ -17,15 +17,8 @@ from ralph.agents.watchdog.screen import ScreenText
 from ralph.immutable import immutable
 from ralph.text import clean, join_names, one_line
 
-TROUBLE = frozenset(
-    {SignalKind.RETRY, SignalKind.NETWORK, SignalKind.OVERLOADED, SignalKind.RATE_LIMIT, SignalKind.ERROR}
-)
-NO_PROGRESS = TROUBLE | {
-    SignalKind.AUTH,
-    SignalKind.CREDIT,
-    SignalKind.MODEL,
-    SignalKind.USAGE,
-}  # each model call of a loop reports usage
+TROUBLE = TRANSIENT | {SignalKind.RETRY, SignalKind.ERROR}
+NO_PROGRESS = FAILURES | {SignalKind.RETRY, SignalKind.USAGE}  # each model call of a loop reports usage
 SHARE = 4  # a terminal that shows nothing new for so large a part of the silence limit may be a circle
 
 
