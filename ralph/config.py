@@ -7,7 +7,7 @@ is a sentence that names the place and the cure.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import field, fields
 from difflib import get_close_matches
 from pathlib import Path
@@ -17,9 +17,7 @@ from ralph.config_values import Option, ValueKind, checked
 from ralph.errors import RalphError
 from ralph.immutable import immutable
 
-AGENTS = ("claude", "codex", "opencode", "gemini", "qwen", "cursor", "copilot", "amp", "droid", "aider", "mini")
-BUILT_AGENTS = ("claude", "codex")
-SANDBOXES = ("auto", "on", "off")
+CHOICES = {"format": ("markdown",), "gates_in": ("clean", "workspace"), "sandbox": ("auto", "on", "off")}
 MAX_COST = 20.0  # USD, as reported or estimated
 MAX_TOKENS = 20_000_000  # where cost can't even be estimated
 
@@ -114,7 +112,7 @@ class Settings:
     plain: bool = _set(
         False, ValueKind.SWITCH, "Telling", "lines only, also on a terminal: no live view below them"
     )
-    format: str = _set("", ValueKind.TEXT, "Telling", "the format of the PRD (default: markdown)", "NAME")
+    format: str = _set("markdown", ValueKind.TEXT, "Telling", "the format of the PRD: markdown", "NAME")
 
     memory: bool = _set(True, ValueKind.SWITCH, "File", "keep the memory file", flag=False)
     subject: str = _set("feat: {task}", ValueKind.TEXT, "File", "the subject of a task's commit", flag=False)
@@ -207,9 +205,6 @@ OPTIONS: dict[str, Option] = {
     if (row := other_field.metadata.get("row"))
 }
 EITHER_OR = (("agent", "agent_command"), ("branch", "no_branch"), ("quiet", "verbose"))
-NOT_BUILT: dict[str, tuple[str, Callable[[Any], bool]]] = {
-    "format": ("ralph reads Markdown checkboxes: leave it out", lambda name: name not in ("", "markdown")),
-}
 
 
 def load(root: Path, flags: Mapping[str, object]) -> Settings:
@@ -218,22 +213,15 @@ def load(root: Path, flags: Mapping[str, object]) -> Settings:
     Flags may hold text or ready values. Raises RalphError with a sentence for whatever is wrong.
     """
     said = {name: value for name, value in flags.items() if value is not None and value != ()}
-    by_flag = {name: checked(OPTIONS[name], value, None) for name, value in said.items()}
+    by_flag = {name: _checked(name, value, None) for name, value in said.items()}
     by_file = _from_file(root)
     for pair in EITHER_OR:
         _one_of(pair, by_flag, None)
         if any(name in by_flag for name in pair):
             by_file = {name: value for name, value in by_file.items() if name not in pair}
     both = {**by_file, **by_flag}
-    _refuse_unbuilt(both)
     settings = Settings(**both, given=frozenset(both))
     settings.agent_words()  # refuses what can't be split
-    if settings.gates_in not in ("workspace", "clean"):
-        what = f"gates-in takes workspace or clean, not `{settings.gates_in}`"
-        raise RalphError(what, 'For example: gates-in = "clean"', where=str(root / "ralph.toml"))
-    if settings.sandbox not in SANDBOXES:
-        what = f"--sandbox takes auto, on or off, not `{settings.sandbox}`"
-        raise RalphError(what, "For example: --sandbox auto")
     return settings
 
 
@@ -243,7 +231,7 @@ def load(root: Path, flags: Mapping[str, object]) -> Settings:
 def _from_file(root: Path) -> dict[str, Any]:
     path, table = _table(root)
     found = {_name(key, path): value for key, value in table.items()}
-    values = {name: checked(OPTIONS[name], value, path) for name, value in found.items()}
+    values = {name: _checked(name, value, path) for name, value in found.items()}
     for pair in EITHER_OR:
         _one_of(pair, values, path)
     if "prd" in values:
@@ -296,19 +284,20 @@ def _name(key: str, path: Path) -> str:
 # ---------------------------------------------------------------- what does not go
 
 
+def _checked(name: str, value: object, path: Path | None) -> Any:
+    """The value as the settings hold it. Raise RalphError if it is of another kind, or none of the choices."""
+    option, known = OPTIONS[name], checked(OPTIONS[name], value, path)
+    choices = CHOICES.get(name, (known,))
+    if known in choices:
+        return known
+    label, example = (option.key, f'= "{choices[0]}"') if path else (option.flag_name, choices[0])
+    shown = " or ".join(filter(None, (", ".join(choices[:-1]), choices[-1])))
+    where = str(path) if path else ""
+    raise RalphError(f"{label} takes {shown}, not `{known}`", f"For example: {label} {example}", where=where)
+
+
 def _one_of(pair: tuple[str, str], values: Mapping[str, Any], path: Path | None) -> None:
     if all(values.get(name) for name in pair):
         first, second = (OPTIONS[name].key if path else OPTIONS[name].flag_name for name in pair)
         where = str(path) if path else ""
         raise RalphError(f"{first} and {second} are both set", "Keep the one that you mean.", where=where)
-
-
-def _refuse_unbuilt(values: Mapping[str, Any]) -> None:
-    for name, (cure, applies) in NOT_BUILT.items():
-        if name in values and applies(values[name]):
-            raise RalphError(f"{OPTIONS[name].flag_name} is not built yet", f"{cure[0].upper()}{cure[1:]}.")
-    agent = values.get("agent", "")
-    if agent in AGENTS and agent not in BUILT_AGENTS:
-        here = ", ".join(BUILT_AGENTS)
-        cure = f"Use one of {here}, or start it yourself with --agent-command."
-        raise RalphError(f"the agent {agent} is not built yet", cure)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from syrupy.assertion import SnapshotAssertion
 
-from ralph.config import NOT_BUILT, OPTIONS, Settings, load
+from ralph.config import CHOICES, OPTIONS, Settings, load
 from ralph.config_values import parse_duration
 from ralph.errors import RalphError
 
@@ -115,7 +115,8 @@ FILES = {
     "too small": "max-iterations = 0",
     "not TOML": "silence = = 3",
     "rivals": 'agent = "claude"\nagent-command = "x"',
-    "an agent that is not built": 'agent = "gemini"',
+    "none of the choices": 'gates-in = "moon"',
+    "a flag's choices in the file": 'sandbox = "maybe"',
     "a list with a number": "gate = [1]",
 }
 FLAGS: dict[str, dict[str, object]] = {
@@ -125,9 +126,9 @@ FLAGS: dict[str, dict[str, object]] = {
     "neither number nor time": {"review_every": "sometimes"},
     "two agents": {"agent": "claude", "agent_command": "x"},
     "open quote": {"agent_command": "'x"},
-    **{f"not built: {name}": {name: {"parallel": True, "isolate": True, "max_parallel": "4"}.get(name, "on")}
-       for name in NOT_BUILT},
-}  # fmt: skip
+    "no such format": {"format": "org"},
+    "none of the choices": {"sandbox": "maybe"},
+}
 
 
 @pytest.mark.parametrize("case", FILES)
@@ -145,8 +146,13 @@ def test_sentences_about_flags(case: str, tmp_path: Path, snapshot: SnapshotAsse
     assert str(caught.value) == snapshot
 
 
-def test_a_switch_turned_off_is_not_refused_although_it_is_not_built(tmp_path: Path) -> None:
-    assert load(tmp_path, {"parallel": False, "sandbox": "off"}).parallel is False
+def test_each_choice_is_taken_from_a_flag_and_from_the_file(tmp_path: Path) -> None:
+    for name, choices in CHOICES.items():
+        assert getattr(Settings(), name) in choices
+        for choice in choices:
+            (tmp_path / "ralph.toml").write_text(f'{OPTIONS[name].key} = "{choice}"')
+            assert getattr(load(tmp_path, {}), name) == choice
+            assert getattr(load(tmp_path, {name: choice}), name) == choice
 
 
 def test_the_schema_documents_every_option() -> None:

@@ -52,27 +52,21 @@ class Agent(Protocol):
         """
 
 
-# in the order in which they are looked for on PATH; `command` is never looked for
-AGENTS: dict[str, Agent] = {agent.NAME: agent for agent in (claude, codex, command)}
-
-KNOWN_LATER = ("opencode", "gemini", "qwen", "cursor", "copilot", "amp", "droid", "aider", "mini")
+ADAPTERS: tuple[Agent, ...] = (claude, codex, command)  # in the order in which PATH is searched for them
+AGENTS: dict[str, Agent] = {agent.NAME: agent for agent in ADAPTERS}
+NAMES = tuple(agent.NAME for agent in ADAPTERS if agent.PROGRAM)  # those that a flag or a task can name
 
 
 def get(name: str) -> Agent:
-    """The agent of that name; RalphError with a next step for a name that has no adapter."""
+    """Return the agent of that name. Raise RalphError with the known names if there is none."""
     if name in AGENTS:
         return AGENTS[name]
-    if name in KNOWN_LATER:
-        raise RalphError(f"ralph can't drive {name} yet.", f"Use {_ready()}, or --agent-command '{name} ...'.")
-    raise RalphError(f'No agent is called "{name}".', f"{_near(name)}ralph knows {_ready()} and --agent-command.")
-
-
-def _ready() -> str:
-    return ", ".join(f"--{agent.NAME}" for agent in AGENTS.values() if agent.PROGRAM)
+    known = ", ".join(f"--{known_name}" for known_name in NAMES)
+    raise RalphError(f'No agent is called "{name}".', f"{_near(name)}ralph knows {known} and --agent-command.")
 
 
 def _near(name: str) -> str:
     from difflib import get_close_matches
 
-    near = get_close_matches(name, AGENTS, n=1)
+    near = get_close_matches(name, NAMES, n=1)
     return f"Did you mean {near[0]}? " if near else ""

@@ -43,6 +43,11 @@ def parse_choice(text: str) -> AgentChoice:
     return AgentChoice(agent, (_installed(agent),), model.strip())
 
 
+def names_agent(text: str) -> bool:
+    """Return whether the `Agent:` of a task names an agent that ralph knows, with or without a model."""
+    return text.partition(":")[0].strip() in agents.NAMES
+
+
 def find_agent(settings: Settings) -> tuple[Agent, tuple[str, ...]]:
     """The agent's adapter and the words of its program."""
     if settings.agent_command:
@@ -50,10 +55,10 @@ def find_agent(settings: Settings) -> tuple[Agent, tuple[str, ...]]:
     if settings.agent:
         agent = agents.get(settings.agent)
         return agent, (_installed(agent),)
-    for agent in agents.AGENTS.values():
+    for agent in agents.ADAPTERS:
         if agent.PROGRAM and (found := shutil.which(agent.PROGRAM)):
             return agent, (found,)
-    names = ", ".join(agent.PROGRAM for agent in agents.AGENTS.values() if agent.PROGRAM)
+    names = ", ".join(agent.PROGRAM for agent in agents.ADAPTERS if agent.PROGRAM)
     cure = "Install one, or name any program with `--agent-command CMD`. `ralph demo` needs none."
     raise RalphError(f"no agent was found on PATH (looked for {names})", cure)
 

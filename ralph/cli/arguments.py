@@ -7,7 +7,6 @@ from collections.abc import Collection, Iterator, Sequence
 from difflib import get_close_matches
 from typing import Any, NoReturn
 
-from ralph.config import AGENTS, BUILT_AGENTS
 from ralph.config_values import Option, ValueKind
 from ralph.errors import RalphError
 
@@ -70,9 +69,16 @@ def parser(options: Sequence[Option]) -> Parser:
     for option in options:
         made.add_argument(*_names(option), dest=option.name, **_kind(option))
         if option.name == "agent":
-            for name in AGENTS:
+            for name in agent_names():
                 made.add_argument(f"--{name}", dest="agent", action="store_const", const=name)
     return made
+
+
+def agent_names() -> tuple[str, ...]:
+    """The agents that have a flag of their own. Only a command that takes an agent loads the adapters."""
+    from ralph.agents.registry import NAMES
+
+    return NAMES
 
 
 def _names(option: Option) -> list[str]:
@@ -108,7 +114,7 @@ def misused(what: str) -> RalphError:
 def _unknown(flag: str, options: Sequence[Option]) -> RalphError:
     known = [name for option in options for name in _names(option)]
     known += [f"--no-{option.key}" for option in options if _has_opposite(option)]
-    known += [f"--{name}" for name in BUILT_AGENTS if "--agent" in known]
+    known += [f"--{name}" for name in agent_names()] if "--agent" in known else []
     shown = flag if flag.startswith("--") else flag[:2]
     return RalphError(f"there is no flag {shown}", f"{did_you_mean(shown, known)}`ralph --help` shows them all.")
 

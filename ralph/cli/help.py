@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from itertools import groupby
 from textwrap import fill
 
-from ralph.cli.arguments import SHORT
+from ralph.cli.arguments import SHORT, agent_names
 from ralph.cli.registry import COMMANDS, TextArgument
-from ralph.config import BUILT_AGENTS, NOT_BUILT, OPTIONS
+from ralph.config import OPTIONS
 from ralph.config_values import Option
 
 HEAD = """\
@@ -59,7 +59,7 @@ INDENT = 28
 
 def text() -> str:
     """The page, 116 columns at most."""
-    shown = [option for option in OPTIONS.values() if option.flag and option.name not in NOT_BUILT]
+    shown = [option for option in OPTIONS.values() if option.flag]
     groups = groupby(shown, key=lambda option: option.group)
     parts = [HEAD, *("\n".join([f"{name}:", *map(_row, rows)]) + "\n" for name, rows in groups), TAIL]
     return "\n".join(parts)
@@ -69,7 +69,7 @@ def _row(option: Option) -> str:
     left = f"  {option.flag_name} {option.value}".rstrip()
     said = option.help
     if option.name == "agent":
-        said += f"; also {' '.join(f'--{name}' for name in BUILT_AGENTS)}"
+        said += f"; also {' '.join(f'--{name}' for name in agent_names())}"
     return fill(said, 116, initial_indent=left.ljust(INDENT - 2) + "  ", subsequent_indent=" " * INDENT)
 
 

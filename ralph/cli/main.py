@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from ralph.cli.registry import Command
 
 HELP = ("--help", "-h")
-INSTEAD: dict[str, str] = {}  # a command that is not built yet -> what does nearly the same
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -35,13 +34,9 @@ def _dispatch(words: list[str]) -> int:
         return _version()
     if words[:1] == ["--complete"]:
         return _complete(words[1:])
-    from ralph.cli.registry import COMMANDS, LATER, split_command
+    from ralph.cli.registry import COMMANDS, split_command
 
     name, words = split_command(words)
-    if name in LATER:
-        raise RalphError(
-            f"`ralph {name}` is not built yet", INSTEAD.get(name, "`ralph --help` shows what there is.")
-        )
     if name in ("run", "resume") and any(word in HELP for word in words):
         return _help()
     return _typed(name, COMMANDS[name], words)

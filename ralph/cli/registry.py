@@ -279,14 +279,13 @@ COMMANDS = {
     "notify": Command(_notify, (_switch("test", "send one to every receiver"), PRD)),
     "demo": Command(_demo, (_text("keep", "leave the repository there", "DIR"),)),
 }
-LATER = ("plan", "convert")
 
 
 def split_command(argv: Sequence[str]) -> tuple[str, list[str]]:
     """The command, `run` where none was named, and its words."""
     if not argv or argv[0].startswith("-"):
         return "run", list(argv)
-    if argv[0] not in COMMANDS and argv[0] not in LATER:
+    if argv[0] not in COMMANDS:
         raise _unknown(argv[0])
     return argv[0], list(argv[1:])
 
@@ -305,7 +304,7 @@ def text_of(command: Command, texts: Sequence[str]) -> dict[str, str]:
 
 
 def _unknown(word: str) -> RalphError:
-    cure = f"{did_you_mean(word, (*COMMANDS, *LATER))}`ralph --help` shows them all."
+    cure = f"{did_you_mean(word, COMMANDS)}`ralph --help` shows them all."
     if _is_path(word):
         cure = f"To work through that file: `ralph --prd {word}`."
     return RalphError(f"there is no command `{word}`", cure)

@@ -15,9 +15,9 @@ from typing import Protocol, Self
 from ralph import paths as sensitive
 from ralph.agents.model import Launch, LaunchRequest, Stopped
 from ralph.agents.prices import Prices
-from ralph.agents.selection import AgentChoice, parse_choice
+from ralph.agents.selection import AgentChoice, names_agent, parse_choice
 from ralph.agents.usage import Spent
-from ralph.config import BUILT_AGENTS, MAX_COST, MAX_TOKENS, Settings
+from ralph.config import MAX_COST, MAX_TOKENS, Settings
 from ralph.engine import commit as record
 from ralph.errors import Exit
 from ralph.git import freeze as examine
@@ -245,8 +245,7 @@ class RunContext:
         rung = min(self.tally(task).rung, len(self.workers) - 1)
         if rung:
             return self.workers[rung]
-        known = task.fields.agent.partition(":")[0].strip() in BUILT_AGENTS
-        first = parse_choice(task.fields.agent) if known else self.workers[0]
+        first = parse_choice(task.fields.agent) if names_agent(task.fields.agent) else self.workers[0]
         return replace(first, model=task.fields.model) if task.fields.model else first
 
     @property

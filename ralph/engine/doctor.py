@@ -120,7 +120,7 @@ def _version(program: str, flag: str) -> str:
 
 def _agents(chosen: str) -> Iterator[DoctorFinding]:
     """Each that is installed; whether it seems logged in is a guess, so it is a warning at most."""
-    for agent in agents.AGENTS.values():
+    for agent in agents.ADAPTERS:
         if not agent.PROGRAM or not shutil.which(agent.PROGRAM):
             continue
         name = f"{agent.NAME}{' (the one that works)' if chosen == agent.NAME else ''}"

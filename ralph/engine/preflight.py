@@ -8,8 +8,8 @@ from pathlib import Path
 
 from ralph import paths as sensitive
 from ralph.agents import sandbox
-from ralph.agents.selection import parse_choice
-from ralph.config import AGENTS, Settings
+from ralph.agents.selection import names_agent, parse_choice
+from ralph.config import Settings
 from ralph.engine.attempt.gates import run_gates
 from ralph.engine.attempt.prd_edits import untick_after_gates
 from ralph.engine.context import RunContext
@@ -100,7 +100,7 @@ def refuse_agents(run: RunContext) -> None:
         name = task.fields.agent.partition(":")[0].strip()
         if task.done or not name:
             continue
-        if name not in AGENTS:
+        if not names_agent(name):
             shown = one_line(clean(name), 40)
             run.tell(Noted(f"No agent is called {shown}: {run.workers[0].name} does {task.id}."))
             continue

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ralph.agents.registry import NAMES
 from ralph.cli.arguments import apart, read_flags
 from ralph.cli.registry import COMMANDS
-from ralph.config import AGENTS, OPTIONS
+from ralph.config import OPTIONS
 from ralph.config_values import Option, ValueKind
 from ralph.errors import RalphError
 
@@ -80,7 +81,7 @@ def test_texts_stand_anywhere(line: str) -> None:
     assert typed(line.split(), LOGS) == TEXTS[line]
 
 
-@pytest.mark.parametrize("name", AGENTS)
+@pytest.mark.parametrize("name", NAMES)
 def test_every_agent_has_a_flag(name: str) -> None:
     assert typed([f"--{name}"]) == ({"agent": name}, [])
 
@@ -97,7 +98,7 @@ def test_every_row_of_the_schema_has_its_flag() -> None:
 
 @pytest.mark.parametrize("name", [option.flag_name for option in LOOP])
 def test_no_flag_can_be_cut_short(name: str) -> None:
-    known = {option.flag_name for option in LOOP} | {f"--{agent}" for agent in AGENTS}
+    known = {option.flag_name for option in LOOP} | {f"--{agent}" for agent in NAMES}
     for end in range(len("--x"), len(name)):
         if name[:end] not in known:
             with pytest.raises(RalphError, match=f"there is no flag {name[:end]}\n"):

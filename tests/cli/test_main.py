@@ -11,8 +11,8 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 
 from ralph.cli.main import main
-from ralph.cli.registry import COMMANDS, LATER, split_command
-from ralph.config import NOT_BUILT, OPTIONS
+from ralph.cli.registry import COMMANDS, split_command
+from ralph.config import OPTIONS
 from ralph.errors import Exit
 from tests.conftest import Repository
 
@@ -39,7 +39,7 @@ def test_help_fits_and_names_every_flag_that_is_built(capsys: Capture) -> None:
     main(["--help"])
     page = capsys.readouterr().out
     assert max(map(len, page.splitlines())) <= 116
-    assert not [one.flag_name for one in OPTIONS.values() if one.flag and one.name not in NOT_BUILT
+    assert not [one.flag_name for one in OPTIONS.values() if one.flag
                 and one.flag_name not in page]  # fmt: skip
 
 
@@ -98,8 +98,10 @@ WRONG = {
     "command behind flags": "--verbose status",
     "a PRD without its flag": "status docs/PRD.md",
     "two agents": "--claude --agent-command x",
-    "not built": "--format x",
-    "agent that is not built": "--gemini",
+    "format": "--format org",
+    "an agent without a flag": "--gemini",
+    "an unknown agent": "--agent gemini --prd tasks.md",
+    "command of another program": "plan x",
     "time without a unit": "--silence 10",
     "no PRD": "status",
     "no run": "logs",
@@ -122,12 +124,6 @@ def test_sentences(
     assert shown.err.replace(str(repo.path), "REPO") == snapshot
 
 
-@pytest.mark.parametrize("command", LATER)
-def test_commands_that_are_not_built_say_so(command: str, capsys: Capture) -> None:
-    assert main([command, "x", "--help"]) == Exit.REFUSED
-    assert capsys.readouterr().err.startswith(f"ralph: `ralph {command}` is not built yet\n  ")
-
-
 def test_every_command_that_is_built_is_on_the_page(capsys: Capture) -> None:
     main(["--help"])
     page = capsys.readouterr().out
@@ -137,9 +133,9 @@ def test_every_command_that_is_built_is_on_the_page(capsys: Capture) -> None:
 def test_every_command_of_the_contract_is_known() -> None:
     contract = (
         "run demo init lint status logs report audit review explain retry skip pause resume stop start attach ls "
-        "tail doctor clean completion notify plan convert"
+        "tail doctor clean completion notify"
     )
-    assert set(contract.split()) == {*COMMANDS, *LATER}
+    assert set(contract.split()) == {*COMMANDS}
 
 
 def test_outside_of_a_repository(tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,6 +42,14 @@ def test_help_does_not_even_parse_markdown(repo: Repository) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "words", [["status"], ["audit"], ["review"], ["report", "--help"], ["--complete", "fish", "st"]]
+)
+def test_a_command_that_takes_no_agent_loads_no_adapter(repo: Repository, words: list[str]) -> None:
+    repo.commit({"PRD.md": "- [ ] one\n"})
+    assert not {name for name in loaded(repo, *words) if name.startswith("ralph.agents.c")}
+
+
 def test_status_does_not_load_the_loop(repo: Repository) -> None:
     repo.commit({"PRD.md": "- [ ] one\n"})
     assert not {

@@ -9,10 +9,10 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from ralph import files as exchange
-from ralph.agents.selection import parse_choice
+from ralph.agents.selection import names_agent, parse_choice
 from ralph.cli.locate import Location, inside, locate
 from ralph.cli.output import say
-from ralph.config import AGENTS, Settings, load
+from ralph.config import Settings, load
 from ralph.engine.startup import find_memory, find_prd
 from ralph.errors import Exit, RalphError
 from ralph.git.client import Git
@@ -130,7 +130,7 @@ def _agents(said: Iterable[str]) -> tuple[dict[str, tuple[str, str]], frozenset[
     refused: dict[str, tuple[str, str]] = {}
     unknown: set[str] = set()
     for text in set(said):
-        if text.partition(":")[0].strip() not in AGENTS:
+        if not names_agent(text):
             unknown.add(text)
             continue
         try:

@@ -15,11 +15,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from ralph.cli.arguments import apart, flag_names
+from ralph.cli.arguments import agent_names, apart, flag_names
 from ralph.cli.completion.scripts import SCRIPTS
 from ralph.cli.output import say
 from ralph.cli.registry import COMMANDS, Command
-from ralph.config import BUILT_AGENTS, NOT_BUILT, load
+from ralph.config import CHOICES, load
 from ralph.config_values import Option, ValueKind
 from ralph.errors import Exit, RalphError
 from ralph.immutable import immutable
@@ -106,10 +106,11 @@ def _commands() -> list[Row]:
 
 
 def _flags(command: Command, *, opposites: bool) -> list[Row]:
-    shown = [option for option in command.options if option.name not in NOT_BUILT]
-    rows = [(name, _said(option.help)) for option in shown for name in flag_names(option, opposites=opposites)]
-    if any(option.name == "agent" and option.flag for option in shown):
-        rows += [(f"--{name}", f"--agent {name}") for name in BUILT_AGENTS if name != "command"]
+    rows = [
+        (name, _said(option.help)) for option in command.options for name in flag_names(option, opposites=opposites)
+    ]
+    if any(option.name == "agent" and option.flag for option in command.options):
+        rows += [(f"--{name}", f"--agent {name}") for name in agent_names()]
     return [*rows, ("--help", "show its help")]
 
 
@@ -133,9 +134,11 @@ def _values(name: str, command: Command, before: Sequence[str]) -> tuple[str, li
     if name in KINDS:
         return KINDS[name], []
     if name in ("agent", "review_with"):
-        return "words", [(agent, "") for agent in BUILT_AGENTS if agent != "command"]
+        return "words", [(agent, "") for agent in agent_names()]
     if name == "sandbox":
         return "words", [("auto", "where it can be had"), ("on", "or refuse"), ("off", "")]
+    if name in CHOICES:
+        return "words", [(choice, "") for choice in CHOICES[name]]
     if name == "only":
         return "words", [_row(box) for box in boxes(_prd(command, before)) if not box.done]
     return "words", []

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
+from ralph.agents.selection import parse_choice
 from ralph.cli.main import main
 from ralph.errors import Exit
 from tests.conftest import Repository
@@ -38,7 +40,7 @@ WRONG = """\
   - Agent: nobody
 - [ ] T2 Add a calendar
   - Files: `legal/terms.md`
-  - Agent: gemini
+  - Agent: codex
 """
 
 
@@ -47,6 +49,17 @@ def here(repo: Repository, monkeypatch: pytest.MonkeyPatch) -> Repository:
     repo.commit({"calc.py": "print(1)\n", "src/page.py": "", "legal/terms.md": "", "PRD.md": RISKY})
     monkeypatch.chdir(repo.path)
     return repo
+
+
+@pytest.fixture
+def only_git(here: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No program is on PATH but git: no agent is installed."""
+    git = shutil.which("git")
+    assert git is not None
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/git").symlink_to(git)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    parse_choice.cache_clear()
 
 
 def rules(capsys: Capture, *words: str) -> list[tuple[str, str]]:
@@ -65,7 +78,9 @@ def test_what_is_risky(here: Repository, capsys: Capture, snapshot: SnapshotAsse
     assert capsys.readouterr().out == snapshot
 
 
-def test_what_a_run_would_refuse(here: Repository, capsys: Capture, snapshot: SnapshotAssertion) -> None:
+def test_what_a_run_would_refuse(
+    here: Repository, capsys: Capture, snapshot: SnapshotAssertion, only_git: None
+) -> None:
     here.write({"plans/next.md": WRONG, "CLAUDE.md": "# Rules\n\n## Do Not Touch\n\n- plans/legal/\n"})
     assert main(["lint", "plans/next.md"]) == Exit.PARKED
     assert capsys.readouterr().out == snapshot
