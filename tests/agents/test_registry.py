@@ -68,3 +68,14 @@ def test_the_agent_of_a_task_is_started_although_another_is_the_usual_one(
     done = subprocess.run(argv, cwd=repo.path, env=env, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Ralph-Agent: toy" in repo.git("log", "-1", "--format=%B")
+
+
+def test_an_unknown_agent_of_a_task_is_noted_and_the_usual_one_works(repo: Repository, env: dict[str, str]) -> None:
+    repo.commit(
+        {"PRD.md": "- [ ] T1 Add toy.txt\n  - Agent: gemini\n  - Check: `test -f toy.txt`\n"}, "the project"
+    )
+    argv = [sys.executable, "-m", "ralph", "--toy", "--no-branch"]
+    done = subprocess.run(argv, cwd=repo.path, env=env, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "No agent is called gemini: toy does T1." in done.stdout + done.stderr
+    assert "Ralph-Agent: toy" in repo.git("log", "-1", "--format=%B")
