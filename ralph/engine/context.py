@@ -24,7 +24,7 @@ from ralph.git import freeze as examine
 from ralph.git.client import Git
 from ralph.git.index import Snapshot, WorktreeStatus
 from ralph.immutable import immutable
-from ralph.prd.model import Prd, Task
+from ralph.prd.model import Prd, Task, id_prefix
 from ralph.state.attempt_facts import found, stopped_of
 from ralph.state.control import Control
 from ralph.state.events import Event, Noted
@@ -267,7 +267,7 @@ class RunContext:
     def subject(self, task: Task) -> str:
         """The first line of the task's commit."""
         text = one_line(clean(task.text), 100)
-        named = text if not task.written or text.startswith(task.id) else f"{task.id} {text}"
+        named = id_prefix(task, text) + text
         return one_line(self.settings.subject.replace("{task}", named).replace("{id}", task.id), 120)
 
     def patterns(self, said: tuple[str, ...]) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from ralph.agents import endings
 from ralph.agents.model import Stopped
-from ralph.prd.model import Task
+from ralph.prd.model import Task, id_prefix
 from ralph.state.attempt_facts import AttemptFacts
 from ralph.state.events import GateRan
 from ralph.text import clean, fence, mask, money, one_line, show_name, tail
@@ -62,7 +62,7 @@ def question_of(text: str) -> str:
 
 def _name(task: Task) -> str:
     text = one_line(clean(task.text), 200)
-    return text if not task.written or text.startswith(task.id) else f"{task.id} {text}"
+    return id_prefix(task, text) + text
 
 
 def _place(task: Task, prd_name: str, branch: str) -> str:

@@ -71,3 +71,13 @@ class Prd:
     tasks: tuple[Task, ...]
     near_misses: tuple[NearMiss, ...] = ()
     criteria: tuple[Criterion, ...] = ()
+
+
+def id_prefix(task: Task, text: str) -> str:
+    """Return the task's written id and a space, or "" if there is none or `text` begins with it."""
+    return "" if not task.written or text.startswith(task.id) else f"{task.id} "
+
+
+def task_title(task: Task) -> str:
+    """Return the task's text, with its written id once in front."""
+    return id_prefix(task, task.text) + task.text

@@ -19,7 +19,7 @@ from ralph.files import edit_file
 from ralph.git.repository import Repo
 from ralph.immutable import immutable
 from ralph.prd import document as prd
-from ralph.prd.model import Prd, Task
+from ralph.prd.model import Prd, Task, id_prefix
 from ralph.state.control import Control
 from ralph.state.events import Chosen
 from ralph.text import clean, one_line
@@ -226,4 +226,4 @@ def unpark(path: Path, task_id: str, spare: Path) -> None:
 def title(task: Task) -> str:
     """A task in the middle of a sentence."""
     text = one_line(clean(task.text), 60)
-    return f"“{text}”" if not task.written or text.startswith(task.id) else f"{task.id} “{text}”"
+    return f"{id_prefix(task, text)}“{text}”"

@@ -12,7 +12,7 @@ from ralph.memory import archive
 from ralph.memory import file as memory
 from ralph.package_data import template
 from ralph.prd import document as prd
-from ralph.prd.model import Prd, Task
+from ralph.prd.model import Prd, Task, task_title
 from ralph.state.events import Placed
 from ralph.text import clean, one_line
 
@@ -71,11 +71,6 @@ def take_out(run: RunContext, placing: PendingCompletion) -> None:
         if path != run.paths.prd:
             run.papers.swap(path, content, placing.old[path])
     run.wrote = placing.old[run.paths.prd] or b""
-
-
-def task_title(task: Task) -> str:
-    """A task in one line, with its written id."""
-    return task.text if not task.written or task.text.startswith(task.id) else f"{task.id} {task.text}"
 
 
 def merged(run: RunContext, base: bytes | None, left: bytes | None) -> tuple[bytes | None, tuple[str, ...]]:

@@ -23,7 +23,7 @@ from ralph.git.freeze import FrozenWork
 from ralph.git.index import lend_index
 from ralph.git.workspace import Workspace
 from ralph.immutable import immutable
-from ralph.prd.model import Criterion, Task
+from ralph.prd.model import Criterion, Task, id_prefix
 from ralph.state.attempt import CHECK
 from ralph.state.events import Judged
 from ralph.text import clean, mask, one_line
@@ -245,7 +245,7 @@ def _trailer(text: str) -> str:
 def _log_entry(task: Task) -> str:
     day = datetime.now().astimezone().strftime("%Y-%m-%d")
     text = one_line(clean(task.text), 120)
-    return f"{day} {text}" if not task.written or text.startswith(task.id) else f"{day} {task.id} {text}"
+    return f"{day} {id_prefix(task, text)}{text}"
 
 
 def build_hand_edit(run: RunContext, settled: PrdOutcome, task: Task) -> str:

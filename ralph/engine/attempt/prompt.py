@@ -11,7 +11,7 @@ from string import Template
 from ralph.agents import endings
 from ralph.agents.model import Stopped, StopReason
 from ralph.memory.file import MemoryRules
-from ralph.prd.model import Task
+from ralph.prd.model import Task, task_title
 from ralph.text import clean, fence, mask, one_line, tail
 from ralph.verify import wording as words
 from ralph.verify.model import Finding, FindingKind, Gate, GateResult
@@ -34,9 +34,9 @@ def brief(
 
     `note` is what a person said about the task, `handover` what the agent before wrote down for this one.
     """
-    place = (*task.headings, *(_name(parent) for parent in parents))
+    place = (*task.headings, *(task_title(parent) for parent in parents))
     values = {
-        "task": _name(task),
+        "task": task_title(task),
         "body": f"{task.body}\n\n" if task.body else "",
         "place": f"It stands in `{prd_name}` under: {' > '.join(place)}\n\n" if place else "",
         "around": "".join(_around(parent) for parent in parents if parent.body),
@@ -66,12 +66,9 @@ def _before(
     return said + (retry(templates, max(2, attempt), *previous, secrets) if previous else "")
 
 
-def _name(task: Task) -> str:
-    return task.text if not task.written or task.text.startswith(task.id) else f"{task.id} {task.text}"
-
-
 def _around(parent: Task) -> str:
-    return f"Under “{one_line(_name(parent))}”, the task around it, stands:\n\n{_cut(parent.body, MOST_AROUND)}\n\n"
+    body = _cut(parent.body, MOST_AROUND)
+    return f"Under “{one_line(task_title(parent))}”, the task around it, stands:\n\n{body}\n\n"
 
 
 def _cut(text: str, most: int) -> str:
@@ -239,5 +236,5 @@ def _numbered(template: str, criteria: Sequence[str]) -> str:
 
 def _asked(template: str, task: Task, secrets: Sequence[str], **values: str) -> str:
     body = f"{task.body}\n\n" if task.body else ""
-    text = Template(template).substitute(task=_name(task), body=body, **values)
+    text = Template(template).substitute(task=task_title(task), body=body, **values)
     return mask(clean(text), secrets).rstrip() + "\n"
