@@ -10,6 +10,7 @@ from ralph.errors import RalphError
 from ralph.git.client import GitError
 from ralph.git.fast_forward import fast_forward_checkout
 from ralph.git.index import lend_index
+from ralph.git.ref_names import short_name
 from ralph.prd import document as prd
 from ralph.prd.model import Prd
 from ralph.state import other_checkouts as beside
@@ -22,7 +23,7 @@ MOST = 100  # branches of one name with a number
 def take_branch(run: RunContext, now: Prd) -> None:
     """Stand on it: where HEAD is, on a new branch, or on one that goes on from here with the same PRD."""
     head, commit = run.git.head()
-    run.home = head.removeprefix("refs/heads/")
+    run.home = short_name(head)
     wanted = run.settings.branch
     if not wanted and (run.settings.no_branch or run.home not in default_branches(run)):
         run.branch, run.tip = head, commit
@@ -99,7 +100,7 @@ def _bring_files(run: RunContext, commit: str) -> None:
     try:
         run.git.tree("read-tree", "-m", "-u", commit, run.tip)
     except GitError as error:
-        name = run.branch.removeprefix("refs/heads/")
+        name = short_name(run.branch)
         raise RalphError(
             f"the files of {name} can't be brought here: {error.stderr.removeprefix('error: ')}",
             "Move that file away or commit it, or start on a new branch with `--branch NAME`.",

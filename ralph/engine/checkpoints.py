@@ -8,6 +8,7 @@ import time
 from ralph.config_values import parse_duration
 from ralph.engine.context import RunContext, RunResult
 from ralph.errors import Exit
+from ralph.git.ref_names import short_name
 from ralph.prd.model import Prd
 from ralph.state.events import Paused, Resumed, Skipped
 from ralph.text import clean, one_line
@@ -57,7 +58,7 @@ def time_for_a_look(run: RunContext) -> str:
         why = f"{seconds / 3600:g} h since the last look"
     else:
         return ""
-    branch = run.branch.removeprefix("refs/heads/")
+    branch = short_name(run.branch)
     return f"{why}. What was done: `git log -p -{accepted} {branch}`. To go on: `ralph resume`."
 
 

@@ -7,6 +7,7 @@ from ralph.engine import recovery_policy as recovery
 from ralph.engine.context import RunContext, RunResult
 from ralph.engine.review_file import dossier
 from ralph.errors import Exit, RalphError
+from ralph.git.ref_names import short_name
 from ralph.prd import schedule as plan
 from ralph.prd.model import Task
 from ralph.state import journal
@@ -42,7 +43,7 @@ def _keep_review(run: RunContext, task: Task, reason: str, question: str) -> Non
     details = {tried[-1]: run.failed[task.id][0]} if tried and task.id in run.failed else {}
     stats = {attempt.n: _stat(run, attempt) for attempt in known[-STATS:] if attempt.work}
     whole = attempts_of(task.id, events, details=details, stats=stats)
-    branch = run.branch.removeprefix("refs/heads/")
+    branch = short_name(run.branch)
     text = dossier(
         task, whole, reason=reason, question=question, prd_name=run.paths.prd, branch=branch, secrets=run.secrets
     )

@@ -12,6 +12,7 @@ from ralph.git.fast_forward import fast_forward_checkout
 from ralph.git.index import lend_index
 from ralph.git.merge import merge_texts
 from ralph.git.model import Change
+from ralph.git.ref_names import short_name
 from ralph.prd import document as prd
 from ralph.prd.model import Prd
 from ralph.state.events import Publishing, Recorded
@@ -20,9 +21,9 @@ from ralph.state.events import Publishing, Recorded
 def hold_tip(run: RunContext) -> None:
     """Raise RalphError, which stops the run, if another program moved the branch or switched the checkout."""
     head, commit = run.git.head()
-    name = run.branch.removeprefix("refs/heads/")
+    name = short_name(run.branch)
     if head != run.branch:
-        there = head.removeprefix("refs/heads/") or commit[:9]
+        there = short_name(head) or commit[:9]
         cure = f"Go back with `git switch {name}`, then run the same command again: it goes on from there."
         raise RalphError(f"the checkout was switched to {there} while agents worked", cure, code=Exit.STOPPED)
     if commit != run.tip:

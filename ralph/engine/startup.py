@@ -33,6 +33,7 @@ from ralph.git import freeze as examine
 from ralph.git import ref_names
 from ralph.git import restore as undo
 from ralph.git.client import Git, GitError
+from ralph.git.ref_names import short_name
 from ralph.git.repository import discover
 from ralph.notify import messages as notices
 from ralph.prd import document as prd
@@ -201,9 +202,9 @@ def _recover(run: RunContext, cut_off: RunStarted) -> None:
 
 
 def _begin(run: RunContext, now: Prd, *, resumed: bool) -> None:
-    home = run.home or run.branch.removeprefix("refs/heads/")
+    home = run.home or short_name(run.branch)
     commands = tuple(gate.command for gate in run.gates)
-    branch = run.branch.removeprefix("refs/heads/")
+    branch = short_name(run.branch)
     lines = tuple(first_lines(run, now))
     agent = run.workers[0].name
     at_once = run.settings.at_once

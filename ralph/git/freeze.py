@@ -15,6 +15,7 @@ from ralph.git.client import Git
 from ralph.git.index import Snapshot, WorktreeStatus, fill, stage, stat_files, unstage, write_tree
 from ralph.git.model import Change, Commit, StashChange
 from ralph.git.parse import log, parse_log, parse_raw, staged_diff
+from ralph.git.ref_names import short_name
 from ralph.git.restore import OPERATIONS, differences
 from ralph.immutable import immutable
 
@@ -186,7 +187,7 @@ def _refs_changed(
         old, new = then.get(name, ""), now.get(name, "")
         if old == new or name.startswith("refs/ralph/"):
             continue
-        short = name.removeprefix("refs/heads/")
+        short = short_name(name)
         if not old:
             said.append(f"{short} is new, at {new[:9]}")
         elif not new:

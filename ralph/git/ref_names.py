@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-SCRATCH = "refs/heads/ralph-wip/"
+HEADS = "refs/heads/"
+SCRATCH = f"{HEADS}ralph-wip/"
+
+
+def short_name(branch: str) -> str:
+    """Return a branch's name without `refs/heads/`; any other text unchanged."""
+    return branch.removeprefix(HEADS)
 
 
 def scratch(run: str, n: int) -> str:
