@@ -12,7 +12,7 @@ from ralph.prd import document as prd
 from ralph.prd.model import Prd
 from ralph.state import journal, lock
 from ralph.state.events import RunStarted
-from ralph.state.journal import BadLineError, Entry
+from ralph.state.journal import BadLineError, Entry, journal_path
 
 
 @immutable
@@ -68,13 +68,10 @@ def _entries(repo: Repo | None) -> tuple[tuple[Entry, ...], str]:
     if repo is None:
         return (), ""
     try:
-        return tuple(entry for entry in journal.read_journal(diary(repo)) if entry.event is not None), ""
+        entries = journal.read_journal(journal_path(repo.state))
+        return tuple(entry for entry in entries if entry.event is not None), ""
     except BadLineError as error:
         return (), f"the journal is damaged ({error}): the next run puts it aside"
-
-
-def diary(repo: Repo) -> Path:
-    return repo.state / "journal.jsonl"
 
 
 def read_prd(path: Path) -> Prd:

@@ -10,11 +10,12 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ralph.cli.locate import Location, diary, locate
+from ralph.cli.locate import Location, locate
 from ralph.errors import RalphError
 from ralph.git.client import Git
 from ralph.git.repository import Repo
 from ralph.state.events import GateRan
+from ralph.state.journal import journal_path
 from ralph.state.report import run_log
 from ralph.state.report_model import AttemptRecord, Result, RunLog
 from ralph.text import clean, mask, secrets_of, tail
@@ -31,7 +32,8 @@ def known(asked: str | None) -> tuple[Location, Repo, RunLog]:
     if where.repo is None:
         raise RalphError("this is no git repository: there is no diary", "Go to where ralph was started.")
     if where.damaged:
-        raise RalphError(where.damaged, "`ralph audit` reads git instead.", where=str(diary(where.repo)))
+        path = journal_path(where.repo.state)
+        raise RalphError(where.damaged, "`ralph audit` reads git instead.", where=str(path))
     steps = ((entry.time, entry.run, entry.event) for entry in where.entries if entry.event is not None)
     found = run_log(steps, alive=where.holder is not None)
     if not found.runs:

@@ -37,7 +37,8 @@ def park(run: RunContext, task: Task, reason: str, question: str = "") -> RunRes
 
 
 def _keep_review(run: RunContext, task: Task, reason: str, question: str) -> None:
-    events = [entry.event for entry in journal.read_journal(run.state / "journal.jsonl") if entry.event is not None]
+    entries = journal.read_journal(journal.journal_path(run.state))
+    events = [entry.event for entry in entries if entry.event is not None]
     known = attempts_of(task.id, events)
     tried = [attempt.n for attempt in known if not attempt.purpose]
     details = {tried[-1]: run.failed[task.id][0]} if tried and task.id in run.failed else {}

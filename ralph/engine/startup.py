@@ -60,9 +60,8 @@ def open_run(
     """
     repo = discover(cwd)
     path = find_prd(settings, cwd, repo.root)
-    journal.refuse_newer(
-        repo.state / "journal.jsonl"
-    )  # the lock tells the newer ralph that its last run was killed
+    # Before the lock: it tells the newer ralph that its last run was killed.
+    journal.refuse_newer(journal.journal_path(repo.state))
     with lock.hold(repo.state / "lock") as killed, StopSignal().listening() as stop:
         git = Git(repo)
         if killed:
@@ -110,7 +109,7 @@ def _refuse_other_repository(name: str, path: Path, root: Path) -> None:
 def _assemble(
     settings: Settings, cwd: Path, tell: Callable[[Event], None], git: Git, path: str, stop: StopSignal
 ) -> RunContext:
-    kept, entries, said = journal.open_for(git.where.state / "journal.jsonl", "")
+    kept, entries, said = journal.open_for(journal.journal_path(git.where.state), "")
     history = replay((entry.time, entry.run, entry.event) for entry in entries if entry.event is not None)
     cut_off = history.run
     git.freeze(again=cut_off is None, caches=sensitive.CACHES)

@@ -44,6 +44,11 @@ class Entry:
     event: Event | None
 
 
+def journal_path(state: Path) -> Path:
+    """Return the path of the journal in ralph's folder of a checkout."""
+    return state / "journal.jsonl"
+
+
 class BadLineError(ValueError):
     """A line that is complete and yet not what was written."""
 

@@ -17,7 +17,7 @@ def branches(repo: Repo) -> frozenset[str]:
     """Full names of the branches that unfinished runs of other checkouts record on, wherever their HEAD stands."""
     ours = repo.common / "ralph"
     linked = [ours / "worktrees" / path.name for path in (repo.common / "worktrees").glob("*")]
-    found = (_branch(state / "journal.jsonl") for state in (ours, *linked) if state != repo.state)
+    found = (_branch(journal.journal_path(state)) for state in (ours, *linked) if state != repo.state)
     return frozenset(f"refs/heads/{name}" for name in found if name)
 
 

@@ -62,7 +62,7 @@ def clean(*, older_than: str, everything: bool, dry_run: bool, as_json: bool) ->
     git = Git(repo)
     if not repo.state.is_dir():
         raise RalphError("ralph never worked here", "There is nothing to clean up.")
-    journal.refuse_newer(repo.state / "journal.jsonl")
+    journal.refuse_newer(journal.journal_path(repo.state))
     with lock.hold(repo.state / "lock") as killed:
         if killed:
             undo.clear_locks(git)
@@ -95,12 +95,13 @@ def plan_cleanup(git: Git, before: float, *, everything: bool = False) -> Cleanu
         try:
             steps = [
                 (entry.time, entry.run, entry.event)
-                for entry in journal.read_journal(state / "journal.jsonl")
+                for entry in journal.read_journal(journal.journal_path(state))
                 if entry.event
             ]
         except BadLineError as error:
             cure = "The next `ralph` there puts it aside; what it needs can't be told before."
-            raise RalphError(f"a journal is damaged: {error}", cure, where=str(state / "journal.jsonl")) from error
+            where = str(journal.journal_path(state))
+            raise RalphError(f"a journal is damaged: {error}", cure, where=where) from error
         need |= needed(steps, lambda name, task: _waits(repo.root / name, task))
         over = _ticked(repo, {event.prd for *_, event in steps if isinstance(event, RunStarted)})
         need |= InUse(attempts=frozenset(entry for text in _reviews(state, over) for entry in named_in(text)))

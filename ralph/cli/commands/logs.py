@@ -10,14 +10,14 @@ from pathlib import Path
 from ralph.cli.display.line_prefix import LinePrefix
 from ralph.cli.display.screen import as_json as event_json
 from ralph.cli.display.screen import stamped
-from ralph.cli.locate import Location, diary, locate
+from ralph.cli.locate import Location, locate
 from ralph.cli.output import say
 from ralph.errors import Exit, RalphError
 from ralph.git.repository import Repo
 from ralph.prd import document as prd
 from ralph.state import journal
 from ralph.state.events import AgentReported, AgentStarted, Chosen, Noted, Sent, WorkspaceReady
-from ralph.state.journal import BadLineError, Entry
+from ralph.state.journal import BadLineError, Entry, journal_path
 from ralph.text import clean, mask, secrets_of
 
 BEFORE_ITS_END = (Chosen, Sent, WorkspaceReady, AgentStarted, AgentReported, Noted)  # of an agent
@@ -30,13 +30,14 @@ def logs(task: str, asked: str | None, *, follow: bool, verbose: bool, as_json: 
     if where.repo is None:
         raise RalphError("this is no git repository: there is no diary", "Go to where ralph was started.")
     if where.damaged:
-        raise RalphError(where.damaged, "`ralph audit` reads git instead.", where=str(diary(where.repo)))
+        path = journal_path(where.repo.state)
+        raise RalphError(where.damaged, "`ralph audit` reads git instead.", where=str(path))
     if task:
         return _transcript(where, where.repo, task, follow=follow)
     entries = last_run(where.entries)
     if not entries and not follow:
         raise RalphError("there was no run yet", "Start one: `ralph`.")
-    shown: Iterable[Entry] = _growing(where.entries, diary(where.repo)) if follow else entries
+    shown: Iterable[Entry] = _growing(where.entries, journal_path(where.repo.state)) if follow else entries
     show(shown, verbose=verbose, as_json=as_json)
     return Exit.DONE
 
@@ -97,7 +98,7 @@ def _transcript(where: Location, repo: Repo, asked: str, *, follow: bool) -> int
     if not path.exists():
         raise RalphError(f"there is no transcript of attempt {n}", "It was cleaned up, or never started.",
                          where=str(path))  # fmt: skip
-    _print_file(path, lambda: follow and goes_on(where, diary(repo), n))
+    _print_file(path, lambda: follow and goes_on(where, journal_path(repo.state), n))
     return Exit.DONE
 
 

@@ -13,6 +13,7 @@ from ralph.cli.commands.session_registry import SessionManager, again, bytes_of,
 from ralph.cli.display.lines import duration
 from ralph.cli.output import say
 from ralph.errors import Exit
+from ralph.state.journal import journal_path
 from ralph.state.sessions import SessionFile, SessionState
 from ralph.text import clean
 
@@ -74,7 +75,7 @@ def follow(name: str, *, wait: bool) -> int:
 
 def _entries(desk: SessionManager, sheet: SessionFile, seen: list[int], *, wait: bool) -> Iterator[Any]:
     """What the run's journal has since the session began, then what comes."""
-    path, last, size = Path(sheet.state) / "journal.jsonl", 0, -1
+    path, last, size = journal_path(Path(sheet.state)), 0, -1
     while True:
         state = desk.find(sheet.name)  # asked before the last look: nothing is missed
         until = state.until or float("inf")

@@ -18,6 +18,7 @@ from ralph.git.repository import discover
 from ralph.process.logout import ends_at_logout
 from ralph.process.tmux import INSTALL
 from ralph.state import lock
+from ralph.state.journal import journal_path
 from ralph.state.sessions import SessionFile, name_for
 from ralph.text import clean
 
@@ -41,9 +42,9 @@ def start(name: str, flags: Mapping[str, Any], *, plain: bool) -> int:
         words = words_of(flags)
         sheet = SessionFile(called, str(repo.root), str(repo.state), str(Path.cwd()), words, time.time(),
                       "log" if plain else "tmux")  # fmt: skip
-        diary = bytes_of(repo.state / "journal.jsonl")
+        diary = bytes_of(journal_path(repo.state))
         _launch(desk, sheet)
-    return _tell_start(desk, sheet, lambda: bytes_of(repo.state / "journal.jsonl") > diary)
+    return _tell_start(desk, sheet, lambda: bytes_of(journal_path(repo.state)) > diary)
 
 
 def words_of(flags: Mapping[str, Any]) -> tuple[str, ...]:

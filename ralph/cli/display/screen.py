@@ -88,7 +88,7 @@ class Screen:
 
     def _journal(self, run: str) -> Iterator[Event]:
         """What the journal has of a run."""
-        entries = journal.read_journal(self._state / "journal.jsonl")
+        entries = journal.read_journal(journal.journal_path(self._state))
         return (entry.event for entry in entries if entry.event is not None and entry.run == run)
 
     def _printer(self) -> Callable[[str], object]:

@@ -149,8 +149,8 @@ from ralph.agents.model import Launch
 from ralph.agents.session import session
 here, argv = Path(sys.argv[1]), sys.argv[2:]
 (here / "prompt").write_text("")
-session.run_session(Launch(tuple(argv)), cwd=here, env=dict(os.environ), prompt=here / "prompt", transcript=here / "log",
-            read=None, silence=600, open_tool_silence=0, wall=600, stop=lambda: None,
+session.run_session(Launch(tuple(argv)), cwd=here, env=dict(os.environ), prompt=here / "prompt",
+            transcript=here / "log", read=None, silence=600, open_tool_silence=0, wall=600, stop=lambda: None,
             started=lambda pid, start: print(pid, flush=True), tell=lambda signal: print(signal.text, flush=True))
 """
 
