@@ -30,15 +30,6 @@ from ralph.verify.model import GateResult
 LARGE = 1_000_000  # bytes: a larger file that git does not track is not saved before an attempt
 SHOWN = 20  # files that a refusal lists
 
-BUSY = {
-    "MERGE_HEAD": ("a merge", "git merge --abort"),
-    "CHERRY_PICK_HEAD": ("a cherry-pick", "git cherry-pick --abort"),
-    "REVERT_HEAD": ("a revert", "git revert --abort"),
-    "rebase-merge": ("a rebase", "git rebase --abort"),
-    "rebase-apply": ("a rebase", "git rebase --abort"),
-    "BISECT_LOG": ("a bisect", "git bisect reset"),
-}
-
 
 def checked_prd(run: RunContext) -> Prd:
     """The PRD as it is now, if it can be worked through."""
@@ -55,7 +46,7 @@ def refuse_states(run: RunContext) -> None:
     branch, commit = run.git.head()
     if not commit:
         raise RalphError("there is no commit yet", "Make one: `git add -A && git commit -m start`.")
-    for name, (what, abort) in BUSY.items():
+    for name, (what, abort) in undo.OPERATIONS.items():
         if (run.git.where.git_dir / name).exists():
             raise RalphError(f"{what} is in progress", f"Finish it, or give it up with `{abort}`.")
     if not branch:

@@ -210,10 +210,8 @@ def _config_changed(watched: RepoFingerprint, git: Git, refs: Mapping[str, str])
 
 
 def _operations(git: Git) -> list[str]:
-    words = {"MERGE_HEAD": "a merge", "CHERRY_PICK_HEAD": "a cherry-pick", "REVERT_HEAD": "a revert",
-             "rebase-merge": "a rebase", "rebase-apply": "a rebase", "BISECT_LOG": "a bisect"}  # fmt: skip
-    found = [words[name] for name in OPERATIONS if name in words and (git.where.git_dir / name).exists()]
-    return [f"{word} is not finished" for word in found]
+    begun = (what for name, (what, _) in OPERATIONS.items() if (git.where.git_dir / name).exists())
+    return [f"{what} is not finished" for what in begun]
 
 
 def _nested(nested: tuple[str, ...]) -> list[str]:

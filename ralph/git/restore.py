@@ -15,8 +15,16 @@ from ralph.git.index import Snapshot, Stat, join, unstage
 from ralph.git.model import Change
 from ralph.process import tree
 
-OPERATIONS = ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "rebase-merge", "rebase-apply", "sequencer",
-              "BISECT_LOG", "MERGE_MSG", "MERGE_MODE", "AUTO_MERGE", "REBASE_HEAD", "SQUASH_MSG")  # fmt: skip
+# Unfinished operations of git: file or folder in the git folder -> what goes on, and the command that gives it up.
+OPERATIONS = {
+    "MERGE_HEAD": ("a merge", "git merge --abort"),
+    "CHERRY_PICK_HEAD": ("a cherry-pick", "git cherry-pick --abort"),
+    "REVERT_HEAD": ("a revert", "git revert --abort"),
+    "rebase-merge": ("a rebase", "git rebase --abort"),
+    "rebase-apply": ("a rebase", "git rebase --abort"),
+    "BISECT_LOG": ("a bisect", "git bisect reset"),
+}
+TRACES = (*OPERATIONS, "sequencer", "MERGE_MSG", "MERGE_MODE", "AUTO_MERGE", "REBASE_HEAD", "SQUASH_MSG")
 
 PATIENCE = 3.0  # seconds for a git that still works where a lock is
 TICK = 0.02
@@ -91,7 +99,7 @@ def _keep_newest(folder: Path, count: int) -> None:
 def clear_operations(git: Git, n: int) -> None:
     """Move away what a merge or rebase that was not finished left in git's folder, and locks of dead processes."""
     place = git.where.state / "trash" / str(n) / "git"
-    for name in OPERATIONS:
+    for name in TRACES:
         source = git.where.git_dir / name
         if source.exists():
             place.mkdir(parents=True, exist_ok=True)
