@@ -15,6 +15,7 @@ CAP = 2_000  # characters of a signal's text
 ASKED = 1_000  # characters of what a tool was asked to do, in a text
 COMMAND_CAP = 20_000  # characters of a command: a heredoc is long, and what it names may stand at its end
 
+# Not those of ralph.text: what follows an escape that was not closed may be the JSON of this line.
 _ESCAPES = re.compile(
     r"\x1b(?:\[[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor, modes
     r"|\][^\x07\x1b]*(?:\x07|\x1b\\)"  # OSC: titles, links

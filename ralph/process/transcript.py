@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from ralph.process.masking import MaskedWriter, Masker
+from ralph.text import clean
 
 CAP = 50_000_000  # bytes of the beginning
 LAST = 1_000_000  # bytes of the end, kept in memory until then
-
-_ESCAPES = re.compile(
-    r"\x1b\[[0-?]*[ -/]*[@-~]"  # CSI
-    r"|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?"  # OSC, DCS, SOS, PM, APC with their text
-    r"|\x1b[ -/]*[0-~]?"
-    r"|\x9b[0-?]*[ -/]*[@-~]"
-    r"|[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f-\x9f]"
-)
 
 
 class CappedFile:
@@ -91,8 +83,7 @@ class CappedFile:
 
 def plain_output(data: bytes | bytearray) -> str:
     """Terminal output as text: no escape sequences, no control characters but tab and newline."""
-    text = data.decode("utf-8", "replace").lstrip("\ufffd")
-    return _ESCAPES.sub("", text.replace("\r\n", "\n")).replace("\r", "\n").replace("\x1b", "")
+    return clean(data.decode("utf-8", "replace").lstrip("\ufffd"))
 
 
 def _note(words: str) -> bytes:
