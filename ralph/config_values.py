@@ -54,7 +54,7 @@ class Option:
 
 def parse_duration(text: str) -> float:
     """Seconds of `90s`, `10m`, `8h`, `1h30m`, `1d`; ValueError for anything else, and for nothing at all."""
-    parts = re.findall(r"(\d+(?:\.\d+)?)([smhd])", text)
+    parts = re.findall(r"(\d+(?:\.\d+)?)([smhd])", text, re.ASCII)
     if not parts or "".join(number + unit for number, unit in parts) != text.strip():
         raise ValueError(text)
     seconds = sum(float(number) * _UNITS[unit] for number, unit in parts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
+from ralph.config_values import parse_duration
 from ralph.prd.markdown.blocks import Item
 from ralph.prd.model import Fields
 
@@ -38,7 +39,6 @@ _PART = re.compile(
     r"(\d+(?:\.\d+)?)\s*(s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?|d|days?)(?=\d|\s|$)\s*", re.ASCII
 )
 _Said = tuple[Item, str]  # a field's bullet, and the value behind its colon
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def names_criteria(text: str) -> bool:
@@ -149,7 +149,7 @@ def _count(text: str) -> int | None:
 
 def duration(text: str) -> float | None:
     """Seconds of `90s`, `10m`, `8h`, `1h 30m`, `20 minutes`. None where the text is no such duration."""
-    parts = list(_PART.finditer(text.lower()))
-    if not parts or "".join(part[0] for part in parts) != text.lower():
+    try:
+        return parse_duration(_PART.sub(lambda part: part[1] + part[2][0], text.lower()))
+    except ValueError:
         return None
-    return sum(float(part[1]) * _SECONDS[part[2][0]] for part in parts)
