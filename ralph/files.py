@@ -7,7 +7,6 @@ saves that took 2 ms the exchange alone lost 82, and none when it waits for whoe
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import fcntl
 import os
@@ -15,6 +14,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from ralph.errors import Exit, RalphError
@@ -55,6 +55,20 @@ def read_file(path: Path) -> bytes | None:
     except IsADirectoryError:
         what, now = f"{path.name} is a folder now", "Put the file back, then run the same command again."
         raise RalphError(what, now, code=Exit.STOPPED) from None
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Write a file for its owner only: all of the content or nothing. Raise OSError if that fails."""
+    new = path.with_name(f".{path.name}.{os.getpid()}")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        with os.fdopen(os.open(new, flags, 0o600), "wb") as file:
+            file.write(content)
+        new.replace(path)
+    except OSError:
+        with suppress(OSError):
+            new.unlink()
+        raise
 
 
 def _wait_for_writers(descriptor: int) -> None:
@@ -130,6 +144,8 @@ def _write(new: Path, content: bytes, like: Path) -> None:
 def _exchange(path: Path, other: Path) -> None:
     """Swap two names in one step; where the system can't, replace (the loss is then one save in a dozen)."""
     if sys.platform.startswith("linux"):
+        import ctypes  # slow to load, and few commands exchange files
+
         libc = ctypes.CDLL(None, use_errno=True)
         if not libc.renameat2(AT_FDCWD, os.fsencode(path), AT_FDCWD, os.fsencode(other), RENAME_EXCHANGE):
             return

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from ralph.errors import RalphError
+from ralph.files import replace_file
 from ralph.text import clean, tail
 
 MOST_ORDER = 4_096  # bytes
@@ -134,29 +135,21 @@ def _read(path: Path, most: int, *, from_end: bool = False) -> str | None:
 
 def _write(path: Path, text: str) -> None:
     """The whole text or none of it, for its owner's eyes only."""
-    new = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        _put(new, os.O_TRUNC, text)
-        new.replace(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(path, text.encode(errors="replace"))
     except OSError as error:
-        with suppress(OSError):
-            new.unlink()
         raise _unwritable(path, error) from error
 
 
 def _append(path: Path, text: str) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
-        _put(path, os.O_APPEND, text)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with os.fdopen(os.open(path, flags, 0o600), "wb") as file:
+            file.write(text.encode(errors="replace"))
     except OSError as error:
         raise _unwritable(path, error) from error
-
-
-def _put(path: Path, how: int, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-    descriptor = os.open(path, flags | how, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(text.encode(errors="replace"))
 
 
 def _taken_away(path: Path) -> bool:

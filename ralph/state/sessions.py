@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ralph.errors import RalphError
+from ralph.files import replace_file
 from ralph.immutable import immutable
 from ralph.process.tmux import Pane
 from ralph.process.tree import alive, start_time
@@ -152,11 +153,8 @@ def name_for(asked: str, root: Path, known: list[SessionFile]) -> str:
 
 def write(path: Path, said: Mapping[str, Any]) -> None:
     """The whole of it or nothing, for its owner's eyes only."""
-    new = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "w") as file:
-            json.dump(said, file)
-        new.replace(path)
+        replace_file(path, json.dumps(said).encode())
     except OSError as error:
         cure = "Look at its permissions and at the space on the disk, then start again."
         raise RalphError(f"it can't be written: {error.strerror}", cure, where=str(path)) from error

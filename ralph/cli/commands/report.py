@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from contextlib import suppress
 from dataclasses import asdict, replace
@@ -16,6 +15,7 @@ from ralph.cli.output import say
 from ralph.cli.report_data import facts, known, prd_of, safe, width, with_logs, with_stat
 from ralph.config_values import parse_duration
 from ralph.errors import Exit, RalphError
+from ralph.files import replace_file
 from ralph.git.client import Git
 from ralph.git.repository import Repo
 from ralph.prd.model import Task
@@ -120,13 +120,9 @@ def _write(path: Path, repo: Repo, made: Report) -> int:
     older, newer = made.tries[:-NEWEST], made.tries[-NEWEST:]
     made = replace(made, tries=(*older, *(with_logs(repo, with_stat(git, attempt)) for attempt in newer)))
     text = page(safe(made), template("report"))
-    new = path.with_name(f".{path.name}.{os.getpid()}.new")
     try:
-        new.touch(0o600)
-        new.write_text(text, encoding="utf-8", errors="replace")
-        new.replace(path)
+        replace_file(path, text.encode(errors="replace"))
     except OSError as error:
-        new.unlink(missing_ok=True)
         raise RalphError(f"it can't be written: {error.strerror}", "Name a file in a folder that is yours.",
                          where=str(path)) from error  # fmt: skip
     say(f"Written: {path}. It holds prompts and output: look before you send it to somebody.")

@@ -11,6 +11,7 @@ import json
 import os
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from ralph.cli.registry import COMMANDS, Command
 from ralph.config import CHOICES, load
 from ralph.config_values import Option, ValueKind
 from ralph.errors import Exit, RalphError
+from ralph.files import replace_file
 from ralph.immutable import immutable
 from ralph.text import clean, one_line
 
@@ -229,11 +231,6 @@ def _kept(path: Path, mark: Sequence[Any]) -> Iterator[CandidateTask]:
 def _keep(path: Path, mark: Sequence[Any], found: Sequence[CandidateTask]) -> None:
     if not path.parent.is_dir():
         return
-    new = path.with_name(f".{path.name}.{os.getpid()}")
     rows = [[task.id, task.number, task.text, task.done, task.parked] for task in found]
-    try:
-        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600), "w") as file:
-            json.dump({"of": mark, "boxes": rows}, file)
-        new.replace(path)
-    except OSError:
-        new.unlink(missing_ok=True)
+    with suppress(OSError):
+        replace_file(path, json.dumps({"of": mark, "boxes": rows}).encode())
