@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 
 # Each ends with its line at the latest: an escape that nobody closed must not swallow the output below it.
 ESCAPES = re.compile(
@@ -51,6 +52,12 @@ def tokens_in(size: int) -> int:
 def money(cost: float | None, about: bool = False) -> str:
     """`$0.21`, and `about $0.21` where that is an estimate; nothing where no cost is known."""
     return "" if cost is None else f"{'about ' if about else ''}${cost:.2f}"
+
+
+def time_of_day(at: float, now: float) -> str:
+    """Return the time of day of a moment (epoch seconds), with its date if that is not today's."""
+    then, today = (datetime.fromtimestamp(moment).astimezone() for moment in (at, now))
+    return f"{then:%H:%M:%S}" if then.date() == today.date() else f"{then:%Y-%m-%d %H:%M}"
 
 
 def clean(text: str) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
-from datetime import datetime
 
 from ralph.agents.model import Stopped
 from ralph.engine import prd_file as paper
@@ -24,7 +23,7 @@ from ralph.prd import subtasks as split
 from ralph.prd.document import parse
 from ralph.prd.model import Prd, Task
 from ralph.state.events import AgentChanged, SetAside, Skipped, Split
-from ralph.text import clean, one_line
+from ralph.text import clean, one_line, time_of_day
 from ralph.verify.model import Verdict
 
 TICK = 0.2  # seconds between two looks at what ends a wait early
@@ -68,14 +67,8 @@ def too_long(run: RunContext, reason: str, until: float) -> RunResult | None:
     """The run's time is over before the wait is."""
     if until - time.time() <= run.settings.max_time - run.seconds:
         return None
-    left = f"--max-time ends the run before {clock(until)}, until when it would have to wait"
+    left = f"--max-time ends the run before {time_of_day(until, time.time())}, until when it would have to wait"
     return RunResult(Exit.STOPPED, f"{reason} {left}. Start again after that: the same command goes on from here.")
-
-
-def clock(at: float) -> str:
-    """A time for people: the hour, and the date if it is not today's."""
-    then, now = datetime.fromtimestamp(at).astimezone(), datetime.now().astimezone()
-    return f"{then:%H:%M:%S}" if then.date() == now.date() else f"{then:%Y-%m-%d %H:%M}"
 
 
 # ---------------------------------------------------------------- other ways to go on
@@ -122,7 +115,7 @@ def _park(run: RunContext, _: Prd, task: Task, owed: SetAside) -> RunResult | No
 
 def stop(run: RunContext, move: Move) -> RunResult:
     """The run is over: why, and from when on it is worth to start again."""
-    when = f" Start again after {clock(move.when)}: the same" if move.when else " The same"
+    when = f" Start again after {time_of_day(move.when, time.time())}: the same" if move.when else " The same"
     return RunResult(
         Exit.INTERRUPTED if run.stop else Exit.STOPPED, f"{move.reason}{when} command goes on from here."
     )

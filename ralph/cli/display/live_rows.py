@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from rich.cells import cell_len
 
@@ -16,7 +15,7 @@ from ralph.cli.display.summary import RunSummary
 from ralph.immutable import immutable
 from ralph.state import events
 from ralph.state.events import Event
-from ralph.text import clean, mask, money, one_line
+from ralph.text import clean, mask, money, one_line, time_of_day
 
 LEAST, MOST = 20, 120  # columns of a row
 BAR = 40  # columns of the bar at most
@@ -198,10 +197,10 @@ class LiveState:
         waiting, paused, several = self._run.waiting, self._run.paused, len(self._run.running) > 1
         said = []
         if waiting:
-            until = f"{_time(waiting.until - now)} more, until {_clock(waiting.until, now)}"
+            until = f"{_time(waiting.until - now)} more, until {time_of_day(waiting.until, now)}"
             said.append(("waiting", f"{until}: {waiting.reason}"))
         if paused:
-            until = f" until {_clock(paused.until, now)}, then the run ends" if paused.until else ""
+            until = f" until {time_of_day(paused.until, now)}, then the run ends" if paused.until else ""
             said.append(("paused", f"{paused.reason},{until}" if until else paused.reason))
         elif facts.pausing:
             said.append(("pauses", _when(len(self._run.running), several)))
@@ -266,9 +265,3 @@ def _time(seconds: float) -> str:
 
 def _spent(seconds: float, tokens: int, cost: float | None, about: bool) -> str:
     return ", ".join(filter(None, (_time(seconds), *used(tokens, cost, about))))
-
-
-def _clock(when: float, now: float) -> str:
-    """A time of day; with its date where it is not today's."""
-    then, today = (datetime.fromtimestamp(entry).astimezone() for entry in (when, now))
-    return f"{then:%H:%M:%S}" if then.date() == today.date() else f"{then:%Y-%m-%d %H:%M}"
