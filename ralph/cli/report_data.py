@@ -16,7 +16,7 @@ from ralph.git.client import Git
 from ralph.git.repository import Repo
 from ralph.state.events import GateRan
 from ralph.state.journal import journal_path
-from ralph.state.report import run_log
+from ralph.state.projection import run_log
 from ralph.state.report_model import AttemptRecord, Result, RunLog
 from ralph.text import clean, mask, secrets_of, tail
 

@@ -25,11 +25,11 @@ from ralph.git.client import Git
 from ralph.git.index import Snapshot, WorktreeStatus
 from ralph.immutable import immutable
 from ralph.prd.model import Prd, Task, id_prefix
-from ralph.state.attempt_facts import found, stopped_of
 from ralph.state.control import Control
 from ralph.state.events import Event, Noted
 from ralph.state.history import History, TaskStats, fold
 from ralph.state.journal import Entry
+from ralph.state.projection import findings_of, stopped_of
 from ralph.text import clean, money, one_line, secrets_of
 from ralph.verify import gates
 from ralph.verify.model import Finding, Gate
@@ -238,7 +238,7 @@ class RunContext:
         tally = self.tally(task)
         if tally.stopped is None:
             return None
-        return found(tally.judged) if tally.judged else (), stopped_of(tally.stopped)
+        return findings_of(tally.judged) if tally.judged else (), stopped_of(tally.stopped)
 
     def worker(self, task: Task) -> AgentChoice:
         """Who does this task now: the one that it names, then the ladder."""

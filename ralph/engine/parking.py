@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ralph.engine import prd_file as paper
 from ralph.engine import recovery_policy as recovery
 from ralph.engine.context import RunContext, RunResult
@@ -11,8 +13,9 @@ from ralph.git.ref_names import short_name
 from ralph.prd import schedule as plan
 from ralph.prd.model import Task
 from ralph.state import journal
-from ralph.state.attempt_facts import AttemptFacts, attempts_of
 from ralph.state.events import Parked
+from ralph.state.projection import run_log, tries_since_queued
+from ralph.state.report_model import AttemptRecord
 from ralph.text import clean, one_line
 
 STATS = 3  # attempts whose `git diff --stat` is shown: the newest
@@ -37,20 +40,28 @@ def park(run: RunContext, task: Task, reason: str, question: str = "") -> RunRes
 
 
 def _keep_review(run: RunContext, task: Task, reason: str, question: str) -> None:
-    entries = journal.read_journal(journal.journal_path(run.state))
-    events = [entry.event for entry in entries if entry.event is not None]
-    known = attempts_of(task.id, events)
-    tried = [attempt.n for attempt in known if not attempt.purpose]
-    details = {tried[-1]: run.failed[task.id][0]} if tried and task.id in run.failed else {}
-    stats = {attempt.n: _stat(run, attempt) for attempt in known[-STATS:] if attempt.work}
-    whole = attempts_of(task.id, events, details=details, stats=stats)
+    attempts = _attempts(run, task)
     branch = short_name(run.branch)
     text = dossier(
-        task, whole, reason=reason, question=question, prd_name=run.paths.prd, branch=branch, secrets=run.secrets
+        task, attempts, reason=reason, question=question, prd_name=run.paths.prd, branch=branch, secrets=run.secrets
     )
     run.control.keep_review(task.id, text)
 
 
-def _stat(run: RunContext, attempt: AttemptFacts) -> str:
-    words = ("diff", "--stat", "--no-color", "--no-ext-diff", attempt.base, attempt.work)
+def _attempts(run: RunContext, task: Task) -> tuple[AttemptRecord, ...]:
+    """Return the attempts since the task was put into the queue, with what only git and this run know of them."""
+    entries = journal.read_journal(journal.journal_path(run.state))
+    steps = ((entry.time, entry.run, entry.event) for entry in entries if entry.event is not None)
+    attempts = list(tries_since_queued(run_log(steps, alive=True), task.id, run.paths.prd))
+    attempts[-STATS:] = [replace(attempt, stat=_stat(run, attempt)) for attempt in attempts[-STATS:]]
+    tried = [number for number, attempt in enumerate(attempts) if not attempt.purpose]
+    if tried and task.id in run.failed:
+        attempts[tried[-1]] = replace(attempts[tried[-1]], findings=run.failed[task.id][0])
+    return tuple(attempts)
+
+
+def _stat(run: RunContext, attempt: AttemptRecord) -> str:
+    if not attempt.kept:
+        return ""
+    words = ("diff", "--stat", "--no-color", "--no-ext-diff", attempt.base, attempt.kept)
     return run.git.repo(*words, ok=(0, 128)).decode(errors="replace")

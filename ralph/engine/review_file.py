@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from ralph.agents import endings
 from ralph.agents.model import Stopped
 from ralph.prd.model import Task, id_prefix
-from ralph.state.attempt_facts import AttemptFacts
 from ralph.state.events import GateRan
+from ralph.state.report_model import AttemptRecord
 from ralph.text import clean, fence, mask, money, one_line, show_name, tail
 from ralph.verify.model import Finding, FindingKind
 
@@ -27,7 +27,7 @@ QUESTION, TASK = "## What the agent asks", "## The task"
 
 
 def dossier(
-    task: Task, attempts: Sequence[AttemptFacts], *, reason: str, question: str = "", prd_name: str, branch: str,
+    task: Task, attempts: Sequence[AttemptRecord], *, reason: str, question: str = "", prd_name: str, branch: str,
     secrets: Sequence[str] = (),
 ) -> str:  # fmt: skip
     """The file, as Markdown. `prd_name` is the PRD's path in the repository, `branch` the short name of ralph's."""
@@ -82,12 +82,12 @@ def _quoted(title: str, text: str, most: int, info: str = "text", *, newest: boo
 # ---------------------------------------------------------------- one attempt
 
 
-def _attempt(facts: AttemptFacts) -> str:
-    told = [_title(facts), _ending(facts), *_findings(facts.findings), *_gates(facts), *_review(facts)]
-    told += _last(facts.stopped, facts.findings) if facts.stopped else []
-    if not facts.purpose:
-        told += _quoted("What it changed:", facts.stat, MOST_STAT)
-        told += [f"Its work is kept: `{facts.work}`"] if facts.work else []
+def _attempt(attempt: AttemptRecord) -> str:
+    told = [_title(attempt), _ending(attempt), *_findings(attempt.findings), *_gates(attempt), *_review(attempt)]
+    told += _last(attempt.stopped, attempt.findings) if attempt.stopped else []
+    if not attempt.purpose:
+        told += _quoted("What it changed:", attempt.stat, MOST_STAT)
+        told += [f"Its work is kept: `{attempt.kept}`"] if attempt.kept else []
     return "\n\n".join(part for part in told if part)
 
 
@@ -100,10 +100,11 @@ def _last(stopped: Stopped, findings: Sequence[Finding]) -> list[str]:
     return told + _quoted("The last of its output:", stopped.tail, MOST_SAID)
 
 
-def _title(facts: AttemptFacts) -> str:
-    what = ASKED.get(facts.purpose, f"Asked for: {facts.purpose}") if facts.purpose else f"Attempt {facts.attempt}"
-    agent = f", {one_line(clean(facts.agent), 60)}" if facts.agent else ""
-    return f"### {what}{agent}{_spent(facts.stopped)}"
+def _title(attempt: AttemptRecord) -> str:
+    asked = ASKED.get(attempt.purpose, f"Asked for: {attempt.purpose}")
+    what = asked if attempt.purpose else f"Attempt {attempt.attempt}"
+    agent = f", {one_line(clean(attempt.agent), 60)}" if attempt.agent else ""
+    return f"### {what}{agent}{_spent(attempt.stopped)}"
 
 
 def _spent(stopped: Stopped | None) -> str:
@@ -116,11 +117,11 @@ def _spent(stopped: Stopped | None) -> str:
     return f", {f'{minutes} min ' if minutes else ''}{seconds} s{tokens}{cost}"
 
 
-def _ending(facts: AttemptFacts) -> str:
+def _ending(attempt: AttemptRecord) -> str:
     """How the agent ended, where that is more than that it did."""
-    if facts.stopped is None:
-        return f"- Never worked: {one_line(clean(facts.reason), 400)}" if facts.reason else ""
-    return "" if facts.stopped.well else f"- Ended: {one_line(clean(endings.how_it_ended(facts.stopped)), 400)}"
+    if attempt.stopped is None:
+        return f"- Never worked: {one_line(clean(attempt.reason), 400)}" if attempt.reason else ""
+    return "" if attempt.stopped.well else f"- Ended: {one_line(clean(endings.how_it_ended(attempt.stopped)), 400)}"
 
 
 def _findings(findings: Sequence[Finding]) -> list[str]:
@@ -133,8 +134,8 @@ def _findings(findings: Sequence[Finding]) -> list[str]:
     return told
 
 
-def _gates(facts: AttemptFacts) -> list[str]:
-    rows = [_gate(gate) for gate in facts.gates]
+def _gates(attempt: AttemptRecord) -> list[str]:
+    rows = [_gate(gate) for gate in attempt.gates]
     return _quoted("Gates:", "\n".join(rows), MOST_SAID)
 
 
@@ -144,30 +145,30 @@ def _gate(gate: GateRan) -> str:
     return f"{state:<6} {show_name(gate.command)}{base}"
 
 
-def _review(facts: AttemptFacts) -> list[str]:
-    if facts.reviewer is None or any(finding.what is FindingKind.REVIEW for finding in facts.findings):
+def _review(attempt: AttemptRecord) -> list[str]:
+    if attempt.reviewer is None or any(finding.what is FindingKind.REVIEW for finding in attempt.findings):
         return []
-    said = {True: "accepted it", False: "refused it", None: "gave no readable answer"}[facts.reviewer.ok]
-    return _quoted(f"The reviewer ({facts.reviewer.agent}) {said}:", facts.reviewer.text, MOST_SAID)
+    said = {True: "accepted it", False: "refused it", None: "gave no readable answer"}[attempt.reviewer.ok]
+    return _quoted(f"The reviewer ({attempt.reviewer.agent}) {said}:", attempt.reviewer.text, MOST_SAID)
 
 
 # ---------------------------------------------------------------- what a person can do
 
 
-def _look(task: Task, attempts: Sequence[AttemptFacts], more: str) -> list[str]:
+def _look(task: Task, attempts: Sequence[AttemptRecord], more: str) -> list[str]:
     lines = ["# what the agent said in its last attempt", f"ralph logs {_called(task)}{more}"]
-    for other_attempt in [attempt for attempt in attempts if attempt.work and not attempt.purpose][-1:]:
+    for other_attempt in [attempt for attempt in attempts if attempt.kept and not attempt.purpose][-1:]:
         base = other_attempt.base[:12] or "HEAD"
         lines += [
             "# what it changed",
-            f"git diff --stat {base} {other_attempt.work}",
-            f"git diff {base} {other_attempt.work}",
+            f"git diff --stat {base} {other_attempt.kept}",
+            f"git diff {base} {other_attempt.kept}",
         ]
-        lines += ["# take a file of it", f"git checkout {other_attempt.work} -- PATH"]
+        lines += ["# take a file of it", f"git checkout {other_attempt.kept} -- PATH"]
     return lines
 
 
-def _go_on(task: Task, attempts: Sequence[AttemptFacts], prd_name: str, more: str) -> str:
+def _go_on(task: Task, attempts: Sequence[AttemptRecord], prd_name: str, more: str) -> str:
     named = _called(task)
     ways = [
         f'- Have it tried again, and say what to do differently: `ralph retry {named}{more} --note "..."`. '
@@ -178,7 +179,7 @@ def _go_on(task: Task, attempts: Sequence[AttemptFacts], prd_name: str, more: st
         "`ralph audit` will say that no gate proved it.",
         "- Leave it: tasks that do not depend on it are done all the same.",
     ]
-    if any(attempt.work and not attempt.purpose for attempt in attempts):
+    if any(attempt.kept and not attempt.purpose for attempt in attempts):
         ways.insert(2, "- Take what is good of the work with `git checkout`, as above, and go on from there.")
     return "\n".join(ways)
 

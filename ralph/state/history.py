@@ -1,4 +1,7 @@
-"""What the journal says, folded: the attempt that is not finished, what is owed, how often each task was tried."""
+"""What the journal says, folded: the attempt that is not finished, what is owed, how often each task was tried.
+
+This is the state of the loop, one immutable step for each event. What people read comes from `projection.py`.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from ralph.immutable import immutable
 from ralph.state import events
 from ralph.state.attempt import CHECK, HAND_OVER, LAST, Attempt, State, advance
 from ralph.state.events import Event
+from ralph.state.projection import add_cost
 
 OWED = ("wait", "hand over", "change the agent", "split", "skip", "park")  # more than the next attempt
 
@@ -173,15 +177,11 @@ def _spent(history: History, task: str, event: events.AgentStopped | events.Revi
         return history
     tally = history.tallies.get(task, TaskStats())
     tally = replace(
-        tally, tokens=tally.tokens + tokens, cost=_sum(tally.cost, cost), about=tally.about or event.about
+        tally, tokens=tally.tokens + tokens, cost=add_cost(tally.cost, cost), about=tally.about or event.about
     )
-    return replace(_with(history, task, tally), tokens=history.tokens + tokens, cost=_sum(history.cost, cost),
+    return replace(_with(history, task, tally), tokens=history.tokens + tokens, cost=add_cost(history.cost, cost),
                    unpriced=history.unpriced + (tokens if cost is None else 0),
                    about=history.about or event.about)  # fmt: skip
-
-
-def _sum(number: float | None, other: float | None) -> float | None:
-    return number if other is None else (number or 0.0) + other
 
 
 def _with(history: History, task: str, tally: TaskStats) -> History:

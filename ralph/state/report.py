@@ -1,182 +1,23 @@
-"""The journal, folded into what a report tells: attempts, tasks, headline numbers."""
+"""What a report tells: attempts, tasks and headline numbers; and all that happened to one task."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
-from ralph.agents import endings
 from ralph.prd.model import Task
-from ralph.state import events
-from ralph.state.attempt_facts import found, stopped_of
-from ralph.state.events import Event
-from ralph.state.report_model import AttemptRecord, Note, Report, Result, RunLog, RunRecord, TaskState, TaskSummary
-
-Step = tuple[float, str, Event]  # when, in which run, what
-Key = tuple[str, str]  # (PRD, id): ids are those of one PRD
-
-
-# ---------------------------------------------------------------- what happened
-
-
-@dataclass
-class _Seen:
-    runs: dict[str, RunRecord] = field(default_factory=dict)
-    tries: dict[tuple[str, int], AttemptRecord] = field(default_factory=dict)
-    remarks: list[Note] = field(default_factory=list)
-    since: dict[str, float] = field(default_factory=dict)  # run -> when it was started, or taken up again
-    last: dict[str, float] = field(default_factory=dict)  # run -> when it was last heard of
-
-
-def run_log(steps: Iterable[Step], *, alive: bool = False) -> RunLog:
-    """All attempts and remarks, in order. `alive`: the last run goes on; else what is unfinished broke off."""
-    seen, time, run = _Seen(), 0.0, ""
-    for time, run, event in steps:
-        _see(seen, time, run, event)
-    for name in seen.runs:
-        if not (alive and name == run):
-            _break_off(seen, name)
-    runs = tuple(replace(run, seconds=_lasted(seen, run)) for run in seen.runs.values())
-    return RunLog(runs, tuple(seen.tries.values()), tuple(seen.remarks), time)
-
-
-def _break_off(seen: _Seen, run: str) -> None:
-    """What of it is not finished will not be."""
-    for key, attempt in seen.tries.items():
-        if attempt.run == run and attempt.result is Result.WORKING:
-            seen.tries[key] = replace(attempt, result=Result.BROKE_OFF, ended=seen.last[run])
-
-
-def _lasted(seen: _Seen, ran: RunRecord) -> float:
-    """Seconds; a run that did not end went on until it was last heard of."""
-    return ran.seconds + (0.0 if ran.ended else max(0.0, seen.last[ran.run] - seen.since[ran.run]))
-
-
-def _see(seen: _Seen, time: float, run: str, event: Event) -> None:
-    if isinstance(event, events.RunStarted):
-        _started(seen, time, run, event)
-    if run not in seen.runs:
-        return  # the first gates, before a run is one
-    seen.last[run] = time
-    if isinstance(event, events.RunEnded):
-        ran = replace(seen.runs[run], seconds=_lasted(seen, seen.runs[run]))
-        seen.runs[run] = replace(ran, ended=time, code=event.code, why=event.why)
-    elif isinstance(event, events.Chosen):
-        seen.tries[run, event.n] = AttemptRecord(
-            run,
-            seen.runs[run].prd,
-            event.n,
-            event.attempt,
-            event.task,
-            event.text,
-            event.purpose,
-            begun=time,
-            base=event.base,
-        )
-    elif (key := (run, getattr(event, "n", 0))) in seen.tries and not isinstance(event, events.Noted):
-        seen.tries[key] = _learn(seen.tries[key], time, event)
-    else:
-        _remark(seen, time, run, event)
-
-
-def _started(seen: _Seen, time: float, run: str, event: events.RunStarted) -> None:
-    """A new run, or one that is taken up again: the time in which it was cut off does not count."""
-    known = seen.runs.get(run)
-    if known is None:
-        seen.runs[run] = RunRecord(run, event.prd, event.agent, event.branch, event.home, time)
-    else:
-        seen.runs[run] = replace(known, seconds=_lasted(seen, known), ended=0.0, code=None, why="")
-    seen.since[run] = time
-
-
-def _learn(attempt: AttemptRecord, time: float, event: Event) -> AttemptRecord:
-    if isinstance(event, events.AgentStarted):
-        return replace(attempt, agent=event.agent)
-    if isinstance(event, events.AgentReported):
-        return replace(attempt, tokens=event.tokens, cost=event.cost, about=event.about)
-    if isinstance(event, events.AgentStopped):
-        return _stopped(attempt, event)
-    if isinstance(event, events.GateRan):
-        return replace(attempt, gates=(*attempt.gates, event))
-    if isinstance(event, events.Reviewed):
-        return replace(
-            attempt,
-            reviewer=event,
-            tokens=attempt.tokens + event.tokens,
-            cost=_sum(attempt.cost, event.cost),
-            about=attempt.about or event.about,
-        )
-    if isinstance(event, events.Judged):
-        result = Result.WORKING if event.accepted else Result.REJECTED
-        return replace(attempt, findings=found(event), result=result)
-    if isinstance(event, events.Recorded):
-        return replace(attempt, ended=time, result=Result.ACCEPTED, commit=event.commit, proved=event.proved)
-    if isinstance(event, events.SetAside):
-        return _aside(attempt, time, event)
-    return attempt
-
-
-def _stopped(attempt: AttemptRecord, event: events.AgentStopped) -> AttemptRecord:
-    stopped = stopped_of(event)
-    never = bool(event.ended) and not event.seconds  # no agent was started
-    failure = event.failure or ("" if event.why == "exited" else event.why)
-    return replace(attempt, how="" if never else endings.how_it_ended(stopped) if not stopped.well else SAID_DONE,
-                   claimed=stopped.well and not never and not attempt.purpose, failure=failure,
-                   seconds=event.seconds, tokens=event.tokens, cost=event.cost, said=event.said,
-                   tail=event.tail, about=event.about)  # fmt: skip
-
-
-SAID_DONE = "The agent said that it was done."
-
-
-def _aside(attempt: AttemptRecord, time: float, event: events.SetAside) -> AttemptRecord:
-    result = attempt.result if attempt.result is Result.REJECTED else Result.BROKE_OFF
-    asked = attempt.purpose not in ("", "check")
-    if event.tokens:  # it was killed: no end of its agent told it
-        attempt = replace(attempt, tokens=event.tokens, cost=event.cost, about=event.about)
-    return replace(
-        attempt,
-        ended=time,
-        result=Result.ASKED if asked else result,
-        reason=event.reason,
-        work=event.work,
-        move=event.move,
-        counted=event.counted,
-        when=event.when or 0.0,
-    )
-
-
-# ---------------------------------------------------------------- between attempts
-
-
-def _remark(seen: _Seen, time: float, run: str, event: Event) -> None:
-    kind, text = _as_remark(event)
-    if not kind:
-        return
-    about = seen.tries.get((run, getattr(event, "n", 0)))
-    task = about.task if about else getattr(event, "task", "")
-    name = "" if kind == "warning" else getattr(event, "text", "")
-    commit = getattr(event, "commit", "")
-    seen.remarks.append(Note(run, seen.runs[run].prd, time, kind, text, task, name, commit))
-    if isinstance(event, events.Reopened):
-        for key, attempt in seen.tries.items():
-            if attempt.commit == event.commit:
-                seen.tries[key] = replace(attempt, result=Result.TAKEN_BACK)
-
-
-def _as_remark(event: Event) -> tuple[str, str]:
-    """(a word, a sentence), or ("", "") for what is not worth one."""
-    if isinstance(event, events.Parked | events.Reopened | events.Waiting | events.Paused):
-        return event.NAME, event.reason
-    if isinstance(event, events.Split):
-        return event.NAME, f"into {len(event.into)} tasks: {'; '.join(event.into)}"
-    if isinstance(event, events.AgentChanged):
-        return event.NAME, f"{event.agent} does it now. {event.reason}"
-    if isinstance(event, events.Skipped):
-        return event.NAME, "Left out of this run by hand."
-    return ("warning", event.text) if isinstance(event, events.Noted) and event.loud else ("", "")
-
+from ralph.state.projection import Key, add_cost
+from ralph.state.report_model import (
+    AttemptRecord,
+    Note,
+    Report,
+    Result,
+    RunLog,
+    TaskHistory,
+    TaskState,
+    TaskSummary,
+)
 
 # ---------------------------------------------------------------- the report
 
@@ -206,12 +47,8 @@ def costs(tries: Iterable[AttemptRecord | TaskSummary]) -> float | None:
     """What is known of the money; None: nothing is."""
     total: float | None = None
     for attempt in tries:
-        total = _sum(total, attempt.cost)
+        total = add_cost(total, attempt.cost)
     return total
-
-
-def _sum(number: float | None, other: float | None) -> float | None:
-    return number if other is None else (number or 0.0) + other
 
 
 def kinds(attempt: AttemptRecord) -> tuple[str, ...]:
@@ -305,3 +142,57 @@ def _as_it_is_now(standing: TaskState, task: Task | None) -> tuple[TaskState, st
     if standing is TaskState.DONE:
         return TaskState.OPEN, "its box is empty again"
     return TaskState.OPEN, "put back since" if standing is TaskState.PARKED else ""
+
+
+# ---------------------------------------------------------------- one task
+
+
+NEXT = {
+    ("retry", True): "It was tried again: a try was left.",
+    ("retry", False): "It was tried again, and no try was used up.",
+    ("wait", False): "It waited, then the same again; no try was used up.",
+    ("hand over", True): "Another one went on from where it stood, with a hand-over note; a try was used up.",
+    ("hand over", False): "Another one went on from where it stood, with a hand-over note: there was progress.",
+    ("change the agent", True): "Its tries were used up, so another agent took it.",
+    ("change the agent", False): "Another agent took it; no try was used up.",
+    ("split", True): "Its tries were used up, so an agent was asked for smaller tasks.",
+    ("split", False): "An agent was asked for smaller tasks.",
+    ("skip", False): "It was left out of this run.",
+    ("park", True): "It was left to a human.",
+    ("park", False): "It was left to a human.",
+    ("stop", True): "The run ended; a try was used up.",
+    ("stop", False): "The run ended; no try was used up.",
+}
+
+
+def what_next(attempt: AttemptRecord) -> str:
+    """What followed an attempt that was set aside, and why: a sentence, or nothing."""
+    return NEXT.get((attempt.move, attempt.counted), "")
+
+
+def story(what: RunLog, task: str, prd: str = "") -> TaskHistory | None:
+    """The story of a task in the newest run that knows it; None: no run tried it. `prd`: only runs of that PRD."""
+    every: list[AttemptRecord | Note] = [*what.tries, *what.remarks]
+    known = [attempt for attempt in every if attempt.task == task and prd in ("", attempt.prd)]
+    if not known:
+        return None
+    order = {run.run: number for number, run in enumerate(what.runs)}
+    run = max((attempt.run for attempt in known), key=lambda name: order.get(name, -1))
+    own = [attempt for attempt in known if attempt.run == run]
+    tries = [attempt for attempt in own if isinstance(attempt, AttemptRecord)]
+    texts = [attempt.text for attempt in tries] + [note.name for note in own if isinstance(note, Note)]
+    steps = tuple(sorted(own, key=_began))
+    return TaskHistory(task, next(filter(None, texts), ""), run, steps, _standing(what, task, own[0].prd, run),
+                 sum(attempt.seconds for attempt in tries), sum(attempt.tokens for attempt in tries), costs(tries),
+                 any(attempt.about for attempt in tries))  # fmt: skip
+
+
+def _began(attempt: AttemptRecord | Note) -> float:
+    return attempt.time if isinstance(attempt, Note) else attempt.begun
+
+
+def _standing(what: RunLog, task: str, prd: str, run: str) -> TaskState:
+    tries = tuple(attempt for attempt in what.tries if attempt.run == run)
+    only = replace(what, tries=tries, remarks=tuple(remark for remark in what.remarks if remark.run == run))
+    rows = {(row.prd, row.task): row.standing for row in report(only).rows}
+    return rows.get((prd, task), TaskState.OPEN)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from ralph.agents.model import Stopped
 from ralph.immutable import immutable
 from ralph.state.events import GateRan, Reviewed
 from ralph.verify.model import Finding, FindingKind
@@ -55,7 +56,10 @@ class AttemptRecord:
     tokens: int = 0
     cost: float | None = None
     about: bool = False  # tokens and cost are an estimate, at least in part; as below
+    stopped: Stopped | None = None  # how its agent ended; None: it never got so far
     base: str = ""  # the commit that it started from
+    fresh: bool = False  # the first since the task was put into the queue again
+    judged: str = ""  # the commit that was judged
     work: str = ""  # the ref that keeps its work
     commit: str = ""  # of an accepted one
     proved: bool = True  # a gate or a Check passed
@@ -63,11 +67,24 @@ class AttemptRecord:
     move: str = ""  # what was decided then: a MoveKind
     counted: bool = True  # it used up a try
     when: float = 0.0  # from which on it was worth to try again
-    said: str = ""  # its agent's last words
-    tail: str = ""  # the last of what it printed
     stat: str = ""  # `git diff --stat` of what it changed
     prompt: str = ""
     logs: tuple[tuple[str, str], ...] = ()  # (command, the last of its output) of the gates that were red
+
+    @property
+    def said(self) -> str:
+        """Its agent's last words."""
+        return self.stopped.said if self.stopped else ""
+
+    @property
+    def tail(self) -> str:
+        """The last of what its agent printed."""
+        return self.stopped.tail if self.stopped else ""
+
+    @property
+    def kept(self) -> str:
+        """What holds its work: a ref, else the commit that was judged; "" if there is none."""
+        return self.work or self.judged
 
     @property
     def false_claim(self) -> bool:

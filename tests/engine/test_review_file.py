@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -14,7 +16,6 @@ from syrupy.assertion import SnapshotAssertion
 from ralph.agents.model import Signal, SignalKind, Stopped, StopReason
 from ralph.engine.review_file import dossier, question_of
 from ralph.prd.model import Fields, Task
-from ralph.state.attempt_facts import AttemptFacts, attempts_of
 from ralph.state.events import (
     AgentReported,
     AgentStarted,
@@ -25,9 +26,12 @@ from ralph.state.events import (
     Judged,
     Parked,
     Reviewed,
+    RunStarted,
     SetAside,
     WorkspaceReady,
 )
+from ralph.state.projection import run_log, tries_since_queued
+from ralph.state.report_model import AttemptRecord
 from ralph.verify.model import Finding, FindingKind
 
 REASON = "The gate `npm test` failed (exit code 1)."
@@ -42,15 +46,22 @@ BASE = "0123456789abcdef0123456789abcdef01234567"
 RED = Finding(FindingKind.GATE, REASON, "FAIL test/auth.test.ts\n  expected 2, got 1")
 WELL = Stopped(StopReason.EXITED, 0, 723.4, ended=True, tokens=123_456, cost=1.234, said="All tests pass.",
                actions=("Edit src/auth/keys.ts", "Bash npm test"))  # fmt: skip
-TRIED = AttemptFacts(
-    4, 2, "claude", "", WELL,
-    (Finding(FindingKind.UNTRACKED, "An untracked file was changed: notes.txt.", rejects=False), RED),
-    (GateRan(4, "eslint .", True), GateRan(4, "npm test", False), GateRan(4, "npm test", False, base_tests=True)),
+
+
+def facts(n: int, attempt: int, agent: str = "", **more: Any) -> AttemptRecord:
+    return AttemptRecord("r", "PRD.md", n, attempt, "T017", "", agent=agent, **more)
+
+
+TRIED = facts(
+    4, 2, "claude", stopped=WELL,
+    findings=(Finding(FindingKind.UNTRACKED, "An untracked file was changed: notes.txt.", rejects=False), RED),
+    gates=(GateRan(4, "eslint .", True), GateRan(4, "npm test", False),
+           GateRan(4, "npm test", False, base_tests=True)),
     base=BASE, work=WORK, stat=" src/auth/keys.ts | 12 ++++++------\n 1 file changed",
 )  # fmt: skip
 
 
-def page(*attempts: AttemptFacts, task: Task = TASK, reason: str = REASON, question: str = "", prd: str = "PRD.md",
+def page(*attempts: AttemptRecord, task: Task = TASK, reason: str = REASON, question: str = "", prd: str = "PRD.md",
          secrets: tuple[str, ...] = ()) -> str:  # fmt: skip
     return dossier(task, attempts, reason=reason, question=question, prd_name=prd, branch="ralph/PRD",
                    secrets=secrets)  # fmt: skip
@@ -68,7 +79,7 @@ def test_three_attempts_and_a_split_that_was_asked_for(snapshot: SnapshotAsserti
     silent = Stopped(
         StopReason.SILENT, -9, 640.0, tokens=800, tail="Compiling...", detail="No progress for 10 minutes."
     )
-    first = AttemptFacts(3, 1, "claude", "", silent, base=BASE, work="refs/ralph/20260102-030405-abcd/3/work")
+    first = facts(3, 1, "claude", stopped=silent, base=BASE, work="refs/ralph/20260102-030405-abcd/3/work")
     refused = replace(
         TRIED,
         n=5,
@@ -79,7 +90,8 @@ def test_three_attempts_and_a_split_that_was_asked_for(snapshot: SnapshotAsserti
         findings=(Finding(FindingKind.REVIEW, "The reviewer refused it.", "- keys.ts:3: any key is taken"),),
         reviewer=Reviewed(5, "codex", False, "any key is taken"),
     )
-    asked = AttemptFacts(6, 3, "codex", "split", replace(WELL, said="- [ ] one\n- [ ] two", actions=()), base=BASE)
+    asked = facts(6, 3, "codex", purpose="split", base=BASE,
+                  stopped=replace(WELL, said="- [ ] one\n- [ ] two", actions=()))  # fmt: skip
     assert page(first, TRIED, refused, asked) == snapshot
 
 
@@ -100,7 +112,7 @@ def test_a_reviewer_that_did_not_refuse_is_told(snapshot: SnapshotAssertion) -> 
 @pytest.mark.parametrize("why", StopReason)
 def test_every_ending_has_its_words(why: StopReason) -> None:
     stopped = Stopped(why, 1, 3.0, failure=Signal(SignalKind.NETWORK, "no route"))
-    told = page(AttemptFacts(1, 1, "claude", "", stopped)).partition("### Attempt 1, claude, 3 s\n\n")[2]
+    told = page(facts(1, 1, "claude", stopped=stopped)).partition("### Attempt 1, claude, 3 s\n\n")[2]
     assert told.partition("\n")[0].endswith(".")
 
 
@@ -117,11 +129,12 @@ BARE = ["Parked: T017 Accept several JWT signing keys", "The task", "What was tr
 @pytest.mark.parametrize("evil", [EVIL, "# " + EVIL, "- " + EVIL, "Title\n===\n" + EVIL, "<!-- " + EVIL])
 def test_nothing_that_an_agent_says_becomes_a_line_of_the_file(evil: str) -> None:
     said = replace(WELL, said=evil, tail="", actions=(evil, evil), why=StopReason.SILENT, detail=evil)
-    facts = AttemptFacts(1, 1, evil, "", said, (Finding(FindingKind.GATE, evil, evil),), (GateRan(1, evil, False),),
-                         Reviewed(1, "codex", None, evil), BASE, WORK, evil, evil)  # fmt: skip
-    printed = replace(facts, stopped=replace(said, said="", tail=evil))
-    unstarted = AttemptFacts(2, 1, reason=evil)
-    text = page(facts, printed, unstarted, task=replace(TASK, body=evil), reason=evil)
+    whole = facts(1, 1, evil, stopped=said, findings=(Finding(FindingKind.GATE, evil, evil),),
+                  gates=(GateRan(1, evil, False),), reviewer=Reviewed(1, "codex", None, evil), base=BASE, work=WORK,
+                  stat=evil, reason=evil)  # fmt: skip
+    printed = replace(whole, stopped=replace(said, said="", tail=evil))
+    unstarted = facts(2, 1, reason=evil)
+    text = page(whole, printed, unstarted, task=replace(TASK, body=evil), reason=evil)
     assert "\x1b" not in text
     assert [one for one in headings(text) if not one.startswith("Attempt 1")] == BARE
     assert len(headings(text)) == len(BARE) + 3
@@ -143,16 +156,16 @@ def test_a_question_comes_back() -> None:
 
 
 def test_secrets_are_masked() -> None:
-    facts = replace(TRIED, stopped=replace(WELL, said="the key is hunter2-hunter2"), stat="hunter2-hunter2 | 1 +")
-    text = page(facts, reason="hunter2-hunter2", question="hunter2-hunter2?", secrets=("hunter2-hunter2",))
+    tried = replace(TRIED, stopped=replace(WELL, said="the key is hunter2-hunter2"), stat="hunter2-hunter2 | 1 +")
+    text = page(tried, reason="hunter2-hunter2", question="hunter2-hunter2?", secrets=("hunter2-hunter2",))
     assert "hunter2" not in text
 
 
 def test_it_stays_small() -> None:
     much = "x\n" * 100_000
     said = replace(WELL, said=much, actions=(much,) * 10)
-    facts = replace(TRIED, stopped=said, findings=(Finding(FindingKind.GATE, much, much),), stat=much)
-    text = page(*[facts] * 50, task=replace(TASK, body=much), reason=much, question=much)
+    tried = replace(TRIED, stopped=said, findings=(Finding(FindingKind.GATE, much, much),), stat=much)
+    text = page(*[tried] * 50, task=replace(TASK, body=much), reason=much, question=much)
     assert len(text) < 200_000
     assert "Older attempts that are left out here: 40." in text
 
@@ -163,6 +176,12 @@ def test_it_stays_small() -> None:
 def attempt(n: int, task: str, *more: Event) -> list[Event]:
     chosen = Chosen(n, task, "x", n, BASE)
     return [chosen, WorkspaceReady(n, "b" * 40), AgentStarted(n, 1, 1.0, "claude"), AgentReported(n, "Edit"), *more]
+
+
+def tries(story: Sequence[Event], task: str = "T1", prd: str = "PRD.md") -> tuple[AttemptRecord, ...]:
+    """The attempts at a task since it was last put into the queue, in a run of PRD.md."""
+    run = RunStarted("r", "ralph/PRD", "main", BASE, "PRD.md", "claude")
+    return tries_since_queued(run_log((1.0, "r", event) for event in (run, *story)), task, prd)
 
 
 STOPPED = AgentStopped(2, "exited", 0, 1.5, 10, 0.1, True, "network", "no route", said="done", actions=("a",))
@@ -176,7 +195,7 @@ STORY = [
 
 
 def test_the_attempts_since_it_was_last_put_into_the_queue() -> None:
-    second, fourth = attempts_of("T1", STORY)
+    second, fourth = tries(STORY)
     assert (second.n, second.attempt, second.agent, second.base, second.work) == (2, 2, "claude", BASE, WORK)
     assert second.stopped is not None
     assert (second.stopped.why, second.stopped.said, second.stopped.cost) == (StopReason.EXITED, "done", 0.1)
@@ -187,17 +206,20 @@ def test_the_attempts_since_it_was_last_put_into_the_queue() -> None:
 
 
 def test_they_are_still_known_right_after_it_was_parked_again() -> None:
-    assert [one.n for one in attempts_of("T1", [*STORY, Parked("T1", "x", "again")])] == [2, 4]
+    assert [one.n for one in tries([*STORY, Parked("T1", "x", "again")])] == [2, 4]
 
 
-def test_what_is_known_beyond_the_journal_is_shown() -> None:
-    second, fourth = attempts_of("T1", STORY, details={2: (RED,)}, stats={2: "a | 1 +"})
-    assert (second.findings, second.stat) == ((RED,), "a | 1 +")
-    assert (fourth.findings, fourth.stat) == ((), "")
+def test_what_was_judged_is_kept_where_no_ref_is() -> None:
+    (only,) = tries(attempt(2, "T1", STOPPED, JUDGED, SetAside(2, "T1", "red", True)))
+    assert (only.work, only.kept) == ("", "c" * 40)
+
+
+def test_attempts_at_a_task_of_another_prd_are_left_out() -> None:
+    assert tries(STORY, prd="other.md") == ()
 
 
 def test_words_of_a_newer_ralph_do_no_harm() -> None:
     events = attempt(1, "T1", AgentStopped(1, "beamed away", 0, failure="new kind"))
-    (facts,) = attempts_of("T1", events)
-    assert facts.stopped is not None
-    assert (facts.stopped.why, facts.stopped.failure) == (StopReason.LOST, None)
+    (only,) = tries(events)
+    assert only.stopped is not None
+    assert (only.stopped.why, only.stopped.failure) == (StopReason.LOST, None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ralph.state import events
 from ralph.state.events import Event
-from ralph.state.report import Step
+from ralph.state.projection import Step
 
 START = 1_795_200_000.0  # 2026-11-20 18:40 UTC
 ATTACK = (

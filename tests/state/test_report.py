@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from ralph.prd import document as prd
 from ralph.prd.model import Task
 from ralph.state import events
-from ralph.state.report import Step, report, run_log
+from ralph.state.projection import Step, run_log
+from ralph.state.report import report, story
 from ralph.state.report_model import AttemptRecord, Note, Report, Result, TaskState, TaskSummary
-from ralph.state.task_story import story
 from tests.helpers.reported import BASE, HOSTILE, NIGHT, START, at, red, stopped
 
 

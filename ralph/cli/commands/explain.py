@@ -15,8 +15,8 @@ from ralph.git.client import Git
 from ralph.prd import document
 from ralph.prd.lookup import Lookup
 from ralph.prd.model import Prd, Task
+from ralph.state.report import story, what_next
 from ralph.state.report_model import AttemptRecord, Note, RunLog, TaskHistory
-from ralph.state.task_story import story, what_next
 
 
 def explain(called: str, asked: str | None, *, as_json: bool) -> int:

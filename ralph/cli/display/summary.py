@@ -1,4 +1,7 @@
-"""What a run came to: folded from its events while it goes, shown at its end."""
+"""What a run came to: folded from its events while it goes, shown at its end.
+
+It takes each event at once and holds little; what is read from a whole journal comes from `state/projection.py`.
+"""
 
 from __future__ import annotations
 

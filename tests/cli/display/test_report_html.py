@@ -17,9 +17,9 @@ from ralph.cli.display import explain as telling
 from ralph.cli.display import report as show
 from ralph.cli.display import report_html
 from ralph.prd import document as prd
-from ralph.state.report import Step, report, run_log
+from ralph.state.projection import Step, run_log
+from ralph.state.report import report, story, what_next
 from ralph.state.report_model import AttemptRecord, Report
-from ralph.state.task_story import story, what_next
 from ralph.text import CONTROLS
 from tests.helpers.reported import ATTACK, HOSTILE, NIGHT
 
