@@ -1,4 +1,4 @@
-"""The branch that ralph may commit to: never the default one, unless it is told so."""
+"""The branch that ralph commits to: never a default branch without `--no-branch`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ralph.git.index import lend_index
 from ralph.git.ref_names import short_name
 from ralph.prd import document as prd
 from ralph.prd.model import Prd
-from ralph.state import other_checkouts as beside
+from ralph.state import other_checkouts
 from ralph.state.events import Noted
 
 DEFAULT_BRANCHES = ("main", "master", "trunk")
@@ -21,7 +21,7 @@ MOST = 100  # branches of one name with a number
 
 
 def take_branch(run: RunContext, now: Prd) -> None:
-    """Stand on it: where HEAD is, on a new branch, or on one that goes on from here with the same PRD."""
+    """Take the current branch, a new one, or an existing one that continues HEAD with the same PRD."""
     head, commit = run.git.head()
     run.home = short_name(head)
     wanted = run.settings.branch
@@ -43,21 +43,21 @@ def take_branch(run: RunContext, now: Prd) -> None:
 
 
 def default_branches(run: RunContext) -> set[str]:
-    """The usual names, what git calls new repositories' branch here, and what the remote says."""
+    """Return the usual default branches, that of `init.defaultBranch`, and that of the remote."""
     origin = run.git.default_of_origin()
     named = run.git.config.get("init.defaultbranch", [])
     return {*DEFAULT_BRANCHES, *named[-1:], *([origin] if origin else [])}
 
 
 def _default_name(run: RunContext, names: Mapping[str, str]) -> str:
-    """`ralph/PRD` for PRD.md; `ralph-PRD` where a branch `ralph` leaves no room for that."""
+    """Return `ralph/PRD` for PRD.md, or `ralph-PRD` if a branch `ralph` exists."""
     stem = "".join(name if name.isalnum() or name in "-_." else "-" for name in Path(run.paths.prd).stem)
     stem = stem.replace("..", "-").strip("-.").removesuffix(".lock") or "PRD"
     return f"ralph-{stem}" if "refs/heads/ralph" in names else f"ralph/{stem}"
 
 
 def _free_name(run: RunContext, name: str, names: Mapping[str, str], commit: str, now: Prd) -> str:
-    """The name itself where its branch can be used, else with a number."""
+    """Return the name if its branch can be used, otherwise with a number. Raise RalphError if none is free."""
     elsewhere = _elsewhere(run)
     for candidate in (name, *(f"{name}-{number}" for number in range(2, MOST))):
         full = f"refs/heads/{candidate}"
@@ -72,31 +72,31 @@ def _free_name(run: RunContext, name: str, names: Mapping[str, str], commit: str
 
 
 def _has_no_room(full: str, names: Mapping[str, str]) -> bool:
-    """git keeps branches like files: `a` and `a/b` can't both exist."""
+    """Whether another branch is in the way: git can't hold both `a` and `a/b`."""
     return any(other.startswith(f"{full}/") or full.startswith(f"{other}/") for other in names)
 
 
 def _elsewhere(run: RunContext) -> frozenset[str]:
-    """Branches that other worktrees stand on, or record on: moving one would pull it away under their files."""
+    """Return the branches that other worktrees have checked out or commit to: moving one would break them."""
     if not (run.git.where.common / "worktrees").is_dir():
         return frozenset()
     listed = run.git.repo("worktree", "list", "--porcelain").decode(errors="surrogateescape").split("\n\n")
     others = (block for block in listed if f"worktree {run.root}" not in block.splitlines())
     stood_on = (line[7:] for block in others for line in block.splitlines() if line.startswith("branch "))
-    return beside.branches(run.git.where).union(stood_on)
+    return other_checkouts.branches(run.git.where).union(stood_on)
 
 
 def _continues(run: RunContext, tip: str, commit: str, now: Prd) -> bool:
-    """It goes on from HEAD, with the same tasks, and the PRD is not edited here."""
+    """Whether `tip` continues HEAD with the same tasks, and the PRD has no uncommitted edit."""
     if not run.git.is_ancestor(commit, tip):
         return False
-    there = prd.parse(run.git.blob(f"{tip}:{run.paths.prd}"), run.paths.prd)
+    continued = prd.parse(run.git.blob(f"{tip}:{run.paths.prd}"), run.paths.prd)
     edited = run.git.put(run.paths.prd, now.data) != run.git.blob_at(commit, run.paths.prd)
-    return not edited and [task.id for task in there.tasks] == [task.id for task in now.tasks]
+    return not edited and [task.id for task in continued.tasks] == [task.id for task in now.tasks]
 
 
 def _bring_files(run: RunContext, commit: str) -> None:
-    """The work tree goes from HEAD to the tip; git changes nothing where a file is in the way."""
+    """Check out the tip's files. Raise RalphError if a file is in the way; git then changes nothing."""
     try:
         run.git.tree("read-tree", "-m", "-u", commit, run.tip)
     except GitError as error:

@@ -1,4 +1,4 @@
-"""What people want while it runs: pause, skip, stop, and a look at the work every so often."""
+"""Pauses and skips during a run: requests of a person, and periodic checkpoints."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from ralph.prd.model import Prd
 from ralph.state.events import Paused, Resumed, Skipped
 from ralph.text import clean, one_line
 
-TICK = 0.2  # seconds between two looks at the control folder
-UNATTENDED = (20, 8 * 3600.0)  # tasks, seconds: a checkpoint by default where nobody is at the terminal
+TICK = 0.2  # seconds between two reads of the control folder
+UNATTENDED = (20, 8 * 3600.0)  # tasks, seconds: default checkpoints without a terminal
 
 
 def note_skips(run: RunContext, prd: Prd, besides: frozenset[str] = frozenset()) -> None:
-    """Tell which tasks somebody wants left out, `besides` those that are worked on."""
+    """Journal newly skipped tasks, but not those of `besides`, which are in progress."""
     if not (wanted := run.control.skipped() - run.history.skipped - besides):
         return
     for task in prd.tasks:
@@ -27,13 +27,13 @@ def note_skips(run: RunContext, prd: Prd, besides: frozenset[str] = frozenset())
 
 
 def reason_to_pause(run: RunContext) -> str:
-    """Somebody asked for it, or it is time for a look. "": neither."""
-    asked = run.control.paused()
-    return time_for_a_look(run) if asked is None else asked or "somebody asked for it"
+    """Return the reason of a requested pause or a due checkpoint, or ""."""
+    request = run.control.paused()
+    return time_for_a_look(run) if request is None else request or "somebody asked for it"
 
 
 def stand_still(run: RunContext, why: str) -> RunResult | None:
-    """Start nothing until somebody resumes it. An Ending where nobody came."""
+    """Wait until the run is resumed. Return a result if the maximum wait is over."""
     checkpoint = run.control.paused() is None
     if checkpoint:
         run.control.pause(why)
@@ -49,7 +49,7 @@ def stand_still(run: RunContext, why: str) -> RunResult | None:
 
 
 def time_for_a_look(run: RunContext) -> str:
-    """Why a person should look now; "": no need."""
+    """Return the reason of a due checkpoint, or ""."""
     tasks, seconds = pace(run)
     accepted = run.history.since_look
     if tasks and accepted >= tasks:
@@ -63,8 +63,8 @@ def time_for_a_look(run: RunContext) -> str:
 
 
 def pace(run: RunContext) -> tuple[int, float]:
-    """After how many tasks, and after how many seconds; 0: never."""
-    said = run.settings.review_every
-    if said:
-        return (int(said), 0.0) if said.isdigit() else (0, parse_duration(said))
+    """Return the tasks and the seconds between two checkpoints; 0: never."""
+    setting = run.settings.review_every
+    if setting:
+        return (int(setting), 0.0) if setting.isdigit() else (0, parse_duration(setting))
     return (0, 0.0) if sys.stdin is not None and sys.stdin.isatty() else UNATTENDED

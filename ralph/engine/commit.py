@@ -1,4 +1,4 @@
-"""The one place that publishes: builds commits out of sight, then moves the branch once.
+"""Build commits without touching a ref, then move the branch once.
 
 A result is a finished commit before any ref that people see changes. A crash leaves the old state or the new one.
 """
@@ -25,35 +25,35 @@ LONGEST_BODY = 8_000
 
 @immutable
 class CommitMessage:
-    """What a task's commit says. `trailers` are (key, value) in order; values are one line each."""
+    """The message of a task's commit. `trailers` are (key, value) in order; each value is one line."""
 
     subject: str
     trailers: Sequence[tuple[str, str]]
     commits: Sequence[Commit] = ()
 
     def text(self) -> str:
-        """Subject, what the agent's own commits said, and exactly one last block of trailers.
+        """Return the subject, the bodies of the agent's own commits, and exactly one last block of trailers.
 
-        Lines of the agent's that look like trailers are indented: a proof can't be forged.
+        Indent the agent's lines that look like trailers, so that a proof can't be forged.
         """
         bodies = [commit.body for commit in reversed(self.commits)]
         block = [*_co_authors(bodies), *(f"{key}: {value}" for key, value in self.trailers)]
-        said = _quoted("\n\n".join(bodies))[:LONGEST_BODY].rstrip()
-        return "\n\n".join(part for part in (self.subject, said, "\n".join(block)) if part) + "\n"
+        quoted = _quoted("\n\n".join(bodies))[:LONGEST_BODY].rstrip()
+        return "\n\n".join(part for part in (self.subject, quoted, "\n".join(block)) if part) + "\n"
 
 
 def _quoted(body: str) -> str:
-    kept = (line for line in body.splitlines() if not CO_AUTHOR.match(line))
-    return "\n".join(TRAILER.sub("  ", line) for line in kept)
+    lines = (line for line in body.splitlines() if not CO_AUTHOR.match(line))
+    return "\n".join(TRAILER.sub("  ", line) for line in lines)
 
 
 def _co_authors(bodies: Sequence[str]) -> list[str]:
-    found = (match[1] for body in bodies for line in body.splitlines() if (match := CO_AUTHOR.match(line)))
-    return [f"Co-authored-by: {who}" for who in dict.fromkeys(found)]
+    matches = (match[1] for body in bodies for line in body.splitlines() if (match := CO_AUTHOR.match(line)))
+    return [f"Co-authored-by: {author}" for author in dict.fromkeys(matches)]
 
 
 class FileEditor:
-    """The files that ralph writes in the checkout: changed by exchange, staged as they were meant."""
+    """The files that ralph writes in the checkout. It changes them by exchange."""
 
     def __init__(self, git: Git) -> None:
         self._git = git
@@ -70,12 +70,12 @@ class FileEditor:
         self.edit(path, lambda _: content)
 
     def swap(self, path: str, old: Content, new: Content) -> Content:
-        """Change `old` into `new`; anything else that is found there stays. Returns what the file holds."""
-        return self.edit(path, lambda found: new if found == old else found)
+        """Change `old` into `new` and keep any other content. Return what the file holds."""
+        return self.edit(path, lambda content: new if content == old else content)
 
 
 def stage_papers(git: Git, papers: FileEditor, placed: Mapping[str, bytes]) -> None:
-    """Take the placed content into the index, and nothing that a person saved over it meanwhile."""
+    """Stage the placed content, not what a person saved over it meanwhile."""
     stage(git, placed)
     for path, content in placed.items():
         if papers.read(path) != content:
@@ -85,7 +85,7 @@ def stage_papers(git: Git, papers: FileEditor, placed: Mapping[str, bytes]) -> N
 def build_task(
     git: Git, papers: FileEditor, tip: str, placed: Mapping[str, bytes], message: Callable[[str], CommitMessage]
 ) -> str:
-    """The commit of an accepted task on `tip`: the work that the index holds, with PRD and memory file."""
+    """Return the commit of an accepted task on `tip`: the index, with PRD and memory file."""
     if any(papers.read(path) != content for path, content in placed.items()):
         stage_papers(git, papers, placed)
     tree = write_tree(git)
@@ -93,14 +93,17 @@ def build_task(
 
 
 def build_paper(git: Git, *, tip: str, path: str, content: bytes, message: str) -> str:
-    """A commit on `tip` that changes one file only."""
+    """Return a commit on `tip` that changes one file only."""
     tree = tree_with(git, tip, {path: ("100644", git.put(path, content))})
     return git.commit(tree, [tip], message, sign=True)
 
 
 def publish(git: Git, tell: Callable[[Publishing], object], *, branch: str, event: Publishing,
             drop: Sequence[str] = ()) -> None:  # fmt: skip
-    """Note it, then move the branch: one compare-and-swap. `drop` are refs that go in the same transaction."""
+    """Journal the event, then move the branch by compare-and-swap and delete the `drop` refs in one transaction.
+
+    Raise RalphError if the branch was moved meanwhile.
+    """
     tell(event)
     lines = [f"update {branch} {event.commit} {event.parent}", *(f"delete {ref}" for ref in drop)]
     try:
@@ -115,9 +118,9 @@ def publish(git: Git, tell: Callable[[Publishing], object], *, branch: str, even
 
 
 def settle_index(git: Git, tip: str, papers: Sequence[str] = ()) -> None:
-    """Make both indexes equal to the tip; the work tree already is.
+    """Make both indexes equal to the tip. The work tree already is.
 
-    Where the user may have changes of their own, only what differs follows; `papers` are not brought along by it.
+    In a checkout with the user's own changes, update only the files that differ, but not `papers`.
     """
     if git.beside:
         fast_forward_checkout(git, git.beside, tip, papers)

@@ -1,7 +1,7 @@
-"""The daily note lists a run while it goes on, with the command that starts it again should it die.
+"""The line of a run in the daily note, with the command that starts the run again if it dies.
 
-A note is nobody's work: for ralph the file of the day does not differ from what git knows (`Git.unseen`), so it is
-neither judged nor committed nor taken back, and never a reason to refuse a start.
+The note is no attempt's work: ralph hides it from its own git status (`Git.unseen`). So it is neither judged, nor
+committed, nor rolled back, and never a reason to refuse a start.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from ralph.memory import daily_note as daily
 from ralph.memory.daily_note import NoteEntry
 from ralph.text import mask
 
-KEPT = "daily.json"  # in ralph's own folder: what a note holds of this checkout's run
+KEPT = "daily.json"  # in ralph's state folder: the entry of this checkout's run
 
 
 def overlook(run: RunContext) -> None:
-    """Before anything is looked at: the line of a run that died goes, and the note is nobody's work."""
-    mine = _remembered(run)
+    """Hide the note from git status, and remove the line of a run that died."""
+    entry = _remembered(run)
     today = daily.path(_now())
-    run.git.unseen = frozenset([mine.path] if mine else []) | frozenset([today] if run.settings.again else [])
-    if mine:
-        _take_out(run, mine)
+    run.git.unseen = frozenset([entry.path] if entry else []) | frozenset([today] if run.settings.again else [])
+    if entry:
+        _take_out(run, entry)
 
 
 @contextmanager
 def list_run(run: RunContext) -> Iterator[None]:
-    """Until the end of the block it stands in the note, where that is wanted."""
+    """List the run in the note until the end of the block, if the settings ask for it."""
     if not run.settings.again:
         yield
         return
@@ -44,8 +44,8 @@ def list_run(run: RunContext) -> Iterator[None]:
     try:
         yield
     finally:
-        if mine := _remembered(run):
-            _take_out(run, mine)
+        if entry := _remembered(run):
+            _take_out(run, entry)
 
 
 def _put_in(run: RunContext) -> None:
@@ -57,8 +57,8 @@ def _put_in(run: RunContext) -> None:
     text = mask(daily.entry(run.settings.session, now, run.settings.again), run.secrets)
 
     def edit(data: bytes | None) -> bytes:
-        after, mine = daily.added(data, note, text)
-        sessions.write(_sheet(run), asdict(mine))  # before the note has it: a kill loses nothing
+        after, entry = daily.added(data, note, text)
+        sessions.write(_sheet(run), asdict(entry))  # before the note is written: a kill loses nothing
         return after
 
     run.git.unseen |= {note}
@@ -67,7 +67,7 @@ def _put_in(run: RunContext) -> None:
 
 
 def _refuse_links(root: Path, note: str) -> None:
-    """ralph writes into this repository and nowhere else."""
+    """Raise RalphError if the note is outside this repository, because ralph writes nowhere else."""
     folder = (root / note).parent
     if folder.is_symlink() or (root / note).is_symlink():
         raise RalphError("it is a link, or lies behind one", "")
@@ -75,30 +75,30 @@ def _refuse_links(root: Path, note: str) -> None:
         raise RalphError("it lies in a repository of its own", "")
 
 
-def _take_out(run: RunContext, mine: NoteEntry) -> None:
-    """What cannot be taken out stays there: a run does not fail for it."""
-    said = ""
+def _take_out(run: RunContext, entry: NoteEntry) -> None:
+    """Remove the entry. Report a failure, but do not fail the run."""
+    message = ""
     try:
-        _refuse_links(run.root, mine.path)
-        if _committed(run, mine):
-            said = f"{mine.path} was committed with the line of a run that is over: take it out by hand."
+        _refuse_links(run.root, entry.path)
+        if _committed(run, entry):
+            message = f"{entry.path} was committed with the line of a run that is over: take it out by hand."
         else:
-            run.papers.edit(mine.path, lambda data: daily.taken_out(data, mine))
+            run.papers.edit(entry.path, lambda data: daily.taken_out(data, entry))
     except (RalphError, OSError) as error:
-        said = f"The line of a run could not be taken out of {mine.path}: {_why(error)}."
+        message = f"The line of a run could not be taken out of {entry.path}: {_why(error)}."
     _sheet(run).unlink(missing_ok=True)
     with suppress(OSError):  # the folder is not empty, or the disk is full
-        if mine.new:
-            (run.root / mine.path).parent.rmdir()
+        if entry.new:
+            (run.root / entry.path).parent.rmdir()
     with suppress(OSError):
-        if said:
-            run.say(said, loud=True)
+        if message:
+            run.say(message, loud=True)
 
 
-def _committed(run: RunContext, mine: NoteEntry) -> bool:
-    """A line that HEAD holds: without it the file would differ from HEAD, by nobody's will."""
-    blob = run.git.blob_at(run.git.head()[1], mine.path)
-    return bool(blob) and mine.line.encode(errors="surrogateescape") in run.git.blob(blob).splitlines()
+def _committed(run: RunContext, entry: NoteEntry) -> bool:
+    """Whether HEAD holds the line: removing it would make the file differ from HEAD."""
+    blob = run.git.blob_at(run.git.head()[1], entry.path)
+    return bool(blob) and entry.line.encode(errors="surrogateescape") in run.git.blob(blob).splitlines()
 
 
 def _remembered(run: RunContext) -> NoteEntry | None:

@@ -1,4 +1,4 @@
-"""What a run needs and finds here: one small check for each, none changes anything or spends a token."""
+"""`ralph doctor`: checks of the machine and the repository. They change nothing and spend no tokens."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Level = Literal["ok", "warning", "problem"]
 
 @immutable
 class DoctorFinding:
-    """One line: what was looked at, how it is, and the cure where it is not well."""
+    """One line: the subject of the check, its state, and the cure if there is a problem."""
 
     level: Level
     what: str
@@ -41,7 +41,7 @@ class DoctorFinding:
 
 
 def examine(here: Path) -> Iterator[DoctorFinding]:
-    """All checks; those of the repository only where there is one."""
+    """Yield the findings of all checks. Without a repository, yield those of the machine only."""
     yield of_system(os.uname().sysname, os.uname().release)
     yield DoctorFinding("ok", "python", sys.version.split()[0])
     yield from _tools()
@@ -75,7 +75,7 @@ def examine(here: Path) -> Iterator[DoctorFinding]:
 
 
 def of_system(name: str, release: str) -> DoctorFinding:
-    """What holds on this kind of machine, and what does not."""
+    """Return the limits of ralph on this operating system."""
     if name == "Linux":
         return DoctorFinding("ok", "system", f"Linux {release}: what an agent starts ends with it")
     kind = {"Darwin": "macOS"}.get(name, name)
@@ -94,23 +94,23 @@ def _tools() -> Iterator[DoctorFinding]:
     )
     tmux = _version("tmux", "-V")
     yield DoctorFinding("ok", "tmux", tmux) if tmux else DoctorFinding("warning", "tmux", "not found", INSTALL)
-    what, _, cure = sandbox.available().partition(". ")
+    problem, _, cure = sandbox.available().partition(". ")
     yield (
-        DoctorFinding("warning", "bubblewrap", what, cure)
-        if what
+        DoctorFinding("warning", "bubblewrap", problem, cure)
+        if problem
         else DoctorFinding("ok", "bubblewrap", "agents can be sandboxed")
     )
 
 
 def _logout() -> Iterator[DoctorFinding]:
-    """Only where a run that is started from here would not outlive the logout."""
-    if found := ends_at_logout(os.getpid()):
-        what, cure = found
-        yield DoctorFinding("warning", "logout", f"of a run that is started here: {what}", cure)
+    """Yield a warning if a run started here would end at logout."""
+    if warning := ends_at_logout(os.getpid()):
+        problem, cure = warning
+        yield DoctorFinding("warning", "logout", f"of a run that is started here: {problem}", cure)
 
 
 def _version(program: str, flag: str) -> str:
-    """What it says of itself; "" where it is not there."""
+    """Return the version that the program reports, or "" if it is missing."""
     try:
         done = subprocess.run([program, flag], capture_output=True, text=True, timeout=10, check=False)
     except (OSError, subprocess.TimeoutExpired):
@@ -119,7 +119,7 @@ def _version(program: str, flag: str) -> str:
 
 
 def _agents(chosen: str) -> Iterator[DoctorFinding]:
-    """Each that is installed; whether it seems logged in is a guess, so it is a warning at most."""
+    """Yield a finding for each installed agent. The login state is a guess, so at most a warning."""
     for agent in agents.ADAPTERS:
         if not agent.PROGRAM or not shutil.which(agent.PROGRAM):
             continue
@@ -145,11 +145,11 @@ def _disk(root: Path) -> DoctorFinding:
 
 def _identity(git: Git) -> DoctorFinding:
     try:
-        said = git.repo("var", "GIT_AUTHOR_IDENT").decode(errors="replace").rpartition(" <")[0]
+        author = git.repo("var", "GIT_AUTHOR_IDENT").decode(errors="replace").rpartition(" <")[0]
     except GitError:
-        said = ""
-    if said:
-        return DoctorFinding("ok", "identity", clean(said))
+        author = ""
+    if author:
+        return DoctorFinding("ok", "identity", clean(author))
     cure = "Run `git config --global user.name 'Your Name'` and `git config --global user.email you@example.org`."
     return DoctorFinding("problem", "identity", "git does not know who commits", cure)
 
@@ -184,7 +184,7 @@ def _memory(repo: Repo, name: str) -> Iterator[DoctorFinding]:
 
 
 def _leftovers(git: Git) -> Iterator[DoctorFinding]:
-    """What a killed run, or another tool of this name, left."""
+    """Yield leftovers of a killed run or of another tool called ralph."""
     wip = [name for name in git.refs() if name.startswith(ref_names.SCRATCH)]
     if wip:
         yield DoctorFinding("warning", "leftovers", f"{len(wip)} scratch branches of ralph's (ralph-wip/)",

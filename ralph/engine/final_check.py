@@ -1,7 +1,7 @@
-"""At the end of a run in worktrees: the gates once more, in a fresh checkout of the tip.
+"""Final check of a run in worktrees: the gates once more, in a fresh checkout of the tip.
 
-There only what git has, and the set-up makes, can let them pass; files that git ignores may have helped before.
-Red: the commit that broke it is found by bisection, reverted, and its task is open again.
+Ignored files may have helped the gates before; here only git's files and the set-up exist. If a gate is red,
+bisection finds the commit that broke it, ralph reverts it, and its task is open again.
 """
 
 from __future__ import annotations
@@ -10,11 +10,10 @@ from collections.abc import Sequence
 
 from ralph.agents.model import Stopped, StopReason
 from ralph.engine import commit as record
-from ralph.engine import linked_sources as linked
-from ralph.engine import prd_file as paper
+from ralph.engine import linked_sources, prd_file
 from ralph.engine.attempt.gates import run_gates
 from ralph.engine.context import RunContext
-from ralph.engine.parallel import worktree_setup as fitting
+from ralph.engine.parallel import worktree_setup
 from ralph.engine.parking import park
 from ralph.engine.publish import bring_checkout
 from ralph.errors import RalphError
@@ -30,14 +29,14 @@ NO_CULPRIT = "They are red there already before the first task of this run: is a
 
 
 def prove(run: RunContext) -> bool:
-    """False: a task is open again, so there is more to do. True: the tip is green, or a human has to look."""
+    """Run the final check. Return False if a task is open again, True if the tip is green or needs a human."""
     if run.proven == run.tip or not (run.gates and _commits(run)):
         return True
     run.say("The gates once more, in a fresh checkout of all that was accepted.")
     try:
-        with fitting.fresh(run) as place:
-            fitting.renew(place, run.tip)
-            linked.refuse(place, run.gates)
+        with worktree_setup.fresh(run) as place:
+            worktree_setup.renew(place, run.tip)
+            linked_sources.refuse(place, run.gates)
             red = _red(run, place, run.tip)
             culprit = _culprit(run, place, red) if red else ""
     except RalphError as error:
@@ -53,8 +52,8 @@ def prove(run: RunContext) -> bool:
 
 
 def _red(run: RunContext, place: RunContext, commit: str) -> GateResult | None:
-    """The first gate that fails at a commit, but for those that were red before the run."""
-    fitting.renew(place, commit)
+    """Return the first gate that fails at a commit and was not red before the run, or None."""
+    worktree_setup.renew(place, commit)
     place.look_for_gates()
     results = run_gates(place, place.gates, 0)
     return next(
@@ -63,13 +62,13 @@ def _red(run: RunContext, place: RunContext, commit: str) -> GateResult | None:
 
 
 def _commits(run: RunContext) -> list[str]:
-    """The commits of this run on the branch, oldest first."""
+    """Return the commits of this run on the branch, oldest first."""
     words = ("rev-list", "--first-parent", "--reverse", "-F", f"--grep=Ralph-Run: {run.id}", run.tip)
     return run.git.repo(*words).decode().split()
 
 
 def _culprit(run: RunContext, place: RunContext, red: GateResult) -> str:
-    """The first commit at which that gate is red; "" where it was red before all of them."""
+    """Return the first commit at which the gate is red, or "" if it was red before all of them."""
     commits = _commits(run)
     good, bad = -1, len(commits) - 1
     if _fails(run, place, f"{commits[0]}^", red):
@@ -84,16 +83,16 @@ def _culprit(run: RunContext, place: RunContext, red: GateResult) -> str:
 
 
 def _fails(run: RunContext, place: RunContext, commit: str, red: GateResult) -> bool:
-    found = _red(run, place, run.git.sha(commit))
-    return found is not None and found.gate.command == red.gate.command
+    result = _red(run, place, run.git.sha(commit))
+    return result is not None and result.gate.command == red.gate.command
 
 
-# ---------------------------------------------------------------- taking it back
+# ---------------------------------------------------------------- revert
 
 
 def _reopen(run: RunContext, commit: str, red: GateResult) -> bool:
-    """Revert it and empty its box. False where that needs a human, which is said."""
-    now = paper.read_prd(run)
+    """Revert the commit and empty its box. Return False, with a message, if that needs a human."""
+    now = prd_file.read_prd(run)
     names = run.git.trailers(commit, "Ralph-Task")
     tasks = [task for task in now.tasks if task.id in names]
     joined = join(run.git, commit, f"{commit}^", run.tip, run.paths.both)
@@ -110,13 +109,13 @@ def _reopen(run: RunContext, commit: str, red: GateResult) -> bool:
     finding = Finding(FindingKind.GATE, f"{why} Something that git does not have made it pass before.", red.tail)
     run.failed[leaf.id] = ((finding,), Stopped(StopReason.EXITED, 0, ended=True))
     if again:
-        open_now = next(task for task in paper.read_prd(run).tasks if task.id == leaf.id)
+        open_now = next(task for task in prd_file.read_prd(run).tasks if task.id == leaf.id)
         park(run, open_now, f"{why} This is the second time.")
     return True
 
 
 def _revert(run: RunContext, commit: str, tree: str, now: Prd, tasks: Sequence[Task]) -> None:
-    """One commit that takes the work back and empties the boxes."""
+    """Publish one commit that reverts the work and empties the boxes."""
     ids, old = [task.id for task in tasks], run.tip
     after = prd.with_boxes(now, ids, done=False)
     subject = run.git.repo("log", "-1", "--format=%s", commit).decode(errors="replace").strip()

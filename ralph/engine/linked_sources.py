@@ -1,8 +1,8 @@
-"""Before a second checkout judges anything: does a gate there test it, or the checkout to which links lead?
+"""Check whether a gate in a second checkout loads the sources of another one through links.
 
-A link alone proves nothing: a linter loads no product, and a test may find its own sources first. So each gate runs
-with the links retargeted to a copy whose sources are broken. If it fails there, and not with the whole copy, it
-loads the other checkout, and its result proves nothing about the place where it runs.
+A link alone is no evidence: a linter loads no product, and a test may find its own sources first. So each gate runs
+with the links retargeted to a copy with broken sources. If it fails there, but passes with an intact copy, it loads
+the other checkout, and its result proves nothing about its own.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ralph.engine.attempt.gates import GatesInterruptedError
 from ralph.engine.context import RunContext
-from ralph.engine.parallel import worktree_setup as fitting
+from ralph.engine.parallel import worktree_setup
 from ralph.errors import Exit, RalphError
 from ralph.git.checkout import away
 from ralph.state.events import GateStarted, Noted
@@ -31,23 +31,23 @@ NODE = "; for Node --setup 'npm ci', without node_modules under [worktree]"
 
 
 def refuse(place: RunContext, commands: Sequence[Gate]) -> None:
-    """Raise RalphError if one of the gates, which are green in this place, loads the sources of another checkout.
+    """Raise RalphError if one of these green gates loads the sources of another checkout.
 
-    Runs nothing where no link leads there.
+    Run nothing if no link leads to one.
     """
     for other in _others(place):
         where = links.Place(place.here, place.root, other, place.settings.brought, place.environment())
-        found = links.find_links(place.git, where, [gate.command for gate in commands])
-        case = (str(other), *sorted(f"{link.name} {link.target}" for link in found))
-        asked = [gate for gate in commands if (*case, gate.command) not in place.own_sources]
-        if found and asked:
-            _refuse_loading(place, where, found, asked)
-            place.own_sources.update((*case, gate.command) for gate in asked)
+        source_links = links.find_links(place.git, where, [gate.command for gate in commands])
+        case = (str(other), *sorted(f"{link.name} {link.target}" for link in source_links))
+        untested = [gate for gate in commands if (*case, gate.command) not in place.own_sources]
+        if source_links and untested:
+            _refuse_loading(place, where, source_links, untested)
+            place.own_sources.update((*case, gate.command) for gate in untested)
 
 
 def _others(place: RunContext) -> Iterator[Path]:
-    """The checkouts of this repository besides the place, without ralph's own worktrees."""
-    ours = fitting.pool(place).folder.resolve()
+    """Yield the other checkouts of this repository, without ralph's own worktrees."""
+    ours = worktree_setup.pool(place).folder.resolve()
     listed = place.git.repo("worktree", "list", "--porcelain").decode(errors="surrogateescape").splitlines()
     paths = [Path(line.removeprefix("worktree ")) for line in listed if line.startswith("worktree ")]
     main = [place.checkout.where.root] if place.checkout else []
@@ -58,27 +58,27 @@ def _others(place: RunContext) -> Iterator[Path]:
 
 
 def _refuse_loading(
-    place: RunContext, where: links.Place, found: Sequence[links.SourceLink], commands: Sequence[Gate]
+    place: RunContext, where: links.Place, source_links: Sequence[links.SourceLink], commands: Sequence[Gate]
 ) -> None:
-    names = ", ".join(dict.fromkeys(link.name for link in found))
+    names = ", ".join(dict.fromkeys(link.name for link in source_links))
     place.tell(Noted(f"Links lead to the sources in {where.other} ({names}): ralph looks which gates load them."))
-    folder = fitting.pool(place).folder / "copy"
+    folder = worktree_setup.pool(place).folder / "copy"
     try:
-        copy = Copy(place.git, where, found, folder)
+        copy = Copy(place.git, where, source_links, folder)
         for gate in commands:
             if _loads(place, copy, gate):
                 raise _refusal(where, names, gate)
     except OSError as error:
-        what = f"no copy of {where.other} can be made in {folder}: {error.strerror}"
-        raise RalphError(what, "Look at the space on the disk.") from error
+        problem = f"no copy of {where.other} can be made in {folder}: {error.strerror}"
+        raise RalphError(problem, "Look at the space on the disk.") from error
     finally:
         away(folder)
 
 
 def _loads(place: RunContext, copy: Copy, gate: Gate) -> bool:
-    """Whether the gate loads what the links lead to: it fails if that is broken, each time, and not if it is whole.
+    """Whether the gate loads the linked sources: it fails each time with a broken copy, but not with an intact one.
 
-    If it fails with a whole copy, too, the copy itself is what it notices, unless it fails without one.
+    A gate that also fails with an intact copy reacts to the copy itself, unless it fails without one, too.
     """
     copy.broken()
     if _run(place, copy, gate, "broken").ok:
@@ -112,5 +112,5 @@ def _run(place: RunContext, copy: Copy | None, gate: Gate, name: str) -> GateRes
 
 def _refusal(where: links.Place, names: str, gate: Gate) -> RalphError:
     command = one_line(clean(gate.command), 100)
-    what = f"in a second checkout, `{command}` loads the sources in {where.other}, not its own: {clean(names)}"
-    return RalphError(what, CURE.format(node=NODE if "node_modules" in names else ""))
+    problem = f"in a second checkout, `{command}` loads the sources in {where.other}, not its own: {clean(names)}"
+    return RalphError(problem, CURE.format(node=NODE if "node_modules" in names else ""))

@@ -1,4 +1,4 @@
-"""The whole program on one page: choose a task, attempt it, publish it or act on the failure. Then choose again."""
+"""The main loop: choose a task, attempt it, publish it or act on the failure, and choose again."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ QUESTIONS = {MoveKind.SPLIT: SPLIT, MoveKind.HAND_OVER: HAND_OVER}
 def run(
     settings: Settings, cwd: Path, tell: Callable[[Event], None], beat: Callable[[RunContext], None] | None = None
 ) -> int:  # fmt: skip
-    """Work through the PRD. Return the exit code; raise RalphError (exit 2) if nothing could be started.
+    """Work through the PRD. Return the exit code. Raise RalphError (exit 2) if nothing could be started.
 
-    `tell` gets each event; `beat` is called several times a second while the run waits for something.
+    `tell` gets each event; `beat` is called several times a second while the run waits.
     """
     with (
         startup.open_run(settings, cwd, tell, beat) as this,
@@ -42,7 +42,7 @@ def run(
         if not this.history.running:
             this.note(ended)
         else:
-            tell(ended)  # not in the journal: the next start takes up what is unfinished
+            tell(ended)  # not in the journal: the next start resumes what is unfinished
             this.ring(ended)
         return result.code
 
@@ -61,8 +61,8 @@ def _result(run: RunContext) -> RunResult:
 
 @contextmanager
 def _pool(run: RunContext) -> Iterator[AttemptPool]:
-    """One attempt at a time in the checkout, or several in worktrees, where what a crash left goes on."""
-    if not run.settings.at_once and not any(left.place for left in run.history.running.values()):
+    """Yield the pool: one attempt in the checkout, or several in worktrees, which first resume interrupted ones."""
+    if not run.settings.at_once and not any(unfinished.place for unfinished in run.history.running.values()):
         _forget_worktrees(run)
         yield InPlacePool(run)
         return
@@ -74,7 +74,7 @@ def _pool(run: RunContext) -> Iterator[AttemptPool]:
 
 
 def _forget_worktrees(run: RunContext) -> None:
-    """A killed run with several agents may have left some that git knows."""
+    """Remove registered worktrees of a killed parallel run."""
     if (run.git.where.common / "worktrees").is_dir():
         from ralph.engine.parallel import worktree_setup
 
@@ -82,7 +82,7 @@ def _forget_worktrees(run: RunContext) -> None:
 
 
 def work(pool: AttemptPool) -> RunResult:
-    """Start attempts until nothing is left to try."""
+    """Start attempts until nothing is left to try. Return the result."""
     while True:
         pool.listen()
         if pool.run.hurried:
@@ -94,7 +94,7 @@ def work(pool: AttemptPool) -> RunResult:
 
 
 def _step(pool: AttemptPool) -> RunResult | None:
-    """Do what can be done now."""
+    """Do what can be done now. Return the result if the run is over."""
     run = pool.run
     reason = outcome.reason_to_stop(run) or pool.limit
     if pool.is_ending or reason or pool.result:
@@ -113,7 +113,7 @@ def _step(pool: AttemptPool) -> RunResult | None:
 
 
 def _wind_down(pool: AttemptPool, reason: str) -> RunResult | None:
-    """Start nothing more; attempts that are going on come to their end."""
+    """Start nothing more and let attempts finish. Return the result once there are none."""
     run = pool.run
     if pool.jobs:
         if not pool.is_publishing and not pool.is_ending:
@@ -126,7 +126,7 @@ def _wind_down(pool: AttemptPool, reason: str) -> RunResult | None:
 
 
 def _prove(run: RunContext) -> bool:
-    """After work in worktrees: return False if the proof failed and a task is open again."""
+    """Run the final check after work in worktrees. Return False if it failed and a task is open again."""
     if not run.git.beside:
         return True
     from ralph.engine import final_check
@@ -138,7 +138,7 @@ def _prove(run: RunContext) -> bool:
 
 
 def _start(pool: AttemptPool, prd: Prd) -> RunResult | None:
-    """Start as many attempts as may run now. Return the result if nothing is left."""
+    """Start as many attempts as may run now. Return the result if no task is left."""
     run, room = pool.run, pool.room()
     seen = (id(prd), pool.busy, skipped := _skipped(run, prd), room > 0)
     if pool.jobs and seen == pool.seen:
@@ -157,13 +157,13 @@ def _start(pool: AttemptPool, prd: Prd) -> RunResult | None:
 
 
 def _skipped(run: RunContext, prd: Prd) -> frozenset[str]:
-    """Tasks that are not started now: left out, with a move to be made, or just being typed."""
+    """Return the ids of tasks that can't start now: left out, with a pending move, or just written."""
     new = frozenset(task.id for task in prd.tasks if task.id not in run.known)
     return new | run.left_out | frozenset(run.history.owing)
 
 
 def _ready(pool: AttemptPool, prd: Prd, skipped: frozenset[str], room: int) -> Sequence[Task]:
-    """The next task in the checkout; in worktrees all that may run beside one another."""
+    """Return the tasks to start: the next one in the checkout, or all that may run in parallel worktrees."""
     run = pool.run
     if isinstance(pool, InPlacePool):
         task = schedule.choose(prd, skip=skipped, only=run.settings.only)
@@ -176,7 +176,7 @@ def _ready(pool: AttemptPool, prd: Prd, skipped: frozenset[str], room: int) -> S
 
 
 def _is_paused(pool: AttemptPool) -> bool:
-    """Whether a person or a checkpoint holds the run. It stands still once no attempt is going on."""
+    """Whether a person or a checkpoint pauses the run. Pause once no attempt is in progress."""
     reason = checkpoints.reason_to_pause(pool.run)
     if reason and not pool.jobs:
         pool.result = checkpoints.stand_still(pool.run, reason)
@@ -184,7 +184,7 @@ def _is_paused(pool: AttemptPool) -> bool:
 
 
 def _end_wait(pool: AttemptPool) -> None:
-    """A wait ends at its time, or if its task is skipped."""
+    """End the wait at its time, or if its task is skipped."""
     run, waiting = pool.run, pool.run.history.waiting
     if waiting is None:
         return
@@ -199,7 +199,7 @@ def _end_wait(pool: AttemptPool) -> None:
 
 
 def _act_on_failures(pool: AttemptPool, prd: Prd) -> RunResult | None:
-    """Make the moves that failed attempts call for, but for tasks with an attempt that is going on."""
+    """Make the pending moves of tasks without an attempt in progress. Return the result if one ends the run."""
     tasks = {task.id: task for task in prd.tasks}
     for name, owed in list(pool.run.history.owing.items()):
         if name not in pool.busy and (result := _act(pool, prd, tasks.get(name), owed)):
@@ -221,12 +221,12 @@ def _act(pool: AttemptPool, prd: Prd, task: Task | None, owed: SetAside) -> RunR
 
 
 def _ask(pool: AttemptPool, task: Task, prd: Prd, owed: SetAside) -> RunResult | None:
-    """Start an agent with the question; when the answer is there, do what it says."""
+    """Ask an agent, and act on its answer once there is one."""
     run = pool.run
     end = pool.answers.pop(task.id, None)
     if end is None and pool.room() > 0 and run.history.waiting is None:
         pool.begin(task, prd, QUESTIONS[MoveKind(owed.move)])
-        end = pool.answers.pop(task.id, None)  # in the checkout it is there at once
+        end = pool.answers.pop(task.id, None)  # in the checkout the answer exists at once
     if end is None:
         return None
     if end.well:

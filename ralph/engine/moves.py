@@ -1,4 +1,4 @@
-"""What happens after an attempt that was not accepted."""
+"""Moves: what to do after an attempt that was not accepted."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ class MoveKind(StrEnum):
     """What to do after an attempt that was not accepted."""
 
     RETRY = "retry"
-    WAIT = "wait"  # until `when`, then the same again
-    HAND_OVER = "hand over"  # go on with fresh context from where it stands
+    WAIT = "wait"  # until `when`, then try again
+    HAND_OVER = "hand over"  # continue the work with fresh context
     CHANGE = "change the agent"
     SPLIT = "split"
     SKIP = "skip"
@@ -22,9 +22,9 @@ class MoveKind(StrEnum):
 
 @immutable
 class Move:
-    """The answer to a failed attempt. `reason` is a sentence for people; `when` an epoch time to start again."""
+    """The move after a failed attempt. `reason` is a sentence for people; `when` is the epoch time of the retry."""
 
     kind: MoveKind
     reason: str
     when: float | None = None
-    counted: bool = True  # it used up a try
+    counted: bool = True  # the attempt counts as a try

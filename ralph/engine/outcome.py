@@ -1,4 +1,4 @@
-"""How a run ends: the limits that stop it, and the sentence and exit code it ends with."""
+"""Result of a run: the limits that stop it, and its last sentence and exit code."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from ralph.prd.model import Prd
 
 
 def no_room(why: str) -> RunResult:
-    """A full disk, or something like it: everything is as it was at the last step."""
+    """Return the result for a full disk or quota. The last completed step stands."""
     cure = "Make room, then run the same command again: it goes on from here."
     return RunResult(Exit.STOPPED, f"Nothing can be written any more: {why}. {cure}")
 
 
 def reason_to_stop(run: RunContext) -> str:
-    """The limit that is reached, or that somebody pressed Ctrl-C. Empty: go on."""
+    """Return the reason to stop: an interrupt, `ralph stop` or a reached limit. Return "" to go on."""
     settings = run.settings
     if run.stop:
         return "interrupted"
-    if asked := run.control.stop_asked():
-        return f"somebody asked for it (`ralph stop{' --now' if asked == 'now' else ''}`)"
+    if request := run.control.stop_asked():
+        return f"somebody asked for it (`ralph stop{' --now' if request == 'now' else ''}`)"
     if run.history.attempts >= settings.max_iterations:
         return f"the limit of {settings.max_iterations} attempts is reached (--max-iterations)"
     if settings.max_tasks and run.accepted >= settings.max_tasks:
@@ -38,9 +38,9 @@ def stopped(run: RunContext, prd: Prd, reason: str) -> RunResult:
 
 
 def finished(run: RunContext, prd: Prd) -> RunResult:
-    """Nothing is left that could be tried."""
-    there = {task.id for task in prd.tasks}
-    if gone := [text for task, text in run.vanished.items() if task not in there]:
+    """Return the result if no task is left to try."""
+    present = {task.id for task in prd.tasks}
+    if gone := [text for task, text in run.vanished.items() if task not in present]:
         return RunResult(
             Exit.STOPPED, f"Open tasks vanished from {run.paths.prd} while an agent ran: {', '.join(gone)}."
         )

@@ -1,4 +1,4 @@
-"""The attempts that are going on, and what becomes of their outcomes.
+"""Attempts in progress, and how the loop acts on their outcomes.
 
 `InPlacePool` is a pool of one: the attempt runs in this process and in the checkout. The pool of forked workers is
 in `parallel`. In both only the loop's process writes the journal and moves the branch.
@@ -23,51 +23,51 @@ from ralph.prd.model import Prd, Task
 from ralph.state.attempt import SPLIT
 from ralph.state.events import Waiting
 
-TICK = 0.2  # seconds between two looks at what ends a wait early
+TICK = 0.2  # seconds between two checks for what ends a wait early
 
 
 @dataclass
 class AttemptPool(ABC):
-    """Attempts by number, and what the loop has to know of them."""
+    """Attempts in progress by number, and the state that the loop needs about them."""
 
     run: RunContext
     jobs: dict[int, AttemptJob] = field(default_factory=dict)
-    answers: dict[str, Stopped] = field(default_factory=dict)  # task -> what was answered to the question about it
-    result: RunResult | None = None  # decided: attempts that are going on may finish
-    is_ending: bool = False  # attempts that are going on are ended
-    limit: str = ""  # the limit of the run that is reached, as a sentence
-    seen: tuple[object, ...] = ()  # what was looked at when no attempt could be started
+    answers: dict[str, Stopped] = field(default_factory=dict)  # by task id: the answer to the question about it
+    result: RunResult | None = None  # decided; attempts in progress may finish
+    is_ending: bool = False  # attempts in progress are being ended
+    limit: str = ""  # the run's limit that is reached, as a sentence
+    seen: tuple[object, ...] = ()  # the state in which no attempt could be started
     waiting_since: float = 0.0  # epoch seconds; 0: no wait
 
     @property
     def busy(self) -> frozenset[str]:
-        """The tasks with an attempt that is going on."""
+        """The ids of the tasks with an attempt in progress."""
         return frozenset(job.task.id for job in self.jobs.values())
 
     def begin(self, task: Task, prd: Prd, purpose: str = "") -> None:
-        """Choose a task and start an attempt at it."""
+        """Journal the choice of a task and start an attempt at it."""
         self.start(AttemptJob(choose(self.run, task, purpose), self.free_place(), task, prd, purpose))
 
     @abstractmethod
     def free_place(self) -> int:
-        """The number of the work tree for the next attempt."""
+        """Return the number of the work tree for the next attempt."""
 
     @abstractmethod
     def start(self, job: AttemptJob) -> None:
-        """Start an attempt that the journal knows."""
+        """Start an attempt that is in the journal."""
 
     @abstractmethod
     def listen(self) -> None:
-        """Take in what attempts report; wait a moment for it."""
+        """Read what attempts report. Wait up to a tick for it."""
 
     @abstractmethod
     def room(self) -> int:
-        """How many more attempts may start now."""
+        """Return how many more attempts may start now."""
 
-    # ------------------------------------------------------------ what comes out
+    # ------------------------------------------------------------ outcomes
 
     def finish(self, n: int, outcome: AttemptOutcome) -> None:
-        """Publish, keep the answer, or act on the move."""
+        """Publish the commit, keep the answer, or act on the move."""
         job = self.jobs[n]
         if isinstance(outcome, ReadyCommit):
             publish(self.run, n, job.task.id, outcome)
@@ -79,23 +79,23 @@ class AttemptPool(ABC):
         self.forget(n)
 
     def forget(self, n: int) -> None:
-        """The attempt is over."""
+        """Remove an attempt that is over."""
         del self.jobs[n]
 
     def decided(self, move: Move) -> None:
-        """A failed attempt may end the run."""
+        """End the run if the move of a failed attempt demands it."""
         if move.kind is MoveKind.STOP and self.result is None and not self.is_ending:
             self.result = recovery.stop(self.run, move)
 
     def _answered(self, job: AttemptJob, end: Stopped) -> None:
-        """The loop writes smaller tasks; a hand-over note is in the history already."""
+        """Keep the answer for the loop, which writes smaller tasks. A hand-over note is in the history already."""
         if job.purpose == SPLIT:
             self.answers[job.task.id] = end
         elif not end.well:
             self.unasked(job.task, end)
 
     def unasked(self, task: Task, end: Stopped) -> bool:
-        """The agent could not be asked. Return whether that is tried again later, or ends the run."""
+        """Handle a question that the agent did not answer. Return whether the run waits or ends."""
         move = recovery.unasked(self.run, task, end)
         if move.kind is MoveKind.STOP:
             self.result = recovery.stop(self.run, move)
@@ -104,30 +104,30 @@ class AttemptPool(ABC):
         return move.kind in (MoveKind.STOP, MoveKind.WAIT)
 
     def wait_until(self, until: float, reason: str, task: str) -> None:
-        """Start nothing before then, unless the time of the run is over earlier: that ends the run."""
+        """Start nothing before `until` (epoch seconds). End the run if its time is over earlier."""
         if result := self.result or recovery.too_long(self.run, reason, until):
             self.result = result
             return
         earlier, self.waiting_since = self.run.history.waiting, self.waiting_since or time.time()
         self.run.note(Waiting(reason, round(max(until, earlier.until if earlier else 0.0), 3), task))
 
-    # ------------------------------------------------------------ what only a pool of several does
+    # ------------------------------------------------------------ for pools of several attempts
 
     def end(self) -> None:
-        """End what is going on, at once; finished work waits for the next run."""
+        """End all attempts at once. The next run judges finished work."""
         self.is_ending = True
 
     def reach_limit(self, reason: str) -> None:
-        """A limit of the run is reached: attempts end their agents, and what they left is judged."""
+        """Let attempts end their agents because a limit of the run is reached. Their work is judged."""
         self.limit = reason
 
     def spent(self) -> Spent:
-        """What agents at work have used up so far, as far as the run does not count it itself."""
+        """Return the usage of agents at work that the run does not count itself."""
         return Spent()
 
     @property
     def is_publishing(self) -> bool:
-        """Whether an attempt holds the tip: nothing else may move the branch."""
+        """Whether an attempt holds the tip. Nothing else may move the branch then."""
         return False
 
     @abstractmethod
@@ -147,11 +147,11 @@ class InPlacePool(AttemptPool):
 
     def listen(self) -> None:
         waiting = self.run.history.waiting
-        if waiting is not None and (left := waiting.until - time.time()) > 0:
-            time.sleep(min(left, TICK))
+        if waiting is not None and (remaining := waiting.until - time.time()) > 0:
+            time.sleep(min(remaining, TICK))
 
     def room(self) -> int:
         return 1
 
     def take_turn(self) -> None:
-        """No attempt waits: each is judged before the next one starts."""
+        """Do nothing: each attempt is judged before the next one starts."""

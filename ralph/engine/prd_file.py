@@ -1,4 +1,4 @@
-"""The PRD while ralph works: read afresh, with what people typed meanwhile, and changed by exchange."""
+"""Reads and edits of the PRD during a run. Hand edits are committed; ralph's own edits are exchanges."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from ralph.prd.model import Prd, Task
 from ralph.state.events import Moved, Publishing
 from ralph.text import clean, mask, one_line
 
-QUIET = 10.0  # seconds: a task that was not there before starts when nobody has typed for so long
+QUIET = 10.0  # seconds without an edit after which a new task may start
 
 
 def read_prd(run: RunContext) -> Prd:
-    """The PRD as it is now. Edits by hand become a commit of their own."""
+    """Return the current PRD. Commit hand edits. Raise RalphError (exit 3) if the file is missing."""
     data = run.papers.read(run.paths.prd)
     if data is None:
         raise RalphError(
@@ -47,7 +47,10 @@ def changed_at(run: RunContext) -> float:
 
 
 def _tick_again(run: RunContext, now: Prd) -> Prd:
-    """An editor that saves its old buffer empties boxes: ticked again once. A second time it means: do it again."""
+    """Tick boxes again that were emptied for the first time. A second time means: do the task again.
+
+    An editor that saves its old buffer empties boxes.
+    """
     once = emptied_once(run, now)
     if not once:
         return now
@@ -57,18 +60,18 @@ def _tick_again(run: RunContext, now: Prd) -> Prd:
 
 
 def emptied_once(run: RunContext, now: Prd) -> list[Task]:
-    """Boxes that were ticked in this run, are empty, and were not ticked again yet."""
+    """Return the tasks that this run ticked, that are empty now, and that were not ticked again yet."""
     return [task for task in now.tasks if task.id in run.history.ticked - run.history.again and not task.done]
 
 
 def with_ticks(run: RunContext, tasks: list[Task], fresh: bytes | None) -> bytes | None:
-    """The PRD with these boxes ticked; as it is where it can't be read."""
+    """Return the PRD with these boxes ticked, or unchanged if it is not valid."""
     now = parsed(run, fresh)
     return fresh if now is None else prd.with_boxes(now, [task.id for task in tasks], done=True).data
 
 
 def tell_ticked_again(run: RunContext, tasks: list[Task]) -> None:
-    """In the journal, so that it happens once; and to people."""
+    """Journal the ticks, so that they are made once, and report them."""
     for task in tasks:
         run.note(Moved(f"ticked again: {one_line(clean(task.text), 60)}", "", why=task.id))
     run.say(
@@ -78,12 +81,12 @@ def tell_ticked_again(run: RunContext, tasks: list[Task]) -> None:
 
 
 def commit_hand_edit(run: RunContext, data: bytes, subject: str = "docs(prd): edited by hand") -> None:
-    """A commit of the PRD alone, on the tip. The work tree is not touched."""
+    """Commit the PRD alone on the tip. Leave the work tree alone."""
     _commit(run, run.paths.prd, data, subject)
 
 
 def first_reading(run: RunContext, now: Prd) -> None:
-    """What was edited or written by hand before the run: a commit of its own for each of the two files."""
+    """Commit edits of PRD and memory file from before the run, each in its own commit."""
     run.seen, run.wrote, run.known = now, now.data, frozenset(task.id for task in now.tasks)
     for path, topic in ((run.paths.prd, "prd"), (run.paths.memory, "memory")):
         data = run.papers.read(path) if path else None
@@ -94,7 +97,7 @@ def first_reading(run: RunContext, now: Prd) -> None:
 
 def _commit(run: RunContext, path: str, data: bytes, subject: str) -> None:
     if run.git.put(path, data) == run.git.blob_at(run.tip, path):
-        return  # only the line ends differ, and git's rules give them back
+        return  # only line endings differ, and git restores them on checkout
     commit = record.build_paper(run.git, tip=run.tip, path=path, content=data, message=subject + "\n")
     event = Publishing(0, commit, run.tip)
     record.publish(run.git, run.note, branch=run.branch, event=event)
@@ -104,14 +107,14 @@ def _commit(run: RunContext, path: str, data: bytes, subject: str) -> None:
 
 
 def park_in_prd(run: RunContext, task: Task, reason: str) -> str:
-    """Write the reason under the task: a commit of its own, which is returned ("" where nothing changed)."""
-    told = mask(clean(reason), run.secrets)
+    """Write the reason under the task. Return the commit, or "" if nothing changed."""
+    masked = mask(clean(reason), run.secrets)
     subject = f"chore(prd): park {one_line(clean(task.id), 40)}"
-    return _move(run, task, lambda fresh: prd.park(fresh, task.id, told), "park", subject, told)
+    return _move(run, task, lambda fresh: prd.park(fresh, task.id, masked), "park", subject, masked)
 
 
 def split(run: RunContext, task: Task, lines: Sequence[str]) -> tuple[str, tuple[str, ...]]:
-    """Write smaller tasks under a task: a commit of its own. Returns it and the new ids."""
+    """Write smaller tasks under a task. Return the commit and the new ids."""
     before = {other_task.id for other_task in prd.parse(run.papers.read(run.paths.prd) or b"", run.paths.prd).tasks}
     subject = f"chore(prd): split {one_line(clean(task.id), 40)}"
     commit = _move(run, task, lambda fresh: prd.add_subtasks(fresh, task.id, lines), "split", subject)
@@ -126,21 +129,21 @@ def split(run: RunContext, task: Task, lines: Sequence[str]) -> tuple[str, tuple
 def _move(
     run: RunContext, task: Task, change: Callable[[Prd], Prd], word: str, subject: str, body: str = ""
 ) -> str:  # fmt: skip
-    """An edit of the PRD that is ralph's own: a commit with a trailer that says so."""
+    """Edit the PRD and commit it with a Ralph-Move trailer. Return the commit, or "" if nothing changed."""
 
-    def edit(found: bytes | None) -> bytes | None:
-        fresh = prd.parse(found or b"", run.paths.prd)
+    def edit(content: bytes | None) -> bytes | None:
+        fresh = prd.parse(content or b"", run.paths.prd)
         there = any(other_task.id == task.id for other_task in fresh.tasks)
-        return change(fresh).data if there else found
+        return change(fresh).data if there else content
 
     old = run.papers.read(run.paths.prd)
     new = edit(old)
     if old is None or new is None or new == old:
         return ""
     if old != run.wrote:
-        commit_hand_edit(run, old)  # a revert of the move must not take a person's words along
-    said = f"{one_line(body)}\n\n" if body else ""
-    message = f"{subject}\n\n{said}Ralph-Run: {run.id}\nRalph-Move: {word}\n"
+        commit_hand_edit(run, old)  # a revert of the move must not revert a person's edit
+    paragraph = f"{one_line(body)}\n\n" if body else ""
+    message = f"{subject}\n\n{paragraph}Ralph-Run: {run.id}\nRalph-Move: {word}\n"
     commit = record.build_paper(run.git, tip=run.tip, path=run.paths.prd, content=new, message=message)
     event = Publishing(0, commit, run.tip, ((run.paths.prd, run.git.put(run.paths.prd, old), ""),))
     record.publish(run.git, run.note, branch=run.branch, event=event)
@@ -152,17 +155,17 @@ def _move(
 
 
 def wait_for_quiet(run: RunContext, now: Prd) -> bool:
-    """Only tasks that were just typed are left: wait until nobody has typed for a while. True: look again."""
+    """Wait until the PRD is unchanged for QUIET seconds if only new tasks are left. Return True if it waited."""
     if plan.choose(now, skip=run.left_out, only=run.settings.only) is None:
         return False
-    while (left := run.edited + QUIET - time.time()) > 0 and not run.hurried:
-        time.sleep(min(left, 0.2))
+    while (remaining := run.edited + QUIET - time.time()) > 0 and not run.hurried:
+        time.sleep(min(remaining, 0.2))
     run.known |= {task.id for task in now.tasks}
     return True
 
 
 def parsed(run: RunContext, data: bytes | None) -> Prd | None:
-    """The tasks in there; None where it is gone or can't be read."""
+    """Return the parsed PRD, or None if it is missing or not valid."""
     try:
         return prd.parse(data, run.paths.prd) if data is not None else None
     except RalphError:

@@ -1,4 +1,4 @@
-"""What is asked before the first task. Each question refuses with a sentence and a cure; none changes anything."""
+"""Checks before the first task. Each raises RalphError with a cure if it fails; none changes anything."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from ralph.text import clean, one_line
 from ralph.verify import gates
 from ralph.verify.model import GateResult
 
-LARGE = 1_000_000  # bytes: a larger file that git does not track is not saved before an attempt
-SHOWN = 20  # files that a refusal lists
+LARGE = 1_000_000  # bytes: a larger untracked file is not saved before an attempt
+SHOWN = 20  # most files that a refusal lists
 
 
 def checked_prd(run: RunContext) -> Prd:
-    """The PRD as it is now, if it can be worked through."""
+    """Return the current PRD. Raise RalphError if it can't be worked through."""
     now = prd.parse(run.papers.read(run.paths.prd) or b"", run.settings.prd)
     prd.check(now, run.settings.prd)
     return now
@@ -42,13 +42,13 @@ def checked_prd(run: RunContext) -> Prd:
 
 
 def refuse_states(run: RunContext) -> None:
-    """An unborn or detached HEAD, ralph's scratch branch, an operation in progress, a held index."""
+    """Refuse an unborn or detached HEAD, ralph's scratch branch, an operation in progress, a locked index."""
     branch, commit = run.git.head()
     if not commit:
         raise RalphError("there is no commit yet", "Make one: `git add -A && git commit -m start`.")
-    for name, (what, abort) in undo.OPERATIONS.items():
+    for name, (operation, abort) in undo.OPERATIONS.items():
         if (run.git.where.git_dir / name).exists():
-            raise RalphError(f"{what} is in progress", f"Finish it, or give it up with `{abort}`.")
+            raise RalphError(f"{operation} is in progress", f"Finish it, or give it up with `{abort}`.")
     if not branch:
         raise RalphError("HEAD is detached: commits would belong to no branch", "Run `git switch -c NAME` first.")
     if branch.startswith(ref_names.SCRATCH):
@@ -60,7 +60,7 @@ def refuse_states(run: RunContext) -> None:
 
 
 def refuse_branch_name(run: RunContext) -> None:
-    """A name for --branch that git would not take, or that is one of ralph's own."""
+    """Refuse a name for `--branch` that is not valid in git or reserved by ralph."""
     name = run.settings.branch
     if not name:
         return
@@ -72,7 +72,7 @@ def refuse_branch_name(run: RunContext) -> None:
 
 
 def refuse_ignored(run: RunContext) -> None:
-    """A PRD that git ignores can't hold proof. An ignored memory file is not written."""
+    """Refuse an ignored PRD, because it can't hold proof. Do not use an ignored memory file."""
     ignored = run.git.ignored(run.paths.both)
     if run.paths.prd in ignored:
         raise RalphError(
@@ -84,7 +84,7 @@ def refuse_ignored(run: RunContext) -> None:
 
 
 def refuse_agents(run: RunContext) -> None:
-    """An agent that an open task or --review-with names, and that is not there."""
+    """Refuse an agent of an open task or of `--review-with` that is not installed."""
     if run.settings.review_with:
         parse_choice(run.settings.review_with)
     for task in checked_prd(run).tasks:
@@ -102,17 +102,17 @@ def refuse_agents(run: RunContext) -> None:
 
 
 def refuse_memory(run: RunContext) -> None:
-    """A memory file with conflict markers; one that can't be written is only told."""
+    """Refuse a memory file with conflict markers. Only warn of one that can't be edited."""
     data = run.papers.read(run.paths.memory) if run.paths.memory else None
     if memory.conflicted(data):
-        what = "a merge left its conflict markers here"
-        raise RalphError(what, "Resolve them, then start again.", where=run.paths.memory)
+        problem = "a merge left its conflict markers here"
+        raise RalphError(problem, "Resolve them, then start again.", where=run.paths.memory)
     if why := memory.unwritable(data):
         run.tell(Noted(f"{run.paths.memory} gets no queue and no log. {why}", loud=True))
 
 
 def refuse_sandbox(run: RunContext) -> None:
-    """A sandbox that was asked for and can't be, or paths in it that are not there."""
+    """Refuse a sandbox that is not available, or `sandbox_paths` that don't exist."""
     if sandbox.wanted(run.settings.sandbox):
         sandbox.extra_paths(run.settings.sandbox_paths, run.root, Path.home())
 
@@ -124,7 +124,7 @@ def refuse_sparse(run: RunContext) -> None:
 
 
 def refuse_dirty(run: RunContext) -> None:
-    """Uncommitted changes of tracked files, staged or not; repositories inside the repository."""
+    """Refuse uncommitted changes of tracked files, and nested repositories. Only report them in parallel mode."""
     fill(run.git, run.git.sha("HEAD"))
     refresh(run.git)
     now = scan(run.git)
@@ -151,17 +151,17 @@ def _listed(paths: list[str]) -> str:
 
 def _large(path: Path) -> bool:
     try:
-        found = path.lstat()
+        status = path.lstat()
     except OSError:
         return False
-    return stat.S_ISREG(found.st_mode) and found.st_size > LARGE
+    return stat.S_ISREG(status.st_mode) and status.st_size > LARGE
 
 
 # ---------------------------------------------------------------- the scopes
 
 
 def refuse_protected_scopes(run: RunContext) -> None:
-    """A scope that touches a protected path is refused before any agent starts; in strict mode, a missing one."""
+    """Refuse a scope that touches a protected path; in strict mode, also a missing scope."""
     now = checked_prd(run)
     rules = memory.rules(run.papers.read(run.paths.memory) if run.paths.memory else None)
     always = (*run.settings.protected, *rules.protected)
@@ -179,7 +179,7 @@ def refuse_protected_scopes(run: RunContext) -> None:
 
 
 def _both(run: RunContext, task: Task, always: tuple[str, ...], tracked: Iterable[str]) -> str:
-    """A path that the task may change and may not; "" where there is none. A plain name need not exist yet."""
+    """Return a path that is both in scope and protected, or "". A plain name need not exist yet."""
     scope, protected = run.patterns(task.fields.files), (*run.patterns(task.fields.protected), *always)
     if not (scope and protected):
         return ""
@@ -192,7 +192,7 @@ def _both(run: RunContext, task: Task, always: tuple[str, ...], tracked: Iterabl
 
 
 def refuse_missing(settings: Settings, here: Path) -> None:
-    """Refuse tests that can't run here, because a program is missing. Gates that the user set are the answer."""
+    """Refuse tests that can't run because a program is missing, unless the user configured the gates."""
     if settings.gate is None and (missing := gates.missing(here)):
         raise RalphError(
             "; ".join(other_missing.what for other_missing in missing),
@@ -205,23 +205,23 @@ def refuse_missing_program(run: RunContext) -> None:
 
 
 def ask_gates(run: RunContext, now: Prd) -> None:
-    """Green before the first task, or the run is refused. "No tests yet" is neither."""
+    """Run the gates. Refuse red ones without `--baseline`. A gate without tests is neither green nor red."""
     run.gates = run.found_gates()
     if plan.choose(now, only=run.settings.only) is None or not run.gates:
         return
     if run.settings.at_once:
-        from ralph.engine.parallel import worktree_setup as fitting
+        from ralph.engine.parallel import worktree_setup
 
-        with fitting.rehearsed(run) as place:
+        with worktree_setup.rehearsed(run) as place:
             results = run_gates(place, run.gates, 0)
             _refuse_linked(place, results)
         run.nothing = place.nothing
     else:
         results = _run_here(run, now)
         if run.settings.gates_in == "clean":
-            from ralph.engine.parallel import worktree_setup as fitting
+            from ralph.engine.parallel import worktree_setup
 
-            with fitting.rehearsed(run) as place:
+            with worktree_setup.rehearsed(run) as place:
                 _refuse_linked(place, results)
     red = _red(results)
     run.gates = tuple(result.gate for result in results if not result.none)
@@ -237,21 +237,21 @@ def _red(results: Iterable[GateResult]) -> list[GateResult]:
 
 
 def _refuse_linked(place: RunContext, results: Iterable[GateResult]) -> None:
-    """Refuse a place whose gates load another checkout. Red gates refuse by themselves."""
-    from ralph.engine import linked_sources as linked
+    """Refuse a place whose gates load another checkout. Red gates are refused elsewhere."""
+    from ralph.engine import linked_sources
 
     if place.settings.baseline or not _red(results):
-        linked.refuse(place, [result.gate for result in results if result.ok])
+        linked_sources.refuse(place, [result.gate for result in results if result.ok])
 
 
 def _cure_red(run: RunContext) -> str:
     cure = "Make them green first, or start with `--baseline`: what is green now must stay green."
     if not run.settings.at_once:
         return cure
-    from ralph.engine.parallel import worktree_setup as fitting
+    from ralph.engine.parallel import worktree_setup
 
     here = "They ran in a fresh worktree, which has only what git tracks."
-    return " ".join((here, *fitting.warnings(run), cure))
+    return " ".join((here, *worktree_setup.warnings(run), cure))
 
 
 def _run_here(run: RunContext, now: Prd) -> tuple[GateResult, ...]:
@@ -263,9 +263,9 @@ def _run_here(run: RunContext, now: Prd) -> tuple[GateResult, ...]:
 
 
 def _take_back_writes(run: RunContext) -> None:
-    """Tracked files that changed while the gates ran are as before, and what was written is held by a ref.
+    """Restore tracked files that the gates changed, and hold the changes by a ref.
 
-    Uncommitted edits of PRD and memory file stay.
+    Keep uncommitted edits of PRD and memory file.
     """
     wrote = [path for path in scan(run.git).changed if path not in run.paths.both]
     if not wrote:

@@ -1,4 +1,4 @@
-"""Publish finished work: move ralph's branch once, then bring the checkout along."""
+"""Publish finished work: move ralph's branch once, then update the checkout."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ from ralph.state.events import Publishing, Recorded
 
 
 def hold_tip(run: RunContext) -> None:
-    """Raise RalphError, which stops the run, if another program moved the branch or switched the checkout."""
+    """Raise RalphError (exit 3) if another program moved the branch or switched the checkout."""
     head, commit = run.git.head()
     name = short_name(run.branch)
     if head != run.branch:
-        there = short_name(head) or commit[:9]
+        current = short_name(head) or commit[:9]
         cure = f"Go back with `git switch {name}`, then run the same command again: it goes on from there."
-        raise RalphError(f"the checkout was switched to {there} while agents worked", cure, code=Exit.STOPPED)
+        raise RalphError(f"the checkout was switched to {current} while agents worked", cure, code=Exit.STOPPED)
     if commit != run.tip:
         cure = f"Look at it with `git log {name}`. Where it is right, the same command goes on from there."
-        what = f"{name} was moved from {run.tip[:9]} to {commit[:9]} while agents worked, and not by ralph"
-        raise RalphError(what, cure, code=Exit.STOPPED)
+        message = f"{name} was moved from {run.tip[:9]} to {commit[:9]} while agents worked, and not by ralph"
+        raise RalphError(message, cure, code=Exit.STOPPED)
 
 
 def publish(run: RunContext, n: int, task: str, ready: ReadyCommit) -> None:
-    """Move the branch with one compare-and-swap, bring the checkout along, note it."""
-    old, placing = run.tip, ready.placing
+    """Move the branch by compare-and-swap, update the checkout and journal the event."""
+    old, completion = run.tip, ready.placing
     event = Publishing(n, ready.commit, old)
     record.publish(run.git, run.note, branch=run.branch, event=event, drop=[ready.held] if ready.held else [])
     run.tip = ready.commit
-    run.memory = (ready.commit, placing.new.get(run.paths.memory)) if run.paths.memory else run.memory
-    ticked = (task, *(parent.id for parent in placing.also))
+    run.memory = (ready.commit, completion.new.get(run.paths.memory)) if run.paths.memory else run.memory
+    ticked = (task, *(parent.id for parent in completion.also))
     if run.git.beside:
         bring_checkout(run, old, ready.commit, lambda fresh: prd.with_boxes(fresh, ticked, done=True))
     else:  # the attempt worked in the checkout: only the index is behind
@@ -55,40 +55,40 @@ def publish(run: RunContext, n: int, task: str, ready: ReadyCommit) -> None:
 def bring_checkout(
     run: RunContext, old: str, new: str, again: Callable[[Prd], Prd], *, cut_off: bool = False
 ) -> None:
-    """The checkout goes from one commit to the next. What people changed in it stays; safe to repeat.
+    """Update the checkout from one commit to the next. Keep what people changed in it. Safe to repeat.
 
-    `again` makes the change of the PRD on a version that somebody edited meanwhile. `cut_off`: it was begun before.
+    `again` applies the change of the PRD to an edited version. `cut_off`: an update was interrupted before.
     """
     papers = {change.path: change for change in run.git.changes(old, new) if change.path in run.paths.both}
-    kept = fast_forward_checkout(run.git, old, new, papers, cut_off=cut_off)
+    unchanged = fast_forward_checkout(run.git, old, new, papers, cut_off=cut_off)
     run.git.beside = new
     for change in papers.values():
         _bring_paper(run, change, old, new, again)
-    if kept:
-        names = ", ".join(kept[:5]) + (", ..." if len(kept) > 5 else "")
+    if unchanged:
+        names = ", ".join(unchanged[:5]) + (", ..." if len(unchanged) > 5 else "")
         run.say(f"Changed in this checkout, so it stays as it is here: {names}", loud=True)
 
 
 def _bring_paper(run: RunContext, change: Change, old: str, new: str, again: Callable[[Prd], Prd]) -> None:
-    """PRD or memory file: the new text where nobody edited it, else the same change made to the edited one."""
+    """Update the PRD or memory file: the new text, or the same change applied to an edited version."""
     path = change.path
     before = run.git.checked_out(old, path) if change.status != "A" else None
     after = run.git.checked_out(new, path) if change.status != "D" else None
 
-    def edit(found: bytes | None) -> bytes | None:
-        if found in (before, after):
+    def edit(content: bytes | None) -> bytes | None:
+        if content in (before, after):
             return after
         if path == run.paths.prd:
-            return _changed(run, found, again)
-        return merge_texts(run.git, found or b"", before or b"", after or b"", union=True)[0]
+            return _changed(run, content, again)
+        return merge_texts(run.git, content or b"", before or b"", after or b"", union=True)[0]
 
     run.papers.edit(path, edit)
     if path == run.paths.prd:
         run.wrote = after or b""
 
 
-def _changed(run: RunContext, found: bytes | None, again: Callable[[Prd], Prd]) -> bytes | None:
+def _changed(run: RunContext, content: bytes | None, again: Callable[[Prd], Prd]) -> bytes | None:
     try:
-        return again(prd.parse(found or b"", run.paths.prd)).data
+        return again(prd.parse(content or b"", run.paths.prd)).data
     except RalphError:
-        return found  # a person is in the middle of an edit: the commit holds the change
+        return content  # an edit is in progress and not valid: the commit holds the change

@@ -1,6 +1,6 @@
-"""Taking up a run that was cut off: finish what was being published, judge what was finished, set aside the rest.
+"""Recovery of an interrupted run: finish publications, judge finished attempts, set aside the rest.
 
-What each state needs is told by the table in `core.life`. Everything here may itself be cut off and done again.
+The table in `state.attempt` lists what each state needs. Each step may be interrupted and repeated.
 """
 
 from __future__ import annotations
@@ -12,8 +12,7 @@ from functools import partial
 from ralph.agents.model import Signal, SignalKind, Stopped, StopReason
 from ralph.engine import commit as record
 from ralph.engine import recovery_policy as recovery
-from ralph.engine.attempt import prd_edits as settling
-from ralph.engine.attempt import stash as stashes
+from ralph.engine.attempt import prd_edits, stash
 from ralph.engine.attempt.attempt import finish
 from ralph.engine.attempt.job import AttemptOutcome, OnlyTurn, ReadyCommit, Rejected, Turn
 from ralph.engine.attempt.usage import recount, recount_review
@@ -35,13 +34,13 @@ from ralph.state.history import TaskStats
 from ralph.text import one_line
 from ralph.verify.proof import passed
 
-REPAIR = 30.0  # seconds after the last sign of life: what changed later is a person's repair
-ROUNDS = 2  # an ignore file that goes shows what it hid
+REPAIR = 30.0  # seconds after the last sign of life: later changes are a person's repair
+ROUNDS = 2  # removing an ignore file reveals what it hid
 UNKNOWN: Stat = (-1, -1, -1, 0o100644)
 
 
 def finish_move(run: RunContext, event: Publishing) -> None:
-    """A commit of ralph's own (a parked task, an edit by hand) that may or may not have been published."""
+    """Finish the publication of a commit outside an attempt (a parked task, a hand edit)."""
     if not _published(run, event):
         return
     if run.git.beside:
@@ -50,14 +49,14 @@ def finish_move(run: RunContext, event: Publishing) -> None:
         return
     for path, old, _ in event.files:
         content = run.papers.read(path)
-        if content is not None and run.git.put(path, content) == old:  # not yet brought along
+        if content is not None and run.git.put(path, content) == old:  # not updated yet
             run.papers.swap(path, content, run.git.blob(f"{event.commit}:{path}"))
     _forget_index(run)
     run.note(Moved("finished what was being published", event.commit))
 
 
 def finish_recording(run: RunContext, current: Attempt) -> bool:
-    """The commit of an accepted task. False where it can't be published any more."""
+    """Finish the publication of an accepted task. Return False if that is no longer possible."""
     event = current.publishing
     if event is None or not _published(run, event):
         return False
@@ -92,7 +91,7 @@ def _forget_index(run: RunContext) -> None:
 
 
 def finish_apart(run: RunContext, current: Attempt) -> None:
-    """An attempt in a worktree: its processes end, and what was published is brought here. The rest can wait."""
+    """End the processes of an attempt in a worktree, and finish its publication. The pool resumes the rest."""
     run.say(f"The last run was cut off in attempt {current.n} ({one_line(current.text, 60)}): {current.state}.")
     proc.end_tree(*current.child)
     proc.end_tree(current.pid, current.started)
@@ -111,14 +110,14 @@ def finish_apart(run: RunContext, current: Attempt) -> None:
 
 
 def clear_locks(run: RunContext, current: Attempt) -> None:
-    """Locks that a killed git left: on the index, and on the refs that this attempt moves."""
+    """Remove locks of a killed git on the index and on the refs of this attempt."""
     held = (f"refs/ralph/{current.run}/{current.n}/{name}" for name in ("before", "work", "gates", "stash"))
     branch = () if run.apart else (run.branch,)
     undo.clear_locks(run.git, [*branch, scratch(current.run, current.n), *held])
 
 
 def undo_choice(run: RunContext, current: Attempt) -> None:
-    """Chosen or prepared, no agent started: only refs were made."""
+    """Undo an attempt without a started agent: only its refs exist."""
     refs = run.git.refs()
     run.git.point_head(run.stands_on or run.tip)
     held = f"refs/ralph/{current.run}/{current.n}"
@@ -128,7 +127,10 @@ def undo_choice(run: RunContext, current: Attempt) -> None:
 
 
 def workspace_of(run: RunContext, current: Attempt) -> tuple[Workspace, Prd, Task | None]:
-    """The attempt's place, its PRD at the start and its task there, as far as journal and git know them."""
+    """Return the workspace, the PRD at the attempt's start and the task in it, from journal and git.
+
+    The task is None if that PRD does not hold it.
+    """
     start = prd.parse(run.git.blob(f"{current.base}:{run.paths.prd}"), run.paths.prd)
     task = next((task for task in start.tasks if task.id == current.task), None)
     refs = run.git.refs()
@@ -136,11 +138,11 @@ def workspace_of(run: RunContext, current: Attempt) -> tuple[Workspace, Prd, Tas
     own = {} if run.apart else {run.branch: current.base}
     watched = RepoFingerprint({**refs, **own}, watch(run.git, refs).files)
     space = Workspace(current.n, current.run, run.stands_on, before, watched)
-    return replace(space, stash=stashes.at_recovery(run, space.ref, space.wip)), start, task
+    return replace(space, stash=stash.at_recovery(run, space.ref, space.wip)), start, task
 
 
 def _before(run: RunContext, current: Attempt) -> Snapshot:
-    """Untracked files that are as they were saved get today's stat data: they did not change."""
+    """Return the snapshot before the attempt. Unchanged untracked files get their current stat data."""
     saved = tuple(change.path for change in run.git.changes(current.base, current.before))
     fill(run.git, current.before)
     refresh(run.git)
@@ -155,13 +157,13 @@ def _before(run: RunContext, current: Attempt) -> Snapshot:
 
 
 def back_to_work(run: RunContext, space: Workspace, start: Prd, placed: tuple[str, ...]) -> list[str] | None:
-    """Where the work is frozen already, make the tree equal to it again: gates may have written since.
+    """Make the tree equal to the frozen work again: gates may have written since.
 
-    Returns the tips of the agent's commits, None where nothing was frozen. What differs is held by a ref; what
-    ralph itself had `placed` is taken out.
+    Return the tips of the agent's commits, or None if nothing was frozen. Hold the differences by a ref, and remove
+    the content that ralph had `placed`.
     """
     if run.paths.prd in placed:
-        settling.untick(run, start)
+        prd_edits.untick(run, start)
     work = run.git.sha(f"{space.ref}/work")
     if not work:
         return None if run.git.sha(space.wip) else []
@@ -180,7 +182,7 @@ def back_to_work(run: RunContext, space: Workspace, start: Prd, placed: tuple[st
 
 
 def as_frozen(run: RunContext, space: Workspace) -> list[str] | None:
-    """In a worktree: the files as they were frozen, whatever came in at the door. Returns as `back_to_work`."""
+    """Restore the frozen files in a worktree, which a rebase may have changed. Return as `back_to_work`."""
     git, work = run.git, run.git.sha(f"{space.ref}/work")
     if not work and git.sha(space.wip):
         return None  # not frozen: it is as the agent left it
@@ -196,7 +198,7 @@ def as_frozen(run: RunContext, space: Workspace) -> list[str] | None:
 
 
 def refuse_later_repairs(run: RunContext, current: Attempt) -> None:
-    """What changed long after the last sign of life is a person's work: not touched without being asked."""
+    """Raise RalphError if files changed more than REPAIR seconds after the last sign of life: a person's work."""
     if run.settings.resume:
         return
     now = scan(run.git)
@@ -215,12 +217,12 @@ def refuse_later_repairs(run: RunContext, current: Attempt) -> None:
 
 
 def abandon(run: RunContext, space: Workspace, current: Attempt, start: Prd, task: Task | None) -> None:
-    """Cut off while the agent worked: keep what is there in a ref, make the tree as before. Uses up no try."""
+    """Set aside an attempt that was interrupted while its agent worked: hold the work by a ref and roll back."""
     now = scan(run.git)
     frozen = freeze(run.git, space.before, now, run.paths, ours=space.ours, watched=space.watched,
                     named=lambda _: False, message=f"work of attempt {current.n}, which was cut off")  # fmt: skip
     held = workspace.leave(run.git, space, frozen, now.refs, run.tip)
-    stashes.settle_stash(run, space, current.task, frozen)
+    stash.settle_stash(run, space, current.task, frozen)
     if run.settings.resume == "keep":
         run.say(f"The files of attempt {current.n} stay as they are; they are also held by {held or 'no ref'}.")
     else:
@@ -235,7 +237,7 @@ def abandon(run: RunContext, space: Workspace, current: Attempt, start: Prd, tas
 
 
 def count_review(run: RunContext, current: Attempt) -> None:
-    """What a review has spent whose end ralph did not see. It is asked again."""
+    """Journal the usage of an interrupted review. The review runs again."""
     spent = recount_review(run, current)
     if spent.tokens:
         run.note(Reviewed(
@@ -245,12 +247,12 @@ def count_review(run: RunContext, current: Attempt) -> None:
 
 def _settle_and_undo(run: RunContext, space: Workspace, frozen: FrozenWork, start: Prd, task: Task | None) -> None:
     if task is not None:
-        settling.settle(run, start, task, Stopped(StopReason.LOST), frozen)
+        prd_edits.settle(run, start, task, Stopped(StopReason.LOST), frozen)
     workspace.roll_back(run.git, space, frozen, frozenset({run.paths.prd}))
 
 
 def stopped_of(event: AgentStopped) -> Stopped:
-    """What the journal kept of how the agent stopped."""
+    """Return the agent's end from its journal event."""
     failure = None
     if event.failure:
         failure = Signal(SignalKind(event.failure), event.message, resets_at=event.resets_at)
@@ -262,7 +264,7 @@ def stopped_of(event: AgentStopped) -> Stopped:
 
 
 def recover(run: RunContext) -> None:
-    """Finish or set aside what a killed run left. The table of `state.attempt` says what each state needs."""
+    """Finish or set aside the attempts of a killed run."""
     if run.history.publishing is not None:
         finish_move(run, run.history.publishing)
     for current in list(run.history.running.values()):
@@ -270,11 +272,11 @@ def recover(run: RunContext) -> None:
             finish_apart(run, current)
         else:
             _recover(run, current)
-            record.settle_index(run.git, run.tip)  # people's edits may have been recorded before the kill
+            record.settle_index(run.git, run.tip)  # hand edits may have been committed before the kill
 
 
 def _recover(run: RunContext, current: Attempt) -> None:
-    """An attempt in the checkout."""
+    """Recover an attempt in the checkout."""
     run.say(f"The last run was cut off in attempt {current.n} ({one_line(current.text, 60)}): {current.state}.")
     proc.end_tree(current.pid, current.started)
     proc.end_leftovers(current.run)
@@ -288,7 +290,7 @@ def _recover(run: RunContext, current: Attempt) -> None:
 
 
 def take_up(run: RunContext, current: Attempt, turn: Turn) -> AttemptOutcome:
-    """What a crash left in a work tree: finished work is judged, unfinished work is kept in a ref."""
+    """Judge the finished work of an interrupted attempt, or keep its unfinished work in a ref."""
     proc.end_tree(current.pid, current.started)
     clear_locks(run, current)
     if current.state is State.CHOSEN or (current.state is State.PREPARED and not current.carried):

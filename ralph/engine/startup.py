@@ -1,6 +1,6 @@
-"""Before the first task: find everything, refuse with a cure what can't work, and only then change anything.
+"""Start of a run: lock, recover, check, take the branch.
 
-The questions stand in `questions`; none of them changes the repository. What is found is one `Run`.
+The checks are in `engine.preflight` and change nothing. The result is one `RunContext`.
 """
 
 from __future__ import annotations
@@ -22,10 +22,7 @@ from ralph.agents.prices import is_old
 from ralph.agents.selection import ladder
 from ralph.config import Settings
 from ralph.engine import commit as record
-from ralph.engine import daily_note as noting
-from ralph.engine import notifications as notifying
-from ralph.engine import prd_file as paper
-from ralph.engine import preflight as questions
+from ralph.engine import daily_note, notifications, prd_file, preflight
 from ralph.engine.branch import take_branch
 from ralph.engine.context import RunContext, StopSignal
 from ralph.errors import Exit, RalphError
@@ -35,7 +32,7 @@ from ralph.git import restore as undo
 from ralph.git.client import Git, GitError
 from ralph.git.ref_names import short_name
 from ralph.git.repository import discover
-from ralph.notify import messages as notices
+from ralph.notify import messages
 from ralph.prd import document as prd
 from ralph.prd import schedule as plan
 from ralph.prd.model import Prd
@@ -54,9 +51,9 @@ APART = "Agents work in worktrees of their own: what is edited here is yours. Th
 def open_run(
     settings: Settings, cwd: Path, tell: Callable[[Event], None], beat: Callable[[RunContext], None] | None = None
 ) -> Iterator[RunContext]:  # fmt: skip
-    """A run that may begin: locked, recovered, checked, on its branch. RalphError (exit 2) where it may not.
+    """Yield a run that is locked, recovered, checked and on its branch. Raise RalphError (exit 2) if it can't be.
 
-    `beat` is called with it whenever it waits.
+    `beat` is called with the run whenever it waits.
     """
     repo = discover(cwd)
     path = find_prd(settings, cwd, repo.root)
@@ -69,7 +66,7 @@ def open_run(
         run = _assemble(settings, cwd, tell, git, path, stop)
         run.control.clear()
         stop.beat = partial(beat, run) if beat else None
-        noting.overlook(run)
+        daily_note.overlook(run)
         try:
             _wake(run)
             yield run
@@ -79,17 +76,17 @@ def open_run(
 
 
 def find_prd(settings: Settings, cwd: Path, root: Path) -> str:
-    """The PRD's path in the repository."""
-    asked, name = cwd / settings.prd, settings.prd
-    if asked.is_dir():
+    """Return the PRD's path in the repository. Raise RalphError if it is not a file of this repository."""
+    file, name = cwd / settings.prd, settings.prd
+    if file.is_dir():
         raise RalphError(f"{name} is a folder", "Name a Markdown file with checkboxes: `ralph --prd PRD.md`.")
-    if not asked.exists():
+    if not file.exists():
         cure = "Write one (a line `- [ ] what to do` is enough), or name another file with `--prd PATH`."
         raise RalphError(f"{name} was not found", cure)
-    if not asked.is_file():
+    if not file.is_file():
         raise RalphError(f"{name} is no ordinary file", "Name a Markdown file: `ralph --prd PRD.md`.")
     try:
-        path = asked.resolve().relative_to(root.resolve())
+        path = file.resolve().relative_to(root.resolve())
     except ValueError:
         cure = "Copy it into the repository: its history is where the ticks are proven."
         raise RalphError(f"{name} lies outside the repository {root}", cure) from None
@@ -98,7 +95,7 @@ def find_prd(settings: Settings, cwd: Path, root: Path) -> str:
 
 
 def _refuse_other_repository(name: str, path: Path, root: Path) -> None:
-    """git's own folder, a submodule, a nested repository: this repository records nothing that is in there."""
+    """Raise RalphError for git's own folder, a submodule or a nested repository: nothing there can be recorded."""
     if path.parts[0] == ".git":
         raise RalphError(f"{name} lies in git's own folder", "Move it to where git can track it.")
     for folder in path.parents[:-1]:
@@ -109,32 +106,35 @@ def _refuse_other_repository(name: str, path: Path, root: Path) -> None:
 def _assemble(
     settings: Settings, cwd: Path, tell: Callable[[Event], None], git: Git, path: str, stop: StopSignal
 ) -> RunContext:
-    kept, entries, said = journal.open_for(journal.journal_path(git.where.state), "")
+    log, entries, notice = journal.open_for(journal.journal_path(git.where.state), "")
     history = replay((entry.time, entry.run, entry.event) for entry in entries if entry.event is not None)
     cut_off = history.run
     git.freeze(again=cut_off is None, caches=sensitive.CACHES)
-    kept.run = cut_off.run if cut_off else f"{time.strftime('%Y%m%d-%H%M%S')}-{random.token_hex(2)}"
+    log.run = cut_off.run if cut_off else f"{time.strftime('%Y%m%d-%H%M%S')}-{random.token_hex(2)}"
     workers = ladder(settings)
     git.other_branches = partial(other_checkouts.branches, git.where)
-    git.hides = partial(ref_names.is_foreign, own={kept.run, *(entry.run for entry in entries)})
+    git.hides = partial(ref_names.is_foreign, own={log.run, *(entry.run for entry in entries)})
     run = RunContext(
-        settings=settings, id=kept.run, git=git, here=cwd, papers=record.FileEditor(git), workers=workers,
+        settings=settings, id=log.run, git=git, here=cwd, papers=record.FileEditor(git), workers=workers,
         control=Control(git.where.state),
-        paths=examine.OwnFiles(path, find_memory(settings, git.where.root)), branch="", journal=kept, tell=tell,
+        paths=examine.OwnFiles(path, find_memory(settings, git.where.root)), branch="", journal=log, tell=tell,
         history=history, stop=stop, secrets=secrets(settings),
     )  # fmt: skip
-    if said:
-        tell(Noted(said, loud=True))
+    if notice:
+        tell(Noted(notice, loud=True))
     return run
 
 
 def secrets(settings: Settings) -> tuple[str, ...]:
-    """What is masked wherever a text of this run is kept or shown."""
-    return (*secrets_of(os.environ), *notices.secrets_in(notifying.urls(settings, os.environ)))
+    """Return the texts that are masked wherever this run stores or shows text."""
+    return (*secrets_of(os.environ), *messages.secrets_in(notifications.urls(settings, os.environ)))
 
 
 def find_memory(settings: Settings, root: Path) -> str:
-    """CLAUDE.md, else an AGENTS.md that is there; a link inside the repository is followed. "": switched off."""
+    """Return the path of CLAUDE.md, or of AGENTS.md if only that exists. Follow a link inside the repository.
+
+    Return "" if the memory is switched off.
+    """
     if not settings.memory:
         return ""
     name = next((entry for entry in ("CLAUDE.md", "AGENTS.md") if (root / entry).exists()), "CLAUDE.md")
@@ -145,15 +145,15 @@ def find_memory(settings: Settings, root: Path) -> str:
         raise RalphError(f"{name} is a link that leads out of the repository", cure) from None
 
 
-# ---------------------------------------------------------------- waking up
+# ---------------------------------------------------------------- recovery and checks
 
 
 def _wake(run: RunContext) -> None:
-    """First what a killed run left, then the questions, then the first change that people see."""
+    """Recover a killed run, check, and only then make the first visible change."""
     cut_off = run.history.run
     if cut_off is not None:
         _recover(run, cut_off)
-    now = questions.checked_prd(run)
+    now = preflight.checked_prd(run)
     _resolve_only(run, now)
     if cut_off is None and plan.choose(now, only=run.settings.only) is None:
         _nothing_to_try(run, now)
@@ -163,30 +163,30 @@ def _wake(run: RunContext) -> None:
         take_branch(run, now)
     else:
         run.branch, run.tip = run.git.head()
-    _begin(run, questions.checked_prd(run), resumed=cut_off is not None)
+    _begin(run, preflight.checked_prd(run), resumed=cut_off is not None)
 
 
 def _resolve_only(run: RunContext, now: Prd) -> None:
-    """--only may be an id, a number, or the beginning of a text."""
+    """Resolve `--only`, which may be an id, a number, or the beginning of a text."""
     if run.settings.only:
         run.settings = replace(run.settings, only=prd.resolve(now, run.settings.only).id)
 
 
 def _nothing_to_try(run: RunContext, now: Prd) -> None:
-    """No branch, no commit: what is edited in the PRD stays the user's to commit."""
+    """Take no branch and make no commit: edits of the PRD stay uncommitted."""
     run.branch, run.tip = run.git.head()
     run.seen, run.wrote, run.known = now, now.data, frozenset(task.id for task in now.tasks)
 
 
 def _ask(run: RunContext, now: Prd, *, again: bool) -> None:
-    """All questions; whatever git itself refuses here was refused before anything changed."""
+    """Run all checks. A GitError becomes a refusal: nothing was changed yet."""
     try:
-        for question in questions.STEPS:
+        for question in preflight.STEPS:
             question(run)
         if again:
             run.gates = run.found_gates()
         else:
-            questions.ask_gates(run, now)
+            preflight.ask_gates(run, now)
     except GitError as error:
         raise RalphError(error.what, error.now, where=error.where, code=Exit.REFUSED) from error
 
@@ -196,7 +196,7 @@ def _recover(run: RunContext, cut_off: RunStarted) -> None:
 
     run.branch = f"refs/heads/{cut_off.branch}"
     run.tip = run.git.sha(run.branch)
-    run.git.beside = run.tip if cut_off.at_once else ""  # as it was left, however this one works
+    run.git.beside = run.tip if cut_off.at_once else ""  # as the killed run left it, whatever the mode of this one
     resume.recover(run)
 
 
@@ -211,11 +211,11 @@ def _begin(run: RunContext, now: Prd, *, resumed: bool) -> None:
     run.note(RunStarted(
         run.id, branch, home, run.tip, run.paths.prd, agent, os.getpid(), commands, lines, resumed, at_once
     ))  # fmt: skip
-    paper.first_reading(run, now)
+    prd_file.first_reading(run, now)
 
 
 def first_lines(run: RunContext, now: Prd) -> list[str]:
-    """The first lines of a run: defaults taken, and what they mean."""
+    """Return the first lines of a run: the defaults in use, and what they mean."""
     settings = run.settings
     money = f"${run.max_cost:g}" if run.max_cost is not None else ""
     tokens = f"{run.max_tokens:,} tokens" if run.max_tokens is not None else ""
@@ -232,9 +232,9 @@ def first_lines(run: RunContext, now: Prd) -> list[str]:
             f"{near} lines look like tasks and are none (line {now.near_misses[0].line}: {now.near_misses[0].why})."
         )
     if settings.at_once:
-        from ralph.engine.parallel import worktree_setup as fitting
+        from ralph.engine.parallel import worktree_setup
 
-        lines += fitting.warnings(run)
+        lines += worktree_setup.warnings(run)
     lines += list(run.launch(run.workers[0]).said)
     lines += [text for text in (sandbox.sandbox_notice(settings.sandbox, run.root),) if text]
     for agent in dict.fromkeys(worker.agent for worker in run.workers):
@@ -245,7 +245,7 @@ def first_lines(run: RunContext, now: Prd) -> list[str]:
 
 
 def _about_money(run: RunContext) -> list[str]:
-    """What does not hold of the money limit, and prices that are old."""
+    """Return warnings for agents without a price, and for old list prices."""
     agents = {worker.agent.NAME: worker for worker in run.workers}
     lines = []
     if run.settings.max_cost and (

@@ -1,4 +1,4 @@
-"""What the last sentence of a finished run may claim: which of the ticks have a proof."""
+"""The last sentence of a finished run, which depends on the proofs of its ticks."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from ralph.verify.proof import NONE_GREEN
 from ralph.verify.tick_proofs import FORM, Ticks, sorted_out
 
 LOG = ("log", "--topo-order", "--no-show-signature", "--no-color", "--no-ext-diff", "--no-textconv", "-p", "-U0")
-MOST = 5_000  # commits of the PRD that are looked at
+MOST = 5_000  # commits of the PRD that are read
 
 
-def sentence(run: RunContext, now: Prd) -> str:
-    """Say that all is done, and what of it nothing proves. "Verified" only where every tick has a proof."""
+def sentence(run: RunContext, document: Prd) -> str:
+    """Return the sentence. It says "verified" only if every tick has a proof."""
     only = run.settings.only
-    done = [task for task in now.tasks if task.done and only in ("", task.id)]
-    ticks = prove_ticks(run, now, done)
+    done = [task for task in document.tasks if task.done and only in ("", task.id)]
+    ticks = prove_ticks(run, document, done)
     idle = "" if run.history.run else "Nothing to do. "
     subject = only or "Every task"
     if not ticks.ungated and not ticks.unproven:
@@ -39,20 +39,20 @@ def _unproven(number: int) -> list[str]:
     return [f"{'1 box is' if number == 1 else f'{number} boxes are'} ticked without proof: `ralph audit`."]
 
 
-def prove_ticks(run: RunContext, now: Prd, done: Sequence[Task]) -> Ticks:
-    """Which of these ticks have no proof. This run knows its own; for the others git's history is asked."""
+def prove_ticks(run: RunContext, document: Prd, done: Sequence[Task]) -> Ticks:
+    """Return which ticks have no proof: from this run's history, and for older ticks from git's."""
     own, ungated = (run.history.ticked, run.history.ungated) if run.history.run else (frozenset(), frozenset())
     others = [task for task in done if task.id not in own]
-    found = _in_history(run, now, others) if others else Ticks()
-    return Ticks(tuple(task.id for task in done if task.id in ungated) + found.ungated, found.unproven)
+    older = _in_history(run, document, others) if others else Ticks()
+    return Ticks(tuple(task.id for task in done if task.id in ungated) + older.ungated, older.unproven)
 
 
-def _in_history(run: RunContext, now: Prd, tasks: Sequence[Task]) -> Ticks:
-    """Two calls of git, whatever the number of tasks."""
+def _in_history(run: RunContext, document: Prd, tasks: Sequence[Task]) -> Ticks:
+    """Look for the proofs in git's history, with two git calls for any number of tasks."""
     if not run.git.head()[1]:
         return Ticks(unproven=tuple(task.id for task in tasks))
     log, reverts = run.git.together(
         ("repo", (*LOG, f"-{MOST}", "--follow", f"--format={FORM}", "HEAD", "--", run.paths.prd)),
         ("repo", ("log", "--topo-order", "-F", "--grep=This reverts commit", "--format=%H%x00%B%x00", "HEAD")),
     )
-    return sorted_out(tasks, now, log.decode(errors="replace"), reverts.decode(errors="replace"))
+    return sorted_out(tasks, document, log.decode(errors="replace"), reverts.decode(errors="replace"))

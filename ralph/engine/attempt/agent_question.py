@@ -1,4 +1,4 @@
-"""The question that an agent asked at its end, instead of doing the task."""
+"""The question that an agent asks at its end instead of doing the task."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ UNDONE = {FindingKind.NOTHING, FindingKind.ONLY_PAPER, FindingKind.TICKED}
 
 
 def asked(stopped: Stopped, findings: Sequence[Finding]) -> str:
-    """The questions in the last paragraph of its last words, on one line.
+    """Return the questions in the last paragraph of the agent's final text, on one line.
 
-    "" where it did some work, or asked nothing but a courtesy.
+    Return "" if it did some work or asked only as a courtesy.
     """
     if not stopped.well or not any(finding.what in UNDONE for finding in findings):
         return ""
     paragraphs = [part for part in re.split(r"\n\s*\n", clean(stopped.said).strip()) if part.strip()]
     last = paragraphs[-1] if paragraphs else ""
-    questions = [found[0].strip(" -*#>\t") for found in SENTENCE.finditer(last)]
+    questions = [match[0].strip(" -*#>\t") for match in SENTENCE.finditer(last)]
     return one_line(" ".join(question for question in questions if not COURTESY.search(question)), MOST)

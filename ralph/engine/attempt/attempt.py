@@ -1,7 +1,7 @@
-"""One attempt, from the agent's start to a commit that is ready to be published. The same in every work tree.
+"""One attempt, from the agent's start to a commit that is ready to publish. The same in every work tree.
 
-In the checkout an attempt is the only one. In a worktree it waits for its turn: then no other attempt moves the
-branch until this one is judged, so what the gates test is what is published.
+In a worktree the attempt waits for its turn. No other attempt moves the branch during the turn, so the gates test
+exactly what is published.
 """
 
 from __future__ import annotations
@@ -12,8 +12,7 @@ from ralph.agents.model import Stopped, StopReason
 from ralph.agents.shell_commands import only_reads
 from ralph.engine import recovery_policy as policy
 from ralph.engine.attempt import ask as asking
-from ralph.engine.attempt import judge as judging
-from ralph.engine.attempt import stash
+from ralph.engine.attempt import judge, stash
 from ralph.engine.attempt.finished import FinishedAttempt
 from ralph.engine.attempt.job import Answer, AttemptJob, AttemptOutcome, Turn
 from ralph.engine.attempt.prd_edits import settle
@@ -28,7 +27,7 @@ from ralph.state.attempt import CHECK, HAND_OVER
 
 
 def attempt(run: RunContext, job: AttemptJob, turn: Turn) -> AttemptOutcome:
-    """Try a task once, or ask an agent about it."""
+    """Attempt a task once, or ask an agent about it."""
     if job.purpose not in ("", CHECK):
         return ask(run, job)
     space = prepare(run, job.n, "" if job.purpose else run.tally(job.task).work)
@@ -39,14 +38,14 @@ def attempt(run: RunContext, job: AttemptJob, turn: Turn) -> AttemptOutcome:
 
 
 def _work(run: RunContext, space: Workspace, job: AttemptJob) -> Stopped:
-    """Let the agent work. No agent works on a parent whose subtasks are done: its own checks may prove it."""
+    """Run the agent. Run none for a parent whose subtasks are done: its own checks may prove it."""
     if job.purpose == CHECK:
         return Stopped(StopReason.EXITED, 0, ended=True, said="Nobody was asked: all tasks below it are done.")
     return let_work(run, space, job.task, brief(run, job.task, job.prd, space.n))
 
 
 def ask(run: RunContext, job: AttemptJob) -> Answer:
-    """Ask for words: a hand-over note or smaller tasks. The loop acts on the answer."""
+    """Ask for a hand-over note or smaller tasks. The loop acts on the answer."""
     task, purpose = job.task, job.purpose
     question = asking.hand_over(run, task) if purpose == HAND_OVER else asking.split(run, task)
     space = prepare(run, job.n, run.tally(task).work if purpose == HAND_OVER else "")
@@ -60,9 +59,9 @@ def finish(
     run: RunContext, space: Workspace, task: Task, start: Prd, end: Stopped, turn: Turn,
     tips: list[str] | None = None,
 ) -> AttemptOutcome:  # fmt: skip
-    """Freeze what is there and judge it. Also used for an attempt that a crash left behind.
+    """Freeze the work and judge it. Recovery calls it for an interrupted attempt, too.
 
-    `start` is the PRD at the attempt's start, `tips` are the tips of the agent's commits if they are known.
+    `start` is the PRD at the attempt's start; `tips` are the tips of the agent's commits, if known.
     """
     if _edited_checkout_prd(run, end):
         turn.report_prd_edit()
@@ -71,7 +70,7 @@ def finish(
     at, now = time.monotonic(), scan(run.git)
     frozen = freeze(
         run.git, space.before, now, run.paths, ours=space.ours, watched=space.watched, tips=tips,
-        named=lambda path: judging.files_name(run, task, path), message=f"work of attempt {space.n}",
+        named=lambda path: judge.files_name(run, task, path), message=f"work of attempt {space.n}",
     )  # fmt: skip
     held = workspace.leave(run.git, space, frozen, now.refs, run.tip)
     frozen = stash.settle_stash(run, space, task.id, frozen)

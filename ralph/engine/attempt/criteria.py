@@ -1,4 +1,4 @@
-"""Criteria of a task that are shown to be met: their boxes are ticked in the commit of the task."""
+"""Criteria of a task that are proven: their boxes are ticked in the commit of the task."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from ralph.verify.model import GateResult
 
 
 def open_criteria(run: RunContext, task: Task, placing: PendingCompletion) -> tuple[Criterion, ...]:
-    """What a reviewer may confirm: the criteria of the task as they stood there when it started."""
+    """Return the criteria that a reviewer may confirm: those of the task at the attempt's start."""
     placed = _placed(run, placing)
     start = run.seen or placed
-    found = prd.find_task(task, start, placed)
-    return criteria.to_confirm(placed, found.id, start) if placed.criteria and found else ()
+    current = prd.find_task(task, start, placed)
+    return criteria.to_confirm(placed, current.id, start) if placed.criteria and current else ()
 
 
 def confirm(
@@ -32,16 +32,16 @@ def confirm(
     results: Sequence[GateResult],
     by_reviewer: Sequence[Criterion],
 ) -> PendingCompletion:
-    """Tick what a check of this attempt or the reviewer showed to be met. The commit gets the same bytes."""
+    """Tick the criteria that a check or the reviewer proved. Return the completion with the new PRD bytes."""
     placed = _placed(run, placing)
-    asked = open_criteria(run, task, placing)
+    candidates = open_criteria(run, task, placing)
     above = [
         criterion
         for parent in placing.also
         for criterion in criteria.to_confirm(placed, parent.id, run.seen or placed)
     ]
-    proven = verify_criteria.proven((*asked, *above), results)
-    met = tuple(criterion for criterion in (*asked, *above) if criterion in proven or criterion in by_reviewer)
+    proven = verify_criteria.proven((*candidates, *above), results)
+    met = tuple(criterion for criterion in (*candidates, *above) if criterion in proven or criterion in by_reviewer)
     if not met:
         return placing
     new = prd.confirm(placed, met, placed).data
@@ -49,7 +49,7 @@ def confirm(
     run.wrote = new
     placing = replace(placing, new={**placing.new, run.paths.prd: new})
     record.stage_papers(run.git, run.papers, placing.new)
-    _tell(run, task, met, len(asked) + len(above))
+    _tell(run, task, met, len(candidates) + len(above))
     return placing
 
 
@@ -58,7 +58,7 @@ def _placed(run: RunContext, placing: PendingCompletion) -> Prd:
 
 
 def _ticked(run: RunContext, met: Sequence[Criterion], placed: Prd, fresh: bytes | None) -> bytes | None:
-    """Also in what a person saved meanwhile, where the same criteria stand there."""
+    """Return the PRD as it is now with the criteria ticked, or unchanged if it is not valid."""
     try:
         return fresh if fresh is None else prd.confirm(prd.parse(fresh, run.paths.prd), met, placed).data
     except RalphError:

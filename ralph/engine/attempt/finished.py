@@ -1,4 +1,4 @@
-"""What an attempt left, frozen: judged when it is its turn, then a commit or set aside."""
+"""Finished attempt: frozen work that is judged in its turn and then committed or set aside."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import replace
 from ralph.agents.model import Stopped, StopReason
 from ralph.engine import prd_file, recovery
 from ralph.engine import recovery_policy as policy
-from ralph.engine.attempt import judge as judging
+from ralph.engine.attempt import judge
 from ralph.engine.attempt.completion import PendingCompletion
 from ralph.engine.attempt.gates import GatesInterruptedError
 from ralph.engine.attempt.job import AttemptOutcome, FinalScan, ReadyCommit, Rejected, Turn
@@ -29,7 +29,7 @@ from ralph.verify.model import Verdict
 
 @immutable
 class FinishedAttempt:
-    """The agent is done and its work is held by a ref."""
+    """An attempt whose agent has ended and whose work is held by a ref."""
 
     run: RunContext
     turn: Turn
@@ -49,18 +49,18 @@ class FinishedAttempt:
         return bool(stashed) or any(change.path != self.run.paths.prd for change in self.frozen.left)
 
     def judged(self) -> AttemptOutcome:
-        """First the rules that need no gate; then, when it is its turn, the gates."""
-        examined = judging.examine(self.run, self.space, self.task, self.frozen, self.settled, self.end)
+        """Judge by the rules that need no gate; then, in its turn, by the gates."""
+        examined = judge.examine(self.run, self.space, self.task, self.frozen, self.settled, self.end)
         if not examined.verdict.accepted:
             return self.set_aside(examined.verdict)
         try:
             return self._in_turn(examined)
         except GatesInterruptedError:
             if self.run.apart:
-                raise  # the next run judges it, where it is
+                raise  # the next run judges it in its worktree
             return replace(self, end=replace(self.end, why=StopReason.INTERRUPTED)).set_aside(None)
 
-    def _in_turn(self, examined: judging.Examination) -> AttemptOutcome:
+    def _in_turn(self, examined: judge.Examination) -> AttemptOutcome:
         """Judge the work on the tip. No other attempt moves the tip meanwhile."""
         run = self.run
         run.tip = self.turn.take()
@@ -72,7 +72,7 @@ class FinishedAttempt:
         return self._ready(self.frozen, judged, judged.placing)
 
     def _on_new_tip(self) -> AttemptOutcome:
-        """Other work was published meanwhile: join both, and judge the result."""
+        """Rebase the work on what was published meanwhile, and judge the result."""
         from ralph.engine.attempt.rebase import explain_meanwhile, on_the_tip
 
         run = self.run
@@ -80,21 +80,21 @@ class FinishedAttempt:
         if isinstance(joined, Verdict):
             return self.set_aside(joined)
         space, frozen = joined
-        examined = judging.examine(run, space, self.task, frozen, self.settled, self.end)
+        examined = judge.examine(run, space, self.task, frozen, self.settled, self.end)
         judged = self._judge(space, frozen, examined)
         if judged.placing is None:
             return self.set_aside(explain_meanwhile(run, judged.verdict, self.space.before.base))
         return self._ready(frozen, judged, judged.placing)
 
-    def _judge(self, space: Workspace, frozen: FrozenWork, examined: judging.Examination) -> judging.Judgement:
-        return judging.judge(self.run, space, self.task, frozen, self._settled_on_the_tip(), examined)
+    def _judge(self, space: Workspace, frozen: FrozenWork, examined: judge.Examination) -> judge.Judgement:
+        return judge.judge(self.run, space, self.task, frozen, self._settled_on_the_tip(), examined)
 
-    def _ready(self, frozen: FrozenWork, judged: judging.Judgement, placing: PendingCompletion) -> ReadyCommit:
-        """Build the commit. Edits that people made in the PRD meanwhile become a commit before it."""
+    def _ready(self, frozen: FrozenWork, judged: judge.Judgement, placing: PendingCompletion) -> ReadyCommit:
+        """Build the commit. Hand edits of the PRD become a commit before it."""
         run, settled = self.run, self.settled
-        run.note(judging.event(self.space.n, self.frozen, judged.verdict))
-        parent = judging.build_hand_edit(run, settled, self.task) if settled.by_hand and not run.apart else run.tip
-        commit = judging.build_commit(run, self.task, frozen, judged, placing, parent)
+        run.note(judge.event(self.space.n, self.frozen, judged.verdict))
+        parent = judge.build_hand_edit(run, settled, self.task) if settled.by_hand and not run.apart else run.tip
+        commit = judge.build_commit(run, self.task, frozen, judged, placing, parent)
         scan = None if judged.evidence.gates or run.apart else self._final_scan(placing)
         proved = any(result.ok for result in judged.evidence.gates)
         return ReadyCommit(commit, self.held, placing, frozenset(run.nothing), proved, scan)
@@ -105,17 +105,17 @@ class FinishedAttempt:
         return FinalScan(at, status, recorded, (self.space.wip, self.held))
 
     def _settled_on_the_tip(self) -> PrdOutcome:
-        """In a worktree nobody else edits the PRD: it is as on the tip."""
+        """Return the PRD outcome. In a worktree the PRD is the tip's: people edit another file."""
         if not self.run.apart:
             return self.settled
         fresh = prd.parse(self.run.papers.read(self.run.paths.prd) or b"", self.run.paths.prd)
         return PrdOutcome(fresh, self.settled.edit, by_hand=False)
 
     def set_aside(self, verdict: Verdict | None) -> Rejected:
-        """Keep the work in its ref, make the tree as it was before, and decide what follows."""
+        """Keep the work in its ref, roll the tree back, and decide the next move."""
         run, task, space = self.run, self.task, self.space
         if verdict is not None:
-            run.note(judging.event(space.n, self.frozen, verdict))
+            run.note(judge.event(space.n, self.frozen, verdict))
         move, same, tree = self._decided(verdict)
         workspace.roll_back(run.git, space, self.frozen, frozenset({run.paths.prd}))
         if self.settled.by_hand:
@@ -130,7 +130,7 @@ class FinishedAttempt:
         return Rejected(move)
 
     def _decided(self, verdict: Verdict | None) -> tuple[Move, str, str]:
-        """The move, what tells whether the next failure is the same, and the tree that was left."""
+        """Return the move, the signature of the failure, and the tree of the work."""
         run, end = self.run, self.end
         changed = self.leaves_work
         same, tree = policy.same(end, verdict, changed=changed), run.git.tree_of(self.frozen.work)

@@ -1,4 +1,4 @@
-"""The project's own gates, run on exactly what would be recorded; what they write is taken back."""
+"""Gates of an attempt: run on exactly the tree to be committed. Their writes are taken back."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ class GatesInterruptedError(RalphError):
 def gates_on_the_index(
     run: RunContext, commands: Sequence[Gate], n: int, *, base_tests: bool = False
 ) -> tuple[GateResult, ...]:  # fmt: skip
-    """Run them where the work is; with `gates_in = "clean"` in a fresh worktree that holds what the index holds."""
+    """Run the gates in the work tree, or with `gates_in = "clean"` in a fresh worktree of the index's content."""
     if run.settings.gates_in != "clean":
         return run_gates(run, commands, n, base_tests=base_tests)
-    from ralph.engine.parallel import worktree_setup as fitting
+    from ralph.engine.parallel import worktree_setup
 
     tree = write_tree(run.git)
-    with fitting.fresh(run) as place:
-        fitting.renew(place, run.git.commit(tree, [run.tip], "what the gates see"))
+    with worktree_setup.fresh(run) as place:
+        worktree_setup.renew(place, run.git.commit(tree, [run.tip], "what the gates see"))
         try:
             return run_gates(place, commands, n, base_tests=base_tests)
         finally:
@@ -40,7 +40,7 @@ def gates_on_the_index(
 def run_gates(
     run: RunContext, commands: Sequence[Gate], n: int, *, base_tests: bool = False
 ) -> tuple[GateResult, ...]:
-    """Run all of them, in order; each with the time limit of the run."""
+    """Run all gates in order. Raise GatesInterruptedError if the run ends meanwhile."""
     results = []
     for number, gate in enumerate(commands, 1):
         log = run.folder / f"{n}.gate-{number}{'-base' if base_tests else ''}.log"
@@ -66,17 +66,20 @@ def run_gates(
 
 
 def take_back_writes(run: RunContext, space: Workspace | None) -> tuple[str, ...]:
-    """What the gates wrote: tracked files are restored (held by a ref first), new ones are left and named."""
+    """Restore tracked files that the gates changed, after holding them by a ref. Return all paths they wrote.
+
+    New files stay.
+    """
     tree = write_tree(run.git)
     now = scan(run.git)
-    changed = [path for path in now.changed if path not in run.paths.both]  # people write there, at any time
+    changed = [path for path in now.changed if path not in run.paths.both]  # people may edit these at any time
     stage(run.git, changed)
     wrote = run.git.changes(tree, write_tree(run.git)) if changed else ()
     if wrote and space is not None:
-        held = run.git.commit(
+        commit = run.git.commit(
             write_tree(run.git), [space.before.commit], f"what the gates of attempt {space.n} wrote"
         )
-        run.git.update_refs(f"update {space.ref}/gates {held}")
+        run.git.update_refs(f"update {space.ref}/gates {commit}")
     undo.restore(run.git, wrote)
     known = set(space.before.untracked) if space is not None else set()
     new = tuple(path for path in now.untracked if path not in known and path not in run.paths.both)

@@ -1,4 +1,4 @@
-"""What an attempt is for, what it needs from the loop, and what comes out of it."""
+"""Values between the loop and an attempt: the job, the turn, and the outcome."""
 
 from __future__ import annotations
 
@@ -17,48 +17,48 @@ from ralph.verify.model import Finding
 
 @immutable
 class AttemptJob:
-    """What an attempt is for."""
+    """One attempt to make: task, PRD, place and purpose."""
 
     n: int
     place: int  # the number of its worktree; 0: the checkout
     task: Task
     prd: Prd
     purpose: str = ""
-    left: Attempt | None = None  # an attempt that a crash left behind
+    left: Attempt | None = None  # an interrupted attempt to resume
 
 
 @immutable
 class FinalScan:
-    """What the checkout held when the agent was done. The next attempt starts from it without another scan."""
+    """The scan of the checkout at the agent's end. The next attempt starts from it without another scan."""
 
     at: float  # seconds, monotonic
     status: WorktreeStatus
-    recorded: frozenset[str]  # paths that the commit holds now
-    gone: tuple[str, str]  # refs that are dropped
+    recorded: frozenset[str]  # paths in the commit
+    gone: tuple[str, str]  # dropped refs
 
 
 @immutable
 class ReadyCommit:
-    """The attempt is accepted: a commit that is ready to be published, and what goes with it."""
+    """An accepted attempt: the commit to publish, and the state that goes with it."""
 
     commit: str
-    held: str  # the ref of the work, which is dropped
+    held: str  # the ref of the work, dropped on publication
     placing: PendingCompletion
-    nothing: frozenset[str]  # commands that had nothing to run
+    nothing: frozenset[str]  # gate commands that had nothing to run
     proved: bool  # at least one gate or Check passed
     scan: FinalScan | None = None  # None: gates ran since, or it was a worktree
 
 
 @immutable
 class Rejected:
-    """The attempt is set aside. `move` is what follows; None: recovery set it aside."""
+    """An attempt that was set aside. `move` is None if recovery set it aside."""
 
     move: Move | None = None
 
 
 @immutable
 class Answer:
-    """What an agent answered to a question."""
+    """The end of an agent that was asked a question."""
 
     stopped: Stopped
 
@@ -67,16 +67,16 @@ AttemptOutcome = ReadyCommit | Rejected | Answer
 
 
 class Turn(Protocol):
-    """What an attempt needs from the loop."""
+    """The interface of the loop for an attempt."""
 
     def take(self) -> str:
-        """Wait until this attempt may be judged. Return the tip, which stays until the outcome is known."""
+        """Wait until this attempt may be judged. Return the tip, which stays until the outcome."""
 
     def report_failure(self, task: str, failure: tuple[tuple[Finding, ...], Stopped]) -> None:
-        """Keep what the next prompt quotes."""
+        """Keep the failure for the next prompt."""
 
     def report_prd_edit(self) -> None:
-        """The agent changed the PRD of the user's checkout from its worktree."""
+        """Report that the agent changed the PRD of the user's checkout from its worktree."""
 
 
 class OnlyTurn:
@@ -89,7 +89,7 @@ class OnlyTurn:
         return self._run.tip
 
     def report_failure(self, task: str, failure: tuple[tuple[Finding, ...], Stopped]) -> None:
-        """The run knows it already."""
+        """Do nothing: the run has the failure already."""
 
     def report_prd_edit(self) -> None:
-        """The PRD is in the work tree of the attempt, and examined with it."""
+        """Do nothing: the PRD is in the attempt's work tree and examined with it."""

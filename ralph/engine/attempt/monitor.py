@@ -1,4 +1,4 @@
-"""While an agent works: what it spends, what is shown of it, and when it has to end."""
+"""Monitor of an agent at work: its usage, its display, and the reasons to end it."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ from ralph.state.events import AgentReported, AgentStarted
 from ralph.text import clean, mask, one_line
 
 SIGN_OF_LIFE = 30.0  # seconds
-ORDERS = 0.05  # seconds between two looks for orders of other terminals
-SHOWN = 0.2  # seconds between two tool calls that are shown
+ORDERS = 0.05  # seconds between two checks for commands from other terminals
+SHOWN = 0.2  # seconds between two displayed tool calls
 MOMENT = 0.3  # seconds between an agent's last usage and its end
 
 
 class AttemptMonitor:
-    """Watches one attempt: what is spent, what is shown, when it must end.
+    """Watches one attempt: its usage, its display, and when it must end.
 
-    `known` are files that git did not track before, as they were; `protected` are patterns of what it may not
-    change. Without a `looker` the work tree is not watched, and nothing is shown.
+    `known` are the untracked files at the start; `protected` are patterns of paths that the agent must not change.
+    Without a `looker` the work tree is not watched, and nothing is displayed.
     """
 
     def __init__(
@@ -49,12 +49,12 @@ class AttemptMonitor:
         self._watch = Watchdog(_limits(run, worker), self._last, run.window(worker, worker.model))
         self._before = run.tally(task)
         self._refused, self._looked = False, 0.0
-        self._over = 0.0  # since when a limit of the run is reached
+        self._over = 0.0  # monotonic time since which a limit of the run is reached; 0: none
         self._window = run.window(worker, worker.model)
         self._count = AttemptUsage(run, worker)
 
     def follow(self, launch: Launch, env: Mapping[str, str], prompt: Path, log: Path, wall: float) -> Stopped:
-        """Start the agent, and stay with it to its end; `wall` seconds are the most it may take."""
+        """Run the agent to its end, for at most `wall` seconds."""
         settings, agent = self._run.settings, self._worker.agent
         self._count = AttemptUsage(self._run, self._worker, prompt, log, {**env, **launch.env})
         end = session.run_session(
@@ -80,7 +80,7 @@ class AttemptMonitor:
             self._run.note(AgentStarted(self._n, pid, start, self._worker.name))
 
     def tell(self, signal: Signal) -> bool:
-        """One signal of the agent; whether it is progress."""
+        """Handle one signal of the agent. Return whether it is progress."""
         self._tally.add(signal)
         self._count.add(signal)
         signal = self._with_window(signal)
@@ -90,7 +90,7 @@ class AttemptMonitor:
         return self._watch.hear(signal, time.monotonic())
 
     def _with_window(self, signal: Signal) -> Signal:
-        """The size of the model's window, as its agent reported it once. An unknown size is named."""
+        """Return the signal with the size of the model's window that the agent reported. Warn if it is unknown."""
         usage = signal.usage
         if usage is None:
             return signal
@@ -105,16 +105,16 @@ class AttemptMonitor:
         self._last = time.monotonic()
         if self._looker is None:
             return
-        what = (
+        action = (
             " ".join(part for part in (signal.tool, signal.command or " ".join(signal.paths)) if part)
             or signal.text.strip().rpartition("\n")[2]
         )
-        shown = one_line(mask(clean(what), self._run.secrets), 120)
+        shown = one_line(mask(clean(action), self._run.secrets), 120)
         spent = self._count.spent
         self._run.note(AgentReported(self._n, shown, spent.tokens, _cents(spent.cost), spent.about))
 
     def stop(self) -> tuple[StopReason, str] | None:
-        """Why it has to end now, if it has to, and what was seen."""
+        """Return the reason to end the agent now and its detail, or None."""
         if why := self._ordered():
             return why, ""
         if time.monotonic() - self._last >= SIGN_OF_LIFE:
@@ -122,19 +122,19 @@ class AttemptMonitor:
         if limit := self._limit():
             return StopReason.LIMIT, f"{limit[:1].upper()}{limit[1:]}."
         self._look()
-        whole = Spent(self._before.tokens, self._before.cost).plus(self._count.spent)
-        reason = self._watch.reason(time.monotonic(), whole.tokens, whole.cost)
+        task_total = Spent(self._before.tokens, self._before.cost).plus(self._count.spent)
+        reason = self._watch.reason(time.monotonic(), task_total.tokens, task_total.cost)
         return (reason.why, mask(clean(reason.detail), self._run.secrets)) if reason else None
 
     def _limit(self) -> str:
-        """The limit of the run that is reached. Not in the moment of the last report: what is done is judged."""
+        """Return the reached limit of the run, or "". Wait a moment for an agent that is ending."""
         self._count.look()
         limit = "" if self._tally.ended is not None else self._run.limit(self._count.spent)
         self._over = (self._over or time.monotonic()) if limit else 0.0
         return limit if limit and time.monotonic() - self._over > MOMENT else ""
 
     def _ordered(self) -> StopReason | None:
-        """What people want. Files with orders are not looked for after each of a hundred signals."""
+        """Return what a person asked for, or None. Rate-limited: each check reads files."""
         if self._run.stop:
             return StopReason.INTERRUPTED
         if time.monotonic() - self._looked >= ORDERS:
@@ -146,14 +146,14 @@ class AttemptMonitor:
         return StopReason.REFUSED if self._refused else None  # it would ask again for minutes, in vain
 
     def answer(self) -> str | None:
-        """What to type into its terminal now, by a rule of the user's."""
+        """Return what to type into the agent's terminal now by a rule of the user, or None."""
         typed = self._watch.answer(time.monotonic())
         if typed is not None:
             self._run.say(f"{self._task.id}: typed `{one_line(mask(clean(typed), self._run.secrets), 40)}`.")
         return typed
 
     def _look(self) -> None:
-        """What it changes that is not its own, as far as the work tree shows it."""
+        """Report changes of the work tree outside the scope to the watchdog."""
         if self._looker is None or not (self._scope or self._protected):
             return
         if (seen := self._looker.poll()) is None:
@@ -178,12 +178,12 @@ class AttemptMonitor:
 
 
 def _cents(cost: float | None) -> float | None:
-    """USD without the noise of sums, for the journal."""
+    """Return USD rounded for the journal."""
     return None if cost is None else round(cost, 6)
 
 
 def unknown_window(model: str) -> str:
-    """What a run says once about a model."""
+    """Return the warning about a model with an unknown context window."""
     return (
         f"The size of the context window of {one_line(clean(model), 60) or 'the model'} is not known. Until the "
         "agent reports it at the end of an attempt, ralph does not hand over a context that is nearly full."
@@ -207,7 +207,7 @@ def _limits(run: RunContext, worker: AgentChoice) -> WatchdogLimits:
 
 
 def _with_reset(end: Stopped) -> Stopped:
-    """Where the agent told its reset time only in words, read them against this machine's clock."""
+    """Return the end with its reset time. If the agent gave it only in words, parse them with the local clock."""
     failure = end.failure
     if failure is None or failure.resets_at is not None:
         return end

@@ -1,7 +1,7 @@
-"""The PRD after an attempt, sorted by evidence.
+"""Edits of the PRD during an attempt, classified by evidence.
 
-ralph never guesses who wrote a line. What an agent is shown to have written goes back; what nobody is shown to have
-written stays, but a box that became ticked while an agent ran is not evidence and goes back too.
+ralph never guesses an author. Edits that evidence ascribes to the agent are undone. Other edits stay, except new
+ticks: a tick made while an agent ran is no evidence.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from difflib import unified_diff
 
 from ralph.agents.model import Stopped
 from ralph.agents.shell_commands import only_reads
-from ralph.engine import prd_file as paper
+from ralph.engine import prd_file
 from ralph.engine.attempt.prd_edits_by_hand import HandEdits, typed_beside
 from ralph.engine.context import RunContext
 from ralph.git.freeze import FrozenWork
@@ -23,19 +23,19 @@ from ralph.verify.model import PrdEdit
 
 @immutable
 class PrdOutcome:
-    """The PRD after an attempt: what stays, and what the evidence says of the rest."""
+    """The PRD after an attempt, and the edit that the evidence ascribes to the agent."""
 
     prd: Prd
     edit: PrdEdit
-    by_hand: bool  # it differs from the attempt's start: a commit of its own goes before the task's
+    by_hand: bool  # it differs from the attempt's start: it is committed before the task
 
 
 def settle(run: RunContext, start: Prd, task: Task, stopped: Stopped, frozen: FrozenWork) -> PrdOutcome:
-    """Put back what does not stay, and say what was there. The frozen work holds all of it."""
+    """Undo the edits that don't stay and return the outcome. The frozen work holds all edits."""
     data = run.papers.read(run.paths.prd)
     if data == start.data:
         return PrdOutcome(start, PrdEdit(), by_hand=False)
-    now = paper.parsed(run, data)
+    now = prd_file.parsed(run, data)
     back = f"To bring it in again: git show {frozen.work[:12]}:{run.paths.prd} > {run.paths.prd}"
     diff = _diff(start.data, data or b"", run.paths.prd) + "\n" + back
     if now is None:
@@ -51,42 +51,42 @@ def settle(run: RunContext, start: Prd, task: Task, stopped: Stopped, frozen: Fr
 
 
 def _take_back(run: RunContext, start: Prd, now: Prd, task: Task, typed: HandEdits | None, diff: str) -> PrdOutcome:
-    """What the agent is shown to have written goes; what people `typed` beside it stays."""
-    made, kept = (typed.made, typed.kept) if typed else (now, start)
+    """Undo the agent's edits and keep the hand edits in `typed`."""
+    made, expected = (typed.made, typed.kept) if typed else (now, start)
     agents = prd.difference(start, made)
     edit = PrdEdit(True, agents.ticked, agents.rewrote, diff)
-    run.papers.edit(run.paths.prd, lambda there: kept.data if there == now.data else there)
-    return _keep(run, start, kept, task, edit) if typed else PrdOutcome(start, edit, by_hand=False)
+    run.papers.edit(run.paths.prd, lambda content: expected.data if content == now.data else content)
+    return _keep(run, start, expected, task, edit) if typed else PrdOutcome(start, edit, by_hand=False)
 
 
 def _keep(run: RunContext, start: Prd, now: Prd, task: Task, edit: PrdEdit) -> PrdOutcome:
-    """What nobody is shown to have written stays, but for ticks."""
-    found = prd.difference(start, now)
-    run.edited, once = paper.changed_at(run), paper.emptied_once(run, now)
+    """Keep the edits without evidence of an author, but undo their ticks."""
+    difference = prd.difference(start, now)
+    run.edited, once = prd_file.changed_at(run), prd_file.emptied_once(run, now)
     data = run.papers.edit(
-        run.paths.prd, lambda fresh: paper.with_ticks(run, once, _unticked(run, start, fresh))
+        run.paths.prd, lambda fresh: prd_file.with_ticks(run, once, _unticked(run, start, fresh))
     ) or b""  # fmt: skip
-    _tell_hand_edit(run, task, found, now)
+    _tell_hand_edit(run, task, difference, now)
     if once:
-        paper.tell_ticked_again(run, once)
+        prd_file.tell_ticked_again(run, once)
     settled = prd.parse(data, run.paths.prd)
     return PrdOutcome(settled, edit, by_hand=data != start.data)
 
 
 def untick(run: RunContext, start: Prd) -> None:
-    """Take out every tick that was not there at the start."""
+    """Undo every tick that is not in `start`."""
     run.papers.edit(run.paths.prd, lambda fresh: _unticked(run, start, fresh))
 
 
 def take_back_ticks(run: RunContext, start: Prd, task: Task) -> None:
-    """An agent in a worktree changed the PRD here: what became ticked, and not by ralph, is empty again."""
+    """Undo new ticks in this checkout that ralph did not make, after an agent in a worktree changed its PRD."""
 
     def edit(fresh: bytes | None) -> bytes | None:
-        now = paper.parsed(run, fresh)
+        now = prd_file.parsed(run, fresh)
         if now is None:
             return fresh
-        kept = [task.id for task in now.tasks if task.done and task.id in run.history.ticked]
-        return prd.with_boxes(prd.without_new_ticks(start, now), kept, done=True).data
+        ticked = [task.id for task in now.tasks if task.done and task.id in run.history.ticked]
+        return prd.with_boxes(prd.without_new_ticks(start, now), ticked, done=True).data
 
     before = run.papers.read(run.paths.prd)
     if run.papers.edit(run.paths.prd, edit) != before:
@@ -95,18 +95,18 @@ def take_back_ticks(run: RunContext, start: Prd, task: Task) -> None:
 
 
 def untick_after_gates(run: RunContext, placed: bytes) -> None:
-    """A box that became ticked while gates ran goes back: gates run what an agent wrote. All else stays."""
+    """Undo ticks that appeared while gates ran, because gates run the agent's code. Keep other edits."""
     if run.papers.read(run.paths.prd) != placed:
         untick(run, prd.parse(placed, run.paths.prd))
 
 
 def _unticked(run: RunContext, start: Prd, fresh: bytes | None) -> bytes | None:
-    now = paper.parsed(run, fresh)
+    now = prd_file.parsed(run, fresh)
     return fresh if now is None else prd.without_new_ticks(start, now).data
 
 
 def _by_agent(run: RunContext, task: Task, stopped: Stopped, frozen: FrozenWork) -> bool:
-    """Its stream names the file; or, for an agent without events, a commit of the attempt changed it."""
+    """Whether the stream names the PRD or, for an agent without events, a commit of the attempt changed it."""
     if names_paper(stopped, run.paths.prd):
         return True
     if run.worker(task).agent.EVENTS or not frozen.commits:
@@ -123,18 +123,18 @@ def names_paper(stopped: Stopped, path: str) -> bool:
     )
 
 
-def _tell_hand_edit(run: RunContext, task: Task, found: prd.PrdDiff, now: Prd) -> None:
+def _tell_hand_edit(run: RunContext, task: Task, difference: prd.PrdDiff, now: Prd) -> None:
     texts = {other_task.id: one_line(clean(other_task.text), 60) for other_task in now.tasks}
-    for name in found.ticked:
+    for name in difference.ticked:
         run.say(f"“{texts.get(name, name)}” was ticked while {task.id} ran: the box goes back. "
                 "Tick it again when no agent runs.", loud=True)  # fmt: skip
-    for met in found.criteria:
+    for met in difference.criteria:
         run.say(f"Criterion “{one_line(clean(met.text), 60)}” was ticked while {task.id} ran: its box goes back. "
                 "Tick it again when no agent runs.", loud=True)  # fmt: skip
-    for lost in found.vanished:
+    for lost in difference.vanished:
         run.vanished[lost.id] = one_line(clean(lost.text), 60)
         run.say(f"“{run.vanished[lost.id]}” vanished from {run.paths.prd} while {task.id} ran.", loud=True)
-    for check in found.changed_checks:
+    for check in difference.changed_checks:
         commands = next((other.fields.checks for other in now.tasks if other.id == check), ())
         run.say(f"A Check of “{texts.get(check, check)}” is new or changed: {'; '.join(commands)}", loud=True)
 

@@ -1,7 +1,7 @@
-"""What people typed into the PRD beside an agent whose commits alone show what it did there.
+"""Hand edits of the PRD during an attempt whose only evidence against the agent are its commits.
 
-A commit is evidence for what stands in it. What differs between the agent's last commit and the work tree is shown
-by nothing: so only the agent's part is taken out, box by box or by a merge of three texts.
+A commit is evidence for its content, but not for what changed in the work tree after it. So only the committed part
+is undone, box by box or by a three-way merge.
 """
 
 from __future__ import annotations
@@ -19,34 +19,34 @@ from ralph.prd.model import Fields, Prd
 
 @immutable
 class HandEdits:
-    """Two readings of the PRD."""
+    """Two versions of the PRD."""
 
-    made: Prd  # what the agent committed last
-    kept: Prd  # what people made of it, without the agent's part
+    made: Prd  # as the agent committed it last
+    kept: Prd  # as it is, without the agent's part
 
 
 def typed_beside(run: RunContext, start: Prd, now: Prd, frozen: FrozenWork) -> HandEdits | None:
-    """Tell them apart. None where all of it is the agent's, or both changed the same lines."""
+    """Separate hand edits from the agent's. Return None if all are the agent's or both changed the same lines."""
     made = _committed(run, frozen)
     if made is None or made.data in (start.data, now.data):
         return None
-    kept = _without(run, start, made, now)
-    if kept is None or kept.data == start.data or _edit(made, now) != _edit(start, kept):
+    rest = _without(run, start, made, now)
+    if rest is None or rest.data == start.data or _edit(made, now) != _edit(start, rest):
         return None
-    return HandEdits(made, kept)
+    return HandEdits(made, rest)
 
 
 def _committed(run: RunContext, frozen: FrozenWork) -> Prd | None:
-    """The PRD in the newest commit of the attempt; None where there is none, or the commits tell no one story."""
+    """Return the PRD in the newest commit of the attempt, or None without commits or with rewritten ones."""
     if not frozen.commits or frozen.rewritten:
         return None
     last = frozen.commits[0].sha
-    there = run.git.blob_at(last, run.paths.prd)
-    return _parsed(run, run.git.blob(there)) if there else None
+    blob = run.git.blob_at(last, run.paths.prd)
+    return _parsed(run, run.git.blob(blob)) if blob else None
 
 
 def _without(run: RunContext, start: Prd, made: Prd, now: Prd) -> Prd | None:
-    """The PRD as it is, without what leads from the start to what was committed."""
+    """Return the current PRD without the change from `start` to `made`, or None if they conflict."""
     if prd.without_new_ticks(start, made).data == start.data:
         return prd.without_new_ticks(start, now)
     text, conflicts = merge_texts(run.git, now.data, made.data, start.data)
@@ -54,7 +54,7 @@ def _without(run: RunContext, start: Prd, made: Prd, now: Prd) -> Prd | None:
 
 
 def _edit(before: Prd, after: Prd) -> tuple[Counter[tuple[str, Fields]], Counter[tuple[str, Fields]]]:
-    """Which tasks an edit added, and which it took away: where both are the same, no task was lost or made up."""
+    """Return the tasks that an edit added and removed. Equal results for two edits: no task was lost or made up."""
     old, new = (Counter((task.text, task.fields) for task in other_prd.tasks) for other_prd in (before, after))
     return new - old, old - new
 

@@ -1,10 +1,10 @@
-"""Finished work on top of what came in meanwhile: joined, or the clash told with both sides."""
+"""Rebase of finished work on a moved tip: the merged work, or a finding that shows the conflict."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from ralph.engine.attempt import completion as placing
+from ralph.engine.attempt import completion
 from ralph.engine.context import RunContext
 from ralph.git import worktrees
 from ralph.git.freeze import FrozenWork
@@ -14,14 +14,17 @@ from ralph.git.workspace import Workspace
 from ralph.text import clean, mask
 from ralph.verify.model import Finding, FindingKind, Verdict
 
-MOST_SHOWN = 4_000  # characters of a clash that the next prompt quotes
+MOST_SHOWN = 4_000  # characters of a conflict in the next prompt
 MOST_LISTED = 1_500  # characters of the commits that came in meanwhile
 
 
 def on_the_tip(
     run: RunContext, space: Workspace, frozen: FrozenWork, left: bytes | None
 ) -> tuple[Workspace, FrozenWork] | Verdict:  # fmt: skip
-    """The worktree holds the work on top of the tip, with PRD and memory file as they are there. Or a clash."""
+    """Put the work on top of the tip, with the tip's PRD and both memory files merged.
+
+    Return a Verdict if the two conflict.
+    """
     git, base, tip = run.git, space.before.base, run.tip
     if tip == base:
         return space, frozen
@@ -38,37 +41,37 @@ def on_the_tip(
 
 
 def _both_memories(run: RunContext, then: bytes, now: bytes, left: bytes | None) -> bytes | None:
-    """What the agent may add to the memory file, beside what others added meanwhile."""
+    """Return the memory file with the agent's valid additions and those published meanwhile."""
     if left is None or left == then:
         return now or None
-    mine = placing.merged(run, then or None, left)[0]
-    return merge_texts(run.git, mine or b"", then, now, union=True)[0] or None
+    additions = completion.merged(run, then or None, left)[0]
+    return merge_texts(run.git, additions or b"", then, now, union=True)[0] or None
 
 
 def explain_meanwhile(run: RunContext, verdict: Verdict, base: str) -> Verdict:
-    """A gate that is red on top of what came in: the next try has to know what that is."""
+    """Return the verdict with the commits published meanwhile in its gate findings, for the next prompt."""
     if run.tip == base:
         return verdict
-    said = f"It was tested on top of what came in meanwhile:\n{_meanwhile(run, base)}\n\n"
-    told = (
-        replace(finding, detail=said + finding.detail)
+    prefix = f"It was tested on top of what came in meanwhile:\n{_meanwhile(run, base)}\n\n"
+    findings = (
+        replace(finding, detail=prefix + finding.detail)
         if finding.what is FindingKind.GATE and finding.rejects
         else finding
         for finding in verdict.findings
     )
-    return Verdict(tuple(told))
+    return Verdict(tuple(findings))
 
 
 def _meanwhile(run: RunContext, base: str) -> str:
-    """The commits that came in since an attempt began, with the files of each but PRD and memory file."""
+    """Return the commits since `base` with the files of each, without PRD and memory file."""
     words = ("log", "--format=%h %s", "--name-only", f"{base}..{run.tip}")
     lines = run.git.repo(*words).decode(errors="replace").strip().splitlines()
-    told = "\n".join(line for line in lines if line not in run.paths.both)
-    return mask(clean(told), run.secrets)[:MOST_LISTED]
+    text = "\n".join(line for line in lines if line not in run.paths.both)
+    return mask(clean(text), run.secrets)[:MOST_LISTED]
 
 
 def clash(run: RunContext, clashes: tuple[MergeConflict, ...], base: str) -> Finding:
-    """Both sides, for the next try."""
+    """Return the finding for a conflict, with both sides for the next prompt."""
     shown = "\n\n".join(f"{conflict.path}:\n{_hunks(conflict.text)}" for conflict in clashes if conflict.text)
     detail = mask(clean(f"What came in meanwhile:\n{_meanwhile(run, base)}\n\n{shown}"), run.secrets)[:MOST_SHOWN]
     return Finding(FindingKind.CLASH, f"{clashes[0].why}{_more(len(clashes) - 1)}.", detail)
@@ -79,7 +82,7 @@ def _more(others: int) -> str:
 
 
 def _hunks(text: str) -> str:
-    """The parts of a merged text where both sides stand."""
+    """Return the conflict hunks of a merged text."""
     lines, shown, inside = text.splitlines(), [], False
     for line in lines:
         inside |= line.startswith("<<<<<<< ")

@@ -1,6 +1,6 @@
-"""A second agent looks at the work, with fresh context and before it is recorded: one more gate.
+"""Review of the work by a second agent with fresh context, before the commit: one more gate.
 
-What it answers is a finding like any other. No readable answer is no answer: that is said, and the gates decide.
+A refusal is a finding. An unreadable answer is reported, and the gates alone decide.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from ralph.agents.model import Stopped
 from ralph.agents.selection import AgentChoice, parse_choice
 from ralph.agents.session import session
-from ralph.engine.attempt import prompt as briefing
+from ralph.engine.attempt import prompt
 from ralph.engine.attempt.monitor import AttemptMonitor
 from ralph.engine.attempt.run_agent import sandboxed, write_prompt
 from ralph.engine.context import RunContext
@@ -31,8 +31,7 @@ def review_work(
     run: RunContext, space: Workspace, task: Task, frozen: FrozenWork, results: tuple[GateResult, ...],
     criteria: Sequence[Criterion] = (),
 ) -> tuple[list[Finding], tuple[Criterion, ...]]:  # fmt: skip
-    """What the reviewer has against the work, and which criteria it confirms. It may have written: the caller takes
-    that back."""
+    """Return the reviewer's findings and the criteria that it confirms. The caller undoes the reviewer's writes."""
     worker = parse_choice(run.settings.review_with)
     end = _asked(run, space, task, worker, _question(run, task, frozen, results, criteria))
     answer = review.read_answer(end.said) if end.well else ReviewAnswer(None)
@@ -44,9 +43,9 @@ def review_work(
         run.say(f"The reviewer {worker.name} gave no readable answer: the gates alone decide.", loud=True)
     if answer.ok is not False:
         return [], tuple(criterion for number, criterion in enumerate(criteria, 1) if number in answer.met)
-    said = [mask(clean(problem), run.secrets) for problem in answer.problems]
-    first = one_line(said[0], 200) if said else "it gave no reason"
-    return [Finding(FindingKind.REVIEW, f"The reviewer {worker.name} refused it: {first}", "\n".join(said))], ()
+    problems = [mask(clean(problem), run.secrets) for problem in answer.problems]
+    first = one_line(problems[0], 200) if problems else "it gave no reason"
+    return [Finding(FindingKind.REVIEW, f"The reviewer {worker.name} refused it: {first}", "\n".join(problems))], ()
 
 
 def _question(
@@ -56,7 +55,7 @@ def _question(
     diff = run.git.tree(*words).decode(errors="replace")
     cut = diff if len(diff) <= MOST_DIFF else f"{diff[:MOST_DIFF]}\n... {len(diff) - MOST_DIFF} characters more"
     texts = [criterion.text for criterion in criteria]
-    return briefing.ask_review(
+    return prompt.ask_review(
         templates(), task=task, diff=cut, gates=results, secrets=run.secrets, criteria=texts
     )  # fmt: skip
 

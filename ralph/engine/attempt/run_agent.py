@@ -1,4 +1,4 @@
-"""Brief an agent and let it work: the prompt, the environment, the sandbox."""
+"""Runs an agent: its prompt, environment and sandbox."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ from ralph.text import clean, mask, one_line
 
 
 def begin(run: RunContext, task: Task, purpose: str = "", work: str = "") -> Workspace:
-    """Choose it, in the journal, and give it its place; `work` is the unfinished work that it goes on from."""
+    """Journal the choice of a task and return its workspace; `work` is unfinished work to continue from."""
     return prepare(run, choose(run, task, purpose), work)
 
 
 def choose(run: RunContext, task: Task, purpose: str = "") -> int:
-    """Note that it is tried now; returns the number of the attempt."""
+    """Journal the choice of a task. Return the number of the attempt."""
     n = run.history.n + 1
     run.note(Chosen(n, task.id, one_line(clean(task.text)), run.tally(task).tried + 1, run.tip, purpose))
     return n
 
 
 def prepare(run: RunContext, n: int, work: str = "") -> Workspace:
-    """Give a chosen attempt its place."""
+    """Return the workspace of a chosen attempt, with the unfinished `work` in it."""
     space = workspace.prepare(
         run.git, run.id, n, run.stands_on, run.tip, run.paths, run.before, run.just_scanned()
     )  # fmt: skip
@@ -52,7 +52,7 @@ def prepare(run: RunContext, n: int, work: str = "") -> Workspace:
 
 
 def brief(run: RunContext, task: Task, prd: Prd, n: int) -> Path:
-    """Write the prompt; returns its file (0600)."""
+    """Write the prompt. Return its file (mode 0600)."""
     tally, note = run.tally(task), run.control.note_for(task.id)
     rules = memory.rules(run.base_memory())
     text = briefing.brief(
@@ -74,7 +74,7 @@ def brief(run: RunContext, task: Task, prd: Prd, n: int) -> Path:
 
 
 def write_prompt(run: RunContext, n: int, text: str, name: str = "prompt") -> Path:
-    """A prompt's file."""
+    """Write a prompt to its file in the run's folder (mode 0600). Return the path."""
     path = run.folder / f"{n}.{name}.md"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.touch(0o600)
@@ -83,18 +83,18 @@ def write_prompt(run: RunContext, n: int, text: str, name: str = "prompt") -> Pa
 
 
 def parents(prd: Prd, task: Task) -> tuple[Task, ...]:
-    """The tasks around this one, outermost first."""
+    """Return the parents of a task, outermost first."""
     by_id = {other_task.id: other_task for other_task in prd.tasks}
-    found: list[Task] = []
+    chain: list[Task] = []
     above = task.parent
     while above is not None and above in by_id:
-        found.insert(0, by_id[above])
+        chain.insert(0, by_id[above])
         above = by_id[above].parent
-    return tuple(found)
+    return tuple(chain)
 
 
 def let_work(run: RunContext, space: Workspace, task: Task, prompt: Path, *, read_only: bool = False) -> Stopped:
-    """Start the agent and follow it to its end."""
+    """Run the agent to its end."""
     settings, worker = run.settings, run.worker(task)
     env = _environment(run, task, prompt)
     with polling(run.git) as looker, sandboxed(run, run.launch(worker, read_only=read_only), worker, env) as launch:
@@ -107,7 +107,7 @@ def let_work(run: RunContext, space: Workspace, task: Task, prompt: Path, *, rea
 
 @contextmanager
 def sandboxed(run: RunContext, launch: Launch, worker: AgentChoice, env: Mapping[str, str]) -> Iterator[Launch]:
-    """The launch, in a sandbox where one is wanted; its /tmp is gone afterwards."""
+    """Yield the launch, sandboxed if the settings ask for it. Delete the sandbox's /tmp on exit."""
     if run.settings.sandbox == "off" or not sandbox.wanted(run.settings.sandbox):
         yield launch
         return
@@ -123,7 +123,7 @@ def sandboxed(run: RunContext, launch: Launch, worker: AgentChoice, env: Mapping
 
 
 def protected(run: RunContext, task: Task) -> tuple[str, ...]:
-    """What this task may not change, as patterns of the repository."""
+    """Return the patterns, from the repository's root, that this task must not change."""
     always = (*run.settings.protected, *memory.rules(run.base_memory()).protected)
     return (*run.patterns(task.fields.protected), *always)
 
@@ -141,11 +141,11 @@ def _environment(run: RunContext, task: Task, prompt: Path) -> Mapping[str, str]
 
 
 def stopped_event(run: RunContext, n: int, end: Stopped) -> AgentStopped:
-    """How it ended, for the journal: enough to judge the attempt after a crash."""
+    """Return the agent's end for the journal: enough to judge the attempt after a crash."""
     failure = end.failure
     kind, message, resets = (failure.kind.value, failure.text, failure.resets_at) if failure else ("", "", None)
     named = tuple(path for path in sorted(run.paths.both) if names_paper(end, path))
-    kept = {
+    texts = {
         "said": end.said,
         "tail": end.tail,
         "actions": end.actions,
@@ -153,7 +153,7 @@ def stopped_event(run: RunContext, n: int, end: Stopped) -> AgentStopped:
         "output": end.output,
         "detail": end.detail,
     }
-    shown = {name: _masked(value, run.secrets) for name, value in kept.items()}
+    shown = {name: _masked(value, run.secrets) for name, value in texts.items()}
     return AgentStopped(n, end.why.value, end.code, round(end.seconds, 3), end.tokens, end.cost, end.ended, kind,
                         mask(message, run.secrets), resets, **shown, about=end.about)  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""What became of the stash list during an attempt: vanished entries come back, stash content in work is found."""
+"""The stash list during an attempt: put vanished entries back, and find stash content in the work."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from ralph.text import clean, one_line
 
 
 def settle_stash(run: RunContext, space: Workspace, task: str, frozen: FrozenWork) -> FrozenWork:
-    """Put vanished stash entries back, tell what appeared, and return the evidence with the frozen work.
+    """Put vanished stash entries back, report new ones, and return the frozen work with the evidence.
 
-    Safe to repeat: the ref that holds the entries goes last.
+    Safe to repeat: the ref that holds the entries is dropped last.
     """
     then, now = space.stash, stash.note(run.git)
     if not then.entries and then.signature is not None and then.signature == now.signature:
@@ -36,7 +36,7 @@ def settle_stash(run: RunContext, space: Workspace, task: str, frozen: FrozenWor
 
 
 def at_recovery(run: RunContext, ref: str, wip: str) -> stash.StashList:
-    """The list as it was before an attempt that was cut off: what its ref holds, else all that it did not make."""
+    """Return the list before an interrupted attempt: from its ref, or without the attempt's own entries."""
     held = stash.held(run.git, ref)
     if held is None:
         held = tuple(entry for entry in stash.stash_entries(run.git) if _branch(entry) != wip)
@@ -48,7 +48,7 @@ def _branch(entry: StashEntry) -> str:
 
 
 def _is_agents(entry: StashEntry) -> bool:
-    """Whether it was made on the branch of an attempt."""
+    """Whether the entry was made on the branch of an attempt."""
     return _branch(entry).startswith(SCRATCH)
 
 
@@ -56,32 +56,32 @@ def _change(run: RunContext, space: Workspace, task: str, frozen: FrozenWork, no
     then = space.stash.entries
     known, listed = {entry.sha for entry in then}, {entry.sha for entry in now.entries}
     new = tuple(entry for entry in now.entries if entry.sha not in known)
-    gone = tuple(entry for entry in then if entry.sha not in listed)
+    vanished = tuple(entry for entry in then if entry.sha not in listed)
     passed = _passed(run, space, now, known | listed)
     own = _own(run, space, task)
     others = [entry for entry in (*new, *passed) if _is_agents(entry) and _branch(entry) not in own]
-    asked = [*(entry for entry in then if _branch(entry) not in own), *others]
+    candidates = [*(entry for entry in then if _branch(entry) not in own), *others]
     return StashChange(
         new=tuple(entry for entry in new if not run.apart or _branch(entry) == space.wip),
-        gone=tuple(entry for entry in gone if _goes_back(run, entry)),
+        gone=tuple(entry for entry in vanished if _goes_back(run, entry)),
         lost=() if frozen.changes else tuple(entry for entry in passed if _branch(entry) == space.wip),
-        matches=_matches(run, asked, frozen.changes, listed),
+        matches=_matches(run, candidates, frozen.changes, listed),
     )
 
 
 def _own(run: RunContext, space: Workspace, task: str) -> frozenset[str]:
-    """The branches of this attempt and of earlier ones at the same task."""
+    """Return the branches of this attempt and of earlier ones at the same task."""
     tally = run.history.tallies.get(task)
     return frozenset((space.wip, *(scratch(run.id, n) for n in (tally.numbers if tally else ()))))
 
 
 def _goes_back(run: RunContext, entry: StashEntry) -> bool:
-    """An entry of another attempt that goes on meanwhile comes and goes as that attempt wants."""
+    """Whether ralph puts the entry back. Entries of other attempts in progress are theirs."""
     return not _is_agents(entry) or (not run.apart and _branch(entry).startswith(f"{SCRATCH}{run.id}-"))
 
 
 def _passed(run: RunContext, space: Workspace, now: stash.StashList, known: set[str]) -> tuple[StashEntry, ...]:
-    """Entries that came and went meanwhile: two agents in worktrees may have popped each other's."""
+    """Return entries that were made and dropped meanwhile: two agents in worktrees may pop each other's."""
     then = space.stash
     if not then.since or (now.signature is not None and now.signature == then.signature):
         return ()
@@ -89,20 +89,20 @@ def _passed(run: RunContext, space: Workspace, now: stash.StashList, known: set[
 
 
 def _matches(
-    run: RunContext, asked: Sequence[StashEntry], changes: Sequence[Change], listed: set[str]
+    run: RunContext, candidates: Sequence[StashEntry], changes: Sequence[Change], listed: set[str]
 ) -> tuple[StashMatch, ...]:
-    if not changes or not asked:
+    if not changes or not candidates:
         return ()
-    contents = stash.contents(run.git, asked)
-    found = (
+    contents = stash.contents(run.git, candidates)
+    matches = (
         match(entry, contents.get(entry.sha, ()), changes, run.git.blob, gone=entry.sha not in listed)
-        for entry in asked
+        for entry in candidates
     )
-    return tuple(other_match for other_match in found if other_match.paths)
+    return tuple(other_match for other_match in matches if other_match.paths)
 
 
 def _hold(run: RunContext, space: Workspace, change: StashChange) -> None:
-    """Entries that are in no list any more, and matter to somebody, are held by a ref."""
+    """Hold unlisted entries by a ref if their content is in the work or lost."""
     back = {entry.sha for entry in change.gone}
     matter = [
         other_match.entry
@@ -114,7 +114,7 @@ def _hold(run: RunContext, space: Workspace, change: StashChange) -> None:
 
 
 def _untracked_back(run: RunContext, space: Workspace, frozen: FrozenWork, change: StashChange) -> FrozenWork:
-    """Untracked files of before that are only in a new entry now (`git stash -u`) come back into the checkout."""
+    """Restore untracked files that `git stash -u` moved into a new entry. Return the work without them."""
     missing = {path for path in frozen.untracked if not os.path.lexists(run.root / path)} - {*space.before.unsaved}
     if run.apart or not missing or not change.new:
         return frozen
@@ -131,7 +131,7 @@ def _untracked_back(run: RunContext, space: Workspace, frozen: FrozenWork, chang
     return replace(frozen, untracked=tuple(path for path in frozen.untracked if path not in names))
 
 
-# ---------------------------------------------------------------- told
+# ---------------------------------------------------------------- messages
 
 
 def _tell(run: RunContext, task: str, change: StashChange, listed: Sequence[StashEntry]) -> None:
@@ -153,7 +153,7 @@ def _names(entries: Sequence[StashEntry], listed: Sequence[StashEntry]) -> str:
 
 
 def stash_label(entry: StashEntry, listed: Sequence[StashEntry] = ()) -> str:
-    """`stash@{1} (message)`, or the commit where it is in no list."""
+    """Return `stash@{1} (message)`, or the commit instead of the position if the entry is unlisted."""
     place = next((i for i, other in enumerate(listed) if other.sha == entry.sha), None)
     name = entry.sha[:9] if place is None else f"stash@{{{place}}}"
     return f"{name} ({one_line(clean(entry.message), 60)})"

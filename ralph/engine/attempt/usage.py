@@ -1,4 +1,4 @@
-"""What an attempt spends: counted while its agent works, and once more where ralph was killed meanwhile."""
+"""Usage of an attempt: counted while its agent works, and recounted if ralph was killed meanwhile."""
 
 from __future__ import annotations
 
@@ -18,39 +18,39 @@ from ralph.engine.context import RunContext
 from ralph.state.attempt import Attempt
 from ralph.state.events import AgentReported, Learned
 
-LOOK = 0.5  # seconds between two looks at what the agent writes about its session
-PIECE = 1_000_000  # bytes of a line of a transcript
-LINES = 1_000_000  # of a transcript
-DAY = 86_400.0  # seconds: an attempt is shorter
+LOOK = 0.5  # seconds between two reads of the agent's session files
+PIECE = 1_000_000  # bytes of a transcript line
+LINES = 1_000_000  # lines of a transcript
+DAY = 86_400.0  # seconds; longer than any attempt
 
 
 class AttemptUsage:
-    """What one agent spends, from its first signal to its end."""
+    """The usage of one agent, from its first signal to its end."""
 
     def __init__(
         self, run: RunContext, worker: AgentChoice, prompt: Path | None = None, log: Path | None = None,
         env: Mapping[str, str] | None = None, since: float | None = None,
     ) -> None:  # fmt: skip
         self._run, self._worker, self._log = run, worker, log
-        self._tell = run.spending if since is None else None  # a session that is over is not at work
+        self._tell = run.spending if since is None else None  # usage of a session that is over is not reported live
         self._spending = UsageEstimator(run.prices(worker), worker.model, _size(prompt))
         self._files = _session_files(run, worker, env or os.environ, since)
         self._looked = 0.0
 
     @property
     def spent(self) -> Spent:
-        """All of it so far."""
+        """The usage so far."""
         return self._spending.spent
 
     @property
     def model(self) -> str:
-        """That it works with, as far as that is known."""
+        """The model in use; "" if unknown."""
         return self._spending.model
 
     def add(self, signal: Signal) -> None:
-        """One signal of the agent."""
+        """Count one signal of the agent."""
         if not self._worker.agent.EVENTS:
-            return  # what stands on its terminal is told again and again: `look` knows how much it printed
+            return  # a terminal repaints its text: `look` counts the printed bytes
         before = self.spent
         self._spending.add(signal)
         if signal.session and self._files is not None:
@@ -60,7 +60,7 @@ class AttemptUsage:
         self._told(before)
 
     def look(self) -> None:
-        """What the agent wrote meanwhile about its session; without events, how much it printed. Twice a second."""
+        """Count what the agent wrote to its session files or, without events, printed. Run every LOOK seconds."""
         if time.monotonic() - self._looked < LOOK:
             return
         self._looked, before = time.monotonic(), self.spent
@@ -71,7 +71,7 @@ class AttemptUsage:
         self._told(before)
 
     def finished(self, output: int = 0) -> Spent:
-        """All that it spent; `output` bytes is what it printed."""
+        """Return the whole usage; `output` is the number of bytes that the agent printed."""
         if not self._worker.agent.EVENTS and output:
             self._spending.printed(output)
         for signal in self._files.whole() if self._files else ():
@@ -85,7 +85,7 @@ class AttemptUsage:
             self._tell(self.spent)
 
     def _learn(self, use: ModelUse) -> None:
-        """Keep what the agent reports of its model, where that is new."""
+        """Journal a window or price that the agent reports, if it is new."""
         run, worker = self._run, self._worker
         window = 0 if use.window == run.window(worker, use.model) else use.window
         price = run.prices(worker).learn(use) or ()
@@ -94,7 +94,7 @@ class AttemptUsage:
 
 
 def unknown_price(agent: str, model: str) -> str:
-    """What a run says once about a model."""
+    """Return the warning about a model with an unknown price."""
     name = f"the model {model}" if model else f"the model that {agent} chose"
     return (
         f"The price of {name} is not known, so the highest price of {agent} is taken for the estimate. "
@@ -103,16 +103,16 @@ def unknown_price(agent: str, model: str) -> str:
 
 
 def recount(run: RunContext, current: Attempt) -> Spent:
-    """What an attempt spent whose end ralph did not see: from its transcript, and from its last sign of life."""
+    """Return the usage of an attempt whose end ralph missed, from its transcript or last report."""
     if not current.agent or current.stopped is not None:
         return Spent()
     known = _reported(current.reported)
-    again = _counted(run, current, f"{current.n}.log", "prompt")
-    return again if again.tokens >= known.tokens else known
+    counted = _counted(run, current, f"{current.n}.log", "prompt")
+    return counted if counted.tokens >= known.tokens else known
 
 
 def recount_review(run: RunContext, current: Attempt) -> Spent:
-    """The same of a review of its work."""
+    """Return the usage of a review whose end ralph missed."""
     if current.stopped is None or current.reviewed or not run.settings.review_with:
         return Spent()
     return _counted(run, current, f"{current.n}.review.log", "review", run.settings.review_with)
@@ -133,7 +133,7 @@ def _counted(run: RunContext, current: Attempt, log: str, prompt: str, reviewer:
 
 
 def _worker(name: str) -> AgentChoice | None:
-    """The worker of a name in the journal: `claude`, `codex (gpt-5)`; or in the settings: `claude:opus`."""
+    """Return the agent of a name in the journal (`codex (gpt-5)`) or in the settings (`claude:opus`), or None."""
     agent, _, model = name.replace(":", " (").partition(" (")
     return AgentChoice(agents.AGENTS[agent], (), model.rstrip(")")) if agent in agents.AGENTS else None
 
@@ -147,8 +147,8 @@ def _reported(event: AgentReported | None) -> Spent:
 def _session_files(
     run: RunContext, worker: AgentChoice, env: Mapping[str, str], since: float | None
 ) -> SessionFiles | None:
-    found = (place(folder, env, run.here) for folder in worker.agent.SESSIONS)
-    folder = next((path for path in found if path is not None), None)
+    folders = (place(folder, env, run.here) for folder in worker.agent.SESSIONS)
+    folder = next((path for path in folders if path is not None), None)
     return None if folder is None else SessionFiles(folder, worker.agent.read_session, since)
 
 

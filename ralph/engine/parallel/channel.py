@@ -1,4 +1,4 @@
-"""Between parent and child: how values cross, and the run as a child sees it."""
+"""The protocol between the parent and a forked worker, and the worker's view of the run."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from ralph.state.events import AgentStopped, Event, GateStarted, Reviewed, SetAs
 from ralph.state.journal import Entry
 from ralph.verify.model import Finding
 
-TICK = 0.2  # seconds between two looks at what the parent says
-REPORTS = 0.2  # seconds between two reports of what is used up
+TICK = 0.2  # seconds between two reads of the parent's messages
+REPORTS = 0.2  # seconds between two usage reports
 
 
 def pack(value: object) -> str:
-    """A value for the way between two processes of the same program."""
+    """Return a value as text for another process of the same program."""
     return base64.b64encode(pickle.dumps(value)).decode()
 
 
@@ -37,40 +37,40 @@ def unpack(text: str) -> Any:
 
 
 class ParentChannel:
-    """The child's way to its parent: a diary, a stop, and the door."""
+    """The child's connection to its parent: journal, stop signal and turn."""
 
     def __init__(self, link: Link, run: str) -> None:
         self._line, self._run = WorkerLine(link), run
         self._reported = 0.0
-        self._spent: Spent | None = None  # not told yet
+        self._spent: Spent | None = None  # not reported yet
         self._tip = ""
         self.limit = ""
 
     def write(self, event: Event) -> Entry:
-        """Every event is the parent's to keep. No older report follows an end, which tells what was spent."""
+        """Send an event for the parent's journal. Drop a usage report that an end supersedes."""
         if isinstance(event, AgentStopped | Reviewed | SetAside):
             self._spent = None
         self._line.tell(kind="event", data=pack(event))
         return Entry(0, time.time(), self._run, event)
 
     def close(self) -> None:
-        """Nothing is open here."""
+        """Do nothing: the parent owns the journal."""
 
     def told(self, event: Event) -> None:
-        """What nobody keeps, but who watches may see. All else is told when it is kept."""
+        """Send an event that is only shown live. Other events are shown when `write` journals them."""
         if isinstance(event, GateStarted):
             self._line.tell(kind="event", data=pack(event))
 
     def wants_the_end(self) -> bool:
-        """Whether it asked for the end; also takes in what else it said."""
+        """Read the parent's messages and return whether it asked for the end."""
         self._line.look()
         self._take()
         self._report()
         return self._line.ended
 
     def _take(self, patience: float = 0.0) -> None:
-        while (said := self._line.answer(patience)) is not None:
-            word, _, rest = said.partition(" ")
+        while (message := self._line.answer(patience)) is not None:
+            word, _, rest = message.partition(" ")
             if word == "limit":
                 self.limit = rest
             elif word == "enter":
@@ -78,7 +78,7 @@ class ParentChannel:
             patience = 0.0
 
     def spending(self, spent: Spent) -> None:
-        """Tell what the agent at work used up so far, a few times a second."""
+        """Report the usage of the agent at work, a few times a second."""
         self._spent = spent
         self._report()
 
@@ -88,15 +88,16 @@ class ParentChannel:
             self._line.tell(kind="spent", data=pack(spent))
 
     def report_failure(self, task: str, failure: tuple[tuple[Finding, ...], Stopped]) -> None:
-        """What the next prompt is to quote."""
+        """Send the findings that the next prompt quotes."""
         self._line.tell(kind="failed", task=task, data=pack(failure))
 
     def report_prd_edit(self) -> None:
-        """The agent changed the checkout's own PRD."""
+        """Report that the agent changed the PRD of the user's checkout."""
         self._line.tell(kind="meddled")
 
     def take(self) -> str:
-        """Wait for the turn at the door; returns the tip, which nobody moves meanwhile. WaitingEndedError."""
+        """Wait for the turn and return the tip, which stays until the outcome. Raise WaitingEndedError if the run
+        ends first."""
         self._line.tell(kind="door")
         while not self._tip:
             if self.wants_the_end():
@@ -106,11 +107,11 @@ class ParentChannel:
 
 
 class WaitingEndedError(RalphError):
-    """The run ends: what is finished and frozen is judged by the next one."""
+    """The run ends before the turn. The next run judges the frozen work."""
 
 
 class ParentStopSignal(StopSignal):
-    """Ctrl-C as a child hears it: from its parent."""
+    """Ctrl-C in a child, which its parent reports."""
 
     def __init__(self, parent: ParentChannel) -> None:
         super().__init__()
@@ -122,22 +123,22 @@ class ParentStopSignal(StopSignal):
 
 @dataclass
 class WorkerContext(RunContext):
-    """The run as a child sees it: another place, another diary, the parent's limits."""
+    """The run in a child: another work tree, the parent's journal and limits."""
 
     parent: ParentChannel | None = None
 
     def limit(self, going: Spent | None = None) -> str:
-        """The parent knows what all of them use up together."""
+        """Return the limit that the parent reports: it knows the usage of all attempts."""
         del going
         return self.parent.limit if self.parent else ""
 
 
 def worker_context(run: RunContext, git: Git, parent: ParentChannel, n: int, start: Prd) -> WorkerContext:
-    """The run in a worktree."""
+    """Return the context of the run in a worktree."""
     git.other_branches = partial(other_checkouts.branches, git.where)
     git.hides = lambda name: is_hidden_ref(name, run.branch, run.id, n)
-    there = run.elsewhere(git)
-    own = {field: getattr(there, field) for field in there.__dataclass_fields__}
+    context = run.elsewhere(git)
+    own = {field: getattr(context, field) for field in context.__dataclass_fields__}
     return WorkerContext(
         **{
             **own,
@@ -157,7 +158,7 @@ def worker_context(run: RunContext, git: Git, parent: ParentChannel, n: int, sta
 
 
 def is_hidden_ref(name: str, branch: str, run: str, n: int) -> bool:
-    """Refs that move while others work."""
+    """Whether other attempts may move this ref."""
     if name.startswith(SCRATCH):
         return name != scratch(run, n)
     return name == branch or (name.startswith("refs/ralph/") and not name.endswith(f"/{n}/before"))

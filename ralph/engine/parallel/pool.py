@@ -1,6 +1,6 @@
-"""Forked workers: starts attempts in worktrees, reads their messages, and lets one at a time be judged.
+"""Pool of forked workers: starts attempts in worktrees, reads their messages, and lets one at a time be judged.
 
-While an attempt has its turn no other one moves the tip, so what was tested there is what is published.
+During an attempt's turn no other attempt moves the tip, so the tested tree is the published one.
 """
 
 from __future__ import annotations
@@ -39,16 +39,16 @@ class WorkerPool(AttemptPool):
 
     worktrees: WorktreePool = field(kw_only=True)
     children: WorkerProcesses = field(kw_only=True)
-    queue: list[int] = field(default_factory=list)  # finished attempts that wait for their turn
+    queue: list[int] = field(default_factory=list)  # finished attempts waiting for their turn
     inside: int = 0  # the attempt that has its turn; 0: none
-    usage: dict[int, Spent] = field(default_factory=dict)  # by agents at work, as last reported
+    usage: dict[int, Spent] = field(default_factory=dict)  # of agents at work, as last reported
     lost: dict[int, int] = field(default_factory=dict)  # how often the process of an attempt died
     throttle: Throttle = field(default_factory=Throttle)
 
     # ------------------------------------------------------------ starting
 
     def free_place(self) -> int:
-        """The lowest number of a worktree that no attempt is in."""
+        """Return the lowest number of a worktree without an attempt."""
         taken = {job.place for job in self.jobs.values()}
         return next(place for place in range(1, len(taken) + 2) if place not in taken)
 
@@ -57,7 +57,7 @@ class WorkerPool(AttemptPool):
         super().begin(task, prd, purpose)
 
     def start(self, job: AttemptJob) -> None:
-        """Start a child. The journal knows its pid before it does anything."""
+        """Start a child. Its pid is in the journal before it does anything."""
         self.jobs[job.n] = job
         self.run.beside = self.spent()
         child = self.children.start(job.n, worker.work(self.run, self.worktrees, job, worktree_setup.fit))
@@ -66,9 +66,9 @@ class WorkerPool(AttemptPool):
 
     def room(self) -> int:
         run, settings = self.run, self.run.settings
-        asked = max(1, settings.at_once)
-        self.throttle = self.throttle.later(time.time(), asked)
-        most = self.throttle.most(asked) - len(self.jobs)
+        wanted = max(1, settings.at_once)
+        self.throttle = self.throttle.later(time.time(), wanted)
+        most = self.throttle.most(wanted) - len(self.jobs)
         if settings.max_tasks:
             most = min(most, settings.max_tasks - run.accepted - len(self.jobs))
         most = min(most, settings.max_iterations - run.history.attempts)
@@ -100,8 +100,8 @@ class WorkerPool(AttemptPool):
             case "outcome":
                 self.finish(n, unpack(message["data"]))
             case "refused":
-                what, now = unpack(message["data"])
-                self.run.say(f"{self.jobs[n].task.id}: {what}. {now}", loud=True)
+                problem, hint = unpack(message["data"])
+                self.run.say(f"{self.jobs[n].task.id}: {problem}. {hint}", loud=True)
             case "full":
                 self.result = outcome.no_room(unpack(message["data"]))
                 self.forget(n)
@@ -117,16 +117,16 @@ class WorkerPool(AttemptPool):
             self.usage.pop(n, None)  # it is in the journal now
 
     def decided(self, move: Move) -> None:
-        """A rate limit of one agent is the limit of all: they share one account."""
+        """Act on a move, and start fewer agents after a rate limit: they share one account."""
         super().decided(move)
         if move.kind is MoveKind.WAIT:
             self._slow_down()
 
     def _slow_down(self) -> None:
-        asked = max(1, self.run.settings.at_once)
-        before, self.throttle = self.throttle, self.throttle.slower(time.time(), asked)
+        wanted = max(1, self.run.settings.at_once)
+        before, self.throttle = self.throttle, self.throttle.slower(time.time(), wanted)
         if self.throttle.limit != before.limit:
-            self.run.say(f"A limit was hit, so from now on at most {self.throttle.most(asked)} at once.")
+            self.run.say(f"A limit was hit, so from now on at most {self.throttle.most(wanted)} at once.")
 
     def forget(self, n: int) -> None:
         super().forget(n)
@@ -137,37 +137,39 @@ class WorkerPool(AttemptPool):
     # ------------------------------------------------------------ processes that died
 
     def _gone(self, n: int) -> None:
-        """A process ended. If its attempt did not, another process takes it up, once; then it is set aside."""
+        """Resume an attempt whose process died, once in another process. After that set it aside."""
         if n not in self.jobs:
             return
         job = self.jobs[n]
         self.forget(n)
-        left = self.run.history.running.get(n)
+        unfinished = self.run.history.running.get(n)
         self.lost[n] = self.lost.get(n, 0) + 1
-        if left is None or self.run.hurried:
-            return  # the next start takes it up
+        if unfinished is None or self.run.hurried:
+            return  # the next start resumes it
         if self.lost[n] < 2:
-            self.start(replace(job, left=left))
+            self.start(replace(job, left=unfinished))
         else:
             self.give_up(n)
 
     def give_up(self, n: int) -> None:
-        """Set an attempt aside that can't be examined."""
-        left = self.run.history.running[n]
-        counted = self.run.history.tallies.get(left.task, TaskStats()).uncounted + 1 >= policy.PATIENCE
-        spent = recount(self.run, left)
+        """Set aside an attempt that can't be examined."""
+        unfinished = self.run.history.running[n]
+        counted = self.run.history.tallies.get(unfinished.task, TaskStats()).uncounted + 1 >= policy.PATIENCE
+        spent = recount(self.run, unfinished)
         self.run.note(SetAside(
-            n, left.task, "its process died", counted=counted, same="lost",
+            n, unfinished.task, "its process died", counted=counted, same="lost",
             tokens=spent.tokens, cost=spent.cost, about=spent.about,
         ))  # fmt: skip
 
     def take_up(self, prd: Prd) -> None:
-        """Finish first what a killed run left, where it is."""
+        """Resume the attempts of a killed run in their worktrees."""
         tasks = {task.id: task for task in prd.tasks}
-        for n, left in self.run.history.running.items():
-            gone = Task(left.task, written=False, number=0, line=0, offset=0, text=left.text, done=False)
-            if left.place:
-                self.start(AttemptJob(n, left.place, tasks.get(left.task, gone), prd, left.purpose, left))
+        for n, current in self.run.history.running.items():
+            gone = Task(current.task, written=False, number=0, line=0, offset=0, text=current.text, done=False)
+            if current.place:
+                self.start(
+                    AttemptJob(n, current.place, tasks.get(current.task, gone), prd, current.purpose, current)
+                )
             else:
                 self.give_up(n)
 
@@ -178,7 +180,7 @@ class WorkerPool(AttemptPool):
         return bool(self.inside)
 
     def take_turn(self) -> None:
-        """The turn goes to the attempt whose task is first in the PRD."""
+        """Give the turn to the waiting attempt whose task is first in the PRD."""
         if self.inside or not self.queue:
             return
         self.inside = min(self.queue, key=lambda n: (self.jobs[n].task.number, n))
@@ -204,7 +206,7 @@ class WorkerPool(AttemptPool):
 
 @contextmanager
 def worker_pool(run: RunContext) -> Iterator[WorkerPool]:
-    """A pool that is gone at the end of the block, with its processes and worktrees."""
+    """Yield a pool. End its processes and remove its worktrees on exit."""
     import pexpect.fdpexpect  # noqa: F401 - here, so that not each child has to import it
 
     run.git.beside = run.git.beside or run.tip

@@ -1,4 +1,4 @@
-"""The work of a forked child: one attempt in a worktree. The parent alone records what comes out of it."""
+"""Forked worker: one attempt in a worktree. Only the parent publishes its outcome."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Prepare = Callable[[RunContext], None]  # makes a worktree ready: links, copies,
 def work(
     run: RunContext, pool: worktrees.WorktreePool, job: AttemptJob, prepare: Prepare
 ) -> Callable[[Link], WorkerMessage]:
-    """Return what the child does. Its last message is the outcome, or why there is none."""
+    """Return the child's function. Its last message is the outcome, or the reason why there is none."""
 
     def child(link: Link) -> WorkerMessage:
         parent = ParentChannel(link, run.id)

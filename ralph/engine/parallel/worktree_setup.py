@@ -1,4 +1,4 @@
-"""A worktree made fit for work: what git ignores and the project needs, and the user's own set-up command."""
+"""Set-up of worktrees: links and copies of ignored files, and the user's set-up command."""
 
 from __future__ import annotations
 
@@ -32,35 +32,35 @@ LOCKS = (
 
 
 def pool(run: RunContext) -> worktrees.WorktreePool:
-    """The worktrees of this checkout."""
+    """Return the worktree pool of this checkout."""
     return worktrees.WorktreePool(run.checkout or run.git, worktrees.cache_folder(dict(os.environ)))
 
 
 def warnings(run: RunContext) -> list[str]:
-    """What makes tests lie or fail in a worktree, each with its cure."""
-    from ralph.git import worktree_warnings as traps
+    """Return the reasons why tests may be wrong or fail in a worktree, each with its cure."""
+    from ralph.git import worktree_warnings
 
-    found = traps.find_warnings(run.git, os.environ, run.settings.setup, run.settings.brought)
-    return [f"{warning.what.rstrip('.')}. {warning.cure}" for warning in found]
+    warnings_found = worktree_warnings.find_warnings(run.git, os.environ, run.settings.setup, run.settings.brought)
+    return [f"{warning.what.rstrip('.')}. {warning.cure}" for warning in warnings_found]
 
 
 @contextmanager
 def rehearsed(run: RunContext) -> Iterator[RunContext]:
-    """The first worktree, at the tip and made fit: where gates can be tried before anything begins."""
+    """Yield the first worktree, set up at HEAD, for a trial of the gates before the run starts."""
     place = pool(run)
     try:
         git = place.open(1, run.git.sha("HEAD"), run.settings.brought)
-        apart = run.elsewhere(git)
+        context = run.elsewhere(git)
         worktrees.check_out(git, run.git.sha("HEAD"), 0)
-        fit(apart)
-        yield apart
+        fit(context)
+        yield context
     finally:
         place.close()
 
 
 @contextmanager
 def fresh(run: RunContext) -> Iterator[RunContext]:
-    """A worktree for `renew`; none of its files are kept afterwards."""
+    """Yield a worktree for `renew`. Delete its files on exit."""
     place = pool(run)
     shutil.rmtree(place.repo(CLEAN).root, ignore_errors=True)
     try:
@@ -71,7 +71,7 @@ def fresh(run: RunContext) -> Iterator[RunContext]:
 
 
 def renew(place: RunContext, commit: str) -> None:
-    """Nothing but this commit's files stands there, and what links, copies and the set-up bring."""
+    """Reset the worktree to the files of a commit, then set it up."""
     for path in place.root.iterdir():
         if path.name == ".git":
             continue
@@ -86,7 +86,7 @@ def renew(place: RunContext, commit: str) -> None:
 
 
 def fit(run: RunContext) -> None:
-    """Called in the worktree, before an attempt: links and copies, then the set-up where it is due."""
+    """Add links and copies to the worktree before an attempt, and run the set-up if it is due."""
     settings, root = run.settings, run.root
     main = run.checkout.where.root if run.checkout else root
     missing = worktrees.bring_along(main, root, settings.worktree_link, settings.worktree_copy)
@@ -97,7 +97,10 @@ def fit(run: RunContext) -> None:
 
 
 def _set_up(run: RunContext) -> None:
-    """Once in each worktree, and again when a lock file changed since, or what it left was cleared away."""
+    """Run the set-up command once per worktree, and again if a lock file changed or its files were removed.
+
+    Raise RalphError if the command fails.
+    """
     mark = run.git.where.state / "setup"
     wanted = _digest(run.settings.setup, (run.root / name for name in LOCKS))
     if _stands(run.root, split_zero(read_config(mark)), wanted):
@@ -111,33 +114,33 @@ def _set_up(run: RunContext) -> None:
                      stop=lambda: run.hurried, secrets=run.secrets)  # fmt: skip
     _refuse_install_elsewhere(run, before)
     if not done.ok:
-        said = mask(clean(done.tail), run.secrets).strip()[-300:] or run.settings.setup
-        what = f"--setup failed in a new worktree ({run.root}): {said}"
-        raise RalphError(what, f"Its output is in {log}. It runs in a fresh checkout, with no ignored files.")
+        output = mask(clean(done.tail), run.secrets).strip()[-300:] or run.settings.setup
+        problem = f"--setup failed in a new worktree ({run.root}): {output}"
+        raise RalphError(problem, f"Its output is in {log}. It runs in a fresh checkout, with no ignored files.")
     mark.write_bytes(join([wanted, *split_zero(run.git.tree(*UNTRACKED))]))
 
 
 def _refuse_install_elsewhere(run: RunContext, before: Sequence[installed.Packages]) -> None:
-    """Refuse a set-up that installed its worktree into an environment elsewhere, and restore the links there."""
+    """Raise RalphError if the set-up installed the worktree into an outside environment. Undo that install."""
     for packages in before:
         names = installed.changed(packages)
         if not names:
             continue
         shown = ", ".join(names[:5])
         if installed.take_back(packages, run.root, names):
-            what = f"--setup installed the worktree into {packages.folder}, which is outside of it ({shown})"
-            raise RalphError(f"{what}. ralph removed it there and restored the links", OWN_ENVIRONMENT)
+            problem = f"--setup installed the worktree into {packages.folder}, which is outside of it ({shown})"
+            raise RalphError(f"{problem}. ralph removed it there and restored the links", OWN_ENVIRONMENT)
         run.say(f"--setup changed {packages.folder}, which all worktrees share: {shown}.", loud=True)
 
 
 def _stands(root: Path, mark: Sequence[str], wanted: str) -> bool:
-    """It was done like this, and what it left in plain sight, which goes before each attempt, is still there."""
+    """Whether the set-up ran with this digest, and its untracked files, which each attempt removes, still exist."""
     return mark[:1] == (wanted,) and all(os.path.lexists(root / path) for path in mark[1:])
 
 
 def _digest(command: str, files: Iterable[Path]) -> str:
-    whole = hashlib.sha256(command.encode())
+    digest = hashlib.sha256(command.encode())
     for path in files:
         if path.is_file():
-            whole.update(path.name.encode() + path.read_bytes())
-    return whole.hexdigest()
+            digest.update(path.name.encode() + path.read_bytes())
+    return digest.hexdigest()
