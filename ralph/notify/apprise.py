@@ -1,8 +1,7 @@
-"""A message to one address of a service (Slack, mail, a telephone, the desktop ...), by apprise.
+"""Delivery of a message to one address of a service (Slack, mail, phone, desktop ...) by apprise.
 
-Everything here happens in a process of its own, which dies with its parent: nothing is promised about how long a
-service takes, or what its client leaves behind. Addresses hold passwords. So nothing that apprise says is passed
-on: what went wrong becomes one of the sentences below.
+It runs in its own process, which dies with its parent, because a service may hang and its client may leave threads.
+Addresses hold passwords, so apprise's output is never passed on: an error becomes one of the sentences below.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ def installed() -> bool:
 
 
 def deliver(letter: Message, link: Link, *, address: str) -> str:
-    """In a runner: send it. Returns "" or a sentence of what went wrong, which holds nothing of the address."""
+    """Send the message, in a runner process. Return "" or a sentence about the error, without the address."""
     if not installed():
         return MISSING
     threading.Thread(target=_die_with, args=(link,), daemon=True).start()
@@ -49,12 +48,12 @@ def deliver(letter: Message, link: Link, *, address: str) -> str:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return _send(letter, address)
-    except Exception as error:  # a client of some service: anything may come out of it
+    except Exception as error:  # a service's client may raise anything
         return f"its client broke ({type(error).__name__})."
 
 
 def _die_with(link: Link) -> None:
-    """The parent's next word is that this is enough; a client that hangs hears nobody."""
+    """Exit on the parent's next message, which asks for the end: a hanging client does not read it."""
     try:
         link.receive()
     except AbandonedError:
@@ -67,7 +66,7 @@ def _send(letter: Message, address: str) -> str:
     import apprise
 
     moods = {"success": apprise.NotifyType.SUCCESS, "failure": apprise.NotifyType.FAILURE}
-    said = _listen()
+    log = _listen()
     service = apprise.Apprise()
     if not service.add(address):
         return STRANGE
@@ -75,23 +74,23 @@ def _send(letter: Message, address: str) -> str:
         body=letter.body, title=letter.title, body_format=apprise.NotifyFormat.TEXT,
         notify_type=moods.get(letter.mood, apprise.NotifyType.WARNING), interpret_escapes=False,
     )  # fmt: skip
-    return "" if sent else fault(said.getvalue())
+    return "" if sent else fault(log.getvalue())
 
 
 def _listen() -> StringIO:
-    """All that apprise's own log says from now on."""
-    said = StringIO()
-    handler, log = logging.StreamHandler(said), logging.getLogger("apprise")
+    """Return a buffer that receives apprise's log from now on."""
+    buffer = StringIO()
+    handler, log = logging.StreamHandler(buffer), logging.getLogger("apprise")
     handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
     log.addHandler(handler)
     log.setLevel(logging.DEBUG)
-    return said
+    return buffer
 
 
-def fault(said: str) -> str:
-    """The sentence for what apprise's log says; the message itself stands in that log, too."""
-    told = "\n".join(SAYS.findall(said))
+def fault(log: str) -> str:
+    """Return the sentence for an error in apprise's log. Ignore the message's own text in it."""
+    errors = "\n".join(SAYS.findall(log))
     for pattern, sentence in FAULTS:
-        if found := re.search(pattern, told, re.IGNORECASE):
-            return sentence.format(*found.groups())
+        if match := re.search(pattern, errors, re.IGNORECASE):
+            return sentence.format(*match.groups())
     return ELSE

@@ -1,8 +1,8 @@
-"""The process beside ralph that tells people: it holds what has to wait, and starts one process for each delivery.
+"""Courier: the process that holds notifications until they are due and starts one process per delivery.
 
-ralph itself never waits for a receiver. It hands over a line and goes on; at its end it gives the courier a few
-seconds. A delivery that takes too long is ended, and whatever happens to ralph, courier and deliveries end with it:
-each of them is a runner (`runner`).
+ralph never waits for a receiver: it hands over a line and goes on, and gives the courier a few seconds on exit. A
+delivery that takes too long is ended. Courier and deliveries end with ralph, because each is a supervised process
+(`process.supervisor`).
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from ralph.process import tree
 from ralph.process.supervisor import END, TYPE, Link, Supervisor, WorkerMessage
 from ralph.process.workers import WorkerLine
 
-PATIENCE = 10.0  # seconds that one delivery may take
-LAST = 5.0  # seconds that are left for all deliveries once ralph has nothing more to say
-MARGIN = 1.0  # seconds that the courier has for ending them
-BACKLOG = 1_000_000  # bytes that wait for a courier which does not listen
+PATIENCE = 10.0  # seconds for one delivery
+LAST = 5.0  # seconds for all deliveries after ralph's last line
+MARGIN = 1.0  # seconds for the courier to end them
+BACKLOG = 1_000_000  # bytes that wait for a busy courier
 LARGEST = 65_535  # bytes of one line
 
 Deliver = Callable[[Message, Link], str]
@@ -33,23 +33,23 @@ Deliver = Callable[[Message, Link], str]
 
 @immutable
 class Receiver:
-    """Who is told: what may be said of it, and what a runner does to tell it."""
+    """One receiver: its public name, and the function that delivers to it."""
 
     name: str
     deliver: Deliver
 
 
 class MessageSource(Protocol):
-    """What waits: lines are taken, and leave as one letter when it is time."""
+    """The waiting notifications: lines go in, and one message comes out when it is due."""
 
     def take(self, line: str) -> None:
-        """One more."""
+        """Add a line."""
 
     def due(self) -> float | None:
-        """When a letter is due, in seconds of the monotonic clock; None: nothing waits."""
+        """Return the monotonic time at which a message is due, or None if nothing waits."""
 
     def leave(self, *, last: bool) -> Message | None:
-        """The letter that is due now; the `last` one always is."""
+        """Return the message that is due now, or None. The `last` one is always due."""
 
 
 # ---------------------------------------------------------------- deliveries
@@ -57,7 +57,7 @@ class MessageSource(Protocol):
 
 @immutable
 class DeliveryProcess:
-    """One that is under way."""
+    """One delivery in progress."""
 
     name: str
     runner: Supervisor
@@ -66,24 +66,23 @@ class DeliveryProcess:
 
 
 class Deliveries:
-    """All that are under way. Nothing of them is left at the end of `close`."""
+    """All deliveries in progress. `close` ends them and their processes."""
 
     def __init__(self) -> None:
         self.out: list[DeliveryProcess] = []
 
     def start(self, receiver: Receiver, letter: Message, patience: float) -> None:
-        """Send somebody out with the letter."""
+        """Start the process of a delivery, for at most `patience` seconds."""
         now = time.monotonic()
         sent = runner.start(lambda link: {"said": receiver.deliver(letter, link)})
         sent.go()
         self.out.append(DeliveryProcess(receiver.name, sent, now, now + patience))
 
     def over(self, until: float = float("inf")) -> list[tuple[str, str, float]]:
-        """Those that came to their end: name, what went wrong ("": nothing), seconds. Who has had its time, or is
-        still out at `until`, is ended."""
-        ended = [(process, said) for process in self.out if (said := self._look(process, until)) is not None]
+        """Return the finished deliveries as (name, error or "", seconds). End those past their time or `until`."""
+        ended = [(process, error) for process in self.out if (error := self._look(process, until)) is not None]
         self.out = [process for process in self.out if all(process is not other for other, _ in ended)]
-        return [(process.name, said, time.monotonic() - process.began) for process, said in ended]
+        return [(process.name, error, time.monotonic() - process.began) for process, error in ended]
 
     def _look(self, process: DeliveryProcess, until: float) -> str | None:
         try:
@@ -104,16 +103,16 @@ class Deliveries:
         runner.bury(process.runner, {other.runner.pid for other in self.out if other is not process})
 
     def close(self) -> None:
-        """End all of them, at once."""
+        """End all deliveries at once."""
         for process in self.out:
             self._bury(process)
         self.out.clear()
 
 
 def deliver_now(letter: Message, receivers: Sequence[Receiver], patience: float) -> list[tuple[str, str, float]]:
-    """Tell all of them, and wait: for each its name, what went wrong, and how long it took."""
+    """Deliver to all receivers and wait. Return (name, error or "", seconds) for each."""
     deliveries = Deliveries()
-    said: dict[str, tuple[str, str, float]] = {}
+    results: dict[str, tuple[str, str, float]] = {}
     try:
         for receiver in receivers:
             deliveries.start(receiver, letter, patience)
@@ -121,26 +120,26 @@ def deliver_now(letter: Message, receivers: Sequence[Receiver], patience: float)
             _wait(
                 [process.runner.fd for process in deliveries.out], min(process.until for process in deliveries.out)
             )
-            said |= {entry[0]: entry for entry in deliveries.over()}
+            results |= {entry[0]: entry for entry in deliveries.over()}
     finally:
         deliveries.close()
-    return [said[receiver.name] for receiver in receivers]
+    return [results[receiver.name] for receiver in receivers]
 
 
 def _wait(fds: Sequence[int], until: float | None) -> None:
-    """Until one of them has something to say, or it is time."""
+    """Wait until a descriptor is readable or the monotonic time `until` is reached."""
     waiting = poll()
     for fd in fds:
         waiting.register(fd, POLLIN)
-    left = None if until is None else max(0.0, until - time.monotonic()) * 1000 + 1
-    waiting.poll(left)
+    milliseconds = None if until is None else max(0.0, until - time.monotonic()) * 1000 + 1
+    waiting.poll(milliseconds)
 
 
-# ---------------------------------------------------------------- the courier's own life
+# ---------------------------------------------------------------- the courier process
 
 
 def carry(pile: MessageSource, receivers: Sequence[Receiver]) -> Callable[[Link], WorkerMessage]:
-    """What the courier does: take lines, send letters in time, tell the first complaint of each receiver."""
+    """Return the courier's function: read lines, send due messages, report the first error of each receiver."""
 
     def live(link: Link) -> WorkerMessage:
         line, deliveries = WorkerLine(link), Deliveries()
@@ -170,7 +169,7 @@ def _take(line: WorkerLine, pile: MessageSource) -> None:
 
 
 def _next(pile: MessageSource, deliveries: Deliveries, until: float) -> float | None:
-    """When to look again although nobody said anything."""
+    """Return the monotonic time of the next deadline, or None."""
     times = [*(min(process.until, until) for process in deliveries.out), pile.due()]
     return min((other_time for other_time in times if other_time is not None), default=None)
 
@@ -179,7 +178,7 @@ def _next(pile: MessageSource, deliveries: Deliveries, until: float) -> float | 
 
 
 class Courier:
-    """ralph's end. None of its calls waits, but `close`."""
+    """ralph's side of the courier. Only `close` waits."""
 
     def __init__(self, pile: MessageSource, receivers: Sequence[Receiver]) -> None:
         self._spare = tree.children(os.getpid())
@@ -189,42 +188,44 @@ class Courier:
         self._left, self._gone = b"", False
 
     def tell(self, data: Mapping[str, Any]) -> None:
-        """Hand it a line; what it has no room for now goes with the next."""
+        """Send a line. Bytes that don't fit into the pipe now go with the next line."""
         line = json.dumps(data, ensure_ascii=False, default=str).encode("utf-8", "replace")
         if len(line) <= LARGEST and len(self._left) < BACKLOG:
             self._left += TYPE + len(line).to_bytes(2) + line
         self._push()
 
     def heard(self, patience: float = 0.0) -> list[tuple[str, str]]:
-        """What went wrong since: the name of a receiver, and a sentence."""
-        said: list[tuple[str, str]] = []
+        """Return the errors reported since the last call, as (receiver name, sentence)."""
+        errors: list[tuple[str, str]] = []
         while not self._gone:
             try:
                 message = self._runner.receive(patience)
             except (EOFError, RuntimeError):
                 self._gone = True
-                return [*said, ("notifications", "the process that sends them died.")]
+                return [*errors, ("notifications", "the process that sends them died.")]
             if message is None:
-                return said
+                return errors
             self._gone = self._runner.over
             if "said" in message:
-                said.append((message["name"], message["said"]))
-        return said
+                errors.append((message["name"], message["said"]))
+        return errors
 
     def close(self, hurried: Callable[[], bool] = lambda: False) -> list[tuple[str, str]]:
-        """Let it send what it still has; what is not delivered after a few seconds, or when `hurried` says so, is
-        given up. Nothing of it is left then."""
+        """Let the courier send what waits, for a few seconds or until `hurried()`. Then end it and its processes.
+
+        Return the errors.
+        """
         self._left += END
         deadline = time.monotonic() + LAST + MARGIN
-        said = []
+        errors = []
         while not self._gone and time.monotonic() < deadline and not hurried():
             self._push()
-            said += self.heard(runner.TICK)
+            errors += self.heard(runner.TICK)
         self._runner.abandon()
         runner.bury(self._runner, self._spare)
-        return said
+        return errors
 
     def _push(self) -> None:
-        with suppress(OSError):  # it is busy, or dead: `heard` tells
+        with suppress(OSError):  # it is busy or dead: `heard` reports that
             while self._left:
                 self._left = self._left[self._runner.put(self._left) :]

@@ -1,4 +1,4 @@
-"""A message to a person."""
+"""The message of a notification."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What calls a human, in words; and when it is told: at once, or together with what comes within a minute.
+"""Notification texts, and their schedule: at once, or batched within a minute.
 
-Texts of events come from PRDs and agents. Here they become harmless: no terminal control, no secrets, nobody is
-paged by a name in them. Markup stays what it is: who delivers to HTML says that this is plain text.
+Texts of events come from PRDs and agents. They are made harmless here: no control characters, no secrets, no
+mentions. Markup is not escaped: deliveries declare the text as plain.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from ralph.text import LEAST, clean, mask, money, one_line
 GAP = 60.0  # seconds between two messages; the last one of a run does not wait
 LONG = 600.0  # seconds: a longer wait is worth a message
 LINES = 10  # notices that one message shows
-EARLIER = 20  # events that one message carries beside the newest
+EARLIER = 20  # older events in one message
 WORDS = 2000  # characters of one text of an event
 
-#: What chat services take for "call everybody", or for one of them: `@here`, `<!channel>`, `<@U0123>`.
+#: Mentions in chat services: `@here`, `<!channel>`, `<@U0123>`.
 PAGES = re.compile(r"(?<=@)(?=everyone\b|here\b|channel\b|all\b|room\b)|(?<=<)(?=[!@#])", re.IGNORECASE)
 ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,30}(?=://)")
 BETWEEN = re.compile(r"[\s,]+(?=[A-Za-z][A-Za-z0-9+.-]*://)|\s+")
@@ -36,7 +36,7 @@ ENDINGS = {
 
 @immutable
 class Notification:
-    """One thing that calls a human."""
+    """One event that calls for a human."""
 
     what: str  # a word or two: "parked"
     text: str  # one line
@@ -45,11 +45,11 @@ class Notification:
 
 
 def of(event: Event, now: float, secrets: Sequence[str] = ()) -> Notification | None:
-    """The notice about an event, where it is one that calls a human. `now` is epoch time."""
-    told = _told(event, now)
-    if told is None:
+    """Return the notification for an event, or None if it needs no human. `now` is epoch time."""
+    parts = _told(event, now)
+    if parts is None:
         return None
-    what, text, mood = told
+    what, text, mood = parts
     return Notification(what, one_line(harmless(text, secrets), 400), safe_value(to_json(event), secrets), mood)
 
 
@@ -75,12 +75,12 @@ def _duration(seconds: float) -> str:
 
 
 def harmless(text: str, secrets: Sequence[str] = ()) -> str:
-    """The text without terminal control and secrets, and nobody is paged by it."""
+    """Return the text without control characters, secrets and mentions."""
     return PAGES.sub(" ", mask(clean(text), secrets))
 
 
 def safe_value(value: Any, secrets: Sequence[str] = ()) -> Any:
-    """The same, with every text cleaned, masked and cut."""
+    """Return the value with every text cleaned, masked and cut."""
     if isinstance(value, str):
         masked = mask(clean(value), secrets)
         return masked if len(masked) <= WORDS else masked[: WORDS - 1] + "…"
@@ -96,25 +96,28 @@ def safe_value(value: Any, secrets: Sequence[str] = ()) -> Any:
 
 @immutable
 class Batch:
-    """What is not told yet, and when something was told last. Times are of any one clock."""
+    """The unsent notifications, and the time of the last message. All times are of one clock."""
 
     notices: tuple[Notification, ...] = ()
     told: float | None = None
     gap: float = GAP
 
     def take(self, notice: Notification) -> Batch:
-        """One more."""
+        """Return the batch with one more notification."""
         return replace(self, notices=(*self.notices, notice))
 
     @property
     def due(self) -> float | None:
-        """When something is to be told: a time that may be over; None: nothing is held."""
+        """The time at which a message is due, which may be past; None if the batch is empty."""
         if not self.notices:
             return None
         return float("-inf") if self.told is None else self.told + self.gap
 
     def leave(self, now: float, *, last: bool = False) -> tuple[Batch, tuple[Notification, ...]]:
-        """What is told now, all in one message; nothing where it is too early. The `last` is never too early."""
+        """Return the rest of the batch and the notifications to send now, in one message; none before `due`.
+
+        The `last` message is always due.
+        """
         due = self.due
         if due is None or (now < due and not last):
             return self, ()
@@ -125,29 +128,29 @@ class Batch:
 
 
 def letter(notices: Sequence[Notification], place: str) -> Message:
-    """One message about all of these; the newest stands first, and gives it its name."""
+    """Return one message for all notifications. The newest comes first and gives the title."""
     newest, older = notices[-1], notices[-2::-1]
     more = f" (and {len(older)} more)" if older else ""
     title = one_line(f"ralph in {harmless(place)}: {newest.what}{more}", 120)
-    told = [newest.text, *(f"{notification.what}: {notification.text}" for notification in older[: LINES - 1])]
-    told += [f"... and {len(older) - LINES + 1} more"] if len(older) >= LINES else []
+    lines = [newest.text, *(f"{notification.what}: {notification.text}" for notification in older[: LINES - 1])]
+    lines += [f"... and {len(older) - LINES + 1} more"] if len(older) >= LINES else []
     data = (
         {**newest.data, "earlier": [notice.data for notice in notices[-1 - EARLIER : -1]]} if older else newest.data
     )
-    return Message(title, "\n".join(told), one_line(f"{title}: {' · '.join(told)}", 500), data, newest.mood)
+    return Message(title, "\n".join(lines), one_line(f"{title}: {' · '.join(lines)}", 500), data, newest.mood)
 
 
 # ---------------------------------------------------------------- receivers
 
 
-def addresses(*said: str) -> tuple[str, ...]:
-    """The addresses of these texts, each once. Between two of them stand blanks or a comma."""
-    return tuple(dict.fromkeys(word for text in said for word in BETWEEN.split(text.strip(" ,\n\t")) if word))
+def addresses(*texts: str) -> tuple[str, ...]:
+    """Return the addresses in these texts without duplicates. Blanks or commas separate them."""
+    return tuple(dict.fromkeys(word for text in texts for word in BETWEEN.split(text.strip(" ,\n\t")) if word))
 
 
 def receiver_names(known: Sequence[str]) -> tuple[str, ...]:
-    """What may be said of each address: its scheme, with a number where several have the same."""
-    schemes = [found[0].lower() if (found := ADDRESS.match(name)) else "?" for name in known]
+    """Return a public name for each address: its scheme, numbered if several have the same."""
+    schemes = [match[0].lower() if (match := ADDRESS.match(name)) else "?" for name in known]
     return tuple(
         f"{name} {schemes[: n + 1].count(name)}" if schemes.count(name) > 1 else name
         for n, name in enumerate(schemes)
@@ -155,13 +158,13 @@ def receiver_names(known: Sequence[str]) -> tuple[str, ...]:
 
 
 def secrets_in(known: Sequence[str]) -> tuple[str, ...]:
-    """What must not be shown of addresses: each as a whole, what is behind `://`, the password, long tokens."""
-    found: list[str] = []
+    """Return the secrets in addresses: each address, its part after `://`, its password, and long tokens."""
+    secrets: list[str] = []
     for name in known:
         rest = name.partition("://")[2]
         password = re.match(r"[^/@:]*:([^/@]+)@", rest)
         tokens = (
             part for part in re.split(r"[/:@?&=#]", rest) if len(part) >= 2 * LEAST and re.search(r"\d", part)
         )
-        found += [name, rest, password[1] if password else "", *tokens]
-    return tuple(dict.fromkeys(name for name in found if len(name) >= LEAST))
+        secrets += [name, rest, password[1] if password else "", *tokens]
+    return tuple(dict.fromkeys(name for name in secrets if len(name) >= LEAST))
