@@ -1,4 +1,4 @@
-"""Codex CLI, measured with 0.171.0. Its login, limit and network errors are sentences inside error events."""
+"""Adapter for Codex CLI, measured with 0.171.0. Login, limit and network errors are sentences in error events."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ PRICES: Mapping[str, tuple[float, float, float]] = {
     "gpt-6.1-terra": (1.0, 0.05, 5.0),
 }
 
-# as `codex debug models` tells them: what Codex fills before it compacts, not what the model could hold
+# as `codex debug models` reports them: the tokens that Codex fills before it compacts, not the model's maximum
 WINDOWS: Mapping[str, int] = {
     "gpt-5.5": 272_000,
     "gpt-5.6-sol": 272_000,
@@ -73,28 +73,28 @@ COMMANDS = "Codex can't be limited to some commands: allow_commands has no effec
 
 
 def launch(order: LaunchRequest) -> Launch:
-    """`exec` with events; the last `-` makes it read the prompt from its standard input.
+    """Return the launch of `exec` with events; the last `-` makes it read the prompt from standard input.
 
-    Read-only is its own sandbox; rules of the user could let a command out of it, so they are not read then.
+    Read-only uses Codex's sandbox. The user's rules could exempt a command from it, so they are ignored then.
     """
     free = ("--dangerously-bypass-approvals-and-sandbox",)
     rights = ("--sandbox", "read-only", "--ignore-rules") if order.read_only else free
     model = ("-m", order.model) if order.model else ()
     flags = ("exec", "--json", *rights, "--skip-git-repo-check")
-    said = ((TURNS, order.turns), (TOOLS, order.tools), (COMMANDS, order.commands))
+    notices = ((TURNS, order.turns), (TOOLS, order.tools), (COMMANDS, order.commands))
     return Launch(
         argv=(*order.program, *flags, *model, *order.args, "-"),
-        said=tuple(sentence for sentence, asked in said if asked and not order.read_only),
+        said=tuple(sentence for sentence, setting in notices if setting and not order.read_only),
     )
 
 
 def window(model: str) -> int:
-    """How many tokens the model's window holds; 0: not known."""
+    """Return the model's context window in tokens; 0: unknown."""
     return WINDOWS.get(model, 0)
 
 
 def login(env: Mapping[str, str], files: Callable[[str], bool]) -> bool | None:
-    """A key variable or auth.json; a config file may name a provider with a variable of any name."""
+    """Whether a key variable or auth.json exists. None if a config file may name another provider."""
     home = env.get("CODEX_HOME") or ".codex"
     if env.get("CODEX_API_KEY") or env.get("OPENAI_API_KEY") or files(f"{home}/auth.json"):
         return True
@@ -102,25 +102,25 @@ def login(env: Mapping[str, str], files: Callable[[str], bool]) -> bool | None:
 
 
 def read(line: str) -> tuple[Signal, ...]:
-    """The signals of one line."""
-    found = event(line)
-    if found is None:
+    """Return the signals of one line."""
+    record = event(line)
+    if record is None:
         return tuple(_plain(line))
-    match found.get("type"):
+    match record.get("type"):
         case "thread.started":
-            return (Signal(SignalKind.USAGE, session=words(found.get("thread_id"))),)
+            return (Signal(SignalKind.USAGE, session=words(record.get("thread_id"))),)
         case "item.started":
-            return tuple(_started(found.get("item")))
+            return tuple(_started(record.get("item")))
         case "item.completed":
-            return tuple(_completed(found.get("item")))
+            return tuple(_completed(record.get("item")))
         case "item.updated":
             return (Signal(SignalKind.ALIVE),)
         case "error":
-            return (_failed(words(found.get("message"))),)
+            return (_failed(words(record.get("message"))),)
         case "turn.completed":
-            return (Signal(SignalKind.USAGE, usage=_usage(found.get("usage"))), Signal(SignalKind.ENDED, ok=True))
+            return (Signal(SignalKind.USAGE, usage=_usage(record.get("usage"))), Signal(SignalKind.ENDED, ok=True))
         case "turn.failed":
-            text = words(at(found, "error", "message"))
+            text = words(at(record, "error", "message"))
             return (_failed(text), Signal(SignalKind.ENDED, text, ok=False))
     return ()
 
@@ -142,7 +142,7 @@ def _started(item: object) -> Iterator[Signal]:
 
 
 def _completed(item: object) -> Iterator[Signal]:
-    """An item of type `error` is a mere warning: what is fatal comes as an event of its own."""
+    """Yield the signals of a completed item. Ignore type `error`, a warning: fatal errors are events."""
     match at(item, "type"):
         case "agent_message":
             yield Signal(SignalKind.TEXT, words(at(item, "text")))
@@ -161,24 +161,24 @@ def _completed(item: object) -> Iterator[Signal]:
 
 
 def _file_change(item: object) -> Iterator[Signal]:
-    """Begun and done in one: older versions tell only that it is complete.
+    """Yield call and result together: older versions report only the completion.
 
-    0.169 tells the paths and nothing of what was changed in them: then no text tells it from another change.
+    0.169 reports the paths without the change, so two changes of a file can't be distinguished there.
     """
     changes = each(at(item, "changes"))
     paths = tuple(path for change in changes if (path := words(change.get("path"))))
-    told = "".join(arguments(change, "path", "kind") for change in changes)
-    yield Signal(SignalKind.TOOL, digest(told), "apply_patch", paths)
+    text = "".join(arguments(change, "path", "kind") for change in changes)
+    yield Signal(SignalKind.TOOL, digest(text), "apply_patch", paths)
     yield Signal(SignalKind.TOOL_DONE, ok=at(item, "status") == "completed")
 
 
 def _long(value: object) -> str:
-    """What tells a command from others that are cut to the same."""
+    """Return a digest that distinguishes a long command from others with the same beginning."""
     return digest(value) if isinstance(value, str) and len(value) > ASKED else ""
 
 
 def _answer(item: object) -> str:
-    """What an MCP tool answered, or why it did not."""
+    """Return the result or the error of an MCP tool."""
     texts = [words(block.get("text"), COMMAND_CAP) for block in each(at(item, "result", "content"))]
     return ends("\n".join(texts)) or words(at(item, "error", "message"))
 
@@ -196,9 +196,9 @@ def _unwrapped(value: object) -> str:
 
 
 def _usage(usage: object) -> Usage:
-    """Its input includes the cached tokens, its output the reasoning. Cumulative per thread: ralph's are fresh.
+    """Return the final usage. Input includes cached tokens, output includes reasoning.
 
-    A sum over all requests of the turn: what the window holds is not told.
+    It is a sum over the thread, which is new for each attempt. The fill of the context window is not reported.
     """
     return replace(_sum(usage), final=True)
 
@@ -211,13 +211,13 @@ def _sum(usage: object) -> Usage:
 
 
 def read_session(line: str) -> tuple[Signal, ...]:
-    """Its rollout file, which has the sums that its stream tells only at the end: after each model call, and again
-    when the tools of that call are done. The model stands in `turn_context`."""
+    """Return the signals of a line of the rollout file, which has the usage after each model call and again after
+    its tools. The stream reports it only at the end. The model is in `turn_context`."""
     if not any(name in line[:200] for name in ('"token_', '"turn_context"')):
         return ()
-    found = event(line)
-    payload = at(found, "payload")
-    match at(found, "type"), at(payload, "type"):
+    record = event(line)
+    payload = at(record, "payload")
+    match at(record, "type"), at(payload, "type"):
         case "turn_context", _:
             return (Signal(SignalKind.USAGE, usage=Usage(model=words(at(payload, "model"), 200))),)
         case "token_usage_record", _:
@@ -229,7 +229,7 @@ def read_session(line: str) -> tuple[Signal, ...]:
 
 # ---------------------------------------------------------------- errors
 
-# how the message of an error event begins; the first that fits
+# beginnings of error messages; the first match counts
 TEXTS = (
     (SignalKind.RETRY, re.compile(r"Reconnecting\.\.\.")),
     (
@@ -278,7 +278,7 @@ LINES = (
 
 
 def _failed(text: str) -> Signal:
-    """A retry tells why in parentheses; its text begins with the kind of that."""
+    """Return the signal of an error. A retry's text starts with the kind of the reason in its parentheses."""
     kind = _kind(text)
     if kind is SignalKind.RETRY:
         return Signal(kind, words(f"{_kind(text.partition('(')[2]).value}: {text}"))
@@ -290,7 +290,7 @@ def _kind(text: str) -> SignalKind:
 
 
 def _plain(line: str) -> Iterator[Signal]:
-    """What it prints where it prints no events: whole lines of stderr."""
+    """Yield the signals of a plain line on stderr."""
     text = strip_controls(line[:4_000]).strip()
     for kind, pattern in LINES:
         if pattern.match(text):

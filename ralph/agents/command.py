@@ -1,8 +1,8 @@
-"""Any program of the user's own (`--agent-command`): the shortest adapter, and the one to copy for a new agent.
+"""Adapter for any program of the user (`--agent-command`): the shortest one, and the template for a new agent.
 
-An adapter is a module with the names of `ralph.agents.registry.Agent`. It starts nothing: it says how to start its
-program and what a line of its output means. To add an agent copy this file, fill it in, and list it in
-`ralph/agents/registry.py`. A recorded run of the CLI, with the signals you expect beside it, goes to
+An adapter is a module with the names of `ralph.agents.registry.Agent`. It starts nothing: it defines how to start
+its program and what a line of its output means. To add an agent, copy this file, fill it in, and list it in
+`ralph/agents/registry.py`. Put a recorded run of the CLI, with the expected signals, into
 `fixtures/transcripts/<name>/`: the tests find it there.
 """
 
@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from ralph.agents.model import Launch, LaunchRequest, Signal
 
 NAME = "command"
-PROGRAM = ""  # given by the user: nothing is looked for
+PROGRAM = ""  # the user names the program
 EVENTS = False  # no stream of events: exit code 0 is its terminal event
 REPORTS_COST = False
 CURE = "Log in the way that your --agent-command wants it."
@@ -25,7 +25,7 @@ SESSIONS: tuple[str, ...] = ()
 
 
 def launch(order: LaunchRequest) -> Launch:
-    """The user's words, then the words of --agent-arg. It can't be told anything else, which is said."""
+    """Return the user's command with the words of `--agent-arg`, and notices about settings without effect."""
     unused = (
         (order.model, f"--model {order.model} is not passed on: write it into --agent-command."),
         (order.turns, "--max-turns is not passed on: ralph does not know how to tell it to this program."),
@@ -33,7 +33,7 @@ def launch(order: LaunchRequest) -> Launch:
         (order.commands, "allow_commands has no effect: ralph does not know how to tell it to this program."),
         (order.read_only, "This program can't be kept from writing: what it changes is taken back."),
     )
-    return Launch(argv=(*order.program, *order.args), said=tuple(said for asked, said in unused if asked))
+    return Launch(argv=(*order.program, *order.args), said=tuple(notice for setting, notice in unused if setting))
 
 
 def window(model: str) -> int:  # noqa: ARG001
@@ -42,7 +42,7 @@ def window(model: str) -> int:  # noqa: ARG001
 
 
 def read(line: str) -> tuple[Signal, ...]:  # noqa: ARG001
-    """Its output is for people: nothing in it is ever taken for a fact."""
+    """Return no signals: the output is for people and never read as facts."""
     return ()
 
 
@@ -52,5 +52,5 @@ def login(env: Mapping[str, str], files: Callable[[str], bool]) -> bool | None: 
 
 
 def read_session(line: str) -> tuple[Signal, ...]:  # noqa: ARG001
-    """It keeps no file that ralph reads."""
+    """Return no signals: there is no session file."""
     return ()

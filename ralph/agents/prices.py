@@ -1,4 +1,4 @@
-"""What a model's tokens cost: as the user set it, as the agent itself reported it, else by a table with a date."""
+"""Prices of models: set by the user, reported by the agent, or from a dated table."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from ralph.agents.model import ModelUse
 
 Price = tuple[float, ...]  # USD per million tokens: input, cached input, output
 
-WRITE = 1.25  # times the input price: what it costs to put input into a cache
-OLD = 180  # days after which a table of prices is named as old
-ENOUGH = 1_000  # tokens from which on a report tells a price
-SAME = 0.02  # so much of a difference between two reports is none
+WRITE = 1.25  # times the input price: the cost of writing input to a cache
+OLD = 180  # days after which a price table is reported as old
+ENOUGH = 1_000  # least tokens of a report from which a price is derived
+SAME = 0.02  # relative difference of two reported prices that is ignored
 
-# what stands around the name of a model: the provider before it, its window, a date, a version after it
+# parts around a model's name: the provider before it; window, date and version after it
 AROUND = re.compile(
     r"^.*/|^(?:[a-z]{2,6}\.)?anthropic\.|\[1m\]$|@\d{8}$|-v\d+(?::\d+)?$|-\d{8}(?=-v\d|$)|-\d{4}-\d\d-\d\d$"
 )
@@ -24,7 +24,7 @@ AROUND = re.compile(
 
 @lru_cache(maxsize=1_000)
 def plain_model(model: str) -> str:
-    """The model without what providers write around its name: `us.anthropic.claude-opus-4-8-v1:0` and the like."""
+    """Return the model without the parts that providers add, as in `us.anthropic.claude-opus-4-8-v1:0`."""
     return AROUND.sub("", AROUND.sub("", model.strip().lower()))
 
 
@@ -32,10 +32,10 @@ NONE: Mapping[str, Price] = {}
 
 
 class Prices:
-    """The prices that are known for one agent, by model.
+    """The known prices of one agent, by model.
 
-    `table` are list prices; what the agent itself `reported` comes before them, and what the user has `given`
-    (`[prices]`) before both. Names are compared without what providers write around them.
+    `reported` prices of the agent override the list prices in `table`; those that the user has `given` (`[prices]`)
+    override both. Names are compared without the parts that providers add.
     """
 
     def __init__(
@@ -48,19 +48,19 @@ class Prices:
         }
 
     def known(self, model: str) -> Price | None:
-        """The price of this very model."""
+        """Return the price of this model, or None."""
         return self._known.get(plain_model(model)) if model else None
 
     def highest(self) -> Price | None:
-        """The highest list price of the agent: for a model that is not known."""
+        """Return the agent's highest list price, for an unknown model, or None."""
         return max(self._table.values(), key=sum, default=None)
 
     def of(self, *models: str) -> Price | None:
-        """The price of the first of these models that is known, else the highest; None: nothing is known."""
+        """Return the price of the first known model, or the highest price, or None without any price."""
         return next((price for model in models if (price := self.known(model))), None) or self.highest()
 
     def learn(self, use: ModelUse) -> Price | None:
-        """The price that a report tells, if that is news. Its sum is spread as the known price is."""
+        """Return the price in a report if it is new, or None. Distribute its sum as the list price does."""
         spread = self._table.get(plain_model(use.model)) or self.highest()
         if not use.cost or spread is None or sum(use.split) < ENOUGH:
             return None
@@ -72,12 +72,12 @@ class Prices:
 
 
 def cost_of(split: tuple[int, int, int], written: int, price: Price) -> float:
-    """USD for (fresh input, cached input, output) tokens; `written` of the fresh ones went into the cache."""
+    """Return USD for (fresh input, cached input, output) tokens; `written` of the fresh ones went to the cache."""
     fresh, cached, output = split
-    whole = (fresh + min(written, fresh) * (WRITE - 1)) * price[0] + cached * price[1] + output * price[2]
-    return whole / 1_000_000
+    millionths = (fresh + min(written, fresh) * (WRITE - 1)) * price[0] + cached * price[1] + output * price[2]
+    return millionths / 1_000_000
 
 
 def is_old(priced: str, today: date) -> bool:
-    """Whether a table of this date (`2026-11-30`) has become old."""
+    """Whether a table of this date (`2026-11-30`) is old."""
     return bool(priced) and (today - date.fromisoformat(priced)).days > OLD

@@ -1,6 +1,6 @@
-"""What an agent writes about its session into files of its own: followed while it works, and read bounded.
+"""Session files that an agent writes: followed while it works, with bounded reads.
 
-The file of a session has its id in its name. Files of its sub-agents name the session at their beginning.
+The name of a session's file contains its id. Files of its sub-agents name the session at their beginning.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from pathlib import Path
 
 from ralph.agents.model import Signal
 
-PIECE = 4_000_000  # bytes of one file that are read at a look
-ROUNDS = 100  # looks at the end of a session
-LINE = 1_000_000  # bytes of a line; a longer one tells nothing
-HEAD = 4_000  # bytes of a file in which it names its session
-FILES = 50  # of one session
-LOOKED = 500  # files that are looked into in all
+PIECE = 4_000_000  # bytes of one file per read
+ROUNDS = 100  # reads at the end of a session
+LINE = 1_000_000  # bytes of a line; longer ones are ignored
+HEAD = 4_000  # bytes at the start of a file that name its session
+FILES = 50  # files of one session
+LOOKED = 500  # files that are opened in all
 ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]{7,63}")
 
 Read = Callable[[str], Sequence[Signal]]
@@ -27,7 +27,7 @@ Read = Callable[[str], Sequence[Signal]]
 
 @dataclass
 class FollowedFile:
-    """One file, and how far it was read."""
+    """One file and its read position."""
 
     path: Path
     at: int = 0
@@ -35,7 +35,7 @@ class FollowedFile:
     model: str = ""
 
     def lines(self) -> Iterator[str]:
-        """The lines that are complete by now, at most PIECE bytes of them."""
+        """Yield the newly complete lines, at most PIECE bytes."""
         try:
             with self.path.open("rb") as file:
                 file.seek(self.at)
@@ -43,15 +43,15 @@ class FollowedFile:
         except OSError:
             return
         self.at += len(data)
-        *whole, rest = (self.rest + data).split(b"\n")
+        *complete, rest = (self.rest + data).split(b"\n")
         self.rest = rest[: LINE + 1]
-        for line in whole:
+        for line in complete:
             if len(line) <= LINE:
                 yield line.decode("utf-8", "replace")
 
 
 class SessionFiles:
-    """The files of one session below `folder`, where each day has a folder of its own (2026/11/30)."""
+    """The files of one session below `folder`, which has a folder per day (2026/11/30)."""
 
     def __init__(self, folder: Path, read: Read, since: float | None = None) -> None:
         self._folder, self._read = folder, read
@@ -61,11 +61,11 @@ class SessionFiles:
         self._strange: set[Path] = set()  # files of other sessions
 
     def begin(self, session: str) -> None:
-        """The agent has told its session's id."""
+        """Set the id of the session that the agent reported."""
         self._id = self._id or (session if ID.fullmatch(session) else "")
 
     def look(self) -> list[Signal]:
-        """What was written since the last look. The files of two agents never share a key."""
+        """Return the signals written since the last call. The files of two agents never share a key."""
         if not self._id:
             return []
         self._find()
@@ -75,14 +75,14 @@ class SessionFiles:
         ]  # fmt: skip
 
     def whole(self) -> list[Signal]:
-        """All that is left to read; for a session that is over."""
-        found: list[Signal] = []
+        """Return all remaining signals of a session that is over."""
+        signals: list[Signal] = []
         for _ in range(ROUNDS):
             before = sum(file.at for file in self._files.values())
-            found += self.look()
+            signals += self.look()
             if before == sum(file.at for file in self._files.values()):
                 break
-        return found
+        return signals
 
     def _signals(self, line: str) -> Sequence[Signal]:
         try:
@@ -91,7 +91,7 @@ class SessionFiles:
             return ()
 
     def _of(self, file: FollowedFile, signal: Signal) -> Signal:
-        """The signal, told apart from those of other files; with the model that its file named last."""
+        """Return the signal with a key of its file and the model that the file named last."""
         usage = signal.usage
         if usage is None:
             return signal
@@ -123,7 +123,7 @@ class SessionFiles:
 
 
 def _days(since: float) -> list[date]:
-    """From the day before the start to tomorrow: the agent may count by another clock. At most a week."""
+    """Return the days from the one before the start to tomorrow, at most a week: the agent's clock may differ."""
     first, last = date.fromtimestamp(since), date.fromtimestamp(time.time())  # noqa: DTZ012 - as its folders are named
     span = min((last - first).days, 5)
     return [first + timedelta(days=number) for number in range(-1, span + 2)]
@@ -137,7 +137,7 @@ def _files(folder: Path) -> list[Path]:
 
 
 def place(agent_folder: str, env: Mapping[str, str], here: Path) -> Path | None:
-    """The folder that an adapter names: `$NAME/...` or relative to the home folder; None where there is none."""
+    """Return the folder that an adapter names, `$NAME/...` or relative to the home folder, or None."""
     first, _, rest = agent_folder.partition("/")
     if not agent_folder:
         return None

@@ -1,4 +1,4 @@
-"""Shell commands that can only read. Agents without a read tool look at files with `cat`: that is no edit."""
+"""Shell commands that only read. Agents without a read tool use `cat`, which is no edit."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SED_PRINT = re.compile(r"""sed\s+-n\s+(['"]?)[\d,$]+p\1(\s|$)""")
 
 
 def only_reads(command: str) -> bool:
-    """Whether every part of a shell command is known to change no file. In doubt it is not."""
+    """Whether every part of a shell command is known to change no file. False if in doubt."""
     return not DOUBTFUL.search(command) and all(_part_reads(part.strip()) for part in SEPARATORS.split(command))
 
 

@@ -1,4 +1,4 @@
-"""What an attempt uses up while it goes on: model calls, tokens, money, and how far that is an estimate."""
+"""Usage of a running attempt: model calls, tokens and money, exact or estimated."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ WORKS = (SignalKind.TEXT, SignalKind.TOOL, SignalKind.ALIVE)  # a model answered
 
 
 class TurnCounter:
-    """How often the agent called its model: messages whose usage it reports, else what follows a tool's result."""
+    """Counts the agent's model calls: by messages with usage, otherwise by output after a tool result."""
 
     def __init__(self) -> None:
         self._key, self._keys, self._rounds, self._fresh = "", 0, 0, True
 
     def add(self, signal: Signal) -> None:
-        """Take one signal into account. A sub-agent's messages tell no context: they are no turns."""
+        """Count one signal. A sub-agent's messages have no context and are not turns."""
         usage = signal.usage
         if usage and usage.key and usage.context and usage.key != self._key:
             self._key, self._keys = usage.key, self._keys + 1
@@ -37,35 +37,35 @@ class TurnCounter:
 
 @immutable
 class Spent:
-    """Tokens and USD; `about`: they are an estimate, at least in part. `cost` None: there is no price."""
+    """Tokens and USD. `about`: at least partly estimated. `cost` is None if no price is known."""
 
     tokens: int = 0
     cost: float | None = None
     about: bool = False
-    unpriced: int = 0  # tokens that no price is known for
+    unpriced: int = 0  # tokens without a known price
 
     def plus(self, other: Spent) -> Spent:
-        """Both together."""
+        """Return the sum."""
         cost = self.cost if other.cost is None else (self.cost or 0.0) + other.cost
         unpriced = self.unpriced + other.unpriced
         return Spent(self.tokens + other.tokens, cost, self.about or other.about, unpriced)
 
     def less(self, other: Spent) -> Spent:
-        """Without what is part of it."""
+        """Return the difference."""
         cost = self.cost if other.cost is None else (self.cost or 0.0) - other.cost
         unpriced = self.unpriced - other.unpriced
         return Spent(self.tokens - other.tokens, cost, self.about or other.about, unpriced)
 
 
 class UsageEstimator:
-    """The running sum of one attempt. Bounded, however much is added.
+    """The running sum of one attempt, in bounded memory.
 
-    What the agent reports counts as it is. Messages that tell tokens and no money are priced; an agent that
-    tells nothing is estimated by the size of its prompt (`prompt` bytes) and of what it wrote.
+    Reported costs count as they are. Messages with tokens but no cost are priced. An agent without reports is
+    estimated by the size of its prompt (`prompt` bytes) and of its output.
     """
 
     def __init__(self, prices: Prices, model: str = "", prompt: int = 0) -> None:
-        self.model = model  # that the attempt works with, as far as that is known
+        self.model = model  # in use; "" if unknown
         self._prices, self._prompt = prices, prompt
         self._whole = self._last = Spent()
         self._open: dict[str, tuple[Usage, Spent]] = {}  # by key: what a later report may replace
@@ -73,7 +73,7 @@ class UsageEstimator:
         self._reported = self._works = False
 
     def add(self, signal: Signal) -> None:
-        """Take one signal into account."""
+        """Count one signal."""
         if signal.kind in WORKS:
             self._works = True
             self._wrote += len(signal.text.encode(errors="replace")) + len(signal.command.encode(errors="replace"))
@@ -81,18 +81,18 @@ class UsageEstimator:
             self._count(signal.usage)
 
     def printed(self, size: int) -> None:
-        """An agent without events has printed so many bytes in all."""
+        """Set the number of bytes that an agent without events has printed in all."""
         self._works, self._wrote = True, size
 
     @property
     def spent(self) -> Spent:
-        """All of it so far."""
+        """The usage so far."""
         if not self._reported:
             return self._by_size() if self._works else Spent()
         return self._last if self._last.tokens > self._whole.tokens else self._whole
 
     def price_is_unknown(self) -> bool:
-        """Whether the highest price of the agent stands in for that of the model."""
+        """Whether the agent's highest price stands in for the model's."""
         return self._prices.known(self.model) is None and self._prices.highest() is not None
 
     def _count(self, usage: Usage) -> None:
@@ -105,7 +105,7 @@ class UsageEstimator:
             self._keep(usage)
 
     def _keep(self, usage: Usage) -> None:
-        """The same key again replaces what was told before; what was estimated adds up."""
+        """Add a report. It replaces an earlier one with its key, but estimates add up."""
         before, worth = self._open.pop(usage.key, (Usage(), Spent()))
         usage = replace(usage, wrote=before.wrote + usage.wrote)
         now = self._priced(usage)
@@ -116,8 +116,8 @@ class UsageEstimator:
             self._open.pop(next(iter(self._open)))
 
     def _finish(self, usage: Usage) -> None:
-        """The last word replaces all. Without money it counts where it is more than what was told one by one:
-        a file of the session may tell the same, before or after it, and know of sub-agents besides."""
+        """Replace the sum by the final report. Without a cost it counts only if it exceeds the sum of the messages:
+        a session file may report the same before or after it, and include sub-agents."""
         self._reported = True
         if usage.cost is None:
             self._last = self._priced(usage)
@@ -126,7 +126,7 @@ class UsageEstimator:
         self._whole, self._last = self._priced(usage), Spent()
 
     def _priced(self, usage: Usage) -> Spent:
-        """What one report amounts to: as reported, else by its price."""
+        """Return the usage of one report, with its own cost or by the known price."""
         fresh, cached, output = usage.split
         more = max(0, usage.wrote - output)
         tokens = usage.tokens + more

@@ -1,13 +1,13 @@
-"""Claude Code, measured with 2.1.332 and 2.1.197.
+"""Adapter for Claude Code, measured with 2.1.332 and 2.1.197.
 
-Its exit code and `subtype` lie (an API error ends as subtype "success", an interrupted wait as exit code 0): the
-`result` event's `is_error` decides. CLAUDE_CODE_MAX_RETRIES is left to the user: Claude's own ten retries (about
-180 s) keep the context of an attempt that ralph would have to start and pay again. What must not wait so long is
-told early: a login that was refused three times is none.
+Exit code and `subtype` are unreliable (an API error ends as subtype "success", an interrupted wait as exit code 0),
+so the `result` event's `is_error` decides. CLAUDE_CODE_MAX_RETRIES is left to the user: Claude's own ten retries
+(about 180 s) keep the context of an attempt that ralph would have to start and pay again. Only a login that was
+refused three times is reported early.
 
-Its permission mode `dontAsk` refuses whatever no rule allows. `--dangerously-skip-permissions` would allow it all:
-limits on tools or commands replace it. Measured: all parts of a compound command must be allowed; `$(...)`, `env`
-and redirections are refused; `git add` does not allow `git addx`; what only reads (`ls`) runs anyway.
+The permission mode `dontAsk` refuses everything that no rule allows. It replaces `--dangerously-skip-permissions`
+if tools or commands are limited. Measured: all parts of a compound command must be allowed; `$(...)`, `env` and
+redirections are refused; `git add` does not allow `git addx`; commands that only read (`ls`) run anyway.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ REPORTS_COST = True
 CURE = "Start `claude` and type `/login`."
 INSTALL = "npm install -g @anthropic-ai/claude-code"
 HOME: tuple[str, ...] = (".claude", ".claude.json", ".config/claude", "$CLAUDE_CONFIG_DIR")
-PRICES, PRICED = claude_models.PRICES, claude_models.PRICED  # for attempts that end before it reports its cost
+PRICES, PRICED = claude_models.PRICES, claude_models.PRICED  # for attempts that end before Claude reports its cost
 window = claude_models.window
-SESSIONS: tuple[str, ...] = ()  # its stream tells all
+SESSIONS: tuple[str, ...] = ()  # the stream has everything
 
 QUIET = {"CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1", "DISABLE_AUTOUPDATER": "1", "DISABLE_TELEMETRY": "1"}
 KEYS = (
@@ -47,15 +47,15 @@ WORKS = (
     "Skill",
     "WebFetch",
     "WebSearch",
-)  # all that ask, but Bash
+)  # all tools that need permission, except Bash
 BEYOND = "Claude Code also runs commands that only read (ls, git status), and what your own settings of it allow."
 AS_ROOT = "Claude Code runs as root: IS_SANDBOX=1 is set for it."
 
 
 def launch(order: LaunchRequest) -> Launch:
-    """Print mode with events. It refuses to skip permissions for root unless IS_SANDBOX=1 is set.
+    """Return the launch of print mode with events. Claude skips permissions for root only with IS_SANDBOX=1.
 
-    It tells its cost only at its end, so a budget is its own to keep; so are its turns.
+    It reports its cost only at its end, so it must enforce budget and turns itself.
     """
     free = not (order.read_only or order.tools or order.commands)
     sandbox = free and order.as_root
@@ -73,7 +73,7 @@ def launch(order: LaunchRequest) -> Launch:
 
 
 def _rights(order: LaunchRequest) -> tuple[str, ...]:
-    """Only what is listed: `--tools` takes the others away, `--allowedTools` says what goes without asking."""
+    """Return the flags that allow only the listed tools: `--tools` removes others, `--allowedTools` permits."""
     if order.read_only:
         reads = ("--strict-mcp-config", "--tools", ",".join(READS), "--allowedTools", *READS)
         return ("--permission-mode", "dontAsk", *reads)
@@ -87,7 +87,7 @@ def _rights(order: LaunchRequest) -> tuple[str, ...]:
 
 
 def login(env: Mapping[str, str], files: Callable[[str], bool]) -> bool | None:
-    """A key variable or the credentials file; a Mac keeps the login in its keychain, where nobody can look."""
+    """Whether a key variable or the credentials file exists. None on a Mac: its keychain can't be read."""
     home = env.get("CLAUDE_CONFIG_DIR") or ".claude"
     if any(env.get(key) for key in KEYS) or files(f"{home}/.credentials.json"):
         return True
@@ -95,14 +95,14 @@ def login(env: Mapping[str, str], files: Callable[[str], bool]) -> bool | None:
 
 
 def read(line: str) -> tuple[Signal, ...]:
-    """The signals of one line."""
-    found = event(line)
-    if found is None:
+    """Return the signals of one line."""
+    record = event(line)
+    if record is None:
         return tuple(read_plain_line(line))
-    reader = READERS.get(words(found.get("type")))
-    return tuple(reader(found)) if reader else ()
+    reader = READERS.get(words(record.get("type")))
+    return tuple(reader(record)) if reader else ()
 
 
 def read_session(line: str) -> tuple[Signal, ...]:  # noqa: ARG001
-    """It keeps no file that ralph reads."""
+    """Return no signals: ralph reads no session file of Claude."""
     return ()

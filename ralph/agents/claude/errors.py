@@ -1,4 +1,4 @@
-"""How Claude Code tells its errors: in error events, and in lines that it prints before it prints events."""
+"""Errors of Claude Code: in error events, and in plain lines before the first event."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ STATUS = {
     529: SignalKind.OVERLOADED,
 }
 
-# where the error's own word says too little, its text decides: how the text of an error event begins
+# beginnings of error texts, for errors whose code is not specific
 TEXTS = (
     (SignalKind.NETWORK, re.compile(r"API Error: (Unable to connect|Failed to parse JSON|API returned an empty"
                               r"|The response could not be read)")),
@@ -41,8 +41,8 @@ LINES = (
 )
 
 
-# `server_error` is an answer of the service (its text begins with a status, or says that the API is busy), or no
-# answer at all: 2.1.332 has a dozen sentences for a lost connection, 2.1.197 has `Unable to connect`
+# `server_error` is either an answer (its text begins with a status, or says that the API is busy) or none:
+# 2.1.332 has a dozen sentences for a lost connection, 2.1.197 has `Unable to connect`
 NO_ANSWER = re.compile(
     r"API Error: (?!(?:Repeated |API error \(status )?[45]\d\d\b|The API is |.*temporarily unavailable)"
     r"|Request timed out"
@@ -50,7 +50,7 @@ NO_ANSWER = re.compile(
 
 
 def kind_of(error: str, text: str) -> SignalKind:
-    """What the error's own word means, else its text."""
+    """Return the kind of an error by its code, otherwise by its text."""
     if error in ERRORS:
         return ERRORS[error]
     by_text = next((kind for kind, pattern in TEXTS if pattern.match(text)), None)
@@ -60,12 +60,12 @@ def kind_of(error: str, text: str) -> SignalKind:
 
 
 def failed(kind: SignalKind, text: str) -> Signal:
-    """The signal of an error, with the reset time if it stands in the text as a number."""
+    """Return the signal of an error, with the reset time if the text has it as a number."""
     return Signal(kind, words(text), resets_at=epoch(text) if kind is SignalKind.RATE_LIMIT else None)
 
 
 def read_plain_line(line: str) -> Iterator[Signal]:
-    """What it prints before it prints events. Its tools and its prose are always inside events."""
+    """Yield the signals of a plain line before the first event. Tools and prose are always inside events."""
     text = strip_controls(line[:4_000]).strip()
     for kind, pattern in LINES:
         if pattern.match(text):

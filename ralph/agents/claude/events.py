@@ -1,4 +1,4 @@
-"""What the events of Claude Code's stream mean, one reader for each type."""
+"""Readers for the events of Claude Code's stream, one per type."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from ralph.text import tokens_in
 
 
 def _assistant(found: dict[str, Any]) -> Iterator[Signal]:
-    """One content block of a message, or an error in the shape of one."""
+    """Yield the signals of a message's content blocks, or of an error in message form."""
     blocks = each(at(found, "message", "content"))
     if found.get("error"):
         text = " ".join(words(block.get("text")) for block in blocks)
@@ -38,7 +38,7 @@ def _assistant(found: dict[str, Any]) -> Iterator[Signal]:
 
 
 def _block(block: dict[str, Any], *, own: bool) -> Signal:
-    """What a sub-agent says is no word of the agent; what it does is done."""
+    """Return the signal of a block. A sub-agent's text does not count as text; its tool calls count."""
     match block.get("type"):
         case "text" if own:
             return Signal(SignalKind.TEXT, words(block.get("text")))
@@ -51,31 +51,32 @@ WRITES = frozenset({"Write", "Edit", "MultiEdit", "NotebookEdit"})
 
 
 def _tool(name: str, given: object) -> Signal:
-    """Its text tells it from other calls of the tool: the path, and the rest of its input; of an edit a digest.
+    """Return the signal of a tool call. Its text distinguishes calls: the path and the other input (a digest of an
+    edit).
 
-    A long path or command is in it once more: what tells it from another may stand where it is cut. The description
-    of a shell command is mere words.
+    A long path or command is included again, because the difference may be in the part that is cut. The description
+    of a shell command is left out.
     """
     key = "file_path" if at(given, "file_path") else "notebook_path"
-    path, asked = words(at(given, key)), command(at(given, "command"))
-    told = [text for text, value in ((key, path), ("command", asked)) if len(value) <= ASKED // 2]
-    rest = arguments(given, *told, *(["description"] if name == "Bash" else []))
+    path, shell_command = words(at(given, key)), command(at(given, "command"))
+    shown = [text for text, value in ((key, path), ("command", shell_command)) if len(value) <= ASKED // 2]
+    rest = arguments(given, *shown, *(["description"] if name == "Bash" else []))
     writes = name in WRITES and path
     text = " ".join(part for part in (path[: ASKED // 2], digest(rest) if writes else rest) if part)
-    return Signal(SignalKind.TOOL, text, name, (path,) if writes else (), asked)
+    return Signal(SignalKind.TOOL, text, name, (path,) if writes else (), shell_command)
 
 
 def _wrote(block: dict[str, Any]) -> int:
-    """About how many tokens a block is. Of thoughts, whose text may be left out, events of their own tell it."""
+    """Estimate the tokens of a block. Thoughts, whose text may be omitted, have their own events."""
     if block.get("type") == "tool_use":
         return tokens_in(of_bytes(block.get("input")))
     return tokens_in(of_bytes(block.get("text")))
 
 
 def _message_usage(found: dict[str, Any], wrote: int) -> Iterator[Signal]:
-    """Repeated with each block of a message, hence the key; its output tokens are a placeholder until `result`.
+    """Yield the usage of a message. It repeats with each block, hence the key; its output tokens are a placeholder.
 
-    All its input is in the window now. A sub-agent has a window of its own.
+    All its input is in the context window. A sub-agent has its own window.
     """
     usage, key = at(found, "message", "usage"), words(at(found, "message", "id"))
     split = _split(usage, MESSAGE)
@@ -94,7 +95,7 @@ def _user(found: dict[str, Any]) -> Iterator[Signal]:
 
 
 def _output(content: object) -> str:
-    """What a tool answered: a text, or blocks of which some are texts."""
+    """Return the text of a tool result, which is a string or a list of blocks."""
     if isinstance(content, str):
         return ends(content)
     texts = (words(block.get("text"), COMMAND_CAP) for block in each(content))
@@ -114,27 +115,27 @@ def _system(found: dict[str, Any]) -> Iterator[Signal]:
 
 
 def _begun(model: str) -> Iterator[Signal]:
-    """The model of the run, the only place with its `[1m]`: messages name it without."""
+    """Yield the model of the session. Only this event has its `[1m]` suffix."""
     if model:
         yield Signal(SignalKind.USAGE, usage=Usage(window=window(model), model=model[:NAME]))
 
 
 def _retry(found: dict[str, Any]) -> Signal:
-    """Its text begins with the kind of what went wrong.
+    """Return the signal of a retry, whose text starts with the kind of the error.
 
-    An expired token is refreshed and tried once more; a login that is refused three times is none.
+    An expired token is refreshed and tried again; a login that was refused three times is invalid.
     """
     error, attempt = words(found.get("error")), count(found.get("attempt"))
     if error == "authentication_failed" and attempt >= 3:
         return Signal(SignalKind.AUTH, f"The login was refused {attempt} times.")
     status = count(found.get("error_status"))
     kind = kind_of(error, "") if status else SignalKind.NETWORK
-    what = f"status {status}" if status else "no answer"
-    return Signal(SignalKind.RETRY, f"{kind.value}: {what}, try {attempt} of {count(found.get('max_retries'))}")
+    reason = f"status {status}" if status else "no answer"
+    return Signal(SignalKind.RETRY, f"{kind.value}: {reason}, try {attempt} of {count(found.get('max_retries'))}")
 
 
 def _rate_limit(found: dict[str, Any]) -> Iterator[Signal]:
-    """Told before each refusal of a subscription. A warning is none, and paid overage goes on."""
+    """Yield a signal if a subscription limit refuses requests: not for warnings, nor with paid overage."""
     info = found.get("rate_limit_info")
     if at(info, "status") == "rejected" and at(info, "isUsingOverage") is not True:
         name = words(at(info, "rateLimitType")).replace("_", " ")
@@ -142,20 +143,21 @@ def _rate_limit(found: dict[str, Any]) -> Iterator[Signal]:
 
 
 def _result(found: dict[str, Any]) -> Iterator[Signal]:
-    """The terminal event."""
+    """Yield the signals of the terminal event."""
     yield Signal(SignalKind.USAGE, usage=_total(found))
     text = words(found.get("result")) or "; ".join(words(entry) for entry in _list(found.get("errors")))
     if found.get("is_error") and (kind := STATUS.get(count(found.get("api_error_status")))):
         yield failed(kind, text)
     denied = ", ".join(sorted({words(entry.get("tool_name")) for entry in each(found.get("permission_denials"))}))
-    if denied:  # no failure: it was told at once, and could do it in another way
+    if denied:  # no failure: the agent was notified at once and could do it in another way
         text = f"It was not permitted to use {denied}. {text}"
     ok = found.get("subtype") == "success" and found.get("is_error") is False
     yield Signal(SignalKind.ENDED, words(text), ok=ok)
 
 
 def _total(found: dict[str, Any]) -> Usage:
-    """`modelUsage` counts sub-agents too, and is right where `usage` is all 0 (a budget was reached)."""
+    """Return the final usage from `modelUsage`, which includes sub-agents and is right even if `usage` is all 0
+    (after a reached budget)."""
     told = at(found, "modelUsage")
     models = tuple(_use(name, entry) for name, entry in told.items()) if isinstance(told, dict) else ()
     split = tuple(sum(model.split[place] for model in models) for place in range(3))
@@ -170,16 +172,16 @@ def _total(found: dict[str, Any]) -> Usage:
     )  # fmt: skip
 
 
-def _use(name: str, told: object) -> ModelUse:
-    """What it reports of one model. A search of the web has a price of its own, which is none of its tokens."""
-    cost = number(at(told, "costUSD"))
+def _use(name: str, report: object) -> ModelUse:
+    """Return the reported usage of one model, without the price of web searches."""
+    cost = number(at(report, "costUSD"))
     if cost is not None:
-        cost = max(0.0, cost - SEARCH * count(at(told, "webSearchRequests")))
-    written, size = count(at(told, MODEL[1])), count(at(told, "contextWindow"))
-    return ModelUse(name[:NAME], _split(told, MODEL), written, cost, size)
+        cost = max(0.0, cost - SEARCH * count(at(report, "webSearchRequests")))
+    written, size = count(at(report, MODEL[1])), count(at(report, "contextWindow"))
+    return ModelUse(name[:NAME], _split(report, MODEL), written, cost, size)
 
 
-# the names of: fresh input, input written to the cache, input read from it, output
+# field names of fresh input, cache writes, cache reads, output
 MESSAGE = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens", "output_tokens")
 SEARCH = 0.01  # USD for one search of the web
 NAME = 200  # characters of a model's name

@@ -1,4 +1,4 @@
-"""What is known of Claude's models: how much their windows hold, what their tokens cost."""
+"""Context windows and prices of Claude's models."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ PRICES: Mapping[str, tuple[float, float, float]] = {
 
 
 def window(model: str) -> int:
-    """How many tokens the model's window holds, by its family; 0: not known, as for an alias."""
+    """Return the model's context window in tokens, by its family; 0: unknown, as for an alias."""
     if model.endswith(LONG):
         return 1_000_000
     if found := FAMILY.search(model):

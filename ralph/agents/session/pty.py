@@ -1,4 +1,4 @@
-"""An agent on a pseudo-terminal of its own."""
+"""The pseudo-terminal of an agent."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from typing import Any
 
 SIZE = (50, 200)  # rows, columns: full-screen programs wrap at less
 CHUNK = 65536
-LOUD = (signal.SIGPIPE, signal.SIGXFSZ)  # Python ignores them, and what it starts would, too
+LOUD = (signal.SIGPIPE, signal.SIGXFSZ)  # Python ignores them, and its children would inherit that
 
 
 class Terminal:
-    """A program on a pty of its own: standard input is a file, output and errors are the terminal.
+    """A program on its own pty: standard input is a file, output and errors are the terminal.
 
-    OSError if it can't be started. It is spawned, not forked: a copy of this process would take 4 ms. As the leader
-    of a new session it gets the first terminal that it opens as its own (on Linux). Of pexpect only
-    `read_nonblocking` is used: everything else in it waits, searches, or grows with the output.
+    Raise OSError if it can't be started. It is spawned, because a fork would take 4 ms. As the leader of a new
+    session it gets the first terminal that it opens as its controlling one (on Linux). Only `read_nonblocking` of
+    pexpect is used: its other functions wait, search, or grow with the output.
     """
 
     def __init__(self, argv: Sequence[str], env: Mapping[str, str], stdin: Path) -> None:
@@ -44,7 +44,7 @@ class Terminal:
         self._output: Any = fdspawn(ours, timeout=None, maxread=CHUNK)
 
     def read(self) -> bytes:
-        """What there is to read; EOFError when nobody holds the terminal."""
+        """Return the available output. Raise EOFError if no process holds the terminal."""
         import pexpect
 
         try:
@@ -55,27 +55,27 @@ class Terminal:
             raise EOFError from None
 
     def type(self, text: bytes) -> None:
-        """Type a text and press Enter, which sends a carriage return. Nothing happens if nobody can take it."""
+        """Type a text and Enter, which sends a carriage return. Do nothing if the terminal can't take it."""
         os.set_blocking(self.fd, False)
         with suppress(OSError):
             os.write(self.fd, text + b"\r")
         os.set_blocking(self.fd, True)
 
     def code(self) -> int | None:
-        """Its exit code, negative for a signal; None while it runs."""
+        """Return the exit code, negative for a signal, or None while it runs."""
         pid, status = os.waitpid(self.pid, os.WNOHANG)
         return os.waitstatus_to_exitcode(status) if pid else None
 
 
 def _found(program: str, path: str | None) -> str:
-    if found := shutil.which(program, path=path):
-        return str(Path(found).absolute())
-    there = "/" in program and Path(program).exists()
-    raise OSError(f"{program} is not executable" if there else f"{program} was not found")
+    if executable := shutil.which(program, path=path):
+        return str(Path(executable).absolute())
+    exists = "/" in program and Path(program).exists()
+    raise OSError(f"{program} is not executable" if exists else f"{program} was not found")
 
 
 def _pair() -> tuple[int, int]:
-    """A new terminal that does not repeat what is typed into it: our end, and theirs."""
+    """Return both ends of a new terminal without echo: ours, and the program's."""
     ours, theirs = os.openpty()
     termios.tcsetwinsize(ours, SIZE)
     settings = termios.tcgetattr(theirs)

@@ -1,6 +1,6 @@
-"""What a runner hears of its agent: output split into lines, lines read into signals, signals told to the parent.
+"""Reads an agent's output in the runner process: bytes to lines, lines to signals, signals to the parent.
 
-Nothing leaves here with a secret in it.
+Secrets are masked before anything is sent.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from ralph.process.masking import Masker
 from ralph.process.supervisor import Link
 from ralph.process.transcript import plain_output
 
-LINE = 1_000_000  # bytes of one line; what is beyond is cut
-TEXT = 4000  # characters of a text on its way to the parent
+LINE = 1_000_000  # bytes of one line; the rest is cut
+TEXT = 4000  # characters of a text sent to the parent
 PATHS = 500
 NAME = 200  # characters of a name
 MODELS = 20
-BEAT = 0.25  # seconds between two tellings of what was printed
-STILL = 0.3  # seconds until a line without an end is no half of an event
-LINES = 100  # of the screen of an agent with events
+BEAT = 0.25  # seconds between two reports of printed text
+STILL = 0.3  # seconds after which an unfinished line is not part of an event
+LINES = 100  # screen lines of an agent with events
 NEVER = float("inf")
 USAGE = tuple(field.name for field in fields(Usage))
 
@@ -31,42 +31,42 @@ Read = Callable[[str], Sequence[Signal]]
 
 
 class SignalWriter:
-    """The runner's way to tell its parent something."""
+    """Sends signals from the runner to its parent."""
 
     def __init__(self, link: Link, secrets: Sequence[str] = ()) -> None:
         self._link, self._masker = link, Masker(secrets)
 
     def tell(self, signal: Signal) -> None:
-        """Tell a signal."""
+        """Send a signal."""
         mask = self._masker.text
         self._link.send(
             signal={**pack(signal), "text": mask(signal.text)[:TEXT], "command": mask(signal.command)[:TEXT]}
         )
 
     def show(self, kind: SignalKind, text: str) -> None:
-        """Tell the end of a text that was just printed, and may go on in the middle of a secret."""
+        """Send the end of a text that was just printed and may stop in the middle of a secret."""
         self._link.send(signal=pack(Signal(kind, self._masker.text(text, goes_on=True)[-TEXT:])))
 
 
 class LineSplitter:
-    """Bytes in pieces -> lines. One line is never longer than LINE bytes; the rest of it is dropped."""
+    """Splits bytes into lines of at most LINE bytes. The rest of a longer line is dropped."""
 
     def __init__(self) -> None:
         self._rest = bytearray()
 
     def feed(self, data: bytes) -> Iterator[str]:
-        """The lines that became complete."""
-        *whole, rest = data.split(b"\n")
-        for part in whole:
+        """Add bytes. Yield the lines that they complete."""
+        *complete, rest = data.split(b"\n")
+        for part in complete:
             yield from self._take(part)
         self._add(rest)
 
     def rest(self, part: slice) -> str:
-        """A part, in bytes, of the line that has no end yet."""
+        """Return a slice, in bytes, of the unfinished line."""
         return self._rest[part].decode("utf-8", "replace")
 
     def flush(self) -> Iterator[str]:
-        """What is left when nothing more comes."""
+        """Yield the unfinished line at the end of the output."""
         if self._rest:
             yield from self._take(b"")
 
@@ -80,9 +80,9 @@ class LineSplitter:
 
 
 class ScreenReader:
-    """The last lines that an agent with events prints besides them, told at most four times a second.
+    """The last lines that an agent prints besides its events, reported at most four times a second.
 
-    A line without an end belongs to them once it stands still: somebody may be asked.
+    An unfinished line counts once it stands still: it may be a prompt.
     """
 
     def __init__(self, mouth: SignalWriter) -> None:
@@ -93,16 +93,16 @@ class ScreenReader:
         self._next = 0.0
 
     def line(self, text: str) -> None:
-        """A whole line was printed."""
+        """Add a complete line."""
         self._lines.append(text[-TEXT:])
         self._untold = True
 
     def open(self, text: str) -> None:
-        """A line without an end stands there now; or none."""
+        """Set the unfinished line; "" if there is none."""
         self._open, self._still_at = text, time.monotonic() + STILL if text else NEVER
 
     def pulse(self) -> float:
-        """Tell what is to be told if it is time; when to ask again, in seconds."""
+        """Report new lines if it is time. Return the seconds until the next call."""
         now = time.monotonic()
         due = max(self._next, 0.0 if self._untold else self._still_at)
         if now < due:
@@ -113,7 +113,7 @@ class ScreenReader:
         return BEAT
 
     def flush(self) -> None:
-        """Tell what was not told yet."""
+        """Report the remaining lines."""
         if self._untold:
             self._show(self._lines)
 
@@ -124,7 +124,7 @@ class ScreenReader:
 
 
 class EventReader:
-    """An agent with events: each line is read, each signal told; what is no event stands on the screen."""
+    """Reader for an agent with events: sends each signal; lines that are no events go to the screen."""
 
     def __init__(self, read: Read, mouth: SignalWriter) -> None:
         self._read, self._mouth, self._lines, self._complained = read, mouth, LineSplitter(), False
@@ -139,7 +139,7 @@ class EventReader:
         self._screen.open(self._lines.rest(slice(-TEXT, None)) if noise else "")
 
     def flush(self) -> None:
-        """Read a last line without an end, and tell what was not told yet."""
+        """Read the unfinished last line and report the remaining lines."""
         for line in self._lines.flush():
             self._hear(line)
         self._screen.flush()
@@ -154,26 +154,30 @@ class EventReader:
     def _signals(self, line: str) -> Sequence[Signal]:
         try:
             return self._read(line)
-        except Exception as error:  # a reader's bug must not cost the work of an hour; once is told
-            told, self._complained = self._complained, True
-            return [] if told else [Signal(SignalKind.TEXT, f"ralph could not read a line of the agent: {error!r}")]
+        except Exception as error:  # a reader's bug must not cost the work of an hour; it is reported once
+            was_reported, self._complained = self._complained, True
+            return (
+                []
+                if was_reported
+                else [Signal(SignalKind.TEXT, f"ralph could not read a line of the agent: {error!r}")]
+            )
 
 
 class PlainReader:
-    """An agent without events: a few signs of life a second, with the last lines. No work per line."""
+    """Reader for an agent without events: a few signs of life a second, with the last lines. No work per line."""
 
     def __init__(self, mouth: SignalWriter) -> None:
         self._mouth, self._last, self._untold, self._next = mouth, bytearray(), False, 0.0
 
     def swallow(self, data: bytes) -> None:
-        """Note that there was output."""
+        """Record that there was output."""
         self._untold = True
         self._last += data
         if len(self._last) > 8 * TEXT:
             del self._last[: -2 * TEXT]
 
     def pulse(self) -> float:
-        """Tell the parent if there is something new and it is time; when to ask again, in seconds."""
+        """Report new output if it is time. Return the seconds until the next call."""
         now = time.monotonic()
         if self._untold and now >= self._next:
             self.flush()
@@ -181,14 +185,14 @@ class PlainReader:
         return max(0.001, self._next - now) if self._untold else BEAT
 
     def flush(self) -> None:
-        """Tell the parent what was not told yet."""
+        """Report the remaining output."""
         if self._untold:
             self._mouth.show(SignalKind.TEXT, plain_output(self._last[-2 * TEXT :]).strip())
             self._untold = False
 
 
 def pack(signal: Signal) -> dict[str, object]:
-    """A signal on its way to the parent: bounded, and plain enough for JSON."""
+    """Return a signal as bounded JSON values for the parent."""
     usage = signal.usage and {
         **{name: getattr(signal.usage, name) for name in USAGE}, "key": signal.usage.key[:TEXT],
         "model": signal.usage.model[:NAME], "models": [_packed(use) for use in signal.usage.models[:MODELS]],
@@ -211,7 +215,7 @@ def _packed(use: ModelUse) -> list[object]:
 
 
 def unpack(sent: Mapping[str, Any]) -> Signal:
-    """The signal that was packed."""
+    """Return the signal from its packed values."""
     usage = _usage(sent["usage"]) if sent["usage"] else None
     given = {**sent, "kind": SignalKind(sent["kind"]), "paths": tuple(sent["paths"]), "usage": usage}
     return Signal(**given)
@@ -223,5 +227,5 @@ def _usage(sent: Mapping[str, Any]) -> Usage:
 
 
 def _is_noise(line: str) -> bool:
-    """It is no event, nor the beginning of one: events are JSON objects."""
+    """Whether a line is neither an event nor the beginning of one: events are JSON objects."""
     return line.lstrip()[:1] not in ("", "{")

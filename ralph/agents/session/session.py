@@ -1,9 +1,8 @@
-"""Run one agent on a terminal of its own, with fresh context, until it stops or has to be stopped.
+"""One agent session: runs an agent on its own terminal with fresh context until it stops or must be stopped.
 
-One attempt = one process = one terminal. The parent, here, is free of threads and decides; a forked runner
-reads the agent (`terminal`, `keep`, `ears`) and ends everything that it started (`runner`, `tree`). Nothing of it
-survives on Linux, also when ralph or the runner is killed with -9. Times are those of the monotonic clock,
-so a laptop that sleeps is not silent.
+The parent has no threads and decides. A forked runner reads the agent (`session.pty`, `session.reader`) and ends
+everything that it started (`process.supervisor`, `process.tree`). On Linux none of it survives, even if ralph or
+the runner is killed with -9. Times are monotonic, so the sleep of a laptop is not silence.
 """
 
 from __future__ import annotations
@@ -27,8 +26,8 @@ from ralph.process.transcript import CappedFile, plain_output
 __all__ = ["NONINTERACTIVE", "UsageCounter", "run_session"]
 
 TAIL = 4000  # characters
-BUSY = 0.2  # of one core, on average: so much work is no hang
-FIRST_LOOK = 0.1  # of the patience, after which CPU time begins to count
+BUSY = 0.2  # average share of one core; more is not a hang
+FIRST_LOOK = 0.1  # share of the patience after which CPU time counts
 
 Stop = Callable[[], tuple[StopReason, str] | StopReason | None]
 Tell = Callable[[Signal], bool | None]
@@ -48,7 +47,7 @@ NONINTERACTIVE: Final[Mapping[str, str]] = {
     "PIP_NO_INPUT": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1", "POETRY_NO_INTERACTION": "1",
     "COMPOSER_NO_INTERACTION": "1", "TF_INPUT": "0", "TF_IN_AUTOMATION": "1",
 }  # fmt: skip
-"""What to add to an agent's environment so that nothing it runs waits for a person (R23)."""
+"""Variables for an agent's environment, so that its programs do not wait for a person."""
 
 
 def run_session(
@@ -58,31 +57,30 @@ def run_session(
     started: Callable[[int, float], None], tell: Tell, stop: Stop,
     answer: Callable[[], str | None] | None = None, secrets: Sequence[str] = (),
 ) -> Stopped:  # fmt: skip
-    """Run an agent to its end and say how it ended; everything that it started has ended then, too.
+    """Run an agent to its end and return how it ended. Everything that it started has ended then, too.
 
-    The agent's environment is `env` with the launch's additions; its standard input is the file `prompt`; all it
-    prints goes to `transcript` (0600, its beginning and end if it is long). `read` turns a line of it into signals,
-    in the runner; without it the agent has no events, and output is what counts as progress.
+    The agent's environment is `env` with the launch's additions; its standard input is the file `prompt`; its
+    output goes to `transcript` (0600; only beginning and end if it is long). `read` turns a line of output into
+    signals, in the runner. Without it the agent has no events, and output counts as progress.
 
-    `started(pid, start time)` is called before anything runs, with the runner's. `tell` gets each signal, `stop` is
-    asked after each and at least five times a second: its answer, a reason and perhaps a sentence, ends the agent
-    within 1.5 s. Else `answer`, asked ten times a second while nothing is told, may give a text to type into the
-    agent's terminal, with Enter.
+    `started(pid, start time)` is called with the runner's values before anything runs. `tell` gets each signal.
+    `stop` is called after each signal and at least five times a second: a returned reason, with or without a
+    sentence, ends the agent within 1.5 s. `answer` is called ten times a second between signals and may return a
+    text to type into the agent's terminal, with Enter.
 
-    The agent is also ended after `wall` seconds, and after `silence` seconds without progress (while a tool call
-    is open: `open_tool_silence`, if that is longer); after twice as many if its processes work hard meanwhile.
-    A signal is progress unless `tell` says False; what stands on the screen besides events only if it says True;
-    a retry never.
+    The agent is also ended after `wall` seconds, and after `silence` seconds without progress (while a tool call is
+    open, after `open_tool_silence` if that is longer), or twice as many if its processes use much CPU. A signal is
+    progress unless `tell` returns False; screen text only if it returns True; a retry never.
 
-    `secrets`, as they are and as JSON has them, and all that has the shape of a token are masked in the transcript
-    and in what is told.
+    `secrets`, plain and as JSON strings, and everything shaped like a token are masked in the transcript and in the
+    signals.
     """
     import pexpect.fdpexpect  # noqa: F401 - here, so that the runners need not import it, each
 
     log, file = transcript.absolute(), prompt.absolute()
-    whole = {**env, **launch.env}
+    environment = {**env, **launch.env}
     session = Session(read is not None, silence, max(silence, open_tool_silence), wall, tell, stop)
-    with runner.fork(lambda link: _work(link, launch.argv, cwd, whole, file, log, read, secrets)) as forked:
+    with runner.fork(lambda link: _work(link, launch.argv, cwd, environment, file, log, read, secrets)) as forked:
         started(forked.pid, forked.started)
         session.begin(forked.pid)
         forked.go()
@@ -91,7 +89,7 @@ def run_session(
 
 
 class Session:
-    """The parent's side: what was heard so far, and whether it is time to end."""
+    """The parent's side: the signals so far, and whether it is time to end."""
 
     def __init__(
         self, events: bool, silence: float, patience: float, wall: float, tell: Tell, stop: Stop
@@ -103,12 +101,12 @@ class Session:
         self._detail = ""
 
     def begin(self, pid: int) -> None:
-        """The clock starts; the agent will be below this process."""
+        """Start the clock. The agent will be a descendant of this process."""
         self._began = self._progress = time.monotonic()
         self._effort = UsageMeter(pid)
 
     def hear(self, message: WorkerMessage) -> None:
-        """One signal of the agent."""
+        """Handle one signal of the agent."""
         signal = unpack(message["signal"])
         self._tally.add(signal)
         if _is_progress(signal, self._tell(signal)):
@@ -116,7 +114,7 @@ class Session:
             self._effort.forget()
 
     def over(self, quiet: bool) -> bool:
-        """Whether the agent has to end now. Silence is judged only when everything said was heard."""
+        """Whether the agent must end now. Silence counts only if no message is pending (`quiet`)."""
         now = time.monotonic()
         if self._asked_to_stop():
             return True
@@ -158,20 +156,20 @@ class Session:
 
 
 class UsageMeter:
-    """A second opinion on silence: the CPU time that everything below a process uses meanwhile."""
+    """The CPU time of a process tree during silence: a busy agent is not silent."""
 
     def __init__(self, pid: int) -> None:
         self._pid = pid
         self.forget()
 
     def forget(self) -> None:
-        """There was progress: what was seen counts no more."""
+        """Reset the measurement after progress."""
         self._since: float | None = None
         self._used = self._share = 0.0
         self._judged = False
 
     def look(self, now: float, judge: bool) -> None:
-        """The first look is what all is measured from; the first that shall judge, does."""
+        """Start the measurement on the first call. Finish it on the first call with `judge`."""
         if self._since is None:
             self._since, self._used = now, tree.cpu_seconds(self._pid)
         elif judge and not self._judged:
@@ -180,11 +178,11 @@ class UsageMeter:
 
     @property
     def busy(self) -> bool:
-        """It was judged to work."""
+        """Whether the measured processes used much CPU."""
         return self._share >= BUSY
 
     def sentence(self, silent: float) -> str:
-        """What was seen; nothing if there is nothing to say."""
+        """Return the measurement as a sentence, or "" if the agent was not busy."""
         if not self.busy:
             return ""
         return (
@@ -193,32 +191,32 @@ class UsageMeter:
         )
 
 
-def _is_progress(signal: Signal, said: bool | None) -> bool:
+def _is_progress(signal: Signal, verdict: bool | None) -> bool:
     if signal.kind is SignalKind.RETRY:
         return False
-    return said is True if signal.kind is SignalKind.SCREEN else said is not False
+    return verdict is True if signal.kind is SignalKind.SCREEN else verdict is not False
 
 
 def _work(
     link: Link, argv: Sequence[str], cwd: Path, env: Mapping[str, str], prompt: Path, transcript: Path,
     read: Callable[[str], Sequence[Signal]] | None, secrets: Sequence[str],
 ) -> WorkerMessage:  # fmt: skip
-    """In the runner: start the agent, keep it to its end, say how it ended."""
+    """Run the agent to its end, in the runner process. Return the last message for the parent."""
     try:
         os.chdir(cwd)
         terminal = Terminal(argv, env, prompt)
     except OSError as error:
         return {"unstarted": str(error)}
-    mouth = SignalWriter(link, secrets)
-    ear = EventReader(read, mouth) if read else PlainReader(mouth)
+    writer = SignalWriter(link, secrets)
+    reader = EventReader(read, writer) if read else PlainReader(writer)
     with CappedFile(transcript, secrets=secrets) as log:
 
         def swallow(data: bytes) -> None:
             log.write(data)
-            ear.swallow(data)
+            reader.swallow(data)
 
-        code = ChildSupervisor(terminal, link, swallow, terminal.type).keep(ear.pulse)
-        ear.flush()
+        code = ChildSupervisor(terminal, link, swallow, terminal.type).keep(reader.pulse)
+        reader.flush()
     note = f"\n[ralph: the transcript is incomplete: {log.error}]" if log.error else ""
     return {"code": code, "output": log.total, "tail": _text(log.tail(4 * TAIL)) + note}
 
@@ -228,7 +226,7 @@ def _unstarted(error: str) -> Stopped:
 
 
 def _ended(why: StopReason, code: int | None) -> bool | None:
-    """An agent without events has one terminal event: exit code 0."""
+    """Return the terminal event of an agent without events: True for exit code 0, otherwise None."""
     return True if why is StopReason.EXITED and code == 0 else None
 
 
@@ -246,7 +244,7 @@ def _text(output: bytes) -> str:
 
 
 def _besides_events(tail: str) -> str:
-    """What stands between the events, which are told by themselves. The first line may be the end of a cut one."""
+    """Return the output between the events. Drop the first line of a cut text."""
     cut = len(tail) >= TAIL
     return "\n".join(line for line in tail.splitlines()[cut:] if not line.lstrip().startswith("{")).strip()
 

@@ -1,4 +1,4 @@
-"""Whether an agent goes on changing what is not its own."""
+"""Detection of an agent that keeps changing files outside its scope."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from ralph.text import join_names
 
 
 class DriftDetector:
-    """What several looks at the work tree saw. What is there in one look only was a temporary file."""
+    """The changes in successive scans of the work tree. A path in one scan only is a temporary file."""
 
     def __init__(self) -> None:
         self._before: Mapping[str, object] = {}
         self._warned: dict[str, object] = {}
-        self.further: tuple[str, ...] = ()  # what came after the warning
+        self.further: tuple[str, ...] = ()  # changes after the warning
 
     def look(self, strangers: Mapping[str, object]) -> str:
-        """The changed paths that are out of scope or protected, each with something that differs when it changes.
+        """Add a scan of changed paths that are out of scope or protected, each with a value that changes with it.
 
-        A warning for people, once; else "".
+        Return a warning once, otherwise "".
         """
         stayed = {path: state for path, state in strangers.items() if path in self._before}
         self._before = dict(strangers)

@@ -1,7 +1,7 @@
-"""Whether the end of a terminal asks a person something, and what the user wants typed then.
+"""Detection of prompts to a person at the end of a terminal, and the user's answers to them.
 
-A line counts only if all of it is made like a prompt: prose that speaks of passwords, or that ends with a question
-in mid-line, must not end an attempt.
+A line counts only if all of it has the form of a prompt: prose about passwords, or with a question in mid-line,
+must not end an attempt.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from collections.abc import Sequence
 
 from ralph.text import clean, one_line
 
-LOOK = 8  # lines at the end in which a text of the user's, or the hint of a menu, may stand
-LONGEST = 200  # characters of a line that can be a prompt
-SETTLED = 1.0  # seconds that a prompt stands before an answer is typed
+LOOK = 8  # last lines that are searched for the user's texts and for menus
+LONGEST = 200  # characters of a prompt line
+SETTLED = 1.0  # seconds between a prompt and the typed answer
 TIMES = 3  # answers to the same prompt
 
 _GLYPHS = r"^(?:[^\w\s(\[$'\"`/-]{1,3}\s+)?"  # `? `, `> `, `❯ `: how forms begin
 _HIDDEN = r"(?:pass ?(?:word|phrase|code)|pin|otp|(?:verification|one[- ]time|2fa|mfa|security) (?:code|password))"
-_BEFORE = (  # what may stand between the start of the line and the name of the secret
+_BEFORE = (  # between the start of the line and the name of the secret
     r"(?:\[[\w-]+\]:? |\([\w ]+\) )?(?:please |enter |type |provide |input |re-?enter |re-?type |repeat |confirm "
     r"|verify |new |old |current |your |the |unix |ssh |gpg |sudo |vault |master |login |import |export |keystore "
     r"|key |\S{1,80}['’]s |again )*"
@@ -57,7 +57,7 @@ MENU = re.compile(
 
 
 def prompt(text: str) -> str:
-    """The prompt to a person that the text ends with, on one line; "" where it ends with none."""
+    """Return the prompt at the end of the text, on one line, or ""."""
     lines = _last_lines(text)
     if lines and (_asks(lines[-1]) or any(MENU.search(line) for line in lines)):
         return one_line(lines[-1])
@@ -73,48 +73,50 @@ def _last_lines(text: str) -> list[str]:
 
 
 class PromptDetector:
-    """The prompt that stands at the end of a terminal. `answers` are pairs: a text of the prompt, what to type."""
+    """The prompt at the end of a terminal. `answers` are pairs: a part of the prompt, and the text to type."""
 
     def __init__(self, answers: Sequence[tuple[str, str]], now: float) -> None:
         self._answers = answers
         self._lines: list[str] = []
         self._since = self._typed = now
-        self._answered, self._times = "", 0  # the line that was answered last, and how often
+        self._answered, self._times = "", 0  # the last answered line, and how often it was answered
 
     def show(self, text: str, now: float) -> None:
-        """What stands last on the terminal. The same again is nothing new."""
+        """Set the last lines of the terminal. The same lines again change nothing."""
         lines = _last_lines(text)
-        if lines and self._answered and lines[-1] != self._answered:  # what follows an answer stands in its line
+        if (
+            lines and self._answered and lines[-1] != self._answered
+        ):  # output after an answer starts on the prompt's line
             lines[-1] = lines[-1].removeprefix(self._answered).strip()
         if lines != self._lines:
             self._lines, self._since = lines, now
 
     def busy(self, now: float, *, gone: bool) -> None:
-        """The agent works on; `gone`: and nothing of it that could have asked is left."""
+        """Record that the agent works on. `gone`: the process that could have asked has ended."""
         self._since = now
         if gone:
             self._lines = []
 
     def waiting(self) -> str:
-        """The prompt that stands there, or ""."""
+        """Return the current prompt, or ""."""
         text = "\n".join(self._lines)
         return prompt(text) or (one_line(self._lines[-1]) if self._lines and self._ruled(self._lines[-1]) else "")
 
     def quiet(self, now: float) -> float:
-        """Seconds in which nothing new came, and nothing was typed."""
+        """Return the seconds without new lines and typed answers."""
         return now - max(self._since, self._typed)
 
     @property
     def given(self) -> int:
-        """How often the prompt that stands there was answered."""
+        """How often the current prompt was answered."""
         return self._times if self._lines and self._lines[-1] == self._answered else 0
 
     def rule(self) -> str | None:
-        """What the user wants typed here; None: nothing, or it was typed often enough."""
+        """Return the user's answer to the current prompt, or None if there is none or it was typed TIMES times."""
         return self._ruled("\n".join(self._lines)) if self.waiting() and self.given < TIMES else None
 
     def type(self, now: float, patience: float) -> str | None:
-        """What to type now. An answer that changed nothing is given again after `patience` seconds."""
+        """Return the text to type now, or None. Repeat an answer without effect after `patience` seconds."""
         if self.quiet(now) < (SETTLED if self._since > self._typed else patience) or (text := self.rule()) is None:
             return None
         self._times = self.given + 1

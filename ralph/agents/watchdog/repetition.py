@@ -1,7 +1,7 @@
-"""Whether an agent goes in circles: the same steps with the same results, the same message again and again.
+"""Detection of repetition: the same steps with the same results, or the same message again and again.
 
-Only what is the same in a row counts, and whatever differs breaks it: an edit, a counter that advances, a call of
-which nobody told what it was asked to do. Waiting on purpose (`sleep 30; tail log`) is no circle for a long time.
+Only consecutive repetitions count. Any difference ends one: an edit, an advancing counter, a call without known
+arguments. Deliberate waiting (`sleep 30; tail log`) counts only after a long time.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from ralph.agents.watchdog.screen import essences
 from ralph.immutable import immutable
 from ralph.text import one_line
 
-PERIOD = 10  # steps of one round at most
-OPEN = 100  # calls without a result that are remembered
+PERIOD = 10  # most steps in one round
+OPEN = 100  # remembered calls without a result
 
 COUNTER = re.compile(
     r"(?<![\w/.-])\d+ ?/ ?\d+(?![\w/])|\d+(?:\.\d+)? ?%|\b\d+ of \d+\b"
@@ -30,7 +30,7 @@ LOOKS = re.compile(r"(?:^|[_.]|Task)(?:get|check|status|state|list|monitor)", re
 
 @immutable
 class ToolStep:
-    """A tool call and its result. `told`: the stream says enough to tell it from another call of the tool."""
+    """A tool call and its result. `told`: the stream has enough to distinguish it from other calls of the tool."""
 
     call: tuple[str, ...]
     result: str
@@ -40,26 +40,26 @@ class ToolStep:
 
 
 class RepeatedSteps:
-    """The last tool calls of an agent. Memory is bounded."""
+    """Repetition in the last tool calls of an agent. Memory is bounded."""
 
     def __init__(self, circles: int, similarity: float, waiting: float, now: float) -> None:
         self._circles, self._similarity, self._waiting = circles, similarity, waiting
         self._open: deque[Signal] = deque(maxlen=OPEN)
         self._last: deque[ToolStep] = deque(maxlen=PERIOD)
-        self._same = [0] * (PERIOD + 1)  # by period: so many steps in a row were as the one a period before
+        self._same = [0] * (PERIOD + 1)  # by period: consecutive steps that equal the one a period before
         self._since = [now] * (PERIOD + 1)
 
     @property
     def open(self) -> int:
-        """Calls without a result."""
+        """The number of calls without a result."""
         return len(self._open)
 
     def begin(self, signal: Signal) -> None:
-        """A tool is called."""
+        """Add a tool call."""
         self._open.append(signal)
 
     def end(self, signal: Signal, now: float) -> None:
-        """The oldest open call has its result."""
+        """Add the result of the oldest open call."""
         if not self._open:
             return
         step = _step(self._open.popleft(), signal)
@@ -71,7 +71,7 @@ class RepeatedSteps:
         self._last.append(step)
 
     def circle(self, now: float) -> str:
-        """What is done again and again, for people; "" while there is no circle."""
+        """Return the repeated steps as text for people, or ""."""
         for period in range(1, len(self._last) + 1):
             if self._same[period] >= period * (self._circles - 1) and self._long_enough(period, now):
                 names = "; ".join(f"`{step.name}`" for step in list(self._last)[-period:])
@@ -85,7 +85,8 @@ class RepeatedSteps:
 
 
 def _step(call: Signal, done: Signal) -> ToolStep:
-    """An edit that went well is told only if its text is more than its path; why one failed is its result."""
+    """Return a step. A successful edit is distinguishable only if its text is more than its path; a failed one is
+    distinguished by its result."""
     failed = done.ok is False and bool(done.text)
     told = failed or bool(call.command) or call.text not in ("", ", ".join(call.paths))
     name = one_line(call.command or f"{call.tool} {' '.join(call.paths) or call.text}", 100)
@@ -94,7 +95,7 @@ def _step(call: Signal, done: Signal) -> ToolStep:
 
 
 def same(step: ToolStep, other: ToolStep, similarity: float) -> bool:
-    """The same call with the same result, as far as numbers that mean no progress are left out."""
+    """Whether call and result are the same, apart from numbers that mean no progress."""
     if not (step.told and other.told and step.call == other.call):
         return False
     if step.result == other.result:
@@ -113,14 +114,14 @@ def _lines(result: str) -> list[str]:
 
 
 def alike(sequence: Sequence[str], other: Sequence[str], similarity: float) -> bool:
-    """Whether two lists have so large a share of their elements in common, in the same order (Indel)."""
+    """Whether two lists have at least this share (0 to 1) of their elements in common, in order (Indel)."""
     from rapidfuzz.distance import Indel
 
     return Indel.normalized_similarity(sequence, other, score_cutoff=similarity) >= similarity
 
 
 class RepeatedMessages:
-    """What an agent says without doing anything between. Memory is bounded."""
+    """Repetition in an agent's messages without tool calls between them. Memory is bounded."""
 
     def __init__(self, circles: int, similarity: float) -> None:
         self._circles, self._similarity = circles, similarity
@@ -128,17 +129,17 @@ class RepeatedMessages:
         self._times = 0
 
     def say(self, text: str) -> None:
-        """A message of the agent."""
+        """Add a message of the agent."""
         again = bool(text.strip()) and alike(self._last.split(), text.split(), self._similarity)
         self._times = self._times + 1 if again else 1
         self._last = text
 
     def act(self) -> None:
-        """It did something: what it says next is about that."""
+        """Reset the repetition after a tool call."""
         self._last, self._times = "", 0
 
     def circle(self) -> str:
-        """What is said again and again, for people; "" while nothing is."""
+        """Return the repeated message as text for people, or ""."""
         if self._times < self._circles:
             return ""
         return f"it said “{one_line(self._last, 100)}” {self._times} times in a row and did nothing between"
