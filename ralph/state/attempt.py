@@ -1,6 +1,6 @@
-"""The life of an attempt: one table. The live run and the recovery after a crash use the same.
+"""State machine of an attempt: one table for the live run and for the recovery after a crash.
 
-It only moves forward; a retry is a new attempt. What an attempt knows of itself is what the journal tells.
+States only move forward; a retry is a new attempt. All data of an attempt comes from the journal.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from ralph.state.events import Event
 
 
 class State(StrEnum):
-    """Where an attempt stands."""
+    """The state of an attempt."""
 
     CHOSEN = "chosen"
     PREPARED = "prepared"
@@ -25,7 +25,7 @@ class State(StrEnum):
     SET_ASIDE = "set aside"
 
 
-CHECK, HAND_OVER, SPLIT = "check", "hand over", "split"  # purposes of attempts that are no try at the task
+CHECK, HAND_OVER, SPLIT = "check", "hand over", "split"  # purposes of attempts that do not count as tries
 LAST = (State.RECORDED, State.SET_ASIDE)
 ANY = (State.CHOSEN, State.PREPARED, State.WORKING, State.STOPPED, State.JUDGED)
 
@@ -61,12 +61,12 @@ WAKING = {
 
 
 class InvalidTransition(Exception):  # noqa: N818 - it is a bug of ralph's, never a user's error
-    """An event that can't follow."""
+    """An event that the table does not allow in this state."""
 
 
 @immutable
 class Attempt:
-    """One attempt, as the journal tells it."""
+    """One attempt, from its journal events."""
 
     n: int
     run: str
@@ -85,16 +85,16 @@ class Attempt:
     judged: events.Judged | None = None
     publishing: events.Publishing | None = None
     purpose: str = ""
-    carried: bool = False  # the work of an earlier attempt was brought back in
-    place: int = 0  # the worktree that it works in; 0: the checkout
-    child: tuple[int, float] = (0, 0.0)  # the process that does it, where that is one of its own: pid, start time
+    carried: bool = False  # the workspace holds the work of an earlier attempt
+    place: int = 0  # the number of its worktree; 0: the checkout
+    child: tuple[int, float] = (0, 0.0)  # pid and start time of its worker process, if it has one
     agent: str = ""
-    reported: events.AgentReported | None = None  # its last sign of life
+    reported: events.AgentReported | None = None  # its last report
     reviewed: bool = False  # since its agent ended
 
 
 def advance(attempt: Attempt, time: float, event: Event) -> Attempt:
-    """The attempt after one more event. WrongTurn where the table knows no such step."""
+    """Return the attempt after one more event. Raise InvalidTransition if the table does not allow it."""
     state = TABLE.get((attempt.state, type(event)))
     if state is None:
         raise InvalidTransition(f"{type(event).__name__} after {attempt.state}")
@@ -124,7 +124,7 @@ def _learn(attempt: Attempt, event: Event) -> Attempt:
 
 
 def table_as_text() -> str:
-    """The table as Markdown, for the architecture page."""
+    """Return the table as Markdown."""
     rows = ["| state | what happened | next |", "|---|---|---|"]
     for (state, event), after in TABLE.items():
         rows.append(f"| {state or '-'} | {event.__name__} | {after} |")

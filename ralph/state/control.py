@@ -1,8 +1,8 @@
-"""Orders and notes from other terminals: small files in ralph's folder, which the loop looks at as it goes.
+"""Commands and notes from other terminals: small files in ralph's state folder that the loop polls.
 
-Looking costs microseconds where nothing is there: the loop does it between events, and five times a second while
-an agent works. An order counts for the run that is going on, a note until its task is accepted. Agents can write
-there, too: a link, a pipe or a folder is no order, and only a few kilobytes of a file are read.
+A poll without files costs microseconds: the loop polls between events, and five times a second while an agent
+works. A command counts for the current run, a note until its task is accepted. Agents can write there, too: links,
+pipes and folders are ignored, and only a few kilobytes of a file are read.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from ralph.files import replace_file
 from ralph.text import clean, tail
 
 MOST_ORDER = 4_096  # bytes
-MOST_NOTE = 4_000  # characters of all notes on a task: the newest
-MOST_NOTES = 65_536  # bytes of a note file that are looked at
-PLAIN = re.compile(r"[A-Z0-9][A-Z0-9.-]{0,59}|[0-9a-f]{8}")  # one case each: some file systems know no other
+MOST_NOTE = 4_000  # characters of all notes on a task, newest kept
+MOST_NOTES = 65_536  # bytes of a note file that are read
+PLAIN = re.compile(r"[A-Z0-9][A-Z0-9.-]{0,59}|[0-9a-f]{8}")  # one case each: some file systems ignore case
 OTHER = re.compile(r"[^A-Za-z0-9.-]+")
 
 
 def safe_name(task_id: str) -> str:
-    """A file name of its own for any id: the id itself where it is plain, else what is plain of it and a hash."""
+    """Return a unique file name for an id: the id if it is plain, otherwise its plain part and a hash."""
     if PLAIN.fullmatch(task_id):
         return task_id
     mark = hashlib.sha256(task_id.encode(errors="surrogatepass")).hexdigest()[:8]
@@ -34,7 +34,7 @@ def safe_name(task_id: str) -> str:
 
 
 class Control:
-    """What other terminals want of the run in this checkout. `state` is ralph's own folder (`Repo.state`)."""
+    """Commands and notes of other terminals for this checkout. `state` is ralph's state folder (`Repo.state`)."""
 
     def __init__(self, state: Path) -> None:
         self._orders, self._notes, self._review = state / "control", state / "notes", state / "review"
@@ -42,21 +42,21 @@ class Control:
     # ------------------------------------------------------------ read by the run
 
     def paused(self) -> str | None:
-        """Why nothing may start now; None: it may."""
+        """Return the reason of a pause, or None."""
         return _read(self._orders / "pause", MOST_ORDER)
 
     def stop_asked(self) -> Literal["after", "now"] | None:
-        """`after` the attempt that is going on, or `now`; None: nobody asked."""
-        said = _read(self._orders / "stop", MOST_ORDER)
-        return None if said is None else "now" if said == "now" else "after"
+        """Return `after` (the current attempt), `now`, or None without a request."""
+        request = _read(self._orders / "stop", MOST_ORDER)
+        return None if request is None else "now" if request == "now" else "after"
 
     def skipped(self) -> frozenset[str]:
-        """The ids of the tasks to leave out."""
+        """Return the ids of the tasks to skip."""
         names = (name for name in _names(self._orders) if name.startswith("skip-"))
-        return frozenset(said for name in names if (said := _read(self._orders / name, MOST_ORDER)))
+        return frozenset(task_id for name in names if (task_id := _read(self._orders / name, MOST_ORDER)))
 
     def clear(self) -> None:
-        """Forget all orders: they were for an earlier run. Notes stay."""
+        """Remove all commands, which were for an earlier run. Notes stay."""
         for name in _names(self._orders):
             with suppress(OSError):
                 (self._orders / name).unlink()
@@ -64,45 +64,45 @@ class Control:
     # ------------------------------------------------------------ written by commands, and at a checkpoint
 
     def pause(self, reason: str) -> None:
-        """Let nothing start until `resume`. A later reason replaces the earlier one."""
+        """Let nothing start until `resume`. A later reason replaces an earlier one."""
         _write(self._orders / "pause", reason)
 
     def resume(self) -> bool:
-        """Take a pause back; whether there was one."""
+        """Remove a pause. Return whether there was one."""
         return _taken_away(self._orders / "pause")
 
     def stop(self, *, now: bool) -> None:
-        """End the run after its attempt, or now. `now` is not taken back by a later, milder order."""
+        """End the run after its attempt, or now. A later `after` does not replace `now`."""
         if now or self.stop_asked() is None:
             _write(self._orders / "stop", "now" if now else "after")
 
     def skip(self, task_id: str) -> None:
-        """Leave a task out of this run."""
+        """Skip a task in this run."""
         _write(self._orders / f"skip-{safe_name(task_id)}", task_id)
 
-    # ------------------------------------------------------------ what people say about a task, and what they read
+    # ------------------------------------------------------------ notes and review files
 
     def add_note(self, task_id: str, text: str) -> None:
-        """Keep what a person says about a task, below what was said before."""
+        """Append a person's note about a task."""
         _append(self._notes / f"{safe_name(task_id)}.md", f"{clean(text).strip()}\n\n")
 
     def note_for(self, task_id: str) -> str:
-        """What people said about a task, the newest last; the last 4,000 characters of it. "": nothing."""
-        said = _read(self._notes / f"{safe_name(task_id)}.md", MOST_NOTES, from_end=True)
-        return tail(said or "", lines=200, chars=MOST_NOTE).strip()
+        """Return the notes about a task, newest last, cut to the last 4,000 characters; "" if there are none."""
+        notes = _read(self._notes / f"{safe_name(task_id)}.md", MOST_NOTES, from_end=True)
+        return tail(notes or "", lines=200, chars=MOST_NOTE).strip()
 
     def review_path(self, task_id: str) -> Path:
-        """Where the review file of a parked task stands, if there is one."""
+        """Return the path of the review file of a parked task, which may not exist."""
         return self._review / f"{safe_name(task_id)}.md"
 
     def keep_review(self, task_id: str, text: str) -> Path:
-        """Write the review file of a parked task; an older one goes."""
+        """Write the review file of a parked task, replacing an older one. Return its path."""
         path = self.review_path(task_id)
         _write(path, text)
         return path
 
     def forget(self, task_id: str) -> None:
-        """Remove notes and review file: the task is accepted."""
+        """Remove notes and review file of an accepted task."""
         for path in (self._notes / f"{safe_name(task_id)}.md", self.review_path(task_id)):
             with suppress(OSError):
                 path.unlink()
@@ -119,14 +119,14 @@ def _names(folder: Path) -> list[str]:
 
 
 def _read(path: Path, most: int, *, from_end: bool = False) -> str | None:
-    """The first or last `most` bytes of an ordinary file as text. None: there is none. Never waits."""
+    """Return the first or last `most` bytes of a regular file as text, or None if there is none. Never wait."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return None
     try:
         start = max(0, os.fstat(descriptor).st_size - most) if from_end else 0
-        return os.pread(descriptor, most, start).decode(errors="replace")  # refused for all but ordinary files
+        return os.pread(descriptor, most, start).decode(errors="replace")  # fails for anything but regular files
     except OSError:
         return None
     finally:
@@ -134,7 +134,7 @@ def _read(path: Path, most: int, *, from_end: bool = False) -> str | None:
 
 
 def _write(path: Path, text: str) -> None:
-    """The whole text or none of it, for its owner's eyes only."""
+    """Write the text atomically, readable by its owner only."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         replace_file(path, text.encode(errors="replace"))
@@ -163,5 +163,5 @@ def _taken_away(path: Path) -> bool:
 
 
 def _unwritable(path: Path, error: OSError) -> RalphError:
-    what = f"ralph can't write into {path.parent}: {error.strerror}"
-    return RalphError(what, "Look at its permissions and at the space on the disk, then try again.")
+    problem = f"ralph can't write into {path.parent}: {error.strerror}"
+    return RalphError(problem, "Look at its permissions and at the space on the disk, then try again.")

@@ -1,4 +1,4 @@
-"""The verbs, in the past tense: what the journal keeps and the screen shows. Each event is a frozen value.
+"""Events of a run, which the journal stores and the screen shows. Each is a frozen value.
 
 Each has a docstring: without one Python asks for its signature at every start, 0.2 ms for each.
 
@@ -16,14 +16,14 @@ from ralph.immutable import immutable
 
 @immutable
 class Event:
-    """Something that happened. `NAME` is its word in the journal."""
+    """One event. `NAME` is its name in the journal."""
 
     NAME: ClassVar[str] = ""
 
 
 @immutable
 class RunStarted(Event):
-    """The run is on its branch, and all questions are answered."""
+    """The run is on its branch, and all checks passed."""
 
     NAME: ClassVar[str] = "run started"
     run: str
@@ -67,7 +67,7 @@ class Chosen(Event):
 
 @immutable
 class Sent(Event):
-    """An attempt is done by a process of its own, in a worktree."""
+    """An attempt has its own process, in a worktree."""
 
     NAME: ClassVar[str] = "sent"
     n: int
@@ -78,7 +78,7 @@ class Sent(Event):
 
 @immutable
 class WorkspaceReady(Event):
-    """The attempt has its place, and what was there before is held."""
+    """The attempt has its workspace, and a ref holds the state before it."""
 
     NAME: ClassVar[str] = "workspace ready"
     n: int
@@ -89,7 +89,7 @@ class WorkspaceReady(Event):
 
 @immutable
 class AgentStarted(Event):
-    """The runner lives; the agent starts when this is written."""
+    """The runner process exists; the agent starts after this event."""
 
     NAME: ClassVar[str] = "agent started"
     n: int
@@ -100,7 +100,7 @@ class AgentStarted(Event):
 
 @immutable
 class AgentReported(Event):
-    """A sign of life, at most every 30 s and at each tool call that is shown."""
+    """A report of the agent, at most every 30 s and at each displayed tool call."""
 
     NAME: ClassVar[str] = "agent reported"
     n: int
@@ -112,7 +112,7 @@ class AgentReported(Event):
 
 @immutable
 class AgentStopped(Event):
-    """How it ended, and all that is needed to judge it after a crash."""
+    """The agent ended. Holds all that is needed to judge the attempt after a crash."""
 
     NAME: ClassVar[str] = "agent stopped"
     n: int
@@ -136,7 +136,7 @@ class AgentStopped(Event):
 
 @immutable
 class GateStarted(Event):
-    """A gate begins. Told to who watches, and kept nowhere: how it ended is what counts."""
+    """A gate started. Shown live, not journaled."""
 
     NAME: ClassVar[str] = "gate started"
     n: int  # 0: before the first task, or at the end of the run
@@ -145,7 +145,7 @@ class GateStarted(Event):
 
 @immutable
 class GateRan(Event):
-    """One of the project's own checks came to its end."""
+    """A gate ended."""
 
     NAME: ClassVar[str] = "gate ran"
     n: int  # 0: before the first task
@@ -159,7 +159,7 @@ class GateRan(Event):
 
 @immutable
 class Judged(Event):
-    """The verdict on an attempt, and what was found."""
+    """The verdict on an attempt, with its findings."""
 
     NAME: ClassVar[str] = "judged"
     n: int
@@ -170,7 +170,7 @@ class Judged(Event):
 
 @immutable
 class Placed(Event):
-    """PRD and memory file are about to get, in the checkout, what the commit will hold; taken back on red."""
+    """PRD and memory file are about to get the commit's content in the checkout. Undone if a gate is red."""
 
     NAME: ClassVar[str] = "placed"
     n: int
@@ -179,7 +179,7 @@ class Placed(Event):
 
 @immutable
 class Publishing(Event):
-    """A finished commit is about to become the tip; written before the branch moves."""
+    """A finished commit is about to become the tip. Written before the branch moves."""
 
     NAME: ClassVar[str] = "publishing"
     n: int  # 0: a move of ralph's own, not an attempt's
@@ -202,7 +202,7 @@ class Recorded(Event):
 
 @immutable
 class SetAside(Event):
-    """The attempt was not accepted; its work is kept in a ref."""
+    """The attempt was not accepted. A ref keeps its work."""
 
     NAME: ClassVar[str] = "set aside"
     n: int
@@ -232,7 +232,7 @@ class Parked(Event):
 
 @immutable
 class Reopened(Event):
-    """What was accepted is taken back, and its box is empty again; written before that is done."""
+    """An accepted task is reverted and its box emptied. Written before that is done."""
 
     NAME: ClassVar[str] = "reopened"
     task: str
@@ -243,7 +243,7 @@ class Reopened(Event):
 
 @immutable
 class Split(Event):
-    """A task was broken into smaller ones, which stand under it in the PRD now."""
+    """A task was split into subtasks in the PRD."""
 
     NAME: ClassVar[str] = "split"
     task: str
@@ -255,7 +255,7 @@ class Split(Event):
 
 @immutable
 class AgentChanged(Event):
-    """Another rung of the ladder does this task now."""
+    """The next agent in fallback order takes the task."""
 
     NAME: ClassVar[str] = "agent changed"
     task: str
@@ -265,7 +265,7 @@ class AgentChanged(Event):
 
 @immutable
 class Waiting(Event):
-    """The run waits. It goes on at `until` (epoch seconds) also when it was killed meanwhile."""
+    """The run waits until `until` (epoch seconds), even if it is killed and restarted meanwhile."""
 
     NAME: ClassVar[str] = "waiting"
     reason: str
@@ -284,7 +284,7 @@ class Waited(Event):
 
 @immutable
 class Paused(Event):
-    """Nothing starts until `ralph resume`: somebody paused it, or it is time for a look (a checkpoint)."""
+    """Nothing starts until `ralph resume`: a person paused the run, or a checkpoint is due."""
 
     NAME: ClassVar[str] = "paused"
     reason: str
@@ -302,7 +302,7 @@ class Resumed(Event):
 
 @immutable
 class Skipped(Event):
-    """Not in this run; its box is untouched."""
+    """The task is skipped in this run; its box is unchanged."""
 
     NAME: ClassVar[str] = "skipped"
     task: str
@@ -311,7 +311,7 @@ class Skipped(Event):
 
 @immutable
 class Reviewed(Event):
-    """A second agent looked at the work. `ok` None: it gave no readable answer."""
+    """A second agent reviewed the work. `ok` is None if its answer was not readable."""
 
     NAME: ClassVar[str] = "reviewed"
     n: int
@@ -326,7 +326,7 @@ class Reviewed(Event):
 
 @immutable
 class Learned(Event):
-    """An agent reported what holds for one of its models. 0, (): nothing new."""
+    """An agent reported window or price of one of its models. 0 or (): nothing new."""
 
     NAME: ClassVar[str] = "learned"
     agent: str
@@ -337,7 +337,7 @@ class Learned(Event):
 
 @immutable
 class Moved(Event):
-    """A commit that is no task: an edit by hand, or ralph's own (put back, ticked again)."""
+    """A commit without a task: a hand edit, or ralph's own (put back, ticked again)."""
 
     NAME: ClassVar[str] = "moved"
     subject: str
@@ -347,7 +347,7 @@ class Moved(Event):
 
 @immutable
 class Noted(Event):
-    """A sentence for people; `loud` ones are warnings."""
+    """A sentence for people. `loud`: a warning."""
 
     NAME: ClassVar[str] = "noted"
     text: str
@@ -368,12 +368,12 @@ EVENTS: dict[str, type[Event]] = {
 
 
 def to_json(event: Event) -> dict[str, Any]:
-    """`{"event": name, ...fields}`; JSON-ready."""
+    """Return `{"event": name, ...fields}`, ready for JSON."""
     return {"event": event.NAME, **asdict(event)}
 
 
 def from_json(data: dict[str, Any]) -> Event | None:
-    """The event, or None for one that this version does not know."""
+    """Return the event, or None if this version does not know it."""
     kind = EVENTS.get(str(data.get("event")))
     if kind is None:
         return None

@@ -1,6 +1,6 @@
-"""What the journal says, folded: the attempt that is not finished, what is owed, how often each task was tried.
+"""The state of a checkout, folded from its journal: unfinished attempts, pending moves, tries of each task.
 
-This is the state of the loop, one immutable step for each event. What people read comes from `projection.py`.
+The loop needs it, one immutable step for each event. What people read comes from `projection.py`.
 """
 
 from __future__ import annotations
@@ -16,29 +16,29 @@ from ralph.state.attempt import CHECK, HAND_OVER, LAST, Attempt, State, advance
 from ralph.state.events import Event
 from ralph.state.projection import add_cost
 
-OWED = ("wait", "hand over", "change the agent", "split", "skip", "park")  # more than the next attempt
+OWED = ("wait", "hand over", "change the agent", "split", "skip", "park")  # moves other than a retry
 
 
 @immutable
 class TaskStats:
-    """How often a task was tried since it was last put into the queue."""
+    """The tries of a task since it was last queued."""
 
     tried: int = 0  # counted tries
-    uncounted: int = 0  # endings that were no delivery, since the last counted try
+    uncounted: int = 0  # uncounted attempts since the last counted try
     attempts: int = 0
-    numbers: tuple[int, ...] = ()  # of its attempts since it was last put into the queue
+    numbers: tuple[int, ...] = ()  # of its attempts since it was last queued
     waits: int = 0  # waits in a row
     rung: int = 0  # of the ladder of agents: 0 is the first agent
-    tree: str = ""  # what the last try left
-    same: str = ""  # what tells whether the last try failed like the one before
-    alike: int = 0  # tries in a row that left the same and failed in the same way
-    work: str = ""  # the ref of unfinished work that the next attempt goes on from
-    note: str = ""  # what the agent wrote down for it
+    tree: str = ""  # the tree of the last try's work
+    same: str = ""  # the signature of the last failure
+    alike: int = 0  # tries in a row with the same tree and signature
+    work: str = ""  # the ref of unfinished work that the next attempt continues
+    note: str = ""  # the agent's hand-over note
     checked: bool = False  # a parent's own checks were tried without an agent
     tokens: int = 0
     cost: float | None = None
-    about: bool = False  # that is an estimate, at least in part
-    stopped: events.AgentStopped | None = None  # how the last try ended, and what was found
+    about: bool = False  # tokens and cost are at least partly estimated
+    stopped: events.AgentStopped | None = None  # of the last try
     judged: events.Judged | None = None
 
 
@@ -47,50 +47,50 @@ _Known = tuple[dict[str, TaskStats], dict[str, events.SetAside], frozenset[str]]
 
 @immutable
 class History:
-    """What the journal says, folded."""
+    """The state of a checkout."""
 
-    running: dict[int, Attempt] = field(default_factory=dict)  # attempts that are not finished, by number
-    publishing: events.Publishing | None = None  # a move of ralph's own that may not be finished
-    run: events.RunStarted | None = None  # a run that did not end
+    running: dict[int, Attempt] = field(default_factory=dict)  # unfinished attempts by number
+    publishing: events.Publishing | None = None  # a commit outside an attempt whose publication may be unfinished
+    run: events.RunStarted | None = None  # the unfinished run
     started: float = 0.0
     n: int = 0
     tallies: dict[str, TaskStats] = field(default_factory=dict)
     ticked: frozenset[str] = frozenset()  # tasks recorded in this run
-    ungated: frozenset[str] = frozenset()  # those of them that no gate and no Check proved
+    ungated: frozenset[str] = frozenset()  # those of them without a green gate or Check
     attempts: int = 0  # in this run
     tokens: int = 0
-    unpriced: int = 0  # tokens of those without any cost
+    unpriced: int = 0  # tokens without a known cost
     cost: float | None = None
     about: bool = False
-    alike: tuple[str, ...] = ()  # that, of the last tasks that failed for good, since one was accepted
-    again: frozenset[str] = frozenset()  # boxes that were ticked again once in this run
-    owing: dict[str, events.SetAside] = field(default_factory=dict)  # task -> what was decided, and is not done yet
+    alike: tuple[str, ...] = ()  # signatures of the last parked tasks since one was accepted
+    again: frozenset[str] = frozenset()  # tasks whose box was ticked again in this run
+    owing: dict[str, events.SetAside] = field(default_factory=dict)  # by task: the pending move
     waiting: events.Waiting | None = None
-    waited: float = 0.0  # seconds, since an agent last answered
-    split: frozenset[str] = frozenset()  # tasks that were broken up, and what they were broken into
-    skipped: frozenset[str] = frozenset()  # tasks that somebody wants left out of this run
-    reopened: frozenset[str] = frozenset()  # tasks that were accepted in this run and taken back
-    since_look: int = 0  # tasks accepted since a person last had a look
-    noted: frozenset[str] = frozenset()  # sentences of this run that are noted once
+    waited: float = 0.0  # seconds since an agent last answered
+    split: frozenset[str] = frozenset()  # split tasks and their subtasks
+    skipped: frozenset[str] = frozenset()  # tasks skipped in this run
+    reopened: frozenset[str] = frozenset()  # tasks that were accepted in this run and reverted
+    since_look: int = 0  # tasks accepted since the last checkpoint
+    noted: frozenset[str] = frozenset()  # sentences that this run notes only once
     models: dict[tuple[str, str], events.Learned] = field(
         default_factory=dict
     )  # (agent, model) -> what it reported
-    prd: str = ""  # that these tasks are of
-    others: dict[str, _Known] = field(default_factory=dict)  # PRD -> what is known of its tasks
+    prd: str = ""  # the PRD of these tasks
+    others: dict[str, _Known] = field(default_factory=dict)  # by PRD: the state of its tasks
 
     @property
     def current(self) -> Attempt | None:
-        """The attempt that is not finished: the oldest of them, where there are several."""
+        """The oldest unfinished attempt, or None."""
         return next(iter(self.running.values()), None)
 
     @property
     def owed(self) -> events.SetAside | None:
-        """What was decided first, and is not done yet."""
+        """The oldest pending move, or None."""
         return next(iter(self.owing.values()), None)
 
 
 def fold(history: History, time: float, run: str, event: Event) -> History:
-    """One step. Unknown events change nothing."""
+    """Return the history after one event. Unknown events change nothing."""
     if isinstance(event, events.RunStarted):
         return _run_started(history, time, event)
     if isinstance(event, events.Publishing) and not event.n:
@@ -117,7 +117,7 @@ def _run_started(history: History, time: float, event: events.RunStarted) -> His
 
 
 def _turned_to(history: History, prd: str) -> History:
-    """Ids are those of one PRD: what is known of another one's tasks waits until a run works through it again."""
+    """Return the history for a PRD. Ids belong to one PRD, so the state of the others is kept aside."""
     if history.prd in ("", prd):
         return replace(history, prd=prd)
     others: dict[str, _Known] = {**history.others, history.prd: (history.tallies, history.owing, history.split)}
@@ -152,7 +152,7 @@ def _chosen(history: History, time: float, run: str, event: events.Chosen) -> Hi
         event.n, run, event.task, event.text, event.attempt, event.base, State.CHOSEN, time, purpose=event.purpose
     )
     tally = history.tallies.get(event.task, TaskStats())
-    started = event.purpose != CHECK  # by which no agent is started
+    started = event.purpose != CHECK  # CHECK starts no agent
     history = _with(history, event.task, replace(
         tally, attempts=tally.attempts + started, numbers=(*tally.numbers, *[event.n] * started)
     ))  # fmt: skip
@@ -161,13 +161,13 @@ def _chosen(history: History, time: float, run: str, event: events.Chosen) -> Hi
 
 
 def _now(history: History, attempt: Attempt) -> History:
-    """The attempt as it stands now; one that is over is not kept."""
+    """Return the history with the attempt's new state, without finished attempts."""
     others = {n: other_attempt for n, other_attempt in history.running.items() if n != attempt.n}
     return replace(history, running=others if attempt.state in LAST else {**history.running, attempt.n: attempt})
 
 
 def _settled(history: History, task: str) -> History:
-    """Nothing more is owed to this task."""
+    """Return the history without a pending move of this task."""
     return replace(history, owing={name: owed for name, owed in history.owing.items() if name != task})
 
 
@@ -188,27 +188,27 @@ def _with(history: History, task: str, tally: TaskStats) -> History:
     return replace(history, tallies={**history.tallies, task: tally})
 
 
-def _set_aside(history: History, event: events.SetAside, asked: Attempt) -> History:
+def _set_aside(history: History, event: events.SetAside, attempt: Attempt) -> History:
     tally = history.tallies.get(event.task, TaskStats())
-    if asked.purpose == CHECK:
+    if attempt.purpose == CHECK:
         return _with(history, event.task, replace(tally, checked=True))
-    if asked.purpose:
-        return _answered(history, asked, tally)
-    if asked.judged is not None or tally.stopped is None:  # what broke off tells less than what was judged before
-        tally = replace(tally, stopped=asked.stopped, judged=asked.judged)
+    if attempt.purpose:
+        return _answered(history, attempt, tally)
+    if attempt.judged is not None or tally.stopped is None:  # an earlier verdict says more than an interruption
+        tally = replace(tally, stopped=attempt.stopped, judged=attempt.judged)
     history = _settled(_with(history, event.task, _after(tally, event)), event.task)
     if event.move in OWED:
         history = replace(history, owing={**history.owing, event.task: event})
     return history if event.move == "wait" else replace(history, waited=0.0)
 
 
-def _answered(history: History, asked: Attempt, tally: TaskStats) -> History:
-    """An agent was asked for something; only a hand-over is kept here. What passes: it is asked again."""
-    stopped = asked.stopped
-    if asked.purpose != HAND_OVER or stopped is None or stopped.failure in TRANSIENT:
+def _answered(history: History, attempt: Attempt, tally: TaskStats) -> History:
+    """Return the history after a question: keep a hand-over note. After a temporary failure it is asked again."""
+    stopped = attempt.stopped
+    if attempt.purpose != HAND_OVER or stopped is None or stopped.failure in TRANSIENT:
         return history
     well = stopped.why == "exited" and stopped.code == 0 and stopped.ended is True
-    return _settled(_with(history, asked.task, replace(tally, note=stopped.said if well else "")), asked.task)
+    return _settled(_with(history, attempt.task, replace(tally, note=stopped.said if well else "")), attempt.task)
 
 
 def _after(tally: TaskStats, event: events.SetAside) -> TaskStats:
@@ -227,7 +227,7 @@ def _forget(history: History, task: str) -> History:
     return replace(history, tallies={name: tally for name, tally in history.tallies.items() if name != task})
 
 
-# ---------------------------------------------------------------- what is not part of an attempt
+# ---------------------------------------------------------------- events outside of attempts
 
 
 def _ended(history: History, _: events.RunEnded) -> History:
@@ -282,11 +282,11 @@ def _noted(history: History, event: events.Noted) -> History:
 
 
 def _learned(history: History, event: events.Learned) -> History:
-    """The newest report counts; what it does not tell stays."""
+    """Return the history with the newest report of a model; missing values keep their old ones."""
     key = event.agent, event.model
     known = history.models.get(key, event)
-    now = replace(event, window=event.window or known.window, price=event.price or known.price)
-    return replace(history, models={**history.models, key: now})
+    learned = replace(event, window=event.window or known.window, price=event.price or known.price)
+    return replace(history, models={**history.models, key: learned})
 
 
 def _unchanged(history: History, _: Event) -> History:

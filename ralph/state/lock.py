@@ -1,4 +1,4 @@
-"""One ralph for each checkout: an flock that the kernel frees when its holder dies, however it dies."""
+"""The lock of a checkout: an flock that the kernel frees when its holder dies."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ralph.errors import RalphError
 
 @contextmanager
 def hold(path: Path) -> Iterator[bool]:
-    """Hold the lock, or a RalphError that says who has it and since when. True: its last holder was killed."""
+    """Hold the lock and yield whether its last holder was killed. Raise RalphError if another process holds it."""
     descriptor = _opened(path)
     try:
         try:
@@ -41,7 +41,7 @@ def _opened(path: Path) -> int:
 
 
 def _sign(descriptor: int, path: Path) -> None:
-    """Say in it who holds it, for the second one to tell."""
+    """Write pid and time into the lock, for the message of a second ralph."""
     try:
         os.ftruncate(descriptor, 0)
         os.write(descriptor, json.dumps({"pid": os.getpid(), "since": _now()}).encode())
@@ -50,13 +50,13 @@ def _sign(descriptor: int, path: Path) -> None:
 
 
 def holder(path: Path) -> int | None:
-    """The pid of the ralph that holds the lock now, or None."""
+    """Return the pid of the ralph that holds the lock, or None."""
     try:
         with path.open("rb") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except OSError:
-                pid = _said(file.read()).get("pid")
+                pid = _owner_data(file.read()).get("pid")
                 return pid if isinstance(pid, int) else None
     except OSError:
         pass
@@ -64,24 +64,24 @@ def holder(path: Path) -> int | None:
 
 
 def _unwritable(path: Path, error: OSError) -> RalphError:
-    what = f"ralph can't write into {path.parent}: {error.strerror}"
-    return RalphError(what, "Look at its permissions and at the space on the disk, then start again.")
+    problem = f"ralph can't write into {path.parent}: {error.strerror}"
+    return RalphError(problem, "Look at its permissions and at the space on the disk, then start again.")
 
 
 def _taken(content: bytes) -> RalphError:
-    who = _said(content)
+    owner = _owner_data(content)
     return RalphError(
-        f"another ralph holds this checkout (pid {who.get('pid', '?')}, since {who.get('since', '?')})",
+        f"another ralph holds this checkout (pid {owner.get('pid', '?')}, since {owner.get('since', '?')})",
         "Wait for it, or stop it with Ctrl-C in its terminal; `ralph status` shows what it does.",
     )
 
 
-def _said(content: bytes) -> dict[str, object]:
+def _owner_data(content: bytes) -> dict[str, object]:
     try:
-        said = json.loads(content or b"{}")
+        data = json.loads(content or b"{}")
     except ValueError:
         return {}
-    return said if isinstance(said, dict) else {}
+    return data if isinstance(data, dict) else {}
 
 
 def _now() -> str:

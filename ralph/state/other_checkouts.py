@@ -1,5 +1,6 @@
-"""Other checkouts of the same repository, where another ralph may work: each has a lock, a journal and a run of its
-own. Branches and ralph's refs are shared by all of them.
+"""Other checkouts of the same repository, each with its own lock, journal and run.
+
+They share branches and ralph's refs.
 """
 
 from __future__ import annotations
@@ -14,26 +15,26 @@ from ralph.state.events import RunEnded, RunStarted
 
 
 def branches(repo: Repo) -> frozenset[str]:
-    """Full names of the branches that unfinished runs of other checkouts record on, wherever their HEAD stands."""
+    """Return the full names of the branches that unfinished runs of other checkouts commit to."""
     ours = repo.common / "ralph"
     linked = [ours / "worktrees" / path.name for path in (repo.common / "worktrees").glob("*")]
-    found = (_branch(journal.journal_path(state)) for state in (ours, *linked) if state != repo.state)
-    return frozenset(f"refs/heads/{name}" for name in found if name)
+    names = (_branch(journal.journal_path(state)) for state in (ours, *linked) if state != repo.state)
+    return frozenset(f"refs/heads/{name}" for name in names if name)
 
 
 def _branch(path: Path) -> str:
-    """That of the last run there, unless it ended."""
-    going = ""
+    """Return the branch of the last run in a journal, or "" if it ended."""
+    branch = ""
     for entry in _entries(path):
         if isinstance(entry.event, RunStarted):
-            going = entry.event.branch
+            branch = entry.event.branch
         elif isinstance(entry.event, RunEnded):
-            going = ""
-    return going
+            branch = ""
+    return branch
 
 
 def _entries(path: Path) -> Iterator[journal.Entry]:
-    """Up to a damaged line, none if a newer ralph wrote any: its own ralph will say so."""
+    """Yield entries up to a damaged line, none of a newer ralph's journal: the ralph there reports it."""
     try:
         yield from journal.read_journal(path)
     except (journal.BadLineError, RalphError, OSError):

@@ -1,4 +1,4 @@
-"""What runs that are over left behind, and what of it is needed still: the journal decides, and the age. Pure."""
+"""Retention of what finished runs left: the journal and the age decide what is still needed. Pure."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from ralph.state import events
 from ralph.state.events import Event
 from ralph.state.history import History, fold
 
-Step = tuple[float, str, Event]  # when, in which run, what
-Attempt = tuple[str, int]  # a run, and a number in it
+Step = tuple[float, str, Event]  # epoch time, run, event
+Attempt = tuple[str, int]  # run, number in it
 REF = re.compile(r"refs/ralph/([^/\s`'\"]+)/(\d+)/[^\s`'\"]+")
 STAMP = re.compile(r"\d{8}-\d{6}(?=-)")
 
 
 @immutable
 class InUse:
-    """What has to stay. `last`: when each run that a journal knows was last heard of."""
+    """What must stay. `last`: the time of the last event of each run in a journal."""
 
-    runs: frozenset[str] = frozenset()  # they did not end
-    attempts: frozenset[Attempt] = frozenset()  # at tasks that wait for a human, or whose work is gone on from
+    runs: frozenset[str] = frozenset()  # unfinished runs
+    attempts: frozenset[Attempt] = frozenset()  # of tasks that wait for a human, or whose work is to be continued
     last: dict[str, float] = field(default_factory=dict)
 
     def __or__(self, other: InUse) -> InUse:
@@ -32,17 +32,17 @@ class InUse:
         return InUse(self.runs | other.runs, self.attempts | other.attempts, {**self.last, **newest})
 
     def over(self, run: str, before: float, seen: float = 0.0) -> bool:
-        """Whether a run has ended, and was last heard of before that moment; `seen` where no journal knows it.
-        What is of no known age stays."""
+        """Whether a run has ended and its last event was before `before`. `seen` is its time if no journal has it.
+        A run of unknown age stays."""
         return run not in self.runs and 0.0 < (self.last.get(run) or started(run) or seen) < before
 
     def free(self, run: str, n: int | None, before: float, seen: float = 0.0) -> bool:
-        """Whether what belongs to an attempt (None: to none of them) may go."""
+        """Whether the data of an attempt (None: of the run) may be removed."""
         return self.over(run, before, seen) and (run, n) not in self.attempts
 
 
 def started(run: str) -> float:
-    """When a run began, by its name; 0 where it is none of ralph's names."""
+    """Return the start of a run from its name, or 0 if it is not a name of ralph's."""
     with suppress(ValueError, OverflowError):
         if stamp := STAMP.match(run):
             return time.mktime(time.strptime(stamp[0], "%Y%m%d-%H%M%S"))
@@ -50,7 +50,7 @@ def started(run: str) -> float:
 
 
 def needed(steps: Iterable[Step], waits: Callable[[str, str], bool]) -> InUse:
-    """What a journal says. `waits`: whether a task of a PRD that was parked once is still to be done."""
+    """Return what a journal still needs. `waits(prd, task)`: whether a parked task is still open."""
     history, prd, last = History(), "", dict[str, float]()
     tries: dict[tuple[str, str], set[Attempt]] = {}
     parked: set[tuple[str, str]] = set()
@@ -64,18 +64,18 @@ def needed(steps: Iterable[Step], waits: Callable[[str, str], bool]) -> InUse:
             parked.discard((prd, event.task))
         elif isinstance(event, events.Parked):
             parked.add((prd, event.task))
-    kept = {entry for key in parked if waits(*key) for entry in tries.get(key, ())}
-    return InUse(_unfinished(history), frozenset(kept) | named_in("\n".join(_works(history))), last)
+    waiting = {entry for key in parked if waits(*key) for entry in tries.get(key, ())}
+    return InUse(_unfinished(history), frozenset(waiting) | named_in("\n".join(_works(history))), last)
 
 
 def _unfinished(history: History) -> frozenset[str]:
-    """The run that did not end; and runs of attempts that are not finished."""
+    """Return the unfinished run and the runs of unfinished attempts."""
     runs = {attempt.run for attempt in history.running.values()}
     return frozenset(runs | ({history.run.run} if history.run else set()))
 
 
 def _works(history: History) -> list[str]:
-    """The refs of work that a next attempt goes on from, or that something is still owed to; of every PRD."""
+    """Return the refs of work to continue or with a pending move, for every PRD."""
     others = history.others.values()
     tallies = [*history.tallies.values(), *(tally for tallies, _, _ in others for tally in tallies.values())]
     owing = [*history.owing.values(), *(aside for _, owing, _ in others for aside in owing.values())]
@@ -83,12 +83,12 @@ def _works(history: History) -> list[str]:
 
 
 def named_in(text: str) -> frozenset[Attempt]:
-    """The attempts whose refs a text names, as review files do."""
+    """Return the attempts whose refs a text names, as review files do."""
     return frozenset((run, int(n)) for run, n in REF.findall(text))
 
 
 def of_ref(name: str) -> tuple[str, int | None]:
-    """(run, attempt) that a ref of ralph's belongs to."""
+    """Return (run, attempt) of a ref of ralph's."""
     _, _, run, *rest = (*name.split("/"), "", "", "")
     return run, int(rest[0]) if rest[0].isdigit() else None
 
