@@ -122,6 +122,7 @@ def test_an_editable_install(repo: Repository, venv: Path, ralph: Ralph, kind: s
     assert repo.read(f"{folder}/demo/__init__.py") == PRODUCT
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["--parallel", "--isolate", ""])
 def test_the_environment_that_is_active(repo: Repository, venv: Path, ralph: Ralph, how: str) -> None:
     """With one agent in the checkout the gates test the checkout: nothing to refuse."""
@@ -135,6 +136,7 @@ def test_the_environment_that_is_active(repo: Repository, venv: Path, ralph: Ral
         started(done)
 
 
+@pytest.mark.slow
 def test_each_gate_in_a_clean_checkout(repo: Repository, venv: Path, ralph: Ralph) -> None:
     project(repo)
     pip(venv, "-e", ".", cwd=repo.path)
@@ -142,6 +144,7 @@ def test_each_gate_in_a_clean_checkout(repo: Repository, venv: Path, ralph: Ralp
     refused(repo, ralph(*gate(venv), how=""), "an editable install in")
 
 
+@pytest.mark.slow
 def test_a_fresh_audit_is_no_proof(repo: Repository, venv: Path, ralph: Ralph) -> None:
     project(repo)
     pip(venv, "-e", ".", cwd=repo.path)
@@ -154,6 +157,7 @@ def test_a_fresh_audit_is_no_proof(repo: Repository, venv: Path, ralph: Ralph) -
     assert "loads the sources in" not in here.stderr
 
 
+@pytest.mark.slow
 def test_a_link_that_came_while_the_run_went_on(repo: Repository, venv: Path, ralph: Ralph) -> None:
     """The fresh checkout at the end is no proof then."""
     project(repo)
@@ -180,6 +184,7 @@ def test_a_gate_that_loads_no_product(repo: Repository, venv: Path, ralph: Ralph
     assert repo.git("show", "ralph/PRD:PRD.md") == "- [x] T1 tidy up add"
 
 
+@pytest.mark.slow
 def test_own_sources_come_first(repo: Repository, venv: Path, ralph: Ralph) -> None:
     project(repo, more="pythonpath = ['src']\n")
     pip(venv, "-e", ".", cwd=repo.path)
@@ -193,6 +198,7 @@ def test_no_install(repo: Repository, venv: Path, ralph: Ralph) -> None:
     assert "Links lead" not in done.stdout
 
 
+@pytest.mark.slow
 def test_an_install_that_is_no_link(repo: Repository, venv: Path, ralph: Ralph) -> None:
     project(repo)
     pip(venv, ".", cwd=repo.path)
@@ -210,6 +216,7 @@ INSIDE = (
 )
 
 
+@pytest.mark.slow
 def test_a_set_up_that_installs_inside(repo: Repository, venv: Path, ralph: Ralph) -> None:
     """Also while the environment that is active has a link here."""
     project(repo)
@@ -220,6 +227,7 @@ def test_a_set_up_that_installs_inside(repo: Repository, venv: Path, ralph: Ralp
     assert "--setup changed" not in done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("editable", [["-e"], []], ids=["editable", "not editable"])
 @pytest.mark.parametrize("linked", [True, False], ids=["over a link", "new"])
 def test_a_set_up_never_installs_elsewhere(
@@ -248,6 +256,7 @@ def test_a_set_up_never_installs_elsewhere(
     assert repo.refs() == ["refs/heads/main"]
 
 
+@pytest.mark.slow
 def test_a_set_up_that_adds_a_package_for_all_is_told(
     repo: Repository, venv: Path, ralph: Ralph, tmp_path: Path
 ) -> None:
@@ -272,6 +281,7 @@ def test_python_path(repo: Repository, venv: Path, ralph: Ralph) -> None:
     assert ralph(*gate(venv), PYTHONPATH="src").returncode == 1  # each checkout's own
 
 
+@pytest.mark.slow
 def test_an_absolute_path_in_the_gate_and_in_a_tracked_file(repo: Repository, venv: Path, ralph: Ralph) -> None:
     project(repo)
     command = f"PYTHONPATH={repo.path}/src {gate(venv)[1]}"
@@ -320,6 +330,7 @@ def test_node_path(repo: Repository, ralph: Ralph) -> None:
     refused(repo, ralph("--gate", "node test.js", NODE_PATH=f"{repo.path}/packages"), "NODE_PATH")
 
 
+@pytest.mark.slow
 @needs_node
 def test_a_workspace_that_the_set_up_links(repo: Repository, ralph: Ralph) -> None:
     workspace(repo)

@@ -73,7 +73,7 @@ def ways_of(ways: tuple[Sequence[str], Sequence[str]]) -> str:
 
 
 @pytest.mark.parametrize(
-    "flags", spread(((ways,) for ways in product(WAYS, repeat=2)), daily=3, ids=lambda one: ways_of(one[0]))
+    "flags", spread(((ways,) for ways in product(WAYS, repeat=2)), daily=3, ci=2, ids=lambda one: ways_of(one[0]))
 )
 def test_each_does_its_own(repo: Repository, flags: tuple[Sequence[str], Sequence[str]]) -> None:
     pair = Pair(repo)

@@ -196,7 +196,7 @@ MORE = {
 }
 
 
-@pytest.mark.parametrize("moment", spread([*MOMENTS, *MORE], daily=9))
+@pytest.mark.parametrize("moment", spread([*MOMENTS, *MORE], daily=9, ci=2))
 def test_killed_at_this_moment_the_same_command_ends_the_same(tmp_path: Path, moment: str) -> None:
     victim, owner, place, number = (MOMENTS | MORE)[moment]
     assert killed_and_continued(tmp_path, victim, owner, place, number), "it came to that"
