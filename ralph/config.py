@@ -17,7 +17,7 @@ from ralph.config_values import Option, ValueKind, checked
 from ralph.errors import RalphError
 from ralph.immutable import immutable
 
-CHOICES = {"format": ("markdown",), "gates_in": ("clean", "workspace"), "sandbox": ("auto", "on", "off")}
+CHOICES = {"format": ("markdown", ""), "gates_in": ("clean", "workspace"), "sandbox": ("auto", "on", "off")}
 MAX_COST = 20.0  # USD, as reported or estimated
 MAX_TOKENS = 20_000_000  # where cost can't even be estimated
 
