@@ -52,7 +52,7 @@ PARALLEL = (
     "what depends on a parked task waits, the others go on",
     "a lie, a tick and a crash beside good work",
     "people edit the PRD while four run",
-    "parents are ticked with the last of their children",
+    "a task that a person deletes while it is worked on is set aside",
     "as many tasks as were asked for, and not one more",
     "what only an ignored file lets pass is found in a fresh checkout, taken back, and done again",
     "what is taken back twice is parked",
