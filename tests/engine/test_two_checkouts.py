@@ -53,6 +53,10 @@ class Pair:
                 time.sleep(0.02)
             started.append(self.begin(self.there, "there", "here", flags[1]))
             said = [one.communicate(timeout=PATIENCE)[0] for one in started]
+        except subprocess.TimeoutExpired:
+            for one in started:
+                one.kill()
+            pytest.fail("one of them did not end:\n" + "\n---\n".join(one.communicate()[0] for one in started))
         finally:
             for one in started:
                 one.kill()
