@@ -1,4 +1,4 @@
-"""Files that may go: how large they are, when they last changed, and away with them. Links are not followed."""
+"""Files that may be deleted: their size, their last change, and their removal. Links are not followed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ralph.git.checkout import away
 
 
 def folder_entries(folder: Path) -> list[Path]:
-    """What is in a folder; nothing where there is none, or where it is a link to somewhere else."""
+    """Return the entries of a folder; [] if it does not exist or is a link."""
     if folder.is_symlink():
         return []
     try:
@@ -22,17 +22,17 @@ def folder_entries(folder: Path) -> list[Path]:
 
 
 def size(path: Path) -> int:
-    """The bytes that it takes on the disk."""
+    """Return the bytes that the path takes on the disk."""
     return sum(_blocks(other_path) for other_path in (path, *_below(path)))
 
 
 def newest(path: Path) -> float:
-    """When it, or something in it, was last changed."""
+    """Return the time of the last change of the path or anything in it."""
     return max((changed(other_path) for other_path in (path, *_below(path))), default=0.0)
 
 
 def remove(path: Path) -> bool:
-    """It is gone afterwards, or this is False. Folders that nobody may write in are opened first."""
+    """Remove a path; return whether it is gone. Folders without write permission are made writable first."""
     if path.is_dir() and not path.is_symlink():
         for folder in (
             path,
@@ -62,7 +62,7 @@ def _blocks(path: Path) -> int:
 
 
 def changed(path: Path) -> float:
-    """When it was last changed; 0 where it is not there."""
+    """Return the time of the last change of the path; 0 if it does not exist."""
     try:
         return path.lstat().st_mtime
     except OSError:

@@ -1,9 +1,8 @@
-"""The one door to git: questions in plain names, a sealed environment, the scars written on the door.
+"""The only module that calls git: its questions as methods, in a sealed environment.
 
-Two ways through it. `repo` speaks with the user's own git folder: refs, HEAD, their index. `tree` works with
-ralph's git folder (`state/git`): its own index and a frozen copy of the configuration over the same objects, so
-that hooks, filters, excludes and settings which an agent plants have no effect on what ralph sees. No call of
-either runs a hook.
+There are two ways to call it. `repo` uses the user's own git folder: refs, HEAD, their index. `tree` uses ralph's
+git folder (`state/git`): its own index and a frozen copy of the configuration over the same objects, so that hooks,
+filters, excludes and settings planted by an agent have no effect on what ralph sees. Neither runs a hook.
 """
 
 from __future__ import annotations
@@ -29,13 +28,13 @@ SAFE = (
 )  # fmt: skip
 ROLES = ("AUTHOR", "COMMITTER")
 DATES = {f"GIT_{role}_DATE" for role in ROLES}
-FULL = re.compile(r"[0-9a-f]{40}")  # how the full id of an object begins, and `<id>:<path>`
-ANSWERS, MOST_KEPT = 50, 64_000  # so many answers of so many bytes are kept
+FULL = re.compile(r"[0-9a-f]{40}")  # the full id of an object, also at the beginning of `<id>:<path>`
+ANSWERS, MOST_KEPT = 50, 64_000  # number of cached answers, and maximum bytes of each
 UNUSUAL = ("i18n.commitencoding", "core.sharedrepository")
 
 
 class GitError(RalphError):
-    """A git call did not succeed. `stderr` is what git said."""
+    """A git call failed. `stderr` is git's error output."""
 
     def __init__(self, args: Sequence[str], code: int, stderr: str) -> None:
         self.stderr = stderr.strip()
@@ -57,50 +56,50 @@ class Git:
         self.spare = repo.state / "tmp"
         self._env = clean_environment(os.environ)
         self._program = shutil.which("git") or "git"
-        self._files: dict[str, bytes] = {}  # name in ralph's git folder -> content, written again by seal()
+        self._files: dict[str, bytes] = {}  # name in ralph's git folder -> content, rewritten by seal()
         self.config: dict[str, list[str]] = {}
         self.signs = False
         self._trees: dict[str, str] = {}
-        self._told: dict[tuple[str, ...], bytes] = {}  # answers that never change, the newest last
-        self._lasting = True  # its HEAD has to outlive a power cut; one of the pool's is written anew
-        self.beside = ""  # the commit that the user's index stands at, where their own changes are in it
-        self.hides: Callable[[str], bool] | None = None  # refs that others move meanwhile: not looked at
+        self._answers: dict[tuple[str, ...], bytes] = {}  # constant answers, the newest last
+        self._lasting = True  # HEAD must survive a power cut; a worktree of the pool is recreated
+        self.beside = ""  # the commit of the user's index, while it holds their own changes
+        self.hides: Callable[[str], bool] | None = None  # refs that other runs move: ignored
         self.other_branches: Callable[[], frozenset[str]] = frozenset  # moved by their runs
-        self.unseen: frozenset[str] = frozenset()  # paths that are nobody's work: they never differ
+        self.unseen: frozenset[str] = frozenset()  # paths that never count as changed
 
-    # ------------------------------------------------------------ the door
+    # ------------------------------------------------------------ calls
 
     def repo(self, *args: str, data: bytes = b"", ok: Iterable[int] = (0,)) -> bytes:
-        """Ask the user's git folder. Returns what git printed; GitError on any other exit code than `ok`."""
+        """Run git in the user's git folder. Return its output; raise GitError on an exit code outside of `ok`."""
         return self._finish(args, self._start(args, own=False, data=data), ok)
 
     def tree(self, *args: str, data: bytes = b"", ok: Iterable[int] = (0,)) -> bytes:
-        """Ask ralph's own git folder: its index, the work tree, objects."""
+        """Run git in ralph's own git folder: its index, the work tree, objects."""
         return self._finish(args, self._start(args, own=True, data=data), ok)
 
     def together(self, *calls: tuple[str, Sequence[str]]) -> list[bytes]:
-        """Several calls at the same time that need not wait for one another, each `("repo" | "tree", args)`."""
+        """Run independent calls at the same time, each `("repo" | "tree", args)`; return their outputs."""
         running = [(args, self._start(args, own=way == "tree")) for way, args in calls]
         return [self._finish(args, started, (0,)) for args, started in running]
 
     def _always(self, *args: str, objects: Sequence[str], ok: Iterable[int] = (0,)) -> bytes:
-        """What was found out about objects never changes where they are named by their full ids: asked once."""
-        if args in self._told:
-            return self._told[args]
-        said = self.tree(*args, ok=ok)
-        if said and len(said) < MOST_KEPT and all(FULL.match(name) for name in objects):
-            self._told[args] = said
-            while len(self._told) > ANSWERS:
-                del self._told[next(iter(self._told))]
-        return said
+        """Cache answers about objects named by their full ids: they never change."""
+        if args in self._answers:
+            return self._answers[args]
+        answer = self.tree(*args, ok=ok)
+        if answer and len(answer) < MOST_KEPT and all(FULL.match(name) for name in objects):
+            self._answers[args] = answer
+            while len(self._answers) > ANSWERS:
+                del self._answers[next(iter(self._answers))]
+        return answer
 
     def outcome(self, *args: str) -> tuple[bytes, int]:
-        """What git printed, and its exit code, whatever that is: for calls that answer with it."""
+        """Return git's output and its exit code, for calls that answer with the code."""
         out, _, code = self._start(args, own=True).finish()
         return out, code
 
     def begin(self, *args: str) -> GitProcess:
-        """Ask ralph's own git folder, and look for the answer later."""
+        """Start git in ralph's own git folder without waiting for its answer."""
         return self._start(args, own=True)
 
     def _start(self, args: Sequence[str], *, own: bool, data: bytes = b"") -> GitProcess:
@@ -112,7 +111,7 @@ class Git:
         else:
             env["GIT_DIR"] = str(self.where.git_dir)
         settings = [word for setting in SAFE for word in ("-c", setting)]
-        if "check-ignore" not in args:  # which refuses it
+        if "check-ignore" not in args:  # which rejects it
             settings.append("--literal-pathspecs")
         return GitProcess([self._program, *settings, *args], self.where.root, env, data)
 
@@ -125,8 +124,8 @@ class Git:
     # ------------------------------------------------------------ the seal
 
     def freeze(self, *, again: bool = True, caches: Sequence[str] = ()) -> None:
-        """Pin the user's effective configuration and ignore rules. `again=False` keeps what a run that was
-        killed had pinned: its agent may have changed the real ones since."""
+        """Pin the user's effective configuration and ignore rules. `again=False` keeps the pinned ones of a killed
+        run: its agent may have changed the real ones since."""
         frozen = self.own / "config"
         if again or not frozen.exists():
             self._freeze_now(caches)
@@ -136,7 +135,7 @@ class Git:
         self._identify()
 
     def seal(self) -> None:
-        """Write ralph's git folder as it was frozen: an agent may have found it."""
+        """Rewrite ralph's git folder as it was frozen: an agent may have changed it."""
         for name, content in self._files.items():
             path = self.own / name
             if not path.is_file() or path.is_symlink() or path.read_bytes() != content:
@@ -144,7 +143,8 @@ class Git:
                 path.write_bytes(content)
 
     def like(self, repo: Repo, exclude: bytes = b"") -> Git:
-        """The same seal on another work tree of this repository, with more to ignore; nothing is read there."""
+        """Return the same seal on another work tree of this repository, with more ignore rules. Reads nothing
+        there."""
         other = Git(repo)
         for folder in ("info", "refs/heads", "objects"):
             (other.own / folder).mkdir(parents=True, exist_ok=True)
@@ -191,49 +191,50 @@ class Git:
             ) from error
 
     def ignored(self, paths: Iterable[str]) -> frozenset[str]:
-        """Which of these paths, as far as they are not tracked, the user's rules hide."""
-        asked = b"".join(os.fsencode(f"./{path}") + b"\0" for path in paths)
-        said = self.repo("check-ignore", "-z", "--stdin", data=asked, ok=(0, 1)).split(b"\0")
-        return frozenset(os.fsdecode(path).removeprefix("./") for path in said if path)
+        """Return those of the untracked paths that the user's rules ignore."""
+        data = b"".join(os.fsencode(f"./{path}") + b"\0" for path in paths)
+        answer = self.repo("check-ignore", "-z", "--stdin", data=data, ok=(0, 1)).split(b"\0")
+        return frozenset(os.fsdecode(path).removeprefix("./") for path in answer if path)
 
     # ------------------------------------------------------------ refs
 
     def head(self) -> tuple[str, str]:
-        """(full name of HEAD's branch or "" when detached, commit or "" when there is none yet)."""
+        """Return (full name of HEAD's branch, "" if detached; commit, "" if there is none yet)."""
         branch = "" if self._reftable else refs.named_in(self.where.git_dir / "HEAD")
         if self._reftable:
             branch = self.repo("symbolic-ref", "-q", "HEAD", ok=(0, 1)).decode().strip()
         return branch, self.sha("HEAD")
 
     def default_of_origin(self) -> str:
-        """The branch that the remote calls its default, short; "" where it is not known."""
+        """Return the short name of the remote's default branch; "" if unknown."""
         head = "refs/remotes/origin/HEAD"
         if self._reftable:
-            said = self.repo("symbolic-ref", "-q", head, ok=(0, 1, 128)).decode().strip()
+            name = self.repo("symbolic-ref", "-q", head, ok=(0, 1, 128)).decode().strip()
         else:
-            said = refs.named_in(self.where.common / head) if (self.where.common / head).is_file() else ""
-        return said.removeprefix("refs/remotes/origin/")
+            name = refs.named_in(self.where.common / head) if (self.where.common / head).is_file() else ""
+        return name.removeprefix("refs/remotes/origin/")
 
     @property
     def _reftable(self) -> bool:
-        """Refs that are no files."""
+        """Whether refs are stored in a reftable, not as files."""
         return (self.where.common / "reftable").is_dir()
 
     def sha(self, name: str) -> str:
-        """The commit that a name means, or ""."""
+        """Return the commit of a name; "" if there is none."""
         return self.repo("rev-parse", "-q", "--verify", f"{name}^{{commit}}", ok=(0, 1, 128)).decode().strip()
 
     def refs(self) -> dict[str, str]:
-        """Every branch, tag and ref of ralph's, full name -> object."""
+        """Return every branch, tag and ref of ralph's: full name -> object."""
         return self.shown(self.repo(*REFS))
 
     def shown(self, listed: bytes) -> dict[str, str]:
-        """What the answer to REFS tells, without the refs that others move meanwhile."""
-        found, hides = parse_refs(listed), self.hides
-        return found if hides is None else {name: sha for name, sha in found.items() if not hides(name)}
+        """Parse the answer to REFS, without the refs that other runs move."""
+        listed_refs, hides = parse_refs(listed), self.hides
+        return listed_refs if hides is None else {name: sha for name, sha in listed_refs.items() if not hides(name)}
 
     def update_refs(self, *lines: str) -> None:
-        """One transaction, all or nothing. Lines as in `git update-ref --stdin`: `update REF NEW OLD`."""
+        """Update refs in one transaction, all or nothing. Lines as in `git update-ref --stdin`: `update REF NEW
+        OLD`."""
         self.repo("update-ref", "--stdin", data="".join(f"{line}\n" for line in lines).encode())
 
     def make_ref(self, name: str, sha: str) -> None:
@@ -247,13 +248,13 @@ class Git:
             self.update_refs(f"delete {name}")
 
     def point_head(self, branch: str) -> None:
-        """HEAD means this branch; no file of the work tree is touched. A commit instead of a branch detaches it.
+        """Point HEAD at this branch without touching the work tree. A commit instead of a branch detaches HEAD.
 
-        The file is written by git's own protocol (a lock, then a rename): a process less, twice for each task.
+        The file is written by git's own protocol (a lock, then a rename): one process less, twice for each task.
         """
         if self._reftable:
-            words = ("symbolic-ref", "HEAD") if branch.startswith("refs/") else ("update-ref", "--no-deref", "HEAD")
-            self.repo(*words, branch)
+            call = ("symbolic-ref", "HEAD") if branch.startswith("refs/") else ("update-ref", "--no-deref", "HEAD")
+            self.repo(*call, branch)
             return
         head = self.where.git_dir / "HEAD"
         lock = head.with_name("HEAD.lock")
@@ -275,15 +276,15 @@ class Git:
     # ------------------------------------------------------------ objects
 
     def blob(self, name: str) -> bytes:
-        """The content of a blob (`<sha>` or `<commit>:<path>`), or b"" when there is none."""
+        """Return the content of a blob (`<sha>` or `<commit>:<path>`); b"" if there is none."""
         return self._always("cat-file", "blob", name, objects=[name], ok=(0, 128)) if name else b""
 
     def checked_out(self, commit: str, path: str) -> bytes:
-        """The content of a commit's file as it stands in a work tree (end-of-line rules, filters)."""
+        """Return the content of a commit's file as in a work tree (end-of-line rules, filters)."""
         return self._always("cat-file", "--filters", f"{commit}:{path}", objects=[commit])
 
     def blob_at(self, commit: str, path: str) -> str:
-        """The blob's id at a path of a commit, or ""."""
+        """Return the blob's id at a path of a commit; "" if there is none."""
         line = self._always("ls-tree", "-z", commit, "--", path, objects=[commit]).decode(errors="surrogateescape")
         return line.split()[2] if line else ""
 
@@ -293,7 +294,7 @@ class Git:
         return self._trees[commit]
 
     def tracked(self, commit: str, paths: Sequence[str]) -> frozenset[str]:
-        """Which of these paths are files of a commit."""
+        """Return those of these paths that are files of a commit."""
         if not (wanted := [path for path in paths if path and path != "."]):
             return frozenset()
         listed = self.tree("ls-tree", "-z", "--name-only", commit, "--", *wanted).split(b"\0")
@@ -301,7 +302,7 @@ class Git:
 
     @property
     def zero(self) -> str:
-        """The id of no object."""
+        """The null id."""
         return "0" * (64 if self._algorithm == "sha256" else 40)
 
     @property
@@ -309,20 +310,21 @@ class Git:
         return self.config.get("extensions.objectformat", ["sha1"])[-1]
 
     def store(self, content: bytes) -> str:
-        """Store a blob as it is; returns its id."""
+        """Store a blob unchanged; return its id."""
         return self.tree("hash-object", "-w", "--no-filters", "--stdin", data=content).decode().strip()
 
     def put(self, path: str, content: bytes) -> str:
-        """Store a file's content as git would for this path (end-of-line rules, filters); returns its blob id."""
+        """Store a file's content as git would for this path (end-of-line rules, filters); return its blob id."""
         return self.tree("hash-object", "-w", "--stdin", "--path", path, data=content).decode().strip()
 
     def commit(self, tree: str, parents: Sequence[str], message: str, *, sign: bool = False) -> str:
-        """A commit object; no ref moves. git itself is asked where a signature, a date or an encoding is wanted."""
+        """Create a commit object without moving a ref. git itself makes it if a signature, a date or an encoding is
+        set."""
         if (sign and self.signs) or any(key in self.config for key in UNUSUAL) or DATES & self._env.keys():
-            words = [word for parent in parents for word in ("-p", parent)]
+            options = [word for parent in parents for word in ("-p", parent)]
             signed = ["-S"] if sign and self.signs else []
             made = (
-                self.tree("commit-tree", tree, *words, *signed, "-F", "-", data=message.encode()).decode().strip()
+                self.tree("commit-tree", tree, *options, *signed, "-F", "-", data=message.encode()).decode().strip()
             )
         else:
             author, committer = (self._who(role) for role in ROLES)
@@ -335,10 +337,10 @@ class Git:
         return f"{self._env[f'GIT_{role}_NAME']} <{self._env[f'GIT_{role}_EMAIL']}>"
 
     def changes(self, old: str, new: str) -> tuple[Change, ...]:
-        """What differs between two trees or commits."""
+        """Return the differences between two trees or commits."""
         return parse_raw(self._always(*raw_diff(old, new), objects=[old, new]))
 
     def trailers(self, commit: str, key: str) -> tuple[str, ...]:
-        """The values of a trailer of one commit."""
+        """Return the values of a trailer of one commit."""
         form = f"--format=%(trailers:key={key},valueonly=true,unfold=true)"
         return tuple(self.repo("log", "-1", form, commit).decode(errors="replace").splitlines()[:-1])

@@ -1,4 +1,4 @@
-"""One process that reads a file and answers on a pipe, with a deadline. What git is asked through."""
+"""One git process that reads a file and answers on a pipe, with a deadline."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, cast
 
-PATIENCE = 600.0  # seconds: a signing key that asks for a person must not hold the night
+PATIENCE = 600.0  # seconds: a signing key that waits for a person must not block the night
 
 
 class GitProcess:
-    """A git process. What it reads and its errors are files, its answer is one pipe: `communicate` with three pipes
-    took 3.5 ms a call where this takes 1.4."""
+    """A git process. Its input and its errors are files, its answer is one pipe: `communicate` with three pipes
+    took 3.5 ms a call, this takes 1.4."""
 
     def __init__(self, argv: Sequence[str], cwd: Path, env: Mapping[str, str], data: bytes) -> None:
         self._parts: list[bytes] = []
@@ -30,7 +30,7 @@ class GitProcess:
             )  # fmt: skip
 
     def ready(self) -> bool:
-        """Take what it has answered so far, without waiting; True once that is all."""
+        """Read the available output without waiting; return True once it is complete."""
         assert self._process.stdout is not None  # noqa: S101 - it was asked for above
         while select.select([self._process.stdout], [], [], 0)[0]:
             if not (part := os.read(self._process.stdout.fileno(), 1 << 16)):
@@ -39,12 +39,12 @@ class GitProcess:
         return False
 
     def give_up(self) -> None:
-        """Nobody wants to know any more."""
+        """End the process and discard its answer."""
         self._process.kill()
         self.finish()
 
     def finish(self) -> tuple[bytes, bytes, int]:
-        """(what it printed, its errors, its exit code); killed where it has no end."""
+        """Return (output, errors, exit code). Kill the process at the deadline."""
         deadline = time.monotonic() + PATIENCE
         out = b"".join((*self._parts, *self._answer(deadline)))
         if self._process.returncode is None and not _gone(self._process.pid, deadline):
@@ -64,7 +64,7 @@ class GitProcess:
 
 
 def _scratch(data: bytes) -> BinaryIO:
-    """A file in memory, or at least without a name."""
+    """Return a file in memory, or at least without a name."""
     if sys.platform == "linux":
         file: BinaryIO = os.fdopen(os.memfd_create("git", os.MFD_CLOEXEC), "w+b", buffering=0)
     else:
@@ -76,7 +76,7 @@ def _scratch(data: bytes) -> BinaryIO:
 
 
 def _gone(pid: int, deadline: float) -> bool:
-    """Wait for a process that has closed its answer: it ends at once, or never."""
+    """Wait for a process that has closed its output: it ends at once, or never."""
     if sys.platform != "linux":
         return True
     descriptor = os.pidfd_open(pid)

@@ -1,4 +1,4 @@
-"""The user's effective git configuration, pinned: what ralph's own git folder keeps, and what it leaves out."""
+"""The user's effective git configuration, pinned: which settings ralph's own git folder keeps."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def parse_config(out: bytes) -> dict[str, list[str]]:
-    """Read `git config --list -z`: key -> values, the last one counts."""
+    """Parse `git config --list -z`: key -> values, the last one counts."""
     config: dict[str, list[str]] = {}
     for entry in out.decode(errors="surrogateescape").split("\0"):
         if entry:
@@ -28,7 +28,7 @@ OFF = (
 
 
 def config_text(config: Mapping[str, Sequence[str]]) -> str:
-    """A git config file of the settings that ralph's own git folder keeps."""
+    """Return the git config file for ralph's own git folder."""
     lines = ["[core]", "\tbare = false"]
     for key, values in config.items():
         if key.startswith(PINNED) and key not in OFF:

@@ -1,7 +1,7 @@
-"""The user's checkout goes along with ralph's branch, and whatever somebody changed in it stays as it is.
+"""Fast-forward the user's checkout to ralph's branch, without touching local changes.
 
-Used where agents work in worktrees: the checkout is the user's alone, uncommitted work included. A file follows
-where it is what the old commit says; the index follows entry by entry, so what is staged stays staged.
+Used if agents work in worktrees: the checkout is the user's alone, uncommitted work included. A file is updated if
+it equals the old commit; the index is updated entry by entry, so staged changes stay staged.
 """
 
 from __future__ import annotations
@@ -19,39 +19,39 @@ from ralph.git.model import Change
 def fast_forward_checkout(
     git: Git, old: str, new: str, leave: Iterable[str] = (), *, cut_off: bool = False
 ) -> tuple[str, ...]:
-    """Files and index go from one commit to another; ralph's index holds `old` and then `new`.
+    """Move files and index from one commit to another; ralph's index holds `old` and then `new`.
 
-    `leave` are files that somebody else brings along: only their index entries follow. Returns the paths that stay
-    as they are, because they were changed here. Safe to repeat after a kill; then it was `cut_off`.
+    Of the files in `leave`, another module updates the content: only their index entries move. Return the paths
+    that stay unchanged because of local changes. Safe to repeat after a kill, with `cut_off`.
     """
-    changes, left = git.changes(old, new), set(leave)
-    kept = _kept(git, [change for change in changes if change.path not in left])
+    changes, excluded = git.changes(old, new), set(leave)
+    skipped = _locally_changed(git, [change for change in changes if change.path not in excluded])
     entries = _entries(git, changes)
     followed = {change.path for change in changes if entries.get(change.path, ()) in (_old(change), _new(change))}
-    if cut_off:  # the index follows last
+    if cut_off:  # the index is updated last
         begun = [
-            change for change in changes if change.path in kept and entries.get(change.path, ()) == _old(change)
+            change for change in changes if change.path in skipped and entries.get(change.path, ()) == _old(change)
         ]
-        kept -= {change.path for change in begun if _half_brought(git, change, new)}
-    moved = [change for change in changes if change.path not in kept and change.path not in left]
+        skipped -= {change.path for change in begun if _half_brought(git, change, new)}
+    moved = [change for change in changes if change.path not in skipped and change.path not in excluded]
     undo.restore(git, [change.backwards for change in moved])
     fill(git, new)
     _follow(git, [change for change in changes if change.path in followed])
-    return tuple(sorted(kept))
+    return tuple(sorted(skipped))
 
 
-def _kept(git: Git, changes: list[Change]) -> set[str]:
-    """Paths that hold something else than the old commit says, and not yet what the new one says."""
+def _locally_changed(git: Git, changes: list[Change]) -> set[str]:
+    """Return the paths whose content differs from both commits."""
     if not changes:
         return set()
     paths = [change.path for change in changes]
     touched = set(split_zero(git.tree("diff-files", "--name-only", "-z", "--", *paths)))
-    touched |= {change.path for change in changes if change.status == "A" and _there(git, change.path)}
+    touched |= {change.path for change in changes if change.status == "A" and _exists(git, change.path)}
     return {change.path for change in changes if change.path in touched and not _is_new(git, change)}
 
 
-def _there(git: Git, path: str) -> bool:
-    """Something has this name, or a folder on the way to it is a file."""
+def _exists(git: Git, path: str) -> bool:
+    """Return whether the path exists, or a folder above it is a file."""
     return os.path.lexists(git.where.root / path) or any(
         (git.where.root / above).is_symlink() or (git.where.root / above).is_file()
         for above in list((git.where.root / path).relative_to(git.where.root).parents)[:-1]
@@ -59,7 +59,7 @@ def _there(git: Git, path: str) -> bool:
 
 
 def _is_new(git: Git, change: Change) -> bool:
-    """It was brought along already, before a kill."""
+    """Return whether the path already has the new content, from before a kill."""
     path = git.where.root / change.path
     if not change.new_blob.strip("0"):
         return not os.path.lexists(path)
@@ -67,7 +67,7 @@ def _is_new(git: Git, change: Change) -> bool:
 
 
 def _half_brought(git: Git, change: Change, new: str) -> bool:
-    """It is not there, or just the beginning of it is: a kill came between its going and its coming."""
+    """Return whether the path is missing or holds only the beginning of the new content: a kill came in between."""
     path = git.where.root / change.path
     if not os.path.lexists(path) or not change.new_blob.strip("0"):
         return not os.path.lexists(path)
@@ -80,16 +80,16 @@ def _half_brought(git: Git, change: Change, new: str) -> bool:
 
 @contextmanager
 def theirs(git: Git) -> Iterator[None]:
-    """Inside, ralph's own git folder works with the user's index: no configuration of theirs acts."""
-    kept, git.index = git.index, git.where.git_dir / "index"
+    """Let ralph's own git folder use the user's index while the block runs: none of their configuration applies."""
+    index, git.index = git.index, git.where.git_dir / "index"
     try:
         yield
     finally:
-        git.index = kept
+        git.index = index
 
 
 def _entries(git: Git, changes: Iterable[Change]) -> dict[str, tuple[str, ...]]:
-    """What the user's index says of these paths: mode and blob."""
+    """Return mode and blob of these paths in the user's index."""
     if not (paths := [change.path for change in changes]):
         return {}
     with theirs(git):
@@ -106,7 +106,7 @@ def _new(change: Change) -> tuple[str, ...]:
 
 
 def _follow(git: Git, changes: list[Change]) -> None:
-    """Give these entries the new commit's content, with the stat data of files that have it."""
+    """Give these index entries the new commit's content, with the stat data of files that have it."""
     if not changes:
         return
     lines = (
@@ -121,8 +121,8 @@ def _follow(git: Git, changes: list[Change]) -> None:
 
 
 def _take_stat(git: Git, paths: list[str]) -> None:
-    """Only of these: a look at all of 20,000 files takes five times as long. Where git refuses, as behind a link or
-    beside a sparse checkout, it looks at them later."""
-    words = ("add", "--refresh", "--pathspec-from-file=-", "--pathspec-file-nul")
+    """Refresh only these entries: refreshing all of 20,000 takes five times as long. If git refuses, as behind a
+    link or with a sparse checkout, it refreshes them later."""
+    call = ("add", "--refresh", "--pathspec-from-file=-", "--pathspec-file-nul")
     if paths:
-        git.tree(*words, data=join(paths), ok=(0, 1, 128))
+        git.tree(*call, data=join(paths), ok=(0, 1, 128))

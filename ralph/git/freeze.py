@@ -1,6 +1,6 @@
-"""Look at what an attempt left behind: freeze it as one commit, then gather the evidence from that commit.
+"""Freeze an attempt's work as one commit, then gather the evidence from that commit.
 
-The agent's words are not asked. Nothing here changes the work tree; the frozen commit never moves again.
+The agent's claims are not used. Nothing here changes the work tree; the frozen commit never moves.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ IGNORE_FILE = ".gitignore"
 
 @immutable
 class OwnFiles:
-    """The two files that ralph itself writes: paths in the repository, "" where there is none."""
+    """The two files that ralph itself writes: paths in the repository, "" if there is none."""
 
     prd: str
     memory: str = ""
@@ -37,25 +37,25 @@ class OwnFiles:
 
 @immutable
 class RepoFingerprint:
-    """What an agent may touch beside files: noted before and after."""
+    """What an agent may change besides files: recorded before and after."""
 
     refs: Mapping[str, str]
-    files: Mapping[str, str]  # hooks, config, excludes: path -> what tells a change
+    files: Mapping[str, str]  # hooks, config, excludes: path -> fingerprint
 
 
 @immutable
 class FrozenWork:
-    """The attempt's work, held by commits."""
+    """An attempt's work, held by commits."""
 
-    work: str  # everything as it was left, on top of `before`
-    tree: str  # what could be recorded: base + the work, without PRD and memory file
+    work: str  # the complete work, on top of `before`
+    tree: str  # the work to record: base + changes, without PRD and memory file
     changes: tuple[Change, ...]  # base -> tree
-    left: tuple[Change, ...]  # before -> work: what a rollback takes back
+    left: tuple[Change, ...]  # before -> work: the changes that a rollback undoes
     commits: tuple[Commit, ...] = ()
-    untracked: tuple[str, ...] = ()  # untracked before, changed since, not named by the task
+    untracked: tuple[str, ...] = ()  # untracked before, changed since, not in the task's Files
     hidden: tuple[str, ...] = ()
     obstacles: tuple[str, ...] = ()
-    nested: tuple[str, ...] = ()  # repositories inside the repository: can't be frozen
+    nested: tuple[str, ...] = ()  # nested repositories: can't be frozen
     rewritten: str = ""
     refs: tuple[str, ...] = ()
     config: tuple[str, ...] = ()
@@ -67,7 +67,7 @@ class FrozenWork:
 
 
 def watch(git: Git, refs: Mapping[str, str]) -> RepoFingerprint:
-    """Note refs, hooks and config before an agent starts."""
+    """Record refs, hooks and config before an agent starts."""
     common = git.where.common
     names = ["config", "config.worktree", "info/exclude", "info/attributes"]
     files = {name: _digest(common / name) for name in names}
@@ -95,30 +95,30 @@ def freeze(
     message: str,
     tips: list[str] | None = None,
 ) -> FrozenWork:
-    """Freeze what an attempt left and say what is there. The index holds `tree` afterwards.
+    """Freeze an attempt's work and return it with its evidence. The index holds `tree` afterwards.
 
-    `ours` are the full names of the attempt's branch and of ralph's, `named` tells whether the task's Files name
-    a path that was untracked before. `tips`: where its commits ended, if that is known already.
+    `ours` are the full names of the attempt's branch and of ralph's; `named` tells whether the task's Files match a
+    path that was untracked before. `tips`: the ends of its commits, if already known.
     """
     seen = stat_files(git.where.root, now.untracked)
     touched = differences(seen | stat_files(git.where.root, before.untracked), before.untracked)
     nested = tuple(path for path in now.untracked if path.endswith("/"))
     new = [path for path in now.untracked if path not in before.untracked]
     taken = [path for path in touched if named(path)]
-    paper = [path for path in (*now.changed, *new) if path in papers.both]
+    own = [path for path in (*now.changed, *new) if path in papers.both]
     stage(git, [path for path in (*now.changed, *new, *taken) if path not in papers.both])
     tips = _tips(git, before.base, ours, now) if tips is None else tips
     tree, changes, commits = _frozen(git, before, tips)
-    whole = _whole_tree(git, tree, paper, before)
+    complete = _whole_tree(git, tree, own, before)
     parents = [before.commit, *tips]
-    differs = whole != before.tree or len(parents) > 1
-    work = git.commit(whole, parents, message) if differs else before.commit
-    plain = whole == tree and before.commit == before.base
-    left = changes if plain else git.changes(before.commit, whole)
+    differs = complete != before.tree or len(parents) > 1
+    work = git.commit(complete, parents, message) if differs else before.commit
+    plain = complete == tree and before.commit == before.base
+    undo = changes if plain else git.changes(before.commit, complete)
     return FrozenWork(
-        work=work, tree=tree, changes=changes, left=left,
+        work=work, tree=tree, changes=changes, left=undo,
         commits=commits,
-        untracked=_not_ours(touched, taken, left, before),
+        untracked=_not_ours(touched, taken, undo, before),
         hidden=_hidden(git, before, changes), nested=nested,
         obstacles=(*_operations(git), *_nested(nested), *_markers(git, changes), *_submodules(changes)),
         rewritten=_rewritten(git, before.base, tips, commits),
@@ -127,35 +127,35 @@ def freeze(
 
 
 def _frozen(git: Git, before: Snapshot, tips: list[str]) -> tuple[str, tuple[Change, ...], tuple[Commit, ...]]:
-    """The index as a tree, what changed in it, and the agent's commits: asked for at the same time."""
+    """Return the index as a tree, its changes, and the agent's commits; the calls run at the same time."""
     logs = (("repo", log(before.base, tip)) for tip in tips)
     tree, changed, *rest = git.together(("tree", ("write-tree",)), ("tree", staged_diff(before.base)), *logs)
     return tree.decode().strip(), parse_raw(changed), tuple(commit for out in rest for commit in parse_log(out))
 
 
 def _not_ours(
-    touched: Iterable[str], taken: list[str], left: tuple[Change, ...], before: Snapshot
+    touched: Iterable[str], taken: list[str], changes: tuple[Change, ...], before: Snapshot
 ) -> tuple[str, ...]:
-    """Untracked files whose content changed (a new time alone is no change)."""
-    changed = {change.path for change in left} | set(before.unsaved)
+    """Return untracked files whose content changed (a new time alone is no change)."""
+    changed = {change.path for change in changes} | set(before.unsaved)
     return tuple(path for path in touched if path in changed and path not in taken)
 
 
-def _whole_tree(git: Git, tree: str, paper: list[str], before: Snapshot) -> str:
-    """The tree with everything as it was left: PRD, memory file and untracked files included."""
-    if not paper and not before.untracked:
+def _whole_tree(git: Git, tree: str, own: list[str], before: Snapshot) -> str:
+    """Return the tree with all changes: PRD, memory file and untracked files included."""
+    if not own and not before.untracked:
         return tree
-    stage(git, paper)
+    stage(git, own)
     saved = [path for path in before.untracked if path not in before.unsaved]
     stage(git, saved)
-    whole = write_tree(git)
+    tree_id = write_tree(git)
     unstage(git, saved)
     fill(git, tree)
-    return whole
+    return tree_id
 
 
 def _tips(git: Git, base: str, ours: tuple[str, str], now: WorktreeStatus) -> list[str]:
-    """Where the agent's commits ended: its branch, ralph's if it went there, and HEAD if that is elsewhere."""
+    """Return the ends of the agent's commits: its branch, ralph's if it moved, and HEAD if that is elsewhere."""
     tips = [now.refs[name] for name in ours if name in now.refs]
     if _head_elsewhere(git, ours[0]):
         tips.append(git.head()[1])
@@ -182,21 +182,21 @@ def _refs_changed(
 ) -> tuple[str, ...]:
     if now == then:
         return ()
-    said, known = [], git.other_branches().union(ours)
+    sentences, known = [], git.other_branches().union(ours)
     for name in sorted({*then, *now} - known):
         old, new = then.get(name, ""), now.get(name, "")
         if old == new or name.startswith("refs/ralph/"):
             continue
         short = short_name(name)
         if not old:
-            said.append(f"{short} is new, at {new[:9]}")
+            sentences.append(f"{short} is new, at {new[:9]}")
         elif not new:
-            said.append(f"{short} was deleted; it stood at {old[:9]}")
+            sentences.append(f"{short} was deleted; it stood at {old[:9]}")
         elif not git.is_ancestor(old, new):
-            said.append(f"{short} was moved from {old[:9]} to {new[:9]}, which does not contain it")
+            sentences.append(f"{short} was moved from {old[:9]} to {new[:9]}, which does not contain it")
         else:
-            said.append(f"{short} was moved on from {old[:9]} to {new[:9]}")
-    return tuple(said)
+            sentences.append(f"{short} was moved on from {old[:9]} to {new[:9]}")
+    return tuple(sentences)
 
 
 def _config_changed(watched: RepoFingerprint, git: Git, refs: Mapping[str, str]) -> tuple[str, ...]:
@@ -227,14 +227,14 @@ def _submodules(changes: tuple[Change, ...]) -> list[str]:
 
 
 def _markers(git: Git, changes: tuple[Change, ...]) -> list[str]:
-    said = []
+    sentences = []
     for change in changes:
         path = git.where.root / change.path
         if not change.new_mode.startswith("100") or _size(path) > LARGEST or not _conflicted(path.read_bytes()):
             continue
         if not _conflicted(git.blob(change.old_blob) if change.status == "M" else b""):
-            said.append(f"{change.path} contains conflict markers")
-    return said
+            sentences.append(f"{change.path} contains conflict markers")
+    return sentences
 
 
 def _size(path: Path) -> int:
@@ -259,7 +259,7 @@ def _conflicted(content: bytes) -> bool:
 
 
 def _hidden(git: Git, before: Snapshot, changes: tuple[Change, ...]) -> tuple[str, ...]:
-    """Files that only ignore rules of this attempt hide. Asked only where an ignore file changed."""
+    """Return the files that only ignore rules of this attempt hide. Runs only if an ignore file changed."""
     if not any(os.path.basename(change.path) == IGNORE_FILE for change in changes):  # noqa: PTH119
         return ()
     rules = (f"--exclude-from={git.own / name}" for name in ("info/exclude", "excludes"))
@@ -272,7 +272,7 @@ def _hidden(git: Git, before: Snapshot, changes: tuple[Change, ...]) -> tuple[st
 
 
 def _ignored_before(git: Git, before: Snapshot, paths: list[bytes]) -> set[bytes]:
-    """Which paths the ignore files of the attempt's start already hid: git itself is asked, in a bare copy."""
+    """Return the paths that the ignore files at the attempt's start already hid, by git itself in a bare copy."""
     import tempfile
 
     with tempfile.TemporaryDirectory(dir=git.where.state) as folder:
@@ -281,5 +281,5 @@ def _ignored_before(git: Git, before: Snapshot, paths: list[bytes]) -> set[bytes
             copy = Path(folder) / name
             copy.parent.mkdir(parents=True, exist_ok=True)
             copy.write_bytes(git.blob(f"{before.base}:{name}"))
-        words = ("--work-tree", folder, "check-ignore", "--no-index", "-z", "--stdin")
-        return set(git.tree(*words, data=b"\0".join(paths) + b"\0", ok=(0, 1)).split(b"\0"))
+        call = ("--work-tree", folder, "check-ignore", "--no-index", "-z", "--stdin")
+        return set(git.tree(*call, data=b"\0".join(paths) + b"\0", ok=(0, 1)).split(b"\0"))

@@ -1,8 +1,8 @@
-"""ralph's own index: what the work tree holds, as trees that git keeps.
+"""ralph's own index: snapshots of the work tree as trees that git keeps.
 
 The index is kept between attempts for its stat data, so that a scan of 20,000 files costs one walk. It is never a
-copy of the user's, which an agent can blind with `assume-unchanged`. It holds tracked paths only; files that git
-does not track are remembered by their stat data and saved beside it.
+copy of the user's, which an agent can blind with `assume-unchanged`. It holds tracked paths only; the stat data of
+untracked files is recorded, and their content saved, beside it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ralph.git.client import Git
 from ralph.git.parse import REFS
 from ralph.immutable import immutable
 
-SAVED_EACH = 1_000_000  # bytes of one untracked file whose content is kept
+SAVED_EACH = 1_000_000  # maximum bytes of an untracked file whose content is saved
 SAVED_ALL = 100_000_000
 UNTRACKED = ("ls-files", "-o", "-z", "--exclude-standard")
 
@@ -27,7 +27,7 @@ Stat = tuple[int, int, int, int]  # size, mtime in ns, inode, mode
 
 @immutable
 class WorktreeStatus:
-    """How the work tree differs from the index, and where all refs stand. Nested repositories end in `/`."""
+    """The differences of the work tree from the index, and all refs. Nested repositories end in `/`."""
 
     changed: tuple[str, ...]
     untracked: tuple[str, ...]
@@ -40,17 +40,17 @@ class WorktreeStatus:
 
 @immutable
 class Snapshot:
-    """The work tree as it was when an attempt began: `commit` holds every byte that is kept."""
+    """The work tree at the start of an attempt: `commit` holds all saved content."""
 
     base: str
     commit: str
     tree: str  # of `commit`
     untracked: Mapping[str, Stat] = field(default_factory=dict)
-    unsaved: tuple[str, ...] = ()  # untracked files too large to keep
+    unsaved: tuple[str, ...] = ()  # untracked files too large to save
 
 
 def scan(git: Git) -> WorktreeStatus:
-    """One look at the work tree, the untracked files and the refs, at the same time."""
+    """Scan the work tree, the untracked files and the refs at the same time."""
     changed, untracked, refs = git.together(
         ("tree", ("diff-files", "--name-only", "-z")), ("tree", UNTRACKED), ("repo", REFS)
     )
@@ -70,7 +70,7 @@ def join(paths: Iterable[str]) -> bytes:
 
 
 def fill(git: Git, commit: str) -> None:
-    """Make the index equal to a commit or tree; entries that already are keep their stat data."""
+    """Make the index equal to a commit or tree; equal entries keep their stat data."""
     git.tree("read-tree", "--reset", commit)
 
 
@@ -79,7 +79,7 @@ def refresh(git: Git) -> None:
 
 
 def stage(git: Git, paths: Iterable[str]) -> None:
-    """Take the work tree's state of these paths into the index, deletions included."""
+    """Copy the work tree's state of these paths into the index, deletions included."""
     files = [path for path in paths if not path.endswith("/")]
     beyond = {path for path in files if _beyond_a_link(git.where.root, path)}
     unstage(git, beyond)
@@ -88,12 +88,12 @@ def stage(git: Git, paths: Iterable[str]) -> None:
 
 
 def _beyond_a_link(root: Path, path: str) -> bool:
-    """A folder above it became a link: git refuses to look there, and what is there is another file."""
+    """Return whether a folder above the path became a link: git refuses it, and the file there is another one."""
     return any((root / folder).is_symlink() for folder in Path(path).parents[:-1])
 
 
 def unstage(git: Git, paths: Iterable[str]) -> None:
-    """Take these paths out of the index; the files stay."""
+    """Remove these paths from the index; the files stay."""
     if data := join(paths):
         git.tree("update-index", "--force-remove", "-z", "--stdin", data=data)
 
@@ -103,21 +103,21 @@ def write_tree(git: Git) -> str:
 
 
 def tree_with(git: Git, commit: str, blobs: Mapping[str, tuple[str, str]]) -> str:
-    """A commit's tree with some paths replaced: path -> (mode, blob); an empty blob removes the path."""
+    """Return a commit's tree with some paths replaced: path -> (mode, blob); an empty blob removes the path."""
     spare = git.index.with_name("index.spare")
-    kept, git.index = git.index, spare
+    index, git.index = git.index, spare
     try:
         fill(git, commit)
         lines = (f"{mode if blob else '0'} {blob or git.zero}\t{path}" for path, (mode, blob) in blobs.items())
         git.tree("update-index", "-z", "--index-info", data=b"".join(os.fsencode(line) + b"\0" for line in lines))
         return write_tree(git)
     finally:
-        git.index = kept
+        git.index = index
         spare.unlink(missing_ok=True)
 
 
 def lend_index(git: Git) -> None:
-    """Make the user's index equal to ralph's. The copy keeps its time: git tells racy files by it."""
+    """Make the user's index equal to ralph's. The copy keeps its time, by which git detects racy files."""
     theirs = git.where.git_dir / "index"
     lock = theirs.with_name("index.lock")
     descriptor = os.open(lock, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
@@ -127,30 +127,30 @@ def lend_index(git: Git) -> None:
     lock.replace(theirs)
 
 
-# ---------------------------------------------------------------- what git does not track
+# ---------------------------------------------------------------- untracked files
 
 
 def stat_files(root: Path, paths: Iterable[str]) -> dict[str, Stat]:
-    """The stat data of files that exist."""
+    """Return the stat data of the files that exist."""
     seen = {}
     for path in paths:
-        if (found := stat_of(root / path)) is not None:
-            seen[path] = found
+        if (stat := stat_of(root / path)) is not None:
+            seen[path] = stat
     return seen
 
 
 def stat_of(path: Path) -> Stat | None:
     try:
-        found = path.lstat()
+        stat = path.lstat()
     except OSError:
         return None
-    return found.st_size, found.st_mtime_ns, found.st_ino, found.st_mode
+    return stat.st_size, stat.st_mtime_ns, stat.st_ino, stat.st_mode
 
 
 def take_before(git: Git, base: str, untracked: Iterable[str], last: Snapshot | None, message: str) -> Snapshot:
     """Snapshot the start of an attempt. The index equals `base` before and after; nothing moves.
 
-    The last snapshot is used again where neither the base nor an untracked file changed.
+    Reuse the last snapshot if neither the base nor an untracked file changed.
     """
     seen = stat_files(git.where.root, (path for path in untracked if not path.endswith("/")))
     if not seen:

@@ -1,7 +1,7 @@
-"""Three versions of a tree become one: what an attempt changed, on top of what came in meanwhile.
+"""Three-way merge of trees: the changes of an attempt, on top of the changes made meanwhile.
 
-Path by path, without a work tree and without guessing at renames: a path that only one side changed is that side's,
-a text that both changed is merged by git, and where that needs a human it is a clash.
+Path by path, without a work tree and without rename detection: a path that only one side changed is that side's;
+git merges a text that both changed, and if that needs a person it is a conflict.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from ralph.git.index import split_zero, tree_with
 from ralph.git.model import Change
 from ralph.immutable import immutable
 
-CONFLICTS = range(1, 128)  # exit codes of `git merge-file`: so many conflicts
+CONFLICTS = range(1, 128)  # exit codes of `git merge-file`: the number of conflicts
 LABELS = ("the attempt", "where it began", "what came in meanwhile")
 Entry = tuple[str, str]  # mode and blob, as `tree_with` takes them
 
 
 @immutable
 class MergeConflict:
-    """A path that both sides changed in ways that do not fit. `text` shows both, where it is a text."""
+    """A path with incompatible changes on both sides. `text` shows both, if it is a text."""
 
     path: str
     why: str
@@ -32,21 +32,21 @@ class MergeConflict:
 
 @immutable
 class MergeResult:
-    """The tree of both, or what stands against it."""
+    """The merged tree, or the conflicts."""
 
     tree: str
     clashes: tuple[MergeConflict, ...] = ()
 
 
 def join(git: Git, base: str, work: str, tip: str, leave: Iterable[str] = ()) -> MergeResult:
-    """What changed from `base` to `work` (trees or commits), on top of `tip`. Paths in `leave` are the tip's."""
-    left = set(leave)
-    mine = {change.path: change for change in git.changes(base, work) if change.path not in left}
+    """Apply the changes from `base` to `work` (trees or commits) to `tip`. Paths in `leave` are the tip's."""
+    excluded = set(leave)
+    mine = {change.path: change for change in git.changes(base, work) if change.path not in excluded}
     if git.tree_of(base) == git.tree_of(tip):
         theirs = {}
     else:
-        theirs = {change.path: change for change in git.changes(base, tip) if change.path not in left}
-    clashes = _in_the_way(_added(mine), _added(theirs) | left)
+        theirs = {change.path: change for change in git.changes(base, tip) if change.path not in excluded}
+    clashes = _in_the_way(_added(mine), _added(theirs) | excluded)
     entries = {path: _entry(change) for path, change in mine.items() if path not in theirs}
     for result in _both(git, [(mine[path], theirs[path]) for path in mine if path in theirs]):
         if isinstance(result, MergeConflict):
@@ -61,7 +61,7 @@ def _entry(change: Change) -> Entry:
 
 
 def _in_the_way(mine: set[str], theirs: set[str]) -> list[MergeConflict]:
-    """A file of one side where the other side has a folder."""
+    """Return conflicts of a file on one side with a folder on the other."""
     return [
         MergeConflict(path, f"{path} needs a folder where there is a file now")
         for other_set, other in ((mine, theirs), (theirs, mine))
@@ -74,11 +74,11 @@ def _added(changes: Mapping[str, Change]) -> set[str]:
     return {path for path, change in changes.items() if change.status == "A"}
 
 
-# ---------------------------------------------------------------- paths that both sides changed
+# ---------------------------------------------------------------- paths changed on both sides
 
 
 def _both(git: Git, pairs: list[tuple[Change, Change]]) -> Iterator[tuple[str, Entry] | MergeConflict]:
-    """What becomes of each of these paths."""
+    """Yield the merged entry or the conflict of each of these paths."""
     rules = _merge_rules(git, [mine.path for mine, _ in pairs])
     for mine, theirs in pairs:
         if _entry(mine) == _entry(theirs):
@@ -92,7 +92,7 @@ def _both(git: Git, pairs: list[tuple[Change, Change]]) -> Iterator[tuple[str, E
 
 
 def _unlike(mine: Change, theirs: Change) -> str:
-    """Why there are no two texts that could be merged; "": there are."""
+    """Return why the two sides can't be merged as text; "" if they can."""
     if "D" in (mine.status, theirs.status):
         here, there = ("deleted", "changed") if mine.status == "D" else ("changed", "deleted")
         return f"was {here} by the attempt and {there} meanwhile"
@@ -108,11 +108,11 @@ def _mode(mine: Change, theirs: Change) -> str:
 
 
 def _one_text(git: Git, mine: Change, theirs: Change, rule: str) -> tuple[str, Entry] | MergeConflict:
-    """The text of both. `rule` is what the attribute `merge` says about this path."""
+    """Return the merged text. `rule` is the path's `merge` attribute."""
     no_text = MergeConflict(mine.path, f"{mine.path} was changed on both sides, and is no text that can be merged")
     if rule in ("unset", "binary"):
         return no_text
-    was_there = mine.old_mode.startswith("100")  # else both are new: no text to start from
+    was_there = mine.old_mode.startswith("100")  # otherwise both are new, without a common text
     base = _content(git, mine.old_blob) if was_there else b""
     both = _content(git, mine.new_blob), _content(git, theirs.new_blob)
     merged, conflicts = merge_texts(git, both[0], base, both[1], union=rule == "union")
@@ -126,24 +126,24 @@ def _one_text(git: Git, mine: Change, theirs: Change, rule: str) -> tuple[str, E
 
 
 def _content(git: Git, blob: str) -> bytes:
-    """Of a blob that has to be there: an empty text instead would delete the other side's lines."""
+    """Return the content of a blob that must exist: an empty text instead would delete the other side's lines."""
     return git.tree("cat-file", "blob", blob)
 
 
 def _merge_rules(git: Git, paths: list[str]) -> dict[str, str]:
-    """What the attribute `merge` says: `unset` or `binary` is no text, `union` keeps the lines of both."""
+    """Return the `merge` attribute of paths: `unset` or `binary` is no text, `union` keeps the lines of both."""
     if not paths:
         return {}
-    said = split_zero(git.tree("check-attr", "--cached", "-z", "--stdin", "merge", data=lines(paths)))
-    return dict(zip(said[0::3], said[2::3], strict=True))
+    values = split_zero(git.tree("check-attr", "--cached", "-z", "--stdin", "merge", data=lines(paths)))
+    return dict(zip(values[0::3], values[2::3], strict=True))
 
 
 def merge_texts(
     git: Git, mine: bytes, base: bytes, theirs: bytes, *, union: bool = False
 ) -> tuple[bytes, int | None]:  # fmt: skip
-    """The merged text, with conflict markers where there are conflicts, and their number; None: no text.
+    """Return the merged text, with conflict markers, and the number of conflicts; None: not a text.
 
-    `union`: where both sides changed the same place, both stay, one below the other.
+    `union`: if both sides changed the same place, keep both, one below the other.
     """
     git.spare.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=git.spare) as folder:
@@ -151,6 +151,6 @@ def merge_texts(
         for file, text in zip(files, (mine, base, theirs), strict=True):
             file.write_bytes(text)
         labels = [word for label in LABELS for word in ("-L", label)]
-        words = ("merge-file", "-p", *(["--union"] if union else []), *labels, *(str(file) for file in files))
-        merged, code = git.outcome(*words)
+        call = ("merge-file", "-p", *(["--union"] if union else []), *labels, *(str(file) for file in files))
+        merged, code = git.outcome(*call)
     return merged, (code if code == 0 or code in CONFLICTS else None)

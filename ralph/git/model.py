@@ -1,4 +1,4 @@
-"""The values that git reports: changed paths and commits."""
+"""The values that git reports: changed paths, commits, stash entries."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from ralph.immutable import immutable
 
 @immutable
 class Change:
-    """One path that differs between base and work. Modes are git's (`100644`), blobs full object ids."""
+    """A path that differs between base and work. Modes are git's (`100644`), blobs full object ids."""
 
     path: str
     status: str  # A M D T
@@ -35,8 +35,8 @@ class Commit:
 
 @immutable
 class StashEntry:
-    """An entry of the stash list. `message` is what `git stash list` shows; `who` is name, mail and time as in a
-    reflog, "" where it is not known."""
+    """An entry of the stash list. `message` as in `git stash list`; `who` is name, mail and time as in a reflog, ""
+    if unknown."""
 
     sha: str
     message: str = ""
@@ -44,26 +44,26 @@ class StashEntry:
 
     @property
     def branch(self) -> str:
-        """The branch that it was made on, short; "" where the message does not name it."""
+        """Return the short name of its branch; "" if the message does not name it."""
         words = self.message.removeprefix("WIP on ").removeprefix("On ")
         return words.partition(":")[0] if words != self.message and ":" in words else ""
 
 
 @immutable
 class StashMatch:
-    """A stash entry that the attempt did not make, and what of it the work holds. `whole`: each file, unchanged."""
+    """A stash entry that the attempt did not make, and its part in the work. `whole`: each file, unchanged."""
 
     entry: StashEntry
     paths: tuple[str, ...]
     whole: bool
-    gone: bool  # it vanished from the list during the attempt
+    gone: bool  # it left the list during the attempt
 
 
 @immutable
 class StashChange:
-    """What became of the stash list during an attempt."""
+    """The changes of the stash list during an attempt."""
 
-    new: tuple[StashEntry, ...] = ()  # entries that appeared: they stay
-    gone: tuple[StashEntry, ...] = ()  # entries that vanished and are put back
-    lost: tuple[StashEntry, ...] = ()  # made by the attempt, and in the list no more
+    new: tuple[StashEntry, ...] = ()  # new entries: they stay
+    gone: tuple[StashEntry, ...] = ()  # entries that left the list and are put back
+    lost: tuple[StashEntry, ...] = ()  # made by the attempt, and no longer in the list
     matches: tuple[StashMatch, ...] = ()

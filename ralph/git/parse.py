@@ -1,4 +1,4 @@
-"""The words of some calls of git, and how their answers are read."""
+"""The arguments of some git calls, and the parsers of their answers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ REFS = ("for-each-ref", "--format=%(objectname) %(refname)", "refs/heads", "refs
 
 
 def log(base: str, tip: str, limit: int = 50) -> tuple[str, ...]:
-    """The words of the call whose answer `parse_log` reads: the commits in base..tip, newest first."""
+    """Return the arguments of the call for `parse_log`: the commits in base..tip, newest first."""
     return ("log", f"-{limit}", "-z", "--format=%H %P%n%B", f"{base}..{tip}")
 
 
@@ -25,12 +25,12 @@ def _commit(entry: str) -> Commit:
 
 
 def raw_diff(old: str, new: str) -> tuple[str, ...]:
-    """The words of the call whose answer `parse_raw` reads."""
+    """Return the arguments of the call for `parse_raw`."""
     return ("diff-tree", "-r", "--raw", "-z", "--no-renames", "--no-abbrev", old, new)
 
 
 def staged_diff(base: str) -> tuple[str, ...]:
-    """The same, between a commit and the index."""
+    """Return the same arguments for a commit and the index."""
     return ("diff-index", "--cached", "--raw", "-z", "--no-renames", "--no-abbrev", base)
 
 
@@ -40,7 +40,7 @@ def parse_refs(out: bytes) -> dict[str, str]:
 
 
 def parse_raw(out: bytes) -> tuple[Change, ...]:
-    """Read `--raw -z --no-abbrev` records."""
+    """Parse `--raw -z --no-abbrev` records."""
     fields = os.fsdecode(out).split("\0")
     changes = []
     for meta, path in zip(fields[0::2], fields[1::2], strict=False):

@@ -1,4 +1,4 @@
-"""What changes in the work tree while an agent works: looked at now and then, without ever waiting for it."""
+"""Changes of the work tree while an agent works: polled without ever blocking."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from ralph.git.client import Git
 from ralph.git.command import GitProcess
 from ralph.git.index import UNTRACKED, Stat, split_zero, stat_files
 
-EVERY = 5.0  # seconds between two looks at least
-GONE: Stat = (-1, 0, 0, 0)  # a tracked file that is not there
-SHARE = 20  # a look that took a second is followed by so many seconds without one
+EVERY = 5.0  # minimum seconds between two polls
+GONE: Stat = (-1, 0, 0, 0)  # a tracked file that is missing
+SHARE = 20  # a poll that took a second is followed by this many seconds without one
 
 
 class WorktreePoller:
     """Paths that differ from the base, or that git does not track, with their stat data.
 
-    A look costs two git processes; `poll` starts it, takes its answer when it is there, and never waits.
+    A poll costs two git processes; `poll` starts it, reads its answer when that is complete, and never waits.
     """
 
     def __init__(self, git: Git, every: float = EVERY) -> None:
@@ -27,7 +27,7 @@ class WorktreePoller:
         self._began, self._due = 0.0, time.monotonic() + every
 
     def poll(self) -> dict[str, Stat] | None:
-        """What was seen, once for each look; None: nothing new."""
+        """Return the answer of each poll once; None if there is no new one."""
         now = time.monotonic()
         if not self._running:
             if now >= self._due:
@@ -39,12 +39,12 @@ class WorktreePoller:
         answers = [attempt.finish() for attempt in self._running]
         self._running, self._due = [], now + max(self._every, SHARE * (now - self._began))
         if any(code for _, _, code in answers):
-            return None  # the agent is changing the very index, or the repository is gone: the examination tells
+            return None  # the agent is changing this index, or the repository is gone: freezing the work reports it
         paths = [path for out, _, _ in answers for path in split_zero(out) if path not in self._git.unseen]
         return dict.fromkeys(paths, GONE) | stat_files(self._git.where.root, paths)
 
     def close(self) -> None:
-        """End a look that is going on."""
+        """End a poll that is in progress."""
         for attempt in self._running:
             attempt.give_up()
         self._running = []
@@ -52,7 +52,7 @@ class WorktreePoller:
 
 @contextmanager
 def polling(git: Git, every: float = EVERY) -> Iterator[WorktreePoller]:
-    """A Looker whose processes are gone afterwards."""
+    """Yield a WorktreePoller; end its processes on exit."""
     looker = WorktreePoller(git, every)
     try:
         yield looker

@@ -1,7 +1,7 @@
-"""Refs of ralph's own, made and dropped as files, by git's protocol: two processes less for each task.
+"""Refs of ralph's own, created and deleted as files by git's protocol: two processes less for each task.
 
-Only names that nobody else writes. Where git keeps refs in another way, or something is in the way, the answer
-is False, and git has to be asked.
+Only for names that no other program writes. If git stores refs in another way, or a path is in the way, return
+False; the caller then uses git.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 
 
 def make(common: Path, name: str, sha: str) -> bool:
-    """The ref is there afterwards, whole, on disk, or this is False and nothing changed."""
+    """Create a ref atomically and durably. Return whether that succeeded; on False nothing changed."""
     path = common / name
     lock = path.with_name(f"{path.name}.lock")
     try:
@@ -28,7 +28,7 @@ def make(common: Path, name: str, sha: str) -> bool:
 
 
 def drop(common: Path, name: str) -> bool:
-    """The ref and its log are gone afterwards, or this is False and nothing changed."""
+    """Delete a ref and its log. Return whether that succeeded; on False nothing changed."""
     path, log = common / name, common / "logs" / name
     lock = path.with_name(f"{path.name}.lock")
     try:
@@ -71,6 +71,6 @@ def _is_packed(common: Path, name: str) -> bool:
 
 
 def named_in(head: Path) -> str:
-    """The branch that a HEAD file names; "" when it is detached."""
+    """Return the branch that a HEAD file names; "" if it is detached."""
     text = os.fsdecode(head.read_bytes()).strip()
     return text.removeprefix("ref: ") if text.startswith("ref: ") else ""

@@ -14,12 +14,12 @@ def short_name(branch: str) -> str:
 
 
 def scratch(run: str, n: int) -> str:
-    """The full name of an attempt's own branch."""
+    """Return the full name of an attempt's own branch."""
     return f"{SCRATCH}{run}-{n}"
 
 
 def is_foreign(name: str, own: Collection[str]) -> bool:
-    """Whether a ref is ralph's, but of a run that is none of `own`: it comes and goes as another checkout wants."""
+    """Return whether a ref belongs to a run of ralph's outside of `own`: other checkouts create and delete it."""
     if name.startswith(SCRATCH):
         return name.removeprefix(SCRATCH).rpartition("-")[0] not in own
     return name.startswith("refs/ralph/") and name.split("/")[2] not in own

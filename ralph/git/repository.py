@@ -1,4 +1,4 @@
-"""Where a repository is, or why there is none that ralph can work with."""
+"""Find the repository, or report why ralph can't work with it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ KEPT = ("GIT_AUTHOR_", "GIT_COMMITTER_", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM
 
 @immutable
 class Repo:
-    """Where a repository is: absolute paths."""
+    """The location of a repository: absolute paths."""
 
     root: Path
     git_dir: Path
@@ -33,45 +33,46 @@ class Repo:
 
 
 def clean_environment(env: Mapping[str, str]) -> dict[str, str]:
-    """The environment without what redirects git (GIT_DIR, GIT_INDEX_FILE ...); identity and settings stay."""
-    kept = {name: value for name, value in env.items() if not name.startswith("GIT_") or name.startswith(KEPT)}
-    return {**kept, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C.UTF-8", "GIT_OPTIONAL_LOCKS": "0"}
+    """Return the environment without variables that redirect git (GIT_DIR, GIT_INDEX_FILE ...); identity and
+    settings stay."""
+    variables = {name: value for name, value in env.items() if not name.startswith("GIT_") or name.startswith(KEPT)}
+    return {**variables, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C.UTF-8", "GIT_OPTIONAL_LOCKS": "0"}
 
 
 @cache
 def discover(cwd: Path) -> Repo:
-    """The repository around `cwd`, or a RalphError with the cure."""
-    asked = ("--show-toplevel", "--git-dir", "--git-common-dir")
-    words = [("version",), *(("rev-parse", "--path-format=absolute", name) for name in asked)]
+    """Return the repository around `cwd`. Raise RalphError with the cure if there is none."""
+    options = ("--show-toplevel", "--git-dir", "--git-common-dir")
+    calls = [("version",), *(("rev-parse", "--path-format=absolute", name) for name in options)]
     env = clean_environment(os.environ)
     try:
-        running = [GitProcess(["git", *word], cwd, env, b"") for word in words]
+        running = [GitProcess(["git", *word], cwd, env, b"") for word in calls]
     except OSError as error:
         raise RalphError("git was not found", "Install git 2.31 or newer.") from error
     version, *answers = [started.finish() for started in running]
     _refuse_old(version[0].decode(errors="replace"))
-    for _, said, code in answers:
+    for _, errors, code in answers:
         if code:
-            raise _no_repository(cwd, said.decode(errors="replace"))
+            raise _no_repository(cwd, errors.decode(errors="replace"))
     return Repo(*(Path(os.fsdecode(out.removesuffix(b"\n"))) for out, _, _ in answers))
 
 
-def _refuse_old(said: str) -> None:
-    found = re.search(r"(\d+)\.(\d+)", said)
-    if found is None or (int(found[1]), int(found[2])) < OLDEST:
-        what = f"{said.strip() or 'git'} is too old"
-        raise RalphError(what, "ralph needs git 2.31 or newer: install it, then start again.")
+def _refuse_old(output: str) -> None:
+    version = re.search(r"(\d+)\.(\d+)", output)
+    if version is None or (int(version[1]), int(version[2])) < OLDEST:
+        problem = f"{output.strip() or 'git'} is too old"
+        raise RalphError(problem, "ralph needs git 2.31 or newer: install it, then start again.")
 
 
-def _no_repository(cwd: Path, said: str) -> RalphError:
-    if "dubious ownership" in said or "safe.directory" in said:
+def _no_repository(cwd: Path, errors: str) -> RalphError:
+    if "dubious ownership" in errors or "safe.directory" in errors:
         return RalphError("git does not trust this folder: it belongs to another user",
                           f"Run `git config --global --add safe.directory '{cwd}'`, then start again.")  # fmt: skip
-    if "must be run in a work tree" in said:
+    if "must be run in a work tree" in errors:
         return RalphError("this is a bare repository: there are no files to work on",
                           "Start ralph in a checkout of it.")  # fmt: skip
-    if "not a git repository" not in said:
-        first = said.strip().splitlines()[0].removeprefix("fatal: ") if said.strip() else "it does not answer"
+    if "not a git repository" not in errors:
+        first = errors.strip().splitlines()[0].removeprefix("fatal: ") if errors.strip() else "it does not answer"
         return RalphError(f"git can't read this repository: {first}",
                           "Correct it until `git status` works, then start again.")  # fmt: skip
     return RalphError(f"{cwd} is not inside a git repository",

@@ -1,4 +1,4 @@
-"""Making the work tree equal to what it was, path by path. Everything that goes is held by a ref first."""
+"""Restore the work tree path by path. A ref holds everything before it is removed."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ OPERATIONS = {
 }
 TRACES = (*OPERATIONS, "sequencer", "MERGE_MSG", "MERGE_MODE", "AUTO_MERGE", "REBASE_HEAD", "SQUASH_MSG")
 
-PATIENCE = 3.0  # seconds for a git that still works where a lock is
+PATIENCE = 3.0  # seconds for a git that still works with a lock
 TICK = 0.02
 
 
 def restore(git: Git, changes: Iterable[Change], keep: frozenset[str] = frozenset()) -> None:
-    """Take back changes (old -> new): the work tree and the index get the old side of each, except for `keep`."""
+    """Undo changes (old -> new): the work tree and the index get the old side of each, except for `keep`."""
     wanted = [change for change in changes if change.path not in keep]
     if not wanted:
         return
@@ -47,7 +47,7 @@ def restore(git: Git, changes: Iterable[Change], keep: frozenset[str] = frozense
 
 
 def remove(root: Path, path: str) -> None:
-    """Remove a file and the folders that this leaves empty. Never follows a link, never a full folder."""
+    """Remove a file and the folders that this empties. Never follow a link or remove a full folder."""
     target = root / path
     with contextlib.suppress(FileNotFoundError, NotADirectoryError, IsADirectoryError):
         target.unlink()
@@ -64,16 +64,16 @@ def prune(root: Path, folder: Path) -> None:
 
 
 def restore_untracked(git: Git, before: Snapshot) -> None:
-    """After `restore`: files that git does not track leave the index again and get their modes back."""
+    """Remove untracked files from the index and restore their modes, after `restore`."""
     unstage(git, before.untracked)
-    for path, kept in before.untracked.items():
-        _restore_mode(git.where.root / path, kept)
+    for path, stat in before.untracked.items():
+        _restore_mode(git.where.root / path, stat)
 
 
-def _restore_mode(path: Path, kept: Stat) -> None:
+def _restore_mode(path: Path, stat: Stat) -> None:
     with contextlib.suppress(OSError):
         if not path.is_symlink():
-            path.chmod(kept[3] & 0o7777)
+            path.chmod(stat[3] & 0o7777)
 
 
 def trash(git: Git, paths: Iterable[str], n: int) -> Path:
@@ -91,27 +91,27 @@ def trash(git: Git, paths: Iterable[str], n: int) -> Path:
 
 
 def _keep_newest(folder: Path, count: int) -> None:
-    kept = sorted((path for path in folder.glob("*") if path.name.isdigit()), key=lambda path: int(path.name))
-    for old in kept[:-count]:
+    folders = sorted((path for path in folder.glob("*") if path.name.isdigit()), key=lambda path: int(path.name))
+    for old in folders[:-count]:
         shutil.rmtree(old, ignore_errors=True)
 
 
 def clear_operations(git: Git, n: int) -> None:
-    """Move away what a merge or rebase that was not finished left in git's folder, and locks of dead processes."""
+    """Move an unfinished merge or rebase out of git's folder, and remove locks of dead processes."""
     place = git.where.state / "trash" / str(n) / "git"
     for name in TRACES:
         source = git.where.git_dir / name
         if source.exists():
             place.mkdir(parents=True, exist_ok=True)
-            shutil.rmtree(place / name, ignore_errors=True)  # a folder does not replace one that is not empty
+            shutil.rmtree(place / name, ignore_errors=True)  # a folder can't replace one that is not empty
             source.rename(place / name)
 
 
 def clear_locks(git: Git, names: Iterable[str] = ()) -> tuple[str, ...]:
-    """Remove lock files that dead processes left; returns their names. Only when nothing of the agent lives.
+    """Remove lock files of dead processes; return their names. Call only when no process of the agent lives.
 
-    Those of ralph's own git folder always; the others unless a git of somebody else goes on working here. In a
-    linked worktree only its own and those of the refs in `names`: the rest may be locked by others that live.
+    Those in ralph's own git folder are always removed; the others unless another git works here. In a linked
+    worktree only its own and those of the refs in `names`: live processes may hold the rest.
     """
     own, shared = list(git.own.glob("*.lock")), _shared_locks(git, names)
     gone = [*own, *shared] if (own or shared) and _quiet(git.where.root) else own
@@ -128,7 +128,7 @@ def _shared_locks(git: Git, names: Iterable[str]) -> list[Path]:
 
 
 def _quiet(root: Path) -> bool:
-    """No git works there, or none soon: one whose ralph was killed comes to its end."""
+    """Return whether no git works there, waiting briefly: a git whose ralph was killed soon ends."""
     deadline = time.monotonic() + PATIENCE
     while at_work := tree.at_work("git", root):
         if time.monotonic() > deadline:
@@ -138,12 +138,12 @@ def _quiet(root: Path) -> bool:
 
 
 def differences(now: Mapping[str, Stat], then: Mapping[str, Stat]) -> tuple[str, ...]:
-    """Paths whose stat data differs, or that vanished."""
+    """Return paths whose stat data differs, or that vanished."""
     return tuple(path for path, old in then.items() if now.get(path) != old)
 
 
 def refuse_gone(git: Git) -> None:
-    """The repository itself must be there, or nothing more is started."""
+    """Raise RalphError if the repository itself is gone."""
     if not (git.where.git_dir / "HEAD").exists():
         raise RalphError(
             f"the repository is gone: {git.where.git_dir} was moved or deleted",

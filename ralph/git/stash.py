@@ -1,9 +1,9 @@
-"""The stash list: noted and held by a ref before an attempt, put back afterwards where entries vanished.
+"""The stash list: recorded and held by a ref before an attempt; entries that vanished are put back afterwards.
 
 `refs/stash` and its log belong to the repository, so all worktrees share them: `git stash; git stash pop` with a
-clean tree pops and drops an entry of the user's, and two agents pop each other's. ralph itself never calls
-`git stash`. A common folder of its own for each worktree would isolate them, but a `git gc --prune=now` there
-deleted the objects of the user's stash, which it could not see (measured with git 2.39).
+clean tree pops and drops an entry of the user's, and two agents pop each other's. ralph itself never calls `git
+stash`. A separate common folder for each worktree would isolate them, but a `git gc --prune=now` there deleted the
+objects of the user's stash, which it could not see (measured with git 2.39).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ REF = "refs/stash"
 PATIENCE = 5.0  # seconds for a git that works on the list
 TICK = 0.01
 SLACK = 2_000_000_000  # ns: clocks of file systems are coarse
-MOST_LOOSE = 50_000  # objects that are searched for entries that came and went
+MOST_LOOSE = 50_000  # maximum number of objects searched for entries that came and went
 MOST_COMPARED = 50  # entries, the newest first, whose content is compared with the work
 
 Signature = tuple[tuple[int, int, int], ...]
@@ -34,8 +34,8 @@ Content = tuple[tuple[str, str, str], ...]  # (path, blob before, blob after) of
 
 @immutable
 class StashList:
-    """The stash list as it was at one moment, newest entry first. `signature` changes when the list is written;
-    None: unknown. `since` is in nanoseconds of the epoch, 0: unknown."""
+    """The stash list at one moment, newest entry first. `signature` changes with each write; None: unknown. `since`
+    is in nanoseconds of the epoch, 0: unknown."""
 
     entries: tuple[StashEntry, ...] = ()
     signature: Signature | None = None
@@ -43,7 +43,7 @@ class StashList:
 
 
 def note(git: Git) -> StashList:
-    """Read the list. Costs no process where git keeps refs as files."""
+    """Return the list. Costs no process if git keeps refs as files."""
     since = time.time_ns() - SLACK
     signature = signature_of(git)
     return StashList(stash_entries(git), signature, since)
@@ -64,14 +64,14 @@ def _of_git(line: str) -> StashEntry:
 
 
 def parse_entries(log: bytes) -> tuple[StashEntry, ...]:
-    """Read a reflog: one line `<old> <new> <who and when>\\t<message>` for each entry, oldest first."""
-    found = []
+    """Parse a reflog: one line `<old> <new> <who and when>\\t<message>` for each entry, oldest first."""
+    entries = []
     for line in os.fsdecode(log).split("\n"):
         head, _, message = line.partition("\t")
         ids = head.split(" ", 2)
         if len(ids) == 3:
-            found.append(StashEntry(ids[1], message, ids[2]))
-    return tuple(reversed(found))
+            entries.append(StashEntry(ids[1], message, ids[2]))
+    return tuple(reversed(entries))
 
 
 def written(listed: Sequence[StashEntry]) -> bytes:
@@ -84,7 +84,7 @@ def written(listed: Sequence[StashEntry]) -> bytes:
 
 
 def signature_of(git: Git) -> Signature | None:
-    """Return what changes whenever the list is written; None where git keeps refs in another way than as files."""
+    """Return a value that changes with each write of the list; None if git does not keep refs as files."""
     common = git.where.common
     if (common / "reftable").is_dir():
         return None
@@ -93,10 +93,10 @@ def signature_of(git: Git) -> Signature | None:
 
 def _signature(path: Path) -> tuple[int, int, int]:
     try:
-        found = path.stat()
+        stat = path.stat()
     except OSError:
         return 0, 0, 0
-    return found.st_mtime_ns, found.st_ino, found.st_size if path.is_file() else 0
+    return stat.st_mtime_ns, stat.st_ino, stat.st_size if path.is_file() else 0
 
 
 def _read(path: Path) -> bytes:
@@ -110,30 +110,30 @@ def _read(path: Path) -> bytes:
 
 
 def hold(git: Git, ref: str, base: str) -> StashList:
-    """Note the list, and hold every entry by `<ref>/stash`, so that `git stash clear; git gc --prune=now` loses
-    none. An entry whose objects are gone already is left out."""
+    """Return the list, and hold every entry by `<ref>/stash`, so that `git stash clear; git gc --prune=now` loses
+    none. An entry without objects is left out."""
     noted = note(git)
-    there = _existing(git, [entry.sha for entry in noted.entries]) if noted.entries else frozenset()
-    kept = tuple(entry for entry in noted.entries if entry.sha in there)
-    if kept:
-        commit = git.commit(git.tree_of(base), [entry.sha for entry in kept], _message(kept))
+    existing = _existing(git, [entry.sha for entry in noted.entries]) if noted.entries else frozenset()
+    entries = tuple(entry for entry in noted.entries if entry.sha in existing)
+    if entries:
+        commit = git.commit(git.tree_of(base), [entry.sha for entry in entries], _message(entries))
         git.make_ref(f"{ref}/stash", commit)
-    return StashList(kept, noted.signature, noted.since)
+    return StashList(entries, noted.signature, noted.since)
 
 
 def _existing(git: Git, shas: Iterable[str]) -> frozenset[str]:
-    asked = "".join(f"{sha}\n" for sha in dict.fromkeys(shas)).encode()
-    lines = git.tree("cat-file", "--batch-check", data=asked).decode(errors="replace").splitlines()
+    data = "".join(f"{sha}\n" for sha in dict.fromkeys(shas)).encode()
+    lines = git.tree("cat-file", "--batch-check", data=data).decode(errors="replace").splitlines()
     return frozenset(line.split()[0] for line in lines if " commit " in line)
 
 
-def _message(kept: Sequence[StashEntry]) -> str:
-    lines = (f"{entry.sha} {entry.who}\t{entry.message}" for entry in kept)
+def _message(entries: Sequence[StashEntry]) -> str:
+    lines = (f"{entry.sha} {entry.who}\t{entry.message}" for entry in entries)
     return "the stash list before an attempt\n\n" + "\n".join(lines)
 
 
 def held(git: Git, ref: str) -> tuple[StashEntry, ...] | None:
-    """Return the list that `<ref>/stash` holds; None where there is no such ref."""
+    """Return the list that `<ref>/stash` holds; None if there is no such ref."""
     sha = git.sha(f"{ref}/stash")
     if not sha:
         return None
@@ -146,7 +146,7 @@ def held(git: Git, ref: str) -> tuple[StashEntry, ...] | None:
 
 
 def put_back(git: Git, then: Sequence[StashEntry], back: Sequence[StashEntry]) -> tuple[StashEntry, ...]:
-    """Put the entries of `back` that are missing into the list, each where it stood in `then`; return the list.
+    """Put the missing entries of `back` into the list, each at its position in `then`; return the list.
 
     No entry is removed. Safe while other gits and other attempts change the list, and safe to repeat. Raise
     RalphError if another git holds the list for too long.
@@ -168,7 +168,7 @@ def put_back(git: Git, then: Sequence[StashEntry], back: Sequence[StashEntry]) -
 def merged(
     now: Sequence[StashEntry], then: Sequence[StashEntry], back: Sequence[StashEntry]
 ) -> tuple[StashEntry, ...]:
-    """Return `now` with the entries of `back` that are missing in it, in the order of `then`."""
+    """Return `now` with its missing entries of `back`, in the order of `then`."""
     wanted, at = list(now), len(now)
     for entry in reversed(then):
         place = next((i for i, other in enumerate(wanted) if other.sha == entry.sha), None)
@@ -213,7 +213,8 @@ def _write_log(path: Path, content: bytes) -> None:
 
 
 def _rebuilt(git: Git, then: Sequence[StashEntry], back: Sequence[StashEntry]) -> tuple[StashEntry, ...]:
-    """The same by git's own commands, where refs are no files: the list is removed and made again, oldest first."""
+    """Rebuild the list by git's own commands if refs are not files: delete it and store each entry again, oldest
+    first."""
     now = stash_entries(git)
     wanted = merged(now, then, back)
     if wanted == now:
@@ -227,11 +228,11 @@ def _rebuilt(git: Git, then: Sequence[StashEntry], back: Sequence[StashEntry]) -
     return wanted
 
 
-# ---------------------------------------------------------------- what entries hold
+# ---------------------------------------------------------------- contents of entries
 
 
 def passing(git: Git, since: int, known: Iterable[str]) -> tuple[StashEntry, ...]:
-    """Return the entries that were made since then and are not `known`: their commits are still loose objects."""
+    """Return the entries made since then that are not `known`: their commits are still loose objects."""
     shas = _loose(git.where.common / "objects", since)
     commits = _existing(git, shas) - frozenset(known) if shas else frozenset()
     return tuple(
@@ -241,55 +242,55 @@ def passing(git: Git, since: int, known: Iterable[str]) -> tuple[StashEntry, ...
 
 
 def _loose(objects: Path, since: int) -> list[str]:
-    found = []
+    names = []
     for folder in objects.glob("[0-9a-f][0-9a-f]"):
         for file in folder.iterdir():
             try:
                 if file.stat().st_mtime_ns >= since and not file.name.startswith("tmp_"):
-                    found.append(folder.name + file.name)
+                    names.append(folder.name + file.name)
             except OSError:
                 continue
-            if len(found) >= MOST_LOOSE:
-                return found
-    return found
+            if len(names) >= MOST_LOOSE:
+                return names
+    return names
 
 
 def _commits(git: Git, shas: Sequence[str]) -> list[tuple[str, tuple[str, ...], str]]:
-    """(id, parents, subject) of each; what is no commit, or is not there, is left out."""
+    """Return (id, parents, subject) of each commit; skip other objects and missing ones."""
     if not shas:
         return []
-    words = ("log", "--no-walk=unsorted", "-z", "--format=%H %P%n%s", "--stdin")
-    rows = git.tree(*words, data="".join(f"{sha}\n" for sha in shas).encode()).decode(errors="surrogateescape")
-    found = []
+    call = ("log", "--no-walk=unsorted", "-z", "--format=%H %P%n%s", "--stdin")
+    rows = git.tree(*call, data="".join(f"{sha}\n" for sha in shas).encode()).decode(errors="surrogateescape")
+    commits = []
     for row in rows.split("\0"):
         ids, _, subject = row.partition("\n")
         if ids:
             sha, *parents = ids.split()
-            found.append((sha, tuple(parents), subject))
-    return found
+            commits.append((sha, tuple(parents), subject))
+    return commits
 
 
 def contents(git: Git, listed: Sequence[StashEntry]) -> dict[str, Content]:
-    """Return what each of these entries holds: id -> the files that it would bring, untracked ones included."""
+    """Return id -> the files that the entry would restore, untracked ones included."""
     wanted = [entry.sha for entry in listed[:MOST_COMPARED]]
-    there = _existing(git, wanted) if wanted else frozenset()
-    asked, of = [], dict[str, str]()
-    for sha, parents, _ in _commits(git, [sha for sha in wanted if sha in there]):
-        asked.append(f"{sha} {parents[0]}")
+    existing = _existing(git, wanted) if wanted else frozenset()
+    requests, of = [], dict[str, str]()
+    for sha, parents, _ in _commits(git, [sha for sha in wanted if sha in existing]):
+        requests.append(f"{sha} {parents[0]}")
         of[sha] = sha
         if len(parents) == 3:
-            asked.append(parents[2])
+            requests.append(parents[2])
             of[parents[2]] = sha
-    return _grouped(_diffs(git, asked), of)
+    return _grouped(_diffs(git, requests), of)
 
 
-def _diffs(git: Git, asked: Sequence[str]) -> list[tuple[str, str, str, str]]:
-    """(commit, path, blob before, blob after) of the files that these commits bring."""
-    if not asked:
+def _diffs(git: Git, requests: Sequence[str]) -> list[tuple[str, str, str, str]]:
+    """Return (commit, path, blob before, blob after) of the files that these commits change."""
+    if not requests:
         return []
-    words = ("diff-tree", "--stdin", "-r", "--root", "--raw", "-z", "--no-renames", "--no-abbrev")
-    said = os.fsdecode(git.tree(*words, data="".join(f"{line}\n" for line in asked).encode())).split("\0")
-    found, commit, fields = [], "", iter(said)
+    call = ("diff-tree", "--stdin", "-r", "--root", "--raw", "-z", "--no-renames", "--no-abbrev")
+    output = os.fsdecode(git.tree(*call, data="".join(f"{line}\n" for line in requests).encode())).split("\0")
+    diffs, commit, fields = [], "", iter(output)
     for field in fields:
         if not field.startswith(":"):
             commit = field.strip() or commit
@@ -297,12 +298,12 @@ def _diffs(git: Git, asked: Sequence[str]) -> list[tuple[str, str, str, str]]:
         _, _, old, new, _ = field.lstrip(":").split()
         path = next(fields)
         if new.strip("0"):
-            found.append((commit, path, old if old.strip("0") else "", new))
-    return found
+            diffs.append((commit, path, old if old.strip("0") else "", new))
+    return diffs
 
 
 def _grouped(rows: Iterable[tuple[str, str, str, str]], of: dict[str, str]) -> dict[str, Content]:
-    found: dict[str, list[tuple[str, str, str]]] = {}
+    groups: dict[str, list[tuple[str, str, str]]] = {}
     for commit, path, old, new in rows:
-        found.setdefault(of.get(commit, commit), []).append((path, old, new))
-    return {sha: tuple(files) for sha, files in found.items()}
+        groups.setdefault(of.get(commit, commit), []).append((path, old, new))
+    return {sha: tuple(files) for sha, files in groups.items()}

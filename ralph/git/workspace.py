@@ -1,8 +1,8 @@
-"""Where an attempt works: in the user's checkout or in a worktree, on a scratch branch of its own.
+"""The workspace of an attempt: the user's checkout or a worktree, on a scratch branch.
 
-Before the agent starts HEAD is pointed at `ralph-wip/<run>-<n>` (no file is touched): its commits land there and
-ralph's branch stays at the last proven commit. Afterwards HEAD and ralph's refs are put back; in a worktree HEAD is
-detached, and ralph's branch is not the attempt's business.
+Before the agent starts, HEAD points at `ralph-wip/<run>-<n>` (no file is touched): its commits land there, and
+ralph's branch stays at the last proven commit. Afterwards HEAD and ralph's refs are restored; in a worktree HEAD is
+detached, and ralph's branch is not changed.
 """
 
 from __future__ import annotations
@@ -22,14 +22,15 @@ from ralph.immutable import immutable
 
 @immutable
 class Workspace:
-    """An attempt's place. `branch` ("" in a worktree) and `wip` are full ref names, `ref` the start of its refs."""
+    """The location of an attempt. `branch` ("" in a worktree) and `wip` are full ref names, `ref` is the prefix of
+    its refs."""
 
     n: int
     run: str
     branch: str
     before: Snapshot
     watched: RepoFingerprint
-    stash: stash.StashList = field(default_factory=stash.StashList)  # the stash list as it was before the attempt
+    stash: stash.StashList = field(default_factory=stash.StashList)  # the stash list before the attempt
 
     @property
     def wip(self) -> str:
@@ -54,9 +55,9 @@ def prepare(
     last: Snapshot | None,
     now: WorktreeStatus | None = None,
 ) -> Workspace:
-    """Snapshot the checkout and give the attempt its branch. Nothing that people see changes but HEAD's name.
+    """Snapshot the checkout and create the attempt's branch. Only the name of HEAD changes.
 
-    `now` is a scan of moments ago, where there is one.
+    `now` is a very recent scan, if there is one.
     """
     git.seal()
     now = now or scan(git)
@@ -77,13 +78,13 @@ def prepare(
 
 
 def carry(git: Git, space: Workspace, work: str, papers: OwnFiles) -> tuple[str, ...]:
-    """Bring the unfinished work of an earlier attempt back into the tree. Returns the paths that stay out of it:
-    they changed on the way here."""
-    then, left = git.sha(f"{work}^1"), git.sha(work)
-    mine = [change for change in git.changes(then, left) if change.path not in papers.both]
+    """Restore the unfinished work of an earlier attempt into the tree. Return the paths left out because they
+    changed meanwhile."""
+    then, work_commit = git.sha(f"{work}^1"), git.sha(work)
+    changes = [change for change in git.changes(then, work_commit) if change.path not in papers.both]
     moved = {change.path for change in git.changes(then, space.before.commit)}
-    undo.restore(git, [change.backwards for change in mine if change.path not in moved])
-    return tuple(change.path for change in mine if change.path in moved)
+    undo.restore(git, [change.backwards for change in changes if change.path not in moved])
+    return tuple(change.path for change in changes if change.path in moved)
 
 
 def _changed_meanwhile(dirty: set[str]) -> RalphError:
@@ -96,10 +97,10 @@ def _changed_meanwhile(dirty: set[str]) -> RalphError:
 
 
 def leave(git: Git, space: Workspace, frozen: FrozenWork, refs: Mapping[str, str], tip: str) -> str:
-    """Put HEAD and ralph's own refs back; hold the work in a ref, whose name is returned ("" where there is none).
+    """Restore HEAD and ralph's own refs; hold the work in a ref and return its name ("" if there is no work).
 
-    `tip` is where ralph's branch belongs. Other branches are not touched; what was deleted or moved back is held
-    under `saved/`.
+    `tip` is the commit of ralph's branch. Other branches are not touched; deleted or moved commits are held under
+    `saved/`.
     """
     undo.clear_locks(git)
     held = f"{space.ref}/work" if frozen.work != space.before.commit else ""
@@ -128,8 +129,8 @@ def _saved(git: Git, space: Workspace, name: str, old: str, refs: Mapping[str, s
 
 
 def roll_back(git: Git, space: Workspace, frozen: FrozenWork, keep: frozenset[str]) -> None:
-    """Make the tree equal to `before`, but for `keep` (the PRD, which has rules of its own), whatever was already
-    taken back. The index becomes the base's."""
+    """Make the tree equal to `before` except for `keep` (the PRD, which has its own rules), also after a partial
+    rollback. The index becomes the base's."""
     before = space.before
     undo.clear_operations(git, space.n)
     if frozen.hidden or frozen.nested:

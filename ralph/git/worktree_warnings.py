@@ -1,4 +1,4 @@
-"""What makes tests lie or fail in a worktree though they pass in the checkout. Looked for at the start."""
+"""Reasons why tests give wrong results in a worktree although they pass in the checkout. Checked at startup."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ralph.git.config import read_config
 from ralph.immutable import immutable
 
 ENVIRONMENTS = (".venv", "venv", "env")
-LARGEST = 1_000_000  # bytes of a file that names paths
+LARGEST = 1_000_000  # maximum bytes of a file that may contain paths
 CURES = {
     "node_modules": '`[worktree] link = ["node_modules"]` in ralph.toml gives them this one; '
     "--setup 'npm ci' makes one for each.",
@@ -22,12 +22,12 @@ CURES = {
     "venv": "--setup makes one in each worktree: --setup 'python -m venv venv && ...'.",
     "vendor": '`[worktree] link = ["vendor"]` in ralph.toml gives them this one; --setup makes one for each.',
     ".env": '`[worktree] copy = [".env"]` in ralph.toml gives each a copy.',
-}  # name -> what helps where a worktree needs it
+}  # name -> the cure if a worktree needs it
 
 
 @immutable
 class WorktreeWarning:
-    """What is the matter, and what helps."""
+    """A problem and its cure."""
 
     what: str
     cure: str
@@ -35,7 +35,8 @@ class WorktreeWarning:
 
 @immutable
 class EditableInstall:
-    """A package that an environment takes from the checkout itself. `inside`: the environment's name there."""
+    """A package that an environment loads from the checkout itself. `inside`: the environment's name in the
+    checkout."""
 
     name: str
     environment: str
@@ -45,21 +46,21 @@ class EditableInstall:
 
 @immutable
 class WarningContext:
-    """What there is in a checkout and its environments."""
+    """The relevant contents of a checkout and its environments."""
 
     editable: tuple[EditableInstall, ...] = ()
-    untracked: tuple[str, ...] = ()  # of CURES
+    untracked: tuple[str, ...] = ()  # keys of CURES
 
 
 def find_warnings(
     git: Git, env: Mapping[str, str], setup: str, brought: Sequence[str]
 ) -> tuple[WorktreeWarning, ...]:
-    """The traps of this checkout. `brought` are the paths that worktrees get as links or copies."""
+    """Return the warnings about this checkout. `brought` are the paths that worktrees get as links or copies."""
     return relevant_warnings(inspect_environment(git, env), setup, brought)
 
 
 def relevant_warnings(seen: WarningContext, setup: str, brought: Sequence[str]) -> tuple[WorktreeWarning, ...]:
-    """Which of it matters: an environment that is used there, and what is missing there."""
+    """Return the relevant warnings: an environment used in worktrees, and files missing there."""
     have = {path.strip("/") for path in brought}
     used = [install for install in seen.editable if install.active or install.inside in have]
     missing = [name for name in seen.untracked if name not in have and not _made_by(setup, name)]
@@ -67,7 +68,7 @@ def relevant_warnings(seen: WarningContext, setup: str, brought: Sequence[str]) 
 
 
 def _made_by(setup: str, name: str) -> bool:
-    """A set-up installs what is needed; a file of secrets it does not invent."""
+    """Return whether a set-up creates this file: it installs dependencies, but creates no file of secrets."""
     return name in setup if name == ".env" else bool(setup)
 
 
@@ -90,11 +91,11 @@ def _is_missing(name: str) -> WorktreeWarning:
 
 
 def inspect_environment(git: Git, env: Mapping[str, str]) -> WarningContext:
-    """Look at the environments that may be used, and at the top of the checkout."""
+    """Inspect the environments that may be used, and the top of the checkout."""
     root = git.where.root
-    there = [name for name in CURES if os.path.lexists(root / name)]
-    tracked = git.tracked(git.sha("HEAD"), there) if there and git.sha("HEAD") else frozenset()
-    return WarningContext(tuple(_editable(root, env)), tuple(name for name in there if name not in tracked))
+    existing = [name for name in CURES if os.path.lexists(root / name)]
+    tracked = git.tracked(git.sha("HEAD"), existing) if existing and git.sha("HEAD") else frozenset()
+    return WarningContext(tuple(_editable(root, env)), tuple(name for name in existing if name not in tracked))
 
 
 def _editable(root: Path, env: Mapping[str, str]) -> Iterator[EditableInstall]:
@@ -108,7 +109,7 @@ def _editable(root: Path, env: Mapping[str, str]) -> Iterator[EditableInstall]:
 
 
 def _names(root: Path, environment: Path) -> set[str]:
-    """The packages that this environment takes from the checkout."""
+    """Return the packages that this environment loads from the checkout."""
     return {
         name
         for packages in environment.glob("lib/python*/site-packages")
@@ -117,17 +118,17 @@ def _names(root: Path, environment: Path) -> set[str]:
 
 
 def _by_record(root: Path, environment: Path, packages: Path) -> Iterator[str]:
-    """As pip and uv write it down."""
+    """Yield packages by the records of pip and uv."""
     for record in packages.glob("*.dist-info/direct_url.json"):
         with suppress(ValueError, AttributeError):
-            said = json.loads(read_config(record))
-            url = urlsplit(said["url"]) if said.get("dir_info", {}).get("editable") is True else None
+            content = json.loads(read_config(record))
+            url = urlsplit(content["url"]) if content.get("dir_info", {}).get("editable") is True else None
             if url and url.scheme == "file" and _is_ours(root, environment, unquote(url.path)):
                 yield _plain(record.parent.name)
 
 
 def _by_path_file(root: Path, environment: Path, packages: Path) -> Iterator[str]:
-    """As it takes effect: a line of a `.pth` file, or the module that such a line imports."""
+    """Yield packages by their effect: a line of a `.pth` file, or the module that such a line imports."""
     for file in packages.glob("*.pth"):
         lines = _lines(file)
         finders = [
@@ -146,11 +147,11 @@ def _lines(file: Path) -> Iterable[str]:
 
 
 def _is_ours(root: Path, environment: Path, path: str) -> bool:
-    """It leads into the checkout, and not into the environment that lies there."""
-    found = Path(path).resolve()
-    return found.is_relative_to(root) and not found.is_relative_to(environment)
+    """Return whether the path is in the checkout, but not in an environment there."""
+    real = Path(path).resolve()
+    return real.is_relative_to(root) and not real.is_relative_to(environment)
 
 
 def _plain(name: str) -> str:
-    """`my_project-1.2.dist-info` and `_my_project` are my-project."""
+    """Normalize a name: `my_project-1.2.dist-info` and `_my_project` are my-project."""
     return name.partition("-")[0].strip("_").replace("_", "-")

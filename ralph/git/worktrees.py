@@ -1,9 +1,9 @@
-"""A small pool of worktrees: one for each attempt that runs at the same time, used again and again.
+"""A small pool of reusable worktrees, one for each parallel attempt.
 
-A fresh checkout of 20,000 files takes seconds, bringing an old one along takes none. So the files stay in the
-user's cache folder between runs, and only while a run goes on git knows them as worktrees: `git worktree list` is
-clean afterwards, also after a crash and the next start. The layout that is written here by hand is the one of
-gitrepository-layout(5); `git worktree add` would refuse a folder that is there already.
+A fresh checkout of 20,000 files takes seconds, updating an old one takes none. So the files stay in the user's
+cache folder between runs, and git knows them as worktrees only during a run: `git worktree list` is clean
+afterwards, also after a crash and the next start. The layout that is written here by hand is that of
+gitrepository-layout(5); `git worktree add` would refuse an existing folder.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ SPACE = "Look at its permissions and at the space on the disk; XDG_CACHE_HOME mo
 
 
 class WorktreePool:
-    """The worktrees of one checkout. Numbers count from 1; a place is made when it is first asked for."""
+    """The worktrees of one checkout. Numbers count from 1; a worktree is created on first use."""
 
     def __init__(self, main: Git, cache: Path) -> None:
         where = main.where
@@ -38,15 +38,15 @@ class WorktreePool:
         self._name = f"ralph-{mark}-"
 
     def repo(self, number: int) -> Repo:
-        """Where the worktree of this number is, or will be."""
+        """Return the location of the worktree with this number, existing or not."""
         where = self._main.where
         path = self.folder / str(number) / where.root.name
         return Repo(path, where.common / "worktrees" / f"{self._name}{number}", where.common)
 
     def open(self, number: int, commit: str, ignore: Sequence[str] = ()) -> Git:
-        """A worktree that git knows, sealed like the checkout; paths in `ignore` are no work, either.
+        """Return a registered worktree, sealed like the checkout; paths in `ignore` do not count as work.
 
-        Its files are as they were left.
+        Its files are unchanged since the last use.
         """
         repo = self.repo(number)
         try:
@@ -58,7 +58,7 @@ class WorktreePool:
         return git
 
     def close(self, only: int = 0) -> None:
-        """git knows none of them any more, or not that one; the files stay for the next run."""
+        """Unregister all worktrees or one from git; the files stay for the next run."""
         shutil.rmtree(self.folder / "tmp" / str(only or ""), ignore_errors=True)
         for admin in [self.repo(only).git_dir] if only else self._ours(self._main.where.common / "worktrees"):
             _put_by(admin / "modules", _kept_modules(self._main.where.common, admin))
@@ -67,37 +67,37 @@ class WorktreePool:
             (self._main.where.common / "worktrees").rmdir()
 
     def forget(self) -> None:
-        """The files go, too."""
+        """Delete the files, too."""
         self.close()
         shutil.rmtree(self.folder, ignore_errors=True)
         for state in self._ours(self._main.where.common / "ralph" / "worktrees"):
             shutil.rmtree(state, ignore_errors=True)
 
     def _ours(self, folder: Path) -> list[Path]:
-        """The folders in it that have the name of one of these worktrees."""
+        """Return the folders inside it that are named like one of these worktrees."""
         names = re.compile(re.escape(self._name) + r"[1-9][0-9]*")
         return [path for path in folder.glob(f"{self._name}*") if names.fullmatch(path.name)]
 
 
 def cache_folder(env: dict[str, str]) -> Path:
     """ralph's own folder among the user's caches."""
-    said = env.get("XDG_CACHE_HOME", "")
-    return (Path(said) if said.startswith("/") else Path(env.get("HOME") or Path.home()) / ".cache") / "ralph"
+    folder = env.get("XDG_CACHE_HOME", "")
+    return (Path(folder) if folder.startswith("/") else Path(env.get("HOME") or Path.home()) / ".cache") / "ralph"
 
 
 def _rule(path: str) -> bytes:
-    """A line of an ignore file that means just this path."""
+    """Return a line of an ignore file that matches exactly this path."""
     quoted = re.sub(r"([\\*?\[\] ])", r"\\\1", path.strip("/"))
     return os.fsencode(f"/{quoted}\n")
 
 
-# ---------------------------------------------------------------- what git needs to know it
+# ---------------------------------------------------------------- registration in git
 
 
 def _register(repo: Repo, commit: str) -> None:
-    """What makes a folder a worktree of this repository. Written anew each time: an agent may have found it."""
+    """Register a folder as a worktree of this repository. Rewritten each time: an agent may have changed it."""
     if not repo.root.exists():
-        shutil.rmtree(repo.state, ignore_errors=True)  # what is known of files that are gone, their set-up included
+        shutil.rmtree(repo.state, ignore_errors=True)  # the state of files that are gone, their set-up included
     for folder in (repo.root, repo.git_dir):
         if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
             folder.unlink()
@@ -112,7 +112,7 @@ def _register(repo: Repo, commit: str) -> None:
 
 
 def _write(file: Path, text: str) -> None:
-    """A plain file with this content, whatever is there."""
+    """Write a plain file with this content, replacing anything there."""
     content = os.fsencode(text)
     if file.is_symlink() or read_config(file) != content:
         away(file)
@@ -120,7 +120,8 @@ def _write(file: Path, text: str) -> None:
 
 
 def _kept_modules(common: Path, admin: Path) -> Path:
-    """Where the submodules' own git folders wait for the next run: their files in the worktree name them."""
+    """Return the folder that keeps the submodules' git folders for the next run: their files in the worktree name
+    it."""
     return common / "ralph" / "worktrees" / admin.name / "modules"
 
 
@@ -130,14 +131,13 @@ def _put_by(source: Path, target: Path) -> None:
         source.rename(target)
 
 
-# ---------------------------------------------------------------- what git ignores and the project needs
+# ---------------------------------------------------------------- ignored files that the project needs
 
 
 def bring_along(root: Path, place: Path, link: Sequence[str], copy: Sequence[str]) -> list[str]:
-    """Give a worktree what git ignores and the project needs: links and copies of the checkout's own.
+    """Give a worktree the ignored files that the project needs: links and copies of the checkout's own.
 
-    Returns the names that the checkout does not have. What the worktree has already stays; a copied file follows
-    the checkout's.
+    Return the names missing in the checkout. Existing links stay; a copied file follows the checkout's.
     """
     missing = []
     for name in (*link, *copy):
@@ -164,7 +164,7 @@ def _bring(source: Path, target: Path, *, linked: bool) -> None:
 
 
 def _copy(source: Path, target: Path) -> None:
-    """Beside it first: half a copy, left by a kill, would be taken for a whole one."""
+    """Copy to a temporary name first: half a copy, left by a kill, would look complete."""
     beside = target.with_name(f".{target.name}.ralph")
     away(beside)
     if source.is_dir() and not source.is_symlink():

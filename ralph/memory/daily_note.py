@@ -1,7 +1,7 @@
-"""The daily note, `memory/2026-11-21.md`: a line for a run while it goes on, taken out again when it is over.
+"""The daily note, `memory/2026-11-21.md`: one line for a run, present only while the run lasts.
 
-Everything else in it is people's and stays byte for byte. What was added is remembered (`Mine`), so that it can be
-taken out of the file as it is then: where nobody wrote meanwhile it is what it was before, else only the line goes.
+The rest of the note belongs to the user and stays byte for byte. `NoteEntry` records the added bytes: removing them
+restores an otherwise unchanged note; in an edited note only the line is removed.
 """
 
 from __future__ import annotations
@@ -21,35 +21,35 @@ MOST = 500_000  # bytes of a note that ralph still writes into
 
 @immutable
 class NoteEntry:
-    """What ralph added to a note."""
+    """An entry that ralph added to a note."""
 
     path: str
     line: str  # the whole line, without its end
-    at: int  # where bytes were added ...
-    size: int  # ... and how many
-    digest: str  # of the file with them
-    new: bool  # there was no file
+    at: int  # offset of the added bytes ...
+    size: int  # ... and their number
+    digest: str  # of the note with the entry
+    new: bool  # the note did not exist
 
 
 def path(now: datetime) -> str:
-    """The note of a day, in the repository."""
+    """Return the path of a day's note, relative to the repository."""
     return f"memory/{now:%Y-%m-%d}.md"
 
 
 def entry(name: str, now: datetime, command: str) -> str:
-    """What stands in it about a run."""
+    """Return the text of the entry about a run."""
     return f"{formatted(name)}, since {now:%H:%M}. To start it again: {_code(command)}"
 
 
 def _code(command: str) -> str:
-    """A code span. Of a command with several lines or with backticks none can be made that formatters keep."""
+    """Return a code span of the command, or of `ralph ls` if formatters would change it (lines, backticks)."""
     return "`ralph ls` shows how" if command.splitlines() != [command] or "`" in command else f"`{command}`"
 
 
 def added(data: bytes | None, note: str, text: str) -> tuple[bytes, NoteEntry]:
-    """The note with the entry under its heading, which is made where there is none; and what was added.
+    """Return the note with the entry under its heading, which is added if missing, and the record of the change.
 
-    RalphError where it can't be added without changing something else.
+    Raise RalphError if the entry can't be added without another change.
     """
     before = data or b""
     if len(before) > MOST:
@@ -63,9 +63,9 @@ def added(data: bytes | None, note: str, text: str) -> tuple[bytes, NoteEntry]:
 
 
 def _line(after: bytes, text: str) -> str:
-    """The line that ends with the entry; before it stands the mark of its list."""
-    found = next(line for line in after.splitlines() if line.endswith(text.encode()))
-    return found.decode(errors="surrogateescape")
+    """Return the line that ends with the entry, with the marker of its list."""
+    last = next(line for line in after.splitlines() if line.endswith(text.encode()))
+    return last.decode(errors="surrogateescape")
 
 
 def _made(note: str, text: str) -> bytes:
@@ -74,14 +74,14 @@ def _made(note: str, text: str) -> bytes:
 
 
 def _with_entry(before: bytes, text: str) -> bytes:
-    there = [
+    headings = [
         heading for heading in headings_or_none(before) if heading.title.strip().casefold() == TITLE.casefold()
     ]
-    return markdown.append_under(before, TITLE, text) if there else _with_section(before, text)
+    return markdown.append_under(before, TITLE, text) if headings else _with_section(before, text)
 
 
 def _with_section(before: bytes, text: str) -> bytes:
-    """The heading is new: at the end or, where a fence is open there, above the last heading."""
+    """Return the note with a new heading: at the end or, if a fence is open there, above the last heading."""
     eol = line_end(before)
     known = [heading.title for heading in headings_or_none(before)]
     for at in ends(before):
@@ -92,18 +92,18 @@ def _with_section(before: bytes, text: str) -> bytes:
     raise RalphError("no place for the heading was found: a code fence or a comment is not closed", "")
 
 
-def taken_out(data: bytes | None, mine: NoteEntry) -> bytes | None:
-    """The note without what ralph added. None: there is none, as before."""
+def taken_out(data: bytes | None, added_entry: NoteEntry) -> bytes | None:
+    """Return the note without ralph's entry; None if the note did not exist before."""
     if data is None:
         return None
-    if sha256(data).hexdigest() == mine.digest:
-        return None if mine.new else data[: mine.at] + data[mine.at + mine.size :]
+    if sha256(data).hexdigest() == added_entry.digest:
+        return None if added_entry.new else data[: added_entry.at] + data[added_entry.at + added_entry.size :]
     lines = data.splitlines(keepends=True)
-    own = mine.line.encode(errors="surrogateescape")
+    own = added_entry.line.encode(errors="surrogateescape")
     where = next((n for n, line in enumerate(lines) if line.rstrip(b"\r\n") == own), None)
     if where is None:
-        return data  # somebody took it out, or made it theirs
+        return data  # the user removed or edited the line
     if where and not (lines[where - 1] + b"".join(lines[where + 1 : where + 2])).strip():
-        where -= 1  # of two empty lines one goes
+        where -= 1  # of two empty lines remove one
         del lines[where]
     return b"".join(lines[:where] + lines[where + 1 :])

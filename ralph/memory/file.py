@@ -1,8 +1,7 @@
-"""The memory file (CLAUDE.md, AGENTS.md): what it tells, what ralph writes into it, what an agent may add.
+"""The memory file (CLAUDE.md, AGENTS.md): ralph's task queue and log.
 
-ralph's queue and log stand between comment markers, as plain bullets with an empty line above and below. Only such
-bullets are ever replaced, so all that people wrote stays byte for byte. The document is parsed only when the text
-around the bullets is new.
+Both stand between comment markers, as plain bullets with an empty line above and below. Only such bullets are
+replaced; all other text stays byte for byte. The document is parsed only when the text around the bullets is new.
 """
 
 from __future__ import annotations
@@ -21,39 +20,39 @@ __all__ = ["MemoryRules", "blocks", "conflicted", "merge_agent", "record", "rule
 
 QUEUE, LOG = "queue", "log"
 QUEUE_SHOWN = 10
-MOST_WRITTEN = 500_000  # bytes of a file that ralph still writes into
-CONFLICT = (b"<<<<<<< ", b"=======", b">>>>>>> ")  # how lines begin that a merge leaves, in this order
+MOST_WRITTEN = 500_000  # bytes of the largest file that ralph writes into
+CONFLICT = (b"<<<<<<< ", b"=======", b">>>>>>> ")  # the line prefixes of a merge conflict, in order
 
 
 def record(data: bytes | None, *, starter: str, entry: str, queue: Sequence[str]) -> bytes:
-    """The file with a new log entry and the tasks that come next; `starter` is used where there is no file.
+    """Return the file with a new log entry and the next tasks; start from `starter` if there is no file.
 
-    The same entry twice in a row is one entry; `archive.compact` keeps the log short. A file in which `unwritable`
-    finds something comes back as it was.
+    An entry equal to the newest one is not repeated; `archive.compact` keeps the log short. Return a file that
+    `unwritable` rejects unchanged.
     """
     text = prepared(starter.encode() if data is None else data)
     if text is None:
         return data or b""
-    found = blocks(text)
+    markers = blocks(text)
     rest = [f"and {len(queue) - QUEUE_SHOWN} more"] if len(queue) > QUEUE_SHOWN else []
     lines = {
         QUEUE: [bullet(name) for name in (*queue[:QUEUE_SHOWN], *rest)],
-        LOG: _log([line for line in found[LOG][4].splitlines() if line.strip()], bullet(entry)),
+        LOG: _log([line for line in markers[LOG][4].splitlines() if line.strip()], bullet(entry)),
     }
-    for name in sorted(found, key=lambda name: -found[name].start()):  # from below: the offsets above stay true
-        block = found[name]
+    for name in sorted(markers, key=lambda name: -markers[name].start()):  # from below: the offsets above stay true
+        block = markers[name]
         body = b"".join(line + block[3] for line in set_apart(lines[name]))
         text = text[: block.start(4)] + body + text[block.end(4) :]
     return text
 
 
 def set_apart(lines: Sequence[bytes]) -> list[bytes]:
-    """The lines between two markers, with the empty ones that formatters put there."""
+    """Return the lines between two markers, with the empty lines that formatters add there."""
     return [b"", *lines, b""] if lines else [b""]
 
 
 def unwritable(data: bytes | None) -> str:
-    """Why ralph can't keep its queue and log in this file, a sentence; empty: it can."""
+    """Return one sentence why ralph can't write its queue and log into this file; "" if it can."""
     if data is None or prepared(data) is not None:
         return ""
     if len(data) > MOST_WRITTEN:
@@ -62,18 +61,18 @@ def unwritable(data: bytes | None) -> str:
 
 
 def conflicted(data: bytes | None) -> bool:
-    """Whether a merge left its conflict markers in the file."""
+    """Return whether the file contains the conflict markers of a merge."""
     lines = iter((data or b"").splitlines())
     return all(any(line.startswith(marker) for line in lines) for marker in CONFLICT)
 
 
 def prepared(data: bytes) -> bytes | None:
-    """The file with markers for queue and log; None where no place for them can be proved."""
+    """Return the file with markers for queue and log; None if no safe position is proved."""
     if len(data) > MOST_WRITTEN:
         return None
-    found = blocks(data)
+    markers = blocks(data)
     for name in (QUEUE, LOG):
-        if name not in found:
+        if name not in markers:
             data = next((marker for marker in _with_markers(data, name) if name in blocks(marker)), b"")
             if not data:
                 return None
@@ -85,14 +84,14 @@ def _log(old: list[bytes], new: bytes) -> list[bytes]:
 
 
 def blocks(data: bytes) -> dict[str, re.Match[bytes]]:
-    """The blocks of the queue and of the log, as far as they are there."""
-    found = list(BLOCK.finditer(data))
-    return {name: found[number] for name, number in _real(skeleton(data)).items()}
+    """Return the blocks of queue and log that exist."""
+    matches = list(BLOCK.finditer(data))
+    return {name: matches[number] for name, number in _real(skeleton(data)).items()}
 
 
 @lru_cache(maxsize=8)
 def _real(data: bytes) -> dict[str, int]:
-    """Which of the blocks are what they seem, and not lines in a code fence: name -> number of the first."""
+    """Return name -> index among the matches of BLOCK, for the blocks outside code fences."""
     if not BLOCK.search(data):
         return {}
     try:
@@ -102,12 +101,14 @@ def _real(data: bytes) -> dict[str, int]:
     comments = {
         document.starts[token.map[0]] for token in document.tokens if token.type == "html_block" and token.map
     }
-    found = [(n, match) for n, match in enumerate(BLOCK.finditer(data)) if {match.start(), match.end()} <= comments]
-    return {match[2].decode(): n for n, match in reversed(found)}
+    matches = [
+        (n, match) for n, match in enumerate(BLOCK.finditer(data)) if {match.start(), match.end()} <= comments
+    ]
+    return {match[2].decode(): n for n, match in reversed(matches)}
 
 
 def _with_markers(data: bytes, name: str) -> Iterator[bytes]:
-    """Markers in the section of that name; else in a new one."""
+    """Yield the file with markers in the section of that name, then with markers in a new section."""
     eol = line_end(data)
     markers = [f"<!-- ralph:{name} -->".encode(), b"", f"<!-- /ralph:{name} -->".encode()]
     for heading in headings_or_none(data):

@@ -1,4 +1,4 @@
-"""What a memory file (CLAUDE.md, AGENTS.md) tells: its sections, and the paths that nobody may touch."""
+"""The sections of a memory file (CLAUDE.md, AGENTS.md) and the paths that it protects."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from ralph.immutable import immutable
 from ralph.prd.markdown import edit as markdown
 from ralph.text import clean
 
-TITLES = {"queue": "Active Task Queue", "log": "Completed Tasks Log"}  # ralph's own
+TITLES = {"queue": "Active Task Queue", "log": "Completed Tasks Log"}  # ralph's own sections
 PROTECTED = frozenset(
     f"{never} {what}" for never in ("do not", "don't", "don’t") for what in ("touch", "modify", "change", "edit")
 )
 
-# A block holds bullets, their indented lines and blank ones: nothing else that a person may have put there.
+# A block holds only bullets, their indented lines and blank lines. Other lines may be a person's.
 BLOCK = re.compile(
     rb"^(<!-- ralph:(queue|log) -->[ \t]*(\r?\n))((?:(?:[-*+][ \t].*|[ \t].*|\r?)\n)*+)"
     rb"(?=<!-- /ralph:\2 -->[ \t]*\r?$)",
@@ -26,44 +26,46 @@ COMMENT = re.compile(r"<!--(?:(?!<!--).)*?-->", re.DOTALL)
 
 @immutable
 class MemoryRules:
-    """What a memory file tells: patterns that nobody may touch, and its sections as text."""
+    """The protected path patterns of a memory file, and its sections as text."""
 
     protected: tuple[str, ...] = ()
     sections: tuple[
         tuple[str, str], ...
-    ] = ()  # (title, text), without ralph's own and the empty ones; "": no title
+    ] = ()  # (title, text), without ralph's own and empty sections; title "": text above the first heading
 
 
 def rules(data: bytes | None) -> MemoryRules:
-    """Read the file of the base. RalphError for a file that is too large to be read."""
+    """Read the memory file of the base. Raise RalphError if it is too large."""
     return _rules(skeleton(data)) if data else MemoryRules()
 
 
 def skeleton(data: bytes) -> bytes:
-    """The document with nothing in ralph's blocks: equal before and after each task, so it is parsed once."""
+    """Return the document with empty ralph blocks. It is equal before and after each task, so it is parsed once."""
     return BLOCK.sub(rb"\1", data)
 
 
 @lru_cache(maxsize=8)
 def _rules(data: bytes) -> MemoryRules:
     own = {title.lower() for title in TITLES.values()}
-    told = tuple((title, text) for title, text in sections(data) if text and plain_title(title) not in own)
+    texts = tuple((title, text) for title, text in sections(data) if text and plain_title(title) not in own)
     protecting = [heading for heading in markdown.headings(data) if plain_title(heading.title) in PROTECTED]
-    found = [path for heading in protecting for path in paths(_text(data[heading.body : heading.end]))]
-    return MemoryRules(tuple(dict.fromkeys(found)), told)
+    patterns = [path for heading in protecting for path in paths(_text(data[heading.body : heading.end]))]
+    return MemoryRules(tuple(dict.fromkeys(patterns)), texts)
 
 
 def sections(data: bytes) -> list[tuple[str, str]]:
-    """Each heading with the text directly under it, without comments. First comes what has no heading, if any."""
-    found = markdown.headings(data)
-    ends = [*(heading.start for heading in found), len(data)]
+    """Return each heading with the text directly under it, without comments; text without a heading comes first."""
+    headings = markdown.headings(data)
+    ends = [*(heading.start for heading in headings), len(data)]
     top = _text(data[: ends[0]])
-    under = [(heading.title, _text(data[heading.body : end])) for heading, end in zip(found, ends[1:], strict=True)]
+    under = [
+        (heading.title, _text(data[heading.body : end])) for heading, end in zip(headings, ends[1:], strict=True)
+    ]
     return [("", top), *under] if top else under
 
 
 def plain_title(title: str) -> str:
-    """A heading's words alone, in lower case: without emphasis, numbering, emoji and colon."""
+    """Return a heading's words in lower case, without emphasis, numbering, emoji and colon."""
     return re.sub(r"^[\W\d_]+|[\W_]+$", "", title).lower()
 
 
@@ -77,14 +79,15 @@ CODE = re.compile(r"`[ ]*([^`\n]*[^`\s])[ ]*`")
 BULLET = re.compile(r"\s*(?:[-*+]|\d{1,9}[.)])\s+(?:\[[ xX]\]\s+)?")
 LINK = re.compile(r"\[([^][]*)\]\([^()]*\)")
 FENCE = re.compile(r"\s*(```|~~~)")
-PATH = re.compile(r"(?!.*://)(?:.*[/*].*|.*\.\w{1,8}|\.\w.*)")  # a slash, a star, an ending, a dot file
+PATH = re.compile(r"(?!.*://)(?:.*[/*].*|.*\.\w{1,8}|\.\w.*)")  # a slash, a star, a file extension, a dot file
 
 
 def paths(text: str) -> Iterator[str]:
-    """Each line of a fence; of other lines the code spans that are paths; where none is, such words.
+    """Yield each line of a fence; from other lines the code spans that are paths or, if none is, such words.
 
-    A name without slash, star or ending (`Makefile`) is a path where a line begins with it: “never push to `main`”
-    does not protect `src/main/`. After a path at the beginning of a bullet comes the reason, without code spans.
+    A name without slash, star or extension (`Makefile`) is a path only at the beginning of a line: “never push to
+    `main`” does not protect `src/main/`. In a bullet that begins with a path, code spans after it are part of the
+    reason.
     """
     fenced = False
     for line in text.splitlines():
@@ -94,9 +97,9 @@ def paths(text: str) -> Iterator[str]:
             yield from filter(None, [line.partition(" #")[0].strip()])
         else:
             bullet = BULLET.match(line)
-            said = LINK.sub(r"\1", line[bullet.end() if bullet else 0 :]).strip()
-            words = CODE.sub("code", said).split()
-            yield from list(_spans(said)) or _words(words, listed=bullet is not None)
+            content = LINK.sub(r"\1", line[bullet.end() if bullet else 0 :]).strip()
+            words = CODE.sub("code", content).split()
+            yield from list(_spans(content)) or _words(words, listed=bullet is not None)
 
 
 def _spans(line: str) -> Iterator[str]:
@@ -110,12 +113,12 @@ def _words(words: list[str], *, listed: bool) -> Iterator[str]:
     if len(bare) == 1 and (listed or PATH.fullmatch(bare[0])):
         yield bare[0]
     elif listed:
-        found = [word for word in bare if PATH.fullmatch(word)]
-        yield from found[:1] if found[:1] == bare[:1] else found
+        names = [word for word in bare if PATH.fullmatch(word)]
+        yield from names[:1] if names[:1] == bare[:1] else names
 
 
 def _bare(word: str) -> str:
-    """Without emphasis and what follows in the sentence: `**src/**:` is `src/`, `**/gen/**` stays."""
+    """Strip emphasis and trailing punctuation: `**src/**:` becomes `src/`, `**/gen/**` stays."""
     word = word.strip("()\"'“”").rstrip(",;:.!")
     strong = re.fullmatch(r"\*\*([^*/].*)\*\*", word)
     return strong[1].rstrip(",;:.") if strong else word

@@ -1,4 +1,4 @@
-"""Two readings of a PRD: which task is which, and what differs. Nothing is guessed."""
+"""Compare two versions of a PRD: match their tasks and list the differences. Nothing is guessed."""
 
 from __future__ import annotations
 
@@ -17,34 +17,34 @@ _SMALL = 300  # lines on each side of a gap that is compared line by line
 
 @immutable
 class PrdDiff:
-    """How a PRD differs from an earlier reading. Ids are those of the later one, except of what vanished."""
+    """The differences of a PRD from an earlier version. Ids are those of the later one, except in `vanished`."""
 
     ticked: tuple[str, ...] = ()
     unticked: tuple[str, ...] = ()
-    vanished: tuple[Task, ...] = ()  # open tasks that are gone
+    vanished: tuple[Task, ...] = ()  # open tasks that no longer exist
     appeared: tuple[Task, ...] = ()
-    changed_checks: tuple[str, ...] = ()  # tasks with `Check:` commands that they did not have before
-    criteria: tuple[Criterion, ...] = ()  # that became ticked
-    rewrote: bool = False  # anything differs beyond the boxes of tasks
+    changed_checks: tuple[str, ...] = ()  # tasks with new `Check:` commands
+    criteria: tuple[Criterion, ...] = ()  # newly ticked
+    rewrote: bool = False  # anything but the boxes of tasks differs
 
 
 def find_task(task: Task, before: Prd, now: Prd) -> Task | None:
-    """The same task in a later reading: by its id, else by its unchanged line where a line diff maps it.
+    """Return the same task in a later version, by its id or by its unchanged line; None if neither matches.
 
-    Of several equal texts the line diff tells which is which; else their order, while there are as many as before.
+    A line diff tells equal texts apart; if it can't, their order does, while their number is unchanged.
     """
     place = (task.id, task.offset)
     at = next((n for n, other in enumerate(before.tasks) if (other.id, other.offset) == place), None)
     if at is None:
         same = [other for other in now.tasks if other.id == task.id]
         return same[0] if len(same) == 1 else None
-    found = _pairs(before, now).get(at)
-    return None if found is None else now.tasks[found]
+    match = _pairs(before, now).get(at)
+    return None if match is None else now.tasks[match]
 
 
 def difference(before: Prd, now: Prd) -> PrdDiff:
-    """What differs between two readings. A box that appears ticked while an open task vanished became ticked, too:
-    it may be the same one, reworded."""
+    """Return the differences between two versions. If an open task vanished, a new box that is ticked counts as
+    ticked: it may be the same task, reworded."""
     if before.data == now.data:
         return PrdDiff()
     pairs = _pairs(before, now)
@@ -63,7 +63,7 @@ def difference(before: Prd, now: Prd) -> PrdDiff:
 
 
 def new_ticks(before: Prd, now: Prd) -> list[Task]:
-    """The tasks of `now` that `difference` calls ticked, themselves: an id may stand there twice."""
+    """Return the tasks of `now` that `difference` reports as ticked. An id may occur twice."""
     return _new_ticks(before, now, _pairs(before, now))
 
 
@@ -78,8 +78,8 @@ def _vanished(before: Prd, pairs: dict[int, int]) -> tuple[Task, ...]:
 
 
 def _appeared(now: Prd, pairs: dict[int, int]) -> tuple[Task, ...]:
-    found = set(pairs.values())
-    return tuple(task for m, task in enumerate(now.tasks) if m not in found)
+    matched = set(pairs.values())
+    return tuple(task for m, task in enumerate(now.tasks) if m not in matched)
 
 
 def _ids(tasks: Sequence[Task]) -> tuple[str, ...]:
@@ -87,7 +87,7 @@ def _ids(tasks: Sequence[Task]) -> tuple[str, ...]:
 
 
 def _pairs(before: Prd, now: Prd) -> dict[int, int]:
-    """Place of a task before -> its place now, for those that are found."""
+    """Return index before -> index now of the matched tasks."""
     if len(before.tasks) == len(now.tasks) and _without_boxes(before) == _without_boxes(now):
         return {n: n for n in range(len(now.tasks))}
     then, later = _by_name(before), _by_name(now)
@@ -103,11 +103,11 @@ def _pairs(before: Prd, now: Prd) -> dict[int, int]:
 
 
 def _by_name(prd: Prd) -> dict[str, list[int]]:
-    """Id without its `#2` -> the places where it stands."""
-    found: dict[str, list[int]] = {}
+    """Return id without its `#2` -> the indexes of the tasks that have it."""
+    places: dict[str, list[int]] = {}
     for n, task in enumerate(prd.tasks):
-        found.setdefault(task.id.partition("#")[0], []).append(n)
-    return found
+        places.setdefault(task.id.partition("#")[0], []).append(n)
+    return places
 
 
 def _by_lines(before: Prd, now: Prd, unsure: list[int], sure: dict[int, int]) -> dict[int, int]:
@@ -120,7 +120,7 @@ def _by_lines(before: Prd, now: Prd, unsure: list[int], sure: dict[int, int]) ->
         if line not in free:
             continue
         alone = task.id.partition("#")[0] not in later and old.count(new[line]) == 1 == new.count(new[line])
-        if alone or task.text == now.tasks[free[line]].text:  # else it may be another that begins like this one
+        if alone or task.text == now.tasks[free[line]].text:  # else it may be another with this beginning
             pairs[n] = free.pop(line)
     return pairs
 
@@ -128,15 +128,15 @@ def _by_lines(before: Prd, now: Prd, unsure: list[int], sure: dict[int, int]) ->
 def _by_order(
     before: Prd, then: dict[str, list[int]], later: dict[str, list[int]], sure: dict[int, int]
 ) -> dict[int, int]:
-    """Equal texts that moved, in order; only while there are as many of them as before."""
+    """Match equal texts that moved, in order, only while their number is unchanged."""
     taken = set(sure.values())
     pairs: dict[int, int] = {}
     for name, places in then.items():
-        left = [n for n in places if n not in sure]
+        remaining = [n for n in places if n not in sure]
         free = [m for m in later.get(name, ()) if m not in taken]
-        as_many = len(left) == len(free) and len(places) == len(later.get(name, ()))
+        as_many = len(remaining) == len(free) and len(places) == len(later.get(name, ()))
         if as_many and not before.tasks[places[0]].written:
-            pairs.update(zip(left, free, strict=True))
+            pairs.update(zip(remaining, free, strict=True))
     return pairs
 
 
@@ -151,20 +151,20 @@ def _without_boxes(prd: Prd) -> bytes:
 
 
 def same_lines(old: Sequence[bytes], new: Sequence[bytes]) -> dict[int, int]:
-    """Which line of `old` is which of `new` (0-based): a patience diff, where gaps of more than 300 lines without a
-    line that is unique in both stay unmapped."""
-    found: dict[int, int] = {}
+    """Return a 0-based map of the lines of `old` to those of `new`: a patience diff. Gaps of more than 300 lines
+    without a line that is unique in both stay unmapped."""
+    pairs: dict[int, int] = {}
     for a, b, c, d in _gaps(old, new):
         low = _alike(old, new, a, b, c, d)
-        found.update((a + n, c + n) for n in range(low))
+        pairs.update((a + n, c + n) for n in range(low))
         high = _alike(old, new, a + low, b, c + low, d, back=True)
-        found.update((b - n, d - n) for n in range(1, high + 1))
-        found.update(_compared(old, new, (a + low, b - high, c + low, d - high)))
-    return found
+        pairs.update((b - n, d - n) for n in range(1, high + 1))
+        pairs.update(_compared(old, new, (a + low, b - high, c + low, d - high)))
+    return pairs
 
 
 def _gaps(old: Sequence[bytes], new: Sequence[bytes]) -> Iterator[tuple[int, int, int, int]]:
-    """Ranges of old and new lines, cut in front of each anchor (a line that is unique in both, in rising order)."""
+    """Yield ranges of old and new lines, cut before each anchor (a line unique in both, in rising order)."""
     a = c = 0
     for n, m in _anchors(old, new):
         yield a, n, c, m
@@ -180,10 +180,10 @@ def _anchors(old: Sequence[bytes], new: Sequence[bytes]) -> list[tuple[int, int]
 
 
 def _rising(points: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """The longest part of the points in which the second number rises, too."""
-    ends: list[int] = []  # ends[k]: the lowest last number of a rising part of length k + 1
-    last: list[int] = []  # the point that has it
-    behind: list[int] = []  # for each point the one before it in its part
+    """Return the longest subsequence of the points in which the second number rises."""
+    ends: list[int] = []  # ends[k]: the lowest last number of a subsequence of length k + 1
+    last: list[int] = []  # the index of that point
+    behind: list[int] = []  # for each point the previous one in its subsequence
     for at, (_, number) in enumerate(points):
         k = bisect_left(ends, number)
         behind.append(last[k - 1] if k else -1)
@@ -200,7 +200,7 @@ def _rising(points: list[tuple[int, int]]) -> list[tuple[int, int]]:
 def _alike(
     old: Sequence[bytes], new: Sequence[bytes], a: int, b: int, c: int, d: int, *, back: bool = False
 ) -> int:
-    """How many lines are the same at the beginning (or the end) of two ranges."""
+    """Return how many lines are equal at the beginning (or the end) of two ranges."""
     most = min(b - a, d - c)
     if back:
         return next((n for n in range(most) if old[b - 1 - n] != new[d - 1 - n]), most)

@@ -1,4 +1,4 @@
-"""Text <-> tasks: what a PRD asks for, and the few edits that ralph makes in it."""
+"""The parser of PRDs and the few edits that ralph makes in them."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ __all__ = [
 ]
 
 _COMMENT = re.compile(r"\s*<!--\s*id:\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*-->")
-_READ: dict[bytes, Prd] = {}  # the last few: the same bytes are never parsed twice
+_READ: dict[bytes, Prd] = {}  # the most recent: equal bytes are parsed once
 _KEPT = 6
 
 
@@ -46,7 +46,7 @@ _KEPT = 6
 
 
 def parse(data: bytes, name: str = "PRD.md") -> Prd:
-    """Read a PRD. Any bytes are read; RalphError only when it is too large or nested too deep."""
+    """Parse a PRD from any bytes. Raise RalphError if it is too large or nested too deep."""
     known = _READ.get(data)
     if known is None:
         try:
@@ -80,7 +80,7 @@ def _from(document: Document) -> Prd:
 
 
 def _tasks(document: Document, items: Sequence[Item]) -> tuple[Task, ...]:
-    """Boxes -> tasks. A parent is the nearest box above, through plain bullets."""
+    """Return the tasks of the boxes. A parent is the nearest box above, through plain bullets."""
     own = {id(item): number for number, item in enumerate(items)}
     parents = [_above(item, own) for item in items]
     texts, ids, written = _names(items, parents)
@@ -114,7 +114,8 @@ def _above(item: Item, own: dict[int, int]) -> int | None:
 
 
 def _names(items: Sequence[Item], parents: Sequence[int | None]) -> tuple[list[str], list[str], list[bool]]:
-    """Texts, ids, which ids are written. Others hash the texts from the outermost parent down; equals get `#2`."""
+    """Return texts, ids, and whether each id is written. Other ids hash the texts of all parents; duplicates get
+    `#2`."""
     texts: list[str] = []
     ids: list[str] = []
     paths: list[str] = []
@@ -137,7 +138,7 @@ def _names(items: Sequence[Item], parents: Sequence[int | None]) -> tuple[list[s
 
 
 def _text(item: Item) -> tuple[str, str]:
-    """The text of a box in one line, without an id comment, and the id that is written there."""
+    """Return the text of a box as one line without its id comment, and the written id."""
     text = " ".join(item.text.split())
     if "<!--" in text and (comment := _COMMENT.search(text)):
         text = f"{text[: comment.start()]}{text[comment.end() :]}".strip()
@@ -147,7 +148,7 @@ def _text(item: Item) -> tuple[str, str]:
 
 
 def _body(document: Document, item: Item, own: dict[int, int]) -> str:
-    """Everything below a task's text, without the tasks below it, moved left by the task's indentation."""
+    """Return the text below a task, without its subtasks, dedented by the task's indentation."""
     if item.end <= item.text_end:
         return ""
     skip = [(child.first, child.end) for child in _children(item, own)]
@@ -162,10 +163,10 @@ def _body(document: Document, item: Item, own: dict[int, int]) -> str:
 
 
 def _children(item: Item, own: dict[int, int]) -> list[Item]:
-    found: list[Item] = []
+    children: list[Item] = []
     for child in item.items:
-        found += [child] if id(child) in own else _children(child, own)
-    return found
+        children += [child] if id(child) in own else _children(child, own)
+    return children
 
 
 def _dedented(line: str, width: int) -> str:
@@ -178,17 +179,17 @@ def _dedented(line: str, width: int) -> str:
 
 
 def tick(prd: Prd, task_id: str) -> Prd:
-    """The PRD with that box ticked: one byte differs. RalphError if there is no such task, or more than one."""
+    """Return the PRD with this box ticked: one byte differs. Raise RalphError unless one task has the id."""
     return _with_box(prd, task_id, done=True)
 
 
 def untick(prd: Prd, task_id: str) -> Prd:
-    """The PRD with that box empty: one byte differs. RalphError if there is no such task, or more than one."""
+    """Return the PRD with this box empty: one byte differs. Raise RalphError unless one task has the id."""
     return _with_box(prd, task_id, done=False)
 
 
 def with_boxes(prd: Prd, ids: Iterable[str], *, done: bool) -> Prd:
-    """The PRD with those boxes ticked or empty, as far as it has them, and each only once."""
+    """Return the PRD with these boxes ticked or empty. Ids that are missing or not unique are skipped."""
     count = Counter(task.id for task in prd.tasks)
     wanted = {name for name in ids if count[name] == 1}
     places = {at for at, task in enumerate(prd.tasks) if task.id in wanted and task.done is not done}
@@ -212,42 +213,47 @@ def _place(prd: Prd, task_id: str) -> int:
     places = [n for n, task in enumerate(prd.tasks) if task.id == task_id]
     if len(places) != 1:
         lines = " and ".join(str(prd.tasks[n].line) for n in places)
-        what = f"the id {task_id} stands there twice (lines {lines})" if places else f"no task {task_id} in the PRD"
-        raise RalphError(what, "Give each task an id of its own." if places else "`ralph status` lists the tasks.")
+        fault = (
+            f"the id {task_id} stands there twice (lines {lines})" if places else f"no task {task_id} in the PRD"
+        )
+        raise RalphError(fault, "Give each task an id of its own." if places else "`ralph status` lists the tasks.")
     return places[0]
 
 
 def without_new_ticks(before: Prd, now: Prd) -> Prd:
-    """The later reading with every box empty that became ticked since the earlier one; all else byte for byte."""
+    """Return the later version with each newly ticked box emptied; all else byte for byte."""
     new = {task.number - 1 for task in new_ticks(before, now)}
-    kept = _set(now, new, done=False) if new else now
+    result = _set(now, new, done=False) if new else now
     met = [criterion.offset for criterion in criteria.new_ticks(before, now)]
-    return parse(markdown.set_boxes(kept.data, met, done=False)) if met else kept
+    return parse(markdown.set_boxes(result.data, met, done=False)) if met else result
 
 
 def confirm(prd: Prd, met: Sequence[Criterion], of: Prd) -> Prd:
-    """The PRD with the boxes of those criteria ticked, which were found in the reading `of`: one byte each."""
+    """Return the PRD with these criteria ticked, which were read in the version `of`: one byte each."""
     offsets = criteria.places(prd, met, of)
     return parse(markdown.set_boxes(prd.data, offsets, done=True)) if offsets else prd
 
 
 def park(prd: Prd, task_id: str, reason: str) -> Prd:
-    """The PRD with a nested line `- Parked: reason` under that task (an older one replaced); its box stays.
+    """Return the PRD with a nested line `- Parked: reason` under this task, replacing an older one; its box stays.
 
-    The reason is cut to one line of 200 characters, in the form that formatters keep. RalphError when the
-    line can't be added safely.
+    Cut the reason to one line of 200 characters, in the form that formatters keep. Raise RalphError if the line
+    can't be added safely.
     """
     prd = unpark(prd, task_id)
     at = _place(prd, task_id)
-    said = formatted(markdown.one_line(reason), first=False) or "needs a human"
+    text = formatted(markdown.one_line(reason), first=False) or "needs a human"
     with uncollected():
-        parked = markdown.add_line(read_document(prd.data), prd.tasks[at].offset, f"Parked: {said}")
+        parked = markdown.add_line(read_document(prd.data), prd.tasks[at].offset, f"Parked: {text}")
         return _same_but(prd, parked, at)
 
 
 def add_subtasks(prd: Prd, task_id: str, lines: Sequence[str]) -> Prd:
-    """The PRD with more boxes under that task, below all it has. Lines are `- [ ] text`, fields below them indented
-    by two blanks. All else stays byte for byte; RalphError where that can't be."""
+    """Return the PRD with more boxes at the end of this task. Lines are `- [ ] text`, their fields indented by two
+    spaces.
+
+    All else stays byte for byte. Raise RalphError if that is impossible.
+    """
     at = _place(prd, task_id)
     with uncollected():
         document = markdown.add_items(read_document(prd.data), prd.tasks[at].offset, lines)
@@ -257,7 +263,7 @@ def add_subtasks(prd: Prd, task_id: str, lines: Sequence[str]) -> Prd:
 
 
 def _prove_subtasks(before: Prd, after: Prd, at: int, count: int) -> None:
-    """Nothing but `count` new, open children of that task: all others are as they were, but where they stand."""
+    """Raise RalphError unless the only change is `count` new, open children of this task."""
     parent = before.tasks[at]
     new = [
         task for task in after.tasks if task.parent == parent.id and task.id not in {old.id for old in before.tasks}
@@ -274,7 +280,8 @@ def _prove_subtasks(before: Prd, after: Prd, at: int, count: int) -> None:
 
 
 def unpark(prd: Prd, task_id: str) -> Prd:
-    """The PRD without the `- Parked:` lines under that task. RalphError when one holds more than its line."""
+    """Return the PRD without the `- Parked:` lines of this task. Raise RalphError if such an item holds more than
+    its line."""
     at = _place(prd, task_id)
     while prd.tasks[at].fields.parked is not None:
         with uncollected():
@@ -286,15 +293,15 @@ def unpark(prd: Prd, task_id: str) -> Prd:
 
 
 def _same_but(before: Prd, document: Document, at: int) -> Prd:
-    """What that document says, once it is proved that only the task at that place differs, and only in its body."""
+    """Return the document as a PRD. Raise RalphError unless only the body of the task at this index differs."""
     after = _remember(_from(document))
 
-    def told(prd: Prd) -> list[Task]:
+    def comparable(prd: Prd) -> list[Task]:
         tasks = [replace(task, line=0, offset=0) for task in prd.tasks]
         tasks[at] = replace(tasks[at], body="", fields=replace(tasks[at].fields, parked=None))
         return tasks
 
-    if told(before) != told(after):
+    if comparable(before) != comparable(after):
         line = before.tasks[at].line
         raise RalphError(
             f"the line about parking under line {line} can't be changed without changing another task",

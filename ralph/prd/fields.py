@@ -1,4 +1,4 @@
-"""What a task says about itself: nested bullets `Key: value` as people write them -> Fields."""
+"""Parse the fields of a task: nested `Key: value` bullets as people write them."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ _EDGES = re.compile(r"^[\W\d_]+|\s*\([^()]*\)[\W_]*$|[\W_]+$")  # numbering, emo
 _PART = re.compile(
     r"(\d+(?:\.\d+)?)\s*(s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?|d|days?)(?=\d|\s|$)\s*", re.ASCII
 )
-_Said = tuple[Item, str]  # a field's bullet, and the value behind its colon
+_Bullet = tuple[Item, str]  # a field's bullet, and the value after its colon
 
 
 def names_criteria(text: str) -> bool:
-    """Whether a heading, label or bullet announces criteria: what stands under it is not for ralph to work on."""
+    """Return whether a heading, label or bullet announces criteria, which are no tasks."""
     if len(text) > 80 or not _HINT.search(text):
         return False
     name = text.strip()
@@ -52,18 +52,18 @@ def names_criteria(text: str) -> bool:
 
 
 def opens_criteria(item: Item) -> bool:
-    """The same of a bullet, which may go on after its colon."""
+    """Return whether a bullet announces criteria. Text may follow its colon."""
     return bool(item.text) and (names_criteria(item.text) or field_name(item) in {"done_when", "out of scope"})
 
 
 def field_name(item: Item) -> str:
-    """The field of Fields that a bullet sets, "out of scope", or nothing."""
+    """Return the field of Fields that a bullet sets, "out of scope", or ""."""
     key, colon, _ = _split(item.text)
     return _FIELD.get(key, key if key == "out of scope" else "") if colon and not item.boxed else ""
 
 
 def _split(text: str) -> tuple[str, bool, str]:
-    """Key in lower case, whether there was a colon, value. `**Key:** value` counts like `Key: value`."""
+    """Return key in lower case, whether there is a colon, and value. `**Key:** value` equals `Key: value`."""
     head, colon, value = text[:60].replace("：", ":", 1).partition(":")
     key = head.strip("*_ \t")
     opened = len(head) - len(head.lstrip("*_"))
@@ -75,23 +75,24 @@ def _split(text: str) -> tuple[str, bool, str]:
 
 
 def read_fields(items: Iterable[Item]) -> Fields:
-    """The fields among the bullets directly under a task. Written twice, lists add up; else the last counts."""
-    found: dict[str, list[_Said]] = {}
+    """Return the fields among the bullets directly under a task. Repeated lists add up; otherwise the last value
+    counts."""
+    values: dict[str, list[_Bullet]] = {}
     for item in items:
         key, colon, value = ("", False, "") if item.boxed else _split(item.text)
         if colon and (name := _FIELD.get(key)):
-            found.setdefault(name, []).append((item, value))
-    return _fields(found) if found else _NONE
+            values.setdefault(name, []).append((item, value))
+    return _fields(values) if values else _NONE
 
 
-def _fields(found: dict[str, list[_Said]]) -> Fields:
-    last = {name: _plain(said[-1][1]) for name, said in found.items()}
+def _fields(values: dict[str, list[_Bullet]]) -> Fields:
+    last = {name: _plain(bullets[-1][1]) for name, bullets in values.items()}
     return Fields(
-        files=_names(found.get("files", ())),
-        protected=_names(found.get("protected", ())),
-        depends=_names(found.get("depends", ())),
-        checks=_commands(found.get("checks", ())),
-        done_when=tuple(" ".join(text.split()) for text in _texts(found.get("done_when", ()))),
+        files=_names(values.get("files", ())),
+        protected=_names(values.get("protected", ())),
+        depends=_names(values.get("depends", ())),
+        checks=_commands(values.get("checks", ())),
+        done_when=tuple(" ".join(text.split()) for text in _texts(values.get("done_when", ()))),
         group=last.get("group", ""),
         agent=last.get("agent", ""),
         model=last.get("model", ""),
@@ -104,9 +105,9 @@ def _fields(found: dict[str, list[_Said]]) -> Fields:
 _NONE = Fields()
 
 
-def _texts(said: Iterable[_Said]) -> list[str]:
-    """What a field says: the value behind its colon, and each bullet below it (a box in front left out)."""
-    return [text for item, value in said for text in (value, *_below(item)) if text]
+def _texts(bullets: Iterable[_Bullet]) -> list[str]:
+    """Return the texts of a field: the value after its colon, and each bullet below it without its box."""
+    return [text for item, value in bullets for text in (value, *_below(item)) if text]
 
 
 def _below(item: Item) -> list[str]:
@@ -120,24 +121,24 @@ def _plain(value: str) -> str:
 
 
 def code_spans(text: str) -> list[str]:
-    """The contents of the code spans in a text."""
-    return [" ".join(found[2].split("\n")).strip() for found in _CODE.finditer(text)] if "`" in text else []
+    """Return the contents of the code spans in a text."""
+    return [" ".join(match[2].split("\n")).strip() for match in _CODE.finditer(text)] if "`" in text else []
 
 
-def _names(said: Sequence[_Said]) -> tuple[str, ...]:
-    """Paths or ids: code spans only, if there are any; else what commas separate."""
-    if not said:
+def _names(bullets: Sequence[_Bullet]) -> tuple[str, ...]:
+    """Return paths or ids: the code spans, if there are any; otherwise the parts between commas."""
+    if not bullets:
         return ()
-    texts = _texts(said)
+    texts = _texts(bullets)
     code = [name for text in texts for name in code_spans(text)]
     names = code or [name.strip() for text in texts for name in re.split(r"[,;\n]", text)]
     return tuple(dict.fromkeys(name for name in names if name.lower().rstrip(".") not in _NOTHING))
 
 
-def _commands(said: Sequence[_Said]) -> tuple[str, ...]:
-    """Code spans and fences, if there are any; else each text as it stands."""
-    texts = _texts(said)
-    fences = [code.strip() for item, _ in said for code in item.code]
+def _commands(bullets: Sequence[_Bullet]) -> tuple[str, ...]:
+    """Return the code spans and fences, if there are any; otherwise each text unchanged."""
+    texts = _texts(bullets)
+    fences = [code.strip() for item, _ in bullets for code in item.code]
     code = [command for text in texts for command in code_spans(text)] + fences
     commands = code or [" ".join(text.split()) for text in texts]
     return tuple(dict.fromkeys(command for command in commands if command.lower() not in _NOTHING))
@@ -148,7 +149,7 @@ def _count(text: str) -> int | None:
 
 
 def duration(text: str) -> float | None:
-    """Seconds of `90s`, `10m`, `8h`, `1h 30m`, `20 minutes`. None where the text is no such duration."""
+    """Return the seconds of `90s`, `10m`, `8h`, `1h 30m`, `20 minutes`; None if the text is not a duration."""
     try:
         return parse_duration(_PART.sub(lambda part: part[1] + part[2][0], text.lower()))
     except ValueError:

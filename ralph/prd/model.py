@@ -9,17 +9,17 @@ from ralph.immutable import immutable
 
 @immutable
 class Fields:
-    """What a task says about itself in nested `Key: value` bullets. Empty means: not said."""
+    """The fields of a task, from nested `Key: value` bullets. Empty: not given."""
 
     files: tuple[str, ...] = ()  # gitignore-style patterns, relative to the PRD's folder
     protected: tuple[str, ...] = ()
-    depends: tuple[str, ...] = ()  # written ids or texts as the human wrote them
-    checks: tuple[str, ...] = ()  # commands, run by `sh -c`: the only text of a PRD that is ever run
+    depends: tuple[str, ...] = ()  # written ids or texts as the person wrote them
+    checks: tuple[str, ...] = ()  # commands, run by `sh -c`: the only text of a PRD that is executed
     done_when: tuple[str, ...] = ()  # for the agent and the reviewer
     group: str = ""
     agent: str = ""
     model: str = ""
-    attempts: int | None = None  # tries in all
+    attempts: int | None = None  # maximum number of attempts
     timeout: float | None = None  # seconds
     parked: str | None = None  # the reason; None: not parked
 
@@ -29,22 +29,22 @@ class Task:
     """One checkbox. `id` is the written id, or a hash of the text and its parents' texts."""
 
     id: str
-    written: bool  # the id stands in the PRD
+    written: bool  # the id is written in the PRD
     number: int  # 1-based, in document order, over all boxes that are tasks
     line: int  # 1-based line of the box
     offset: int  # byte offset of the character inside the brackets
-    text: str  # what stands behind the box, first paragraph, without an id comment
+    text: str  # the text after the box, first paragraph, without an id comment
     done: bool
     parent: str | None = None  # id of the enclosing task
     leaf: bool = True
-    body: str = ""  # everything below it that is no checkbox, dedented; fields included
-    headings: tuple[str, ...] = ()  # its place: the headings above it, outermost first
+    body: str = ""  # everything below it except tasks, dedented; fields included
+    headings: tuple[str, ...] = ()  # the headings above it, outermost first
     fields: Fields = field(default_factory=Fields)
 
 
 @immutable
 class NearMiss:
-    """A line that looks like a task and is none. Left alone and reported."""
+    """A line that only looks like a task. It is reported and left alone."""
 
     line: int
     text: str
@@ -53,19 +53,19 @@ class NearMiss:
 
 @immutable
 class Criterion:
-    """A box under acceptance criteria or the like: not a task."""
+    """A box under acceptance criteria or similar: not a task."""
 
-    task: str | None  # id of the task that it stands under
+    task: str | None  # id of the task above it
     line: int  # 1-based line of the box
     offset: int  # byte offset of the character inside the brackets
     text: str
     done: bool
-    asked: bool = True  # False: it stands under "Out of scope"
+    asked: bool = True  # False: it is under "Out of scope"
 
 
 @immutable
 class Prd:
-    """A parsed PRD: its bytes, and what was found in them."""
+    """A parsed PRD: its bytes, tasks, near misses and criteria."""
 
     data: bytes
     tasks: tuple[Task, ...]

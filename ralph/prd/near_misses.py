@@ -1,4 +1,4 @@
-"""Lines that look like a task and are none: found in the text, explained by the block they stand in."""
+"""Lines that look like a task but are not, each explained by its block."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ _WHERE = {
 
 
 def near_misses(document: Document) -> tuple[NearMiss, ...]:
-    """Every line that a reader may take for a task though it is none, with the reason."""
+    """Return every line that a reader may take for a task although it is none, with the reason."""
     boxes = {item.text_first for item in document.items if item.boxed and not item.quoted}
     lines = "\n".join((*document.lines, ""))
-    found: list[NearMiss] = []
+    misses: list[NearMiss] = []
     blocks: _Blocks | None = None
     line = at = 0
     for match in _LOOKS.finditer(lines):
@@ -44,8 +44,8 @@ def near_misses(document: Document) -> tuple[NearMiss, ...]:
             continue
         blocks = blocks or _Blocks(document)
         if why := _why(blocks.at(line), match, lines):
-            found.append(NearMiss(line + 1, document.lines[line].strip()[:200], why))
-    return tuple(found)
+            misses.append(NearMiss(line + 1, document.lines[line].strip()[:200], why))
+    return tuple(misses)
 
 
 def _why(kind: str, match: re.Match[str], lines: str) -> str:
@@ -55,7 +55,7 @@ def _why(kind: str, match: re.Match[str], lines: str) -> str:
 
 
 def _meant(match: re.Match[str]) -> bool:
-    """Neither a link nor a code span, nor a bracket in running text."""
+    """Return whether this is meant as a box: not a link, a code span or a bracket in running text."""
     state, after = match["state"], match["after"]
     if after in ("(", "[", ":") or match["before"].startswith("`"):
         return False
@@ -85,7 +85,7 @@ def _form(match: re.Match[str], lines: str) -> str:
 
 
 class _Blocks:
-    """Which leaf block a line belongs to."""
+    """The leaf block of each line."""
 
     def __init__(self, document: Document) -> None:
         self.starts: list[int] = []
@@ -104,7 +104,7 @@ class _Blocks:
             self.blocks.append((token.map[1], "quote" if quotes else kind))
 
     def at(self, line: int) -> str:
-        """The kind of the block, empty where no block is (front matter, link definitions)."""
+        """Return the kind of the block at a line; "" outside of blocks (front matter, link definitions)."""
         n = bisect_right(self.starts, line) - 1
         return self.blocks[n][1] if n >= 0 and line < self.blocks[n][0] else ""
 

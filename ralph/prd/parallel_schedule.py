@@ -1,14 +1,15 @@
-"""Tasks -> which may run at the same time, and why the others wait.
+"""The parallel schedule: which tasks may run at the same time, and why the others wait.
 
-Three things keep a task waiting beside what holds it up when tasks run one by one (`plan.py`): files that it may
-have in common with a task that runs, the order of groups, the order of phases. The last two are rows of steps: the
-tasks of one step may run together, and a step begins when no earlier one has a task that runs or could run. What
-can't run at all (it is parked, or waits for such a task) holds nobody up but those that depend on it.
+Besides the obstacles of the serial schedule (`schedule.py`), a task waits for possible common files with a running
+task, for the order of groups, and for the order of phases. Groups and phases are sequences of steps: the tasks of
+one step may run together, and a step begins once no earlier step has a task that runs or could run. A task that
+can't run (parked, or waiting for such a task) delays only its dependents.
 
-- Groups: all tasks with the same `Group` are a step; the steps stand in the order of their first tasks. Tasks
-  without a group are in no row.
-- Phases: a document that marks a task with `[P]` means that all others wait for one another. Marked tasks one after
-  the other are a step, each other task is one, and no step goes beyond its phase. A task with a group goes by that.
+- Groups: all tasks with the same `Group` are a step; steps follow the order of their first tasks. Tasks without a
+  group are in no step.
+
+- Phases: if a document marks a task with `[P]`, all others run one by one. Consecutive marked tasks are a step,
+  each other task is one, and no step goes beyond its phase. For a task with a group the group counts.
 """
 
 from __future__ import annotations
@@ -26,12 +27,13 @@ from ralph.prd.scope_overlap import common
 _MARKED = re.compile(r"(?:[A-Z]*[\d.X-]+\w*[.:)]?\s)?(?:\[[^\]]*\]\s?)*?\[P\](?:\s|$)")
 _PHASE = re.compile(r"\bphase\b", re.IGNORECASE)
 _Patterns = tuple[str, ...]
-Wave = tuple[tuple[Task, str], ...]  # each with why it was in no earlier one; "" where it is in the first
+Wave = tuple[tuple[Task, str], ...]  # each with the reason it is in no earlier wave; "" in the first
 
 
 @immutable
 class Choice:
-    """What may start now, in document order, and each other open task that doesn't run, with one sentence why."""
+    """The tasks to start now, in document order, and each other open task that doesn't run, with a one-sentence
+    reason."""
 
     tasks: tuple[Task, ...]
     waiting: tuple[tuple[Task, str], ...]
@@ -39,9 +41,9 @@ class Choice:
 
 @immutable
 class Waves:
-    """What would run together if each task took as long as all others; each with why it was in no earlier wave.
+    """The waves if each task took equally long; each task with the reason it is in no earlier wave.
 
-    `never` are the tasks that can't run, with the reason.
+    `never` lists the tasks that can't run, with the reason.
     """
 
     waves: tuple[Wave, ...]
@@ -64,9 +66,9 @@ def ready(
     only: str = "",
     placed: Callable[[_Patterns], _Patterns] = tuple,
 ) -> Choice:
-    """At most `left` tasks that may start beside those that run (ids).
+    """Return at most `left` tasks that may start beside the `running` ids.
 
-    `skip` and `only` as in `plan.choose`. `placed` turns patterns of the PRD into patterns of the repository.
+    `skip` and `only` as in `schedule.choose`. `placed` makes patterns of the PRD relative to the repository.
     """
     return _Table(prd, running, skip, only, placed).choose(left)
 
@@ -79,23 +81,23 @@ def waves(
     only: str = "",
     placed: Callable[[_Patterns], _Patterns] = tuple,
 ) -> Waves:
-    """How the work would go with that many agents, if each task were accepted at once."""
-    found: list[Wave] = []
+    """Return the waves with `at_once` agents, if each task were accepted immediately."""
+    rounds: list[Wave] = []
     why: dict[str, str] = {}
     while (choice := ready(prd, left=at_once, skip=skip, only=only, placed=placed)).tasks:
-        found.append(tuple((task, why.get(task.id, "")) for task in choice.tasks))
+        rounds.append(tuple((task, why.get(task.id, "")) for task in choice.tasks))
         why = {task.id: reason for task, reason in choice.waiting}
         prd = _accepted(prd, {task.id for task in choice.tasks})
-    return Waves(tuple(found), choice.waiting)
+    return Waves(tuple(rounds), choice.waiting)
 
 
 def _accepted(prd: Prd, ids: set[str]) -> Prd:
-    """The tasks as if these were ticked. The bytes stay: nobody looks at them here."""
+    """Return the PRD with these tasks done. Its bytes stay the same: nothing reads them here."""
     return replace(prd, tasks=tuple(replace(task, done=task.done or task.id in ids) for task in prd.tasks))
 
 
 class _Table:
-    """One choice: what runs, what could run, and the steps of all."""
+    """One choice: the running tasks, the tasks that could run, and all steps."""
 
     def __init__(
         self, prd: Prd, running: frozenset[str], skip: frozenset[str], only: str,
@@ -110,17 +112,18 @@ class _Table:
         self._first = self._first_steps()
 
     def _first_steps(self) -> dict[str, Task]:
-        """Row -> the task that holds up all later steps: of the first step that has one that runs or could."""
+        """Return row -> the task that delays all later steps: from the first step with a task that runs or could
+        run."""
         able = [task for task, obstacle in self._told if not obstacle] + self._busy
-        found: dict[str, Task] = {}
+        first: dict[str, Task] = {}
         for task in able:
             step = self._steps.get(task.id)
-            if step and (step.row not in found or step.number < self._steps[found[step.row].id].number):
-                found[step.row] = task
-        return found
+            if step and (step.row not in first or step.number < self._steps[first[step.row].id].number):
+                first[step.row] = task
+        return first
 
     def choose(self, left: int) -> Choice:
-        """Go through the document once; each task that starts may make later ones wait."""
+        """Choose in one pass over the document; each started task may make later ones wait."""
         tasks: list[Task] = []
         waiting: list[tuple[Task, str]] = []
         for task, obstacle in self._told:
@@ -140,14 +143,14 @@ class _Table:
         for others, state in ((self._busy, "which is running"), (started, "which goes first")):
             for other in others:
                 if common(own, self._placed(other.fields.files)):
-                    files = self._said(task, other)
+                    files = self._overlapping(task, other)
                     return f"its files {files} may clash with those of {plan.task_name(other)}, {state}"
         return ""
 
-    def _said(self, task: Task, other: Task) -> str:
-        """The first of a task's patterns that may clash, as the PRD spells it."""
+    def _overlapping(self, task: Task, other: Task) -> str:
+        """Return the first pattern of the task that may overlap, as the PRD spells it."""
         its = self._placed(other.fields.files)
-        return next((said for said in task.fields.files if common(self._placed((said,)), its)), "")
+        return next((pattern for pattern in task.fields.files if common(self._placed((pattern,)), its)), "")
 
     def _out_of_step(self, task: Task) -> str:
         step = self._steps.get(task.id)
@@ -173,18 +176,18 @@ def _waits_for(step: _Step, other: str, its: _Step, *, runs: bool) -> str:
 
 
 def _steps(lookup: Lookup) -> dict[str, _Step]:
-    """Task id -> its step. Those of a document whose order says nothing have none."""
+    """Return task id -> step. Tasks without a required order have none."""
     grouped = lookup.tasks if any(task.fields.group for task in lookup.tasks) else ()
     groups = {task.id: group for task in grouped if (group := _group(lookup, task))}
     marked = {task.id for task in lookup.tasks if "[P]" in task.text and _MARKED.match(task.text)}
     by_phase = [task for task in lookup.tasks if task.id not in groups and _unit(task)] if marked else []
     numbers = {group: n for n, group in enumerate(dict.fromkeys(groups.values()))}
-    found = {task_id: _Step("group", numbers[group], group) for task_id, group in groups.items()}
-    return found | dict(_phases(by_phase, marked))
+    steps = {task_id: _Step("group", numbers[group], group) for task_id, group in groups.items()}
+    return steps | dict(_phases(by_phase, marked))
 
 
 def _group(lookup: Lookup, task: Task) -> str:
-    """Its own group, or that of what it stands under."""
+    """Return the group of a task, or that of its nearest parent."""
     return next(
         (other_task.fields.group for other_task in (task, *lookup.above(task)) if other_task.fields.group), ""
     )
@@ -206,6 +209,6 @@ def _phases(tasks: Iterable[Task], marked: set[str]) -> Iterator[tuple[str, _Ste
 
 
 def _place(headings: tuple[str, ...]) -> tuple[str, ...]:
-    """The headings down to the innermost that is called a phase; none: the task stands in no phase."""
+    """Return the headings down to the innermost phase; () if the task is in no phase."""
     deep = max((n for n, title in enumerate(headings, 1) if _PHASE.search(title)), default=0)
     return headings[:deep]

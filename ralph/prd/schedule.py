@@ -1,4 +1,4 @@
-"""Tasks -> what to try next, and why the rest can't be tried."""
+"""The serial schedule: the next task, and why the others can't be worked on."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from ralph.prd.model import Prd, Task
 
 
 def choose(prd: Prd, *, skip: frozenset[str] = frozenset(), only: str = "") -> Task | None:
-    """The next task in document order that can be worked on; None if there is none.
+    """Return the next task in document order that can be worked on; None if there is none.
 
-    `skip`: ids to leave out. `only`: the id of a task, or of a parent whose tasks are meant.
+    `skip`: ids to leave out. `only`: the id of a task, or of a parent of the tasks to consider.
     """
     lookup = Lookup(prd)
     return next((task for task in open_units(lookup, only) if not obstacle(lookup, task, skip)), None)
 
 
 def waiting(prd: Prd, *, skip: frozenset[str] = frozenset(), only: str = "") -> tuple[tuple[Task, str], ...]:
-    """The open tasks that can't be worked on, each with the reason: `depends on T3, which is parked`."""
+    """Return the open tasks that can't be worked on, with reasons such as `depends on T3, which is parked`."""
     lookup = Lookup(prd)
-    told = ((task, obstacle(lookup, task, skip)) for task in open_units(lookup, only))
-    return tuple((task, reason) for task, reason in told if reason)
+    reasons = ((task, obstacle(lookup, task, skip)) for task in open_units(lookup, only))
+    return tuple((task, reason) for task, reason in reasons if reason)
 
 
 def status(prd: Prd, running: str = "") -> list[tuple[Task, str]]:
-    """Every task with its state: open, done, parked (also through a parent) or running."""
+    """Return every task with its state: open, done, parked (also through a parent) or running."""
     lookup = Lookup(prd)
     return [(task, _state(lookup, task, running)) for task in prd.tasks]
 
 
 def open_units(lookup: Lookup, only: str) -> Iterator[Task]:
-    """The units of work without tick: leaves, and parents with a check of their own once all below is done."""
+    """Yield the open units of work: leaves, and parents with their own check once all subtasks are done."""
     for task in lookup.tasks:
         if task.done or not (task.leaf or (task.fields.checks and _below_done(lookup, task))):
             continue
@@ -44,7 +44,7 @@ def _below_done(lookup: Lookup, task: Task) -> bool:
 
 
 def obstacle(lookup: Lookup, task: Task, skip: frozenset[str], running: frozenset[str] = frozenset()) -> str:
-    """Why a task can't be worked on now, beside those that run; empty: it can."""
+    """Return why a task can't be worked on now, beside the running ones; "" if it can."""
     if task.id in skip:
         return "skipped in this run"
     for holder in (task, *lookup.above(task)):
@@ -60,10 +60,10 @@ def obstacle(lookup: Lookup, task: Task, skip: frozenset[str], running: frozense
 
 
 def _unmet(lookup: Lookup, wanted: str, skip: frozenset[str], running: frozenset[str]) -> str:
-    found = lookup.called(wanted)
-    if len(found) != 1:
-        return f"“{wanted}”, which is {'no task' if not found else 'the beginning of several tasks'}"
-    task = found[0]
+    tasks = lookup.called(wanted)
+    if len(tasks) != 1:
+        return f"“{wanted}”, which is {'no task' if not tasks else 'the beginning of several tasks'}"
+    task = tasks[0]
     if task.id in running:
         return f"{task_name(task)}, which is running"
     if lookup.finished[task.id]:
@@ -82,5 +82,5 @@ def _state(lookup: Lookup, task: Task, running: str) -> str:
 
 
 def task_name(task: Task) -> str:
-    """What a sentence calls a task: its id, or the beginning of its text."""
+    """Return a task's name for a sentence: its id, or the beginning of its text."""
     return task.id if task.written else f"“{task.text[:50]}”"

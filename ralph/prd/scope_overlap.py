@@ -1,11 +1,11 @@
-"""Whether two scopes may name the same path, one that is there or one that is not there yet.
+"""Whether two scopes may match the same path, existing or not.
 
-A pattern is a row of names, and a name is a row of characters; in both, a wildcard may stand for any run. Two rows
-meet if one walk leads through both. Where a pattern says more than such rows can tell (`!`, a set of characters
-with a slash in it), it is taken to name more than it does: a wrong yes costs time, a wrong no would cost work.
+A pattern is a sequence of names, and a name is a sequence of characters; in both, a wildcard matches any run. Two
+sequences overlap if one string matches both. A pattern that such sequences can't express (`!`, a character set with
+a slash) is widened: a wrong yes costs time, a wrong no would cost work.
 
-One thing is left out on purpose. `docs/` and `src/` may stand at any depth, so both cover `src/docs/a`, and `*.py`
-and `*.md` both cover `a.py/b.md`. Nobody means that: two folders, or two files, at any depth meet only where their
+One case is left out on purpose. `docs/` and `src/` may be at any depth, so both cover `src/docs/a`, and `*.py` and
+`*.md` both cover `a.py/b.md`. That is never meant: two folders, or two files, at any depth overlap only if their
 names do.
 """
 
@@ -25,7 +25,7 @@ _Row = tuple[_One | None, ...]  # None: any run of names, or of characters
 
 @immutable
 class _Set:
-    """One character: of these ranges, or of all others."""
+    """One character: one of these ranges or, if negated, any other."""
 
     ranges: tuple[tuple[str, str], ...]
     others: bool = False
@@ -34,7 +34,7 @@ class _Set:
         return any(low <= character <= high for low, high in self.ranges) is not self.others
 
     def overlaps(self, other: _Set) -> bool:
-        """Is there a character in both? Of a range, and of what two sets leave out, nobody looks closer: yes."""
+        """Return whether a character may be in both. For a range, and for two negated sets, return True."""
         if self.others and other.others:
             return True
         if self.others or other.others:
@@ -47,25 +47,25 @@ _ANY = _Set((("/", "/"),), others=True)
 
 
 def clash(value: tuple[str, ...], other: tuple[str, ...]) -> bool:
-    """May both scopes cover one path? An empty scope declares nothing, and clashes with nothing."""
+    """Return whether both scopes may cover one path. An empty scope overlaps with nothing."""
     return bool(common(value, other))
 
 
 @lru_cache(maxsize=1 << 16)
 def common(value: tuple[str, ...], other: tuple[str, ...]) -> str:
-    """The first pattern of the one scope that may cover a path of the other; "" where none does."""
-    return next((mine for mine in value if any(_patterns_meet(mine, its) for its in other)), "")
+    """Return the first pattern of `value` that may cover a path of `other`; "" if there is none."""
+    return next((pattern for pattern in value if any(_patterns_meet(pattern, its) for its in other)), "")
 
 
 @lru_cache(maxsize=1 << 16)
 def _patterns_meet(text: str, other: str) -> bool:
     if (kind := _kind(text)) and kind == _kind(other):
         return _names_meet(text.strip("/"), other.strip("/"))
-    return any(_meet(mine, its, _names_meet) for mine, its in product(_rows(text), _rows(other)))
+    return any(_meet(row, its, _names_meet) for row, its in product(_rows(text), _rows(other)))
 
 
 def _kind(pattern: str) -> str:
-    """What a name that may stand at any depth is the name of. Empty: no such name, or it may be either."""
+    """Return the kind of thing that a name at any depth names; "" for another pattern, or if it may be either."""
     if (
         pattern in _EVERYTHING
         or "/" in pattern[:-1]
@@ -82,7 +82,7 @@ def _kind(pattern: str) -> str:
 
 
 def _meet(value: _Row[_One], other: _Row[_One], alike: Callable[[_One, _One], bool]) -> bool:
-    """Does one walk lead through both rows, from their beginnings to their ends?"""
+    """Return whether one walk leads through both sequences from start to end."""
     end = (len(value), len(other))
     todo = [(0, 0)]
     seen = set(todo)
@@ -99,7 +99,7 @@ def _meet(value: _Row[_One], other: _Row[_One], alike: Callable[[_One, _One], bo
 def _steps(
     value: _Row[_One], other: _Row[_One], here: tuple[int, int], alike: Callable[[_One, _One], bool]
 ) -> Iterator[tuple[int, int]]:
-    """Where a walk may go from a place in both rows: past a run, along it, or past two that are alike."""
+    """Yield the next positions in both sequences: past a run, along it, or past two equal elements."""
     n, m = here
     mine, its = value[n : n + 1], other[m : m + 1]
     if mine == (None,) or its == (None,):
@@ -113,7 +113,7 @@ def _steps(
 
 @lru_cache(maxsize=1 << 16)
 def _names_meet(text: str, other: str) -> bool:
-    """May two parts of patterns stand for one name? Most are plain names."""
+    """Return whether two parts of patterns may match one name. Most are plain names."""
     return text == other or _meet(_marks(text), _marks(other), _Set.overlaps)
 
 
@@ -124,7 +124,7 @@ _EVERYTHING = frozenset({".", "./", "/"})
 
 @lru_cache(maxsize=1 << 14)
 def _rows(pattern: str) -> tuple[_Row[str], ...]:
-    """What `sensitive.matches` lets a pattern cover: what it says as a glob, and what is literally called so."""
+    """Return what `matches` lets a pattern cover: as a glob, and as a literal name."""
     if pattern in _EVERYTHING:
         return ((None,),)
     glob = (pattern[1:] if pattern.startswith("./") else pattern).rstrip()
@@ -134,7 +134,8 @@ def _rows(pattern: str) -> tuple[_Row[str], ...]:
 
 
 def _glob(pattern: str) -> _Row[str]:
-    """Each pattern covers what is below it, too; one without a slash inside may stand at any depth."""
+    """Return the sequence of a glob. It also covers what is below it; without an inner slash it may be at any
+    depth."""
     names = pattern.strip("/").split("/")
     floating = len(names) == 1 and not pattern.startswith("/")
     row = (None if name == "**" or _holds_slash(name) else name for name in names)
@@ -147,13 +148,13 @@ def _literal(pattern: str) -> _Row[str]:
 
 
 def _holds_slash(name: str) -> bool:
-    """`a[!b]c` covers `a/c`, too: whoever reads it so far lets a set of characters hold a slash."""
+    """Return whether a character set matches a slash: `a[!b]c` covers `a/c` with the matchers used so far."""
     return any(mark and mark.holds("/") for mark in _marks(name))
 
 
 @lru_cache(maxsize=1 << 14)
 def _marks(name: str) -> _Row[_Set]:
-    """A part of a pattern, character by character."""
+    """Return a part of a pattern, character by character."""
     marks: list[_Set | None] = []
     at = 0
     while at < len(name):
@@ -163,7 +164,7 @@ def _marks(name: str) -> _Row[_Set]:
 
 
 def _mark(name: str, at: int) -> tuple[_Set | None, int]:
-    """What stands at this place, and where the next begins. A bracket that nobody closes is a bracket."""
+    """Return the element at this index and the index of the next. A bracket that is never closed is literal."""
     match name[at]:
         case "*":
             return None, at + 1
@@ -181,14 +182,14 @@ def _only(character: str) -> _Set:
 
 
 def _closing(name: str, at: int) -> int:
-    """Where the set that opens there is closed; a bracket at its very beginning is in it. -1: nowhere."""
+    """Return the index at which the set closes; a bracket at its very beginning belongs to it. -1: never closed."""
     first = at + 1 + (name[at + 1 : at + 2] in {"!", "^"})
     return name.find("]", first + 1)
 
 
-def _set(said: str) -> _Set:
-    others = said[0] in "!^"
-    rest, ranges = said[others:], list[tuple[str, str]]()
+def _set(text: str) -> _Set:
+    others = text[0] in "!^"
+    rest, ranges = text[others:], list[tuple[str, str]]()
     while rest:
         ranged = len(rest) > 2 and rest[1] == "-"
         ranges.append((rest[0], rest[2] if ranged else rest[0]))

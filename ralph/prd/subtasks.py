@@ -1,6 +1,6 @@
-"""A task that was too large -> smaller ones, from what an agent answered. Nothing of the answer is trusted.
+"""The smaller tasks of a task that was too large, from an agent's answer. The answer is not trusted.
 
-It can bring in no command, no id, no wider scope: texts and paths only.
+It can add no command, no id and no wider scope: only texts and paths.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Subtask:
 
 @immutable
 class SplitAnswer:
-    """The smaller tasks, in order, and what each of them keeps of the large one."""
+    """The smaller tasks, in order, and the fields that each inherits from the large one."""
 
     parts: tuple[Subtask, ...]
     kept: Fields
@@ -42,7 +42,7 @@ class SplitAnswer:
 
 @immutable
 class SplitRefusal:
-    """Why the answer can't be used: a sentence."""
+    """One sentence why the answer can't be used."""
 
     reason: str
 
@@ -51,11 +51,12 @@ def parse(
     answer: str, parent: Task, others: Sequence[Task], *, protected: Sequence[str] = (),
     papers: frozenset[str] = frozenset(),
 ) -> SplitAnswer | SplitRefusal:  # fmt: skip
-    """The plan that an agent answered with. `others` are the tasks of the PRD, `papers` PRD and memory file."""
-    found = [task for task in prd.parse(_list(answer).encode()).tasks if task.parent is None]
-    if not FEWEST <= len(found) <= MOST:
-        return SplitRefusal(f"{len(found)} smaller tasks were proposed, not {FEWEST} to {MOST}.")
-    parts = tuple(_part(task, parent, protected, papers) for task in found)
+    """Return the smaller tasks of an agent's answer. `others` are the tasks of the PRD, `papers` PRD and memory
+    file."""
+    tasks = [task for task in prd.parse(_list(answer).encode()).tasks if task.parent is None]
+    if not FEWEST <= len(tasks) <= MOST:
+        return SplitRefusal(f"{len(tasks)} smaller tasks were proposed, not {FEWEST} to {MOST}.")
+    parts = tuple(_part(task, parent, protected, papers) for task in tasks)
     for part in parts:
         if not SHORTEST <= len(part.text) <= LONGEST:
             return SplitRefusal(f"“{one_line(part.text, 40)}” is no task that could be done.")
@@ -69,17 +70,17 @@ def parse(
 
 
 def lines(plan: SplitAnswer) -> tuple[str, ...]:
-    """The tasks as lines of Markdown, fields indented by two blanks."""
+    """Return the tasks as lines of Markdown, their fields indented by two spaces."""
     return tuple(line for part in plan.parts for line in _lines(part, plan.kept))
 
 
-def _lines(part: Subtask, kept: Fields) -> list[str]:
-    files = part.files or kept.files
+def _lines(part: Subtask, inherited: Fields) -> list[str]:
+    files = part.files or inherited.files
     done_when = formatted("; ".join(part.done_when), first=False)
     fields = [
-        ("Files", _code(files)), ("Protected", _code(kept.protected)), ("Done when", done_when),
-        ("Agent", kept.agent), ("Model", kept.model), ("Group", kept.group),
-        ("Timeout", f"{kept.timeout:g}s" if kept.timeout else ""),
+        ("Files", _code(files)), ("Protected", _code(inherited.protected)), ("Done when", done_when),
+        ("Agent", inherited.agent), ("Model", inherited.model), ("Group", inherited.group),
+        ("Timeout", f"{inherited.timeout:g}s" if inherited.timeout else ""),
     ]  # fmt: skip
     text = formatted(part.text, first=False)
     return [f"- [ ] {text}", *(f"  - {name}: {value}" for name, value in fields if value)]
@@ -90,7 +91,7 @@ def _code(patterns: Sequence[str]) -> str:
 
 
 def _list(answer: str) -> str:
-    """From the first box of the last list on: fences and all above do not count."""
+    """Return the text from the first box of the last list on. Fences and everything above do not count."""
     text = COMMENT.sub("", clean(answer)).replace("\t", "    ")
     for block in reversed(FENCE.split(text)):
         if first := BOX.search(block):
@@ -100,8 +101,8 @@ def _list(answer: str) -> str:
 
 def _part(task: Task, parent: Task, protected: Sequence[str], papers: frozenset[str]) -> Subtask:
     text = _without_id(one_line(task.text, LONGEST + 1))
-    said = tuple(one_line(name, 200) for name in task.fields.done_when)
-    return Subtask(text, _narrower(task.fields.files, parent.fields.files, protected, papers), said)
+    conditions = tuple(one_line(name, 200) for name in task.fields.done_when)
+    return Subtask(text, _narrower(task.fields.files, parent.fields.files, protected, papers), conditions)
 
 
 def _without_id(text: str) -> str:
@@ -113,7 +114,7 @@ def _without_id(text: str) -> str:
 def _narrower(
     wanted: Sequence[str], allowed: Sequence[str], protected: Sequence[str], papers: frozenset[str]
 ) -> tuple[str, ...]:  # fmt: skip
-    """The patterns, if each is provably inside the allowed ones and off what is protected; else none."""
+    """Return the patterns if each is provably inside the allowed ones and not protected; otherwise ()."""
     plain = [name.strip("/") for name in wanted]
     safe = all(plain) and not any(set(name) & set("!\\`\n") or ".." in name.split("/") for name in plain)
     if not (safe and all(_inside(name, allowed) for name in plain)):
@@ -124,20 +125,21 @@ def _narrower(
 
 
 def _inside(pattern: str, allowed: Sequence[str]) -> bool:
-    """A pattern without wildcards must match; one with them must be one of the allowed, or below such a folder."""
+    """Return whether a pattern is inside: without wildcards it must match, with them it must be one of the allowed
+    or below an allowed folder."""
     if not allowed:
         return not pattern.startswith("*")
     if not set(pattern) & set("*?["):
         return sensitive.matches(tuple(allowed), pattern)
-    whole = [name.strip("/").removesuffix("/**") for name in allowed]
-    folders = [name for name in whole if not set(name) & set("*?[")]
+    plain = [name.strip("/").removesuffix("/**") for name in allowed]
+    folders = [name for name in plain if not set(name) & set("*?[")]
     return pattern in [name.strip("/") for name in allowed] or any(
         pattern.startswith(f"{folder}/") for folder in folders
     )
 
 
 def _stem(pattern: str) -> str:
-    """The path that a pattern names, as far as it has no wildcard."""
+    """Return the path of a pattern before its first wildcard."""
     return re.split(r"/?[^/]*[*?\[]", pattern)[0] or pattern
 
 

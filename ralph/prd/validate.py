@@ -1,4 +1,4 @@
-"""What makes a PRD unusable: each a sentence with its lines and a cure."""
+"""The faults that make a PRD unusable: each a sentence with its lines and a cure."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _ABSOLUTE = re.compile(r"/|\\|~|[A-Za-z]:[\\/]")
 
 
 def check(prd: Prd, name: str) -> None:
-    """RalphError for a PRD that can't be worked through; `name` is its path, relative to the repository's root.
+    """Raise RalphError for an unusable PRD; `name` is its path, relative to the repository's root.
 
-    Empty, no task, written ids twice, a dependency that does not exist or goes in circles, a path pattern that
-    leaves the repository.
+    Faults: empty, no task, duplicate written ids, a missing or circular dependency, a path pattern that leaves the
+    repository.
     """
     _has_tasks(prd, name)
     _ids_once(prd, name)
@@ -46,7 +46,7 @@ def _has_tasks(prd: Prd, name: str) -> None:
 def _ids_once(prd: Prd, name: str) -> None:
     lines: dict[str, list[int]] = defaultdict(list)
     for task in prd.tasks:
-        lines[task.id].append(task.line)  # a hash repeats only with its number
+        lines[task.id].append(task.line)  # a hash occurs again only with its number
     twice = [f"{task_id} (lines {', '.join(map(str, at))})" for task_id, at in lines.items() if len(at) > 1]
     if twice:
         more = f", and {len(twice) - 5} more" if len(twice) > 5 else ""
@@ -58,17 +58,17 @@ def _ids_once(prd: Prd, name: str) -> None:
 
 
 def _needs(prd: Prd, lookup: Lookup, name: str) -> dict[str, list[Task]]:
-    """Task id -> the tasks that it names under Depends. What is done may name what is gone."""
+    """Return task id -> the tasks under its Depends. A done task may name tasks that no longer exist."""
     result: dict[str, list[Task]] = {}
     for task in prd.tasks:
         for wanted in task.fields.depends:
-            found = lookup.called(wanted)
-            if len(found) == 1:
-                result.setdefault(task.id, []).append(found[0])
+            tasks = lookup.called(wanted)
+            if len(tasks) == 1:
+                result.setdefault(task.id, []).append(tasks[0])
             elif not task.done:
-                what = "there is no such task" if not found else f"{len(found)} tasks begin like that"
+                problem = "there is no such task" if not tasks else f"{len(tasks)} tasks begin like that"
                 raise RalphError(
-                    f"{_called(task)} depends on “{wanted}”, but {what}",
+                    f"{_called(task)} depends on “{wanted}”, but {problem}",
                     "Name a task by its id, or by a beginning of its text that no other has.",
                     where=f"{name}:{task.line}",
                 )
@@ -76,7 +76,7 @@ def _needs(prd: Prd, lookup: Lookup, name: str) -> dict[str, list[Task]]:
 
 
 def _no_cycle(prd: Prd, lookup: Lookup, needs: dict[str, list[Task]], name: str) -> None:
-    """A task needs its dependencies, its parents' dependencies, and the tasks below it."""
+    """Raise RalphError for a cycle. A task needs its dependencies, its parents' dependencies, and its subtasks."""
     from graphlib import CycleError, TopologicalSorter
 
     if not needs:

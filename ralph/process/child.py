@@ -1,4 +1,4 @@
-"""What a runner does with its child: read it, obey the parent, see it end."""
+"""The supervisor's loop around one child: read its output, obey the parent, wait for the exit."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from typing import Protocol
 from ralph.process import tree
 from ralph.process.supervisor import END, GRACE, TYPE, Link
 
-TICK = 0.2  # seconds without any event until the child is looked at anyway
-LINGER = 2.0  # seconds at most that what outlives the child may go on printing ...
-GAP = 0.05  # ... and no longer than this at a time without a word
+TICK = 0.2  # maximum seconds between two checks of the child
+LINGER = 2.0  # maximum seconds that processes which outlive the child may go on printing ...
+GAP = 0.05  # ... and the longest pause in that output
 STREAM = 0.05  # seconds between two reads of a stream, at most
-FLOOD = 4_000_000  # bytes a second: so much is read as fast as it comes
-BURST = 0.005  # seconds in which the rest of a burst comes: one large read costs less than ten small ones
-CLOSED = 0.1  # seconds until output that the child closed is tried again: it can open its terminal anew
+FLOOD = 4_000_000  # bytes a second: faster output is read immediately
+BURST = 0.005  # seconds to collect a burst: one large read costs less than ten small ones
+CLOSED = 0.1  # seconds before closed output is polled again: the child can reopen its terminal
 
 
 class Child(Protocol):
@@ -29,14 +29,15 @@ class Child(Protocol):
     fd: int
 
     def read(self) -> bytes:
-        """What there is to read; EOFError when nobody holds the other end."""
+        """Return the available output. Raise EOFError if no process holds the other end."""
 
     def code(self) -> int | None:
-        """Its exit code, negative for a signal; None while it runs."""
+        """Return the exit code, negative for a signal; None while the program runs."""
 
 
 class ChildSupervisor:
-    """Reads a child until it exits: its exit counts, not the end of its output. What it left, the runner ends."""
+    """Reads a child until it exits. Its exit ends the loop, not the end of its output. The supervisor ends its
+    leftovers."""
 
     def __init__(
         self, child: Child, link: Link, swallow: Callable[[bytes], None],
@@ -44,7 +45,7 @@ class ChildSupervisor:
     ) -> None:  # fmt: skip
         self._child, self._link, self._swallow, self._type = child, link, swallow, type_in
         self._wake, bell = socket.socketpair()
-        self._bell = bell  # kept: a closed bell would never ring
+        self._bell = bell  # a reference: garbage collection would close the wakeup socket
         for end in (self._wake, bell):
             end.setblocking(False)
         signal.set_wakeup_fd(bell.fileno(), warn_on_full_buffer=False)
@@ -52,13 +53,13 @@ class ChildSupervisor:
         for fd in (child.fd, link.fd, self._wake.fileno()):
             self._poll.register(fd, POLLIN)
         self._deaf_until = 0.0
-        self._last = 0.0, 0  # when something was read, and how much
+        self._last = 0.0, 0  # time and size of the last read
         self._kill_at: float | None = None
 
     def keep(self, pulse: Callable[[], float] = lambda: TICK) -> int | None:
-        """The child's exit code, once its output is read; None if it could not be ended.
+        """Return the child's exit code once its output is read; None if it could not be ended.
 
-        `pulse` is called at every turn and says in how many seconds it wants to be called again.
+        Each turn calls `pulse`, which returns the seconds until its next call.
         """
         code = self._child.code()
         while code is None and not self._hopeless():
@@ -68,7 +69,7 @@ class ChildSupervisor:
         return code
 
     def _turn(self, patience: float) -> bool:
-        """Wait for something to happen; True if the child may have exited."""
+        """Wait for an event; return True if the child may have exited."""
         if self._deaf_until and time.monotonic() > self._deaf_until:
             self._listen()
         ready = self._take(patience)
@@ -76,7 +77,7 @@ class ChildSupervisor:
         return not ready or self._wake.fileno() in ready
 
     def _take(self, patience: float) -> set[int]:
-        """Wait for what comes next, and deal with it; the descriptors that had something."""
+        """Wait for events and handle them; return the ready descriptors."""
         ready = dict(self._poll.poll(patience * 1000))
         if self._link.fd in ready:
             self._obey()
@@ -121,12 +122,12 @@ class ChildSupervisor:
         return self._kill_at is not None and time.monotonic() > self._kill_at + GRACE / 2
 
     def _reap_strangers(self) -> None:
-        """Orphans that ended: a long session must not fill the process table with zombies."""
+        """Reap orphans that ended: a long session must not fill the process table with zombies."""
         while (info := _ended()) is not None and info.si_pid != self._child.pid:
             os.waitpid(info.si_pid, 0)
 
     def _drain(self) -> None:
-        """Read what is still there. What outlives the child may go on for LINGER seconds, while it prints."""
+        """Read the remaining output, for at most LINGER seconds if processes outlive the child and print."""
         if self._deaf_until:
             self._listen()
         now = time.monotonic()

@@ -1,7 +1,6 @@
-"""Run a command to its end; know processes by pid and start time; end what is left of them.
+"""Run a command to its end, and end everything that it started.
 
-A command is kept by a runner as an agent is, without a terminal: whatever it started ends with it, whoever is
-killed meanwhile.
+A supervisor keeps the command as it keeps an agent, without a terminal: its processes end even if ralph is killed.
 """
 
 from __future__ import annotations
@@ -31,20 +30,19 @@ __all__ = [
     "start_time",
 ]
 
-CAP = 20_000_000  # bytes of output kept
+CAP = 20_000_000  # maximum bytes of output on disk
 CHUNK = 65536
-NOT_STARTED = 127  # as a shell says it
+NOT_STARTED = 127  # the exit code of a shell
 
 
 @immutable
 class CommandResult:
-    """How a command ended. `tail` is the end of its output, errors included, control characters left in, without
-    secrets."""
+    """The result of a command. `tail` is the end of output and errors, with control characters, secrets masked."""
 
-    code: int | None  # negative: signal number; 127: not started, `tail` says why; None: its runner was killed
+    code: int | None  # negative: signal number; 127: not started, reason in `tail`; None: supervisor killed
     seconds: float
     timed_out: bool
-    stopped: bool  # `stop` said so
+    stopped: bool  # `stop` returned True
     tail: str
 
 
@@ -52,11 +50,11 @@ def run_command(
     argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], timeout: float, output: Path | None = None,
     tail: int = 4000, stop: Callable[[], bool] = lambda: False, secrets: Sequence[str] = (),
 ) -> CommandResult:  # fmt: skip
-    """Run a command to its end, with nothing on standard input, and end everything that it started.
+    """Run a command to its end, with empty standard input, and end everything that it started.
 
-    It is ended after `timeout` seconds of the monotonic clock, and when `stop` (asked ten times a second) says
-    so. Its output goes to the file `output`: 0600, 20 MB of its beginning and 1 MB of its end. `secrets` and
-    all that has the shape of a token are masked in it.
+    End it after `timeout` seconds of the monotonic clock, or when `stop` (called ten times a second) returns True.
+    Write its output to the file `output`: 0600, 20 MB of its beginning and 1 MB of its end. Mask `secrets` and
+    everything with the shape of a token.
     """
     began = time.monotonic()
     ended: list[str] = []
@@ -77,7 +75,7 @@ def run_command(
 
 
 class OutputPipe:
-    """A program in a session of its own, without a terminal: output and errors in one pipe."""
+    """A program in its own session, without a terminal: output and errors in one pipe."""
 
     def __init__(
         self, argv: Sequence[str], cwd: Path, env: Mapping[str, str], stdin: int = subprocess.DEVNULL
@@ -91,14 +89,14 @@ class OutputPipe:
         self.fd: int = self._process.stdout.fileno()
 
     def read(self) -> bytes:
-        """What there is to read; EOFError when nobody can write any more."""
+        """Return the available output. Raise EOFError if no process can write any more."""
         data = os.read(self.fd, CHUNK)
         if not data:
             raise EOFError
         return data
 
     def code(self) -> int | None:
-        """Its exit code, negative for a signal; None while it runs."""
+        """Return the exit code, negative for a signal; None while the program runs."""
         return self._process.poll()
 
 
@@ -106,7 +104,7 @@ def keep(
     link: Link, argv: Sequence[str], cwd: Path, env: Mapping[str, str], output: Path | None = None, *, tail: int,
     secrets: Sequence[str], stdin: int = subprocess.DEVNULL,
 ) -> WorkerMessage:  # fmt: skip
-    """In the runner: start the command, keep it to its end, say how it ended."""
+    """Start the command in the supervisor, keep it to its end, and return the message about it."""
     try:
         pipe = OutputPipe(argv, cwd, env, stdin)
     except OSError as error:

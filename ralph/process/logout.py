@@ -1,4 +1,4 @@
-"""Does a process outlive the logout of its user? systemd's logind may end what belongs to a login session."""
+"""Whether a process outlives the logout of its user: systemd's logind may end the processes of a login session."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 PROC = Path("/proc")
-PATIENCE = 5.0  # seconds that loginctl has
+PATIENCE = 5.0  # seconds for loginctl
 KILLED = (
     "logind ends it when you log out (KillUserProcesses=yes)",
     "Once: `loginctl enable-linger`. Then start it outside of this login: "
@@ -21,12 +21,12 @@ NO_LINGER = (
 
 
 def ends_at_logout(pid: int) -> tuple[str, str] | None:
-    """(what will happen, the cure) where a process will be ended at the logout; None: not, or nobody can tell."""
+    """Return (effect, cure) if a process will be ended at the logout; None if not, or if that is unknown."""
     group = _group(pid)
     if re.search(r"/session-[^/\n]+\.scope", group):
         return KILLED if _kills() else None
     if re.search(r"/user@\d+\.service(?:/|\n|$)", group):
-        return NO_LINGER if _asked(["show-user", getpass.getuser()], "Linger").get("Linger") == "no" else None
+        return NO_LINGER if _properties(["show-user", getpass.getuser()], "Linger").get("Linger") == "no" else None
     return None
 
 
@@ -38,16 +38,16 @@ def _group(pid: int) -> str:
 
 
 def _kills() -> bool:
-    """As logind decides it: the excluded users first, then the only ones."""
-    said = _asked(["show-session"], "KillUserProcesses", "KillExcludeUsers", "KillOnlyUsers")
-    me, only = getpass.getuser(), said.get("KillOnlyUsers", "").split()
-    excluded = me in said.get("KillExcludeUsers", "").split()
-    return said.get("KillUserProcesses") == "yes" and not excluded and (not only or me in only)
+    """Return whether logind kills this user's processes: excluded users first, then the only ones."""
+    properties = _properties(["show-session"], "KillUserProcesses", "KillExcludeUsers", "KillOnlyUsers")
+    me, only = getpass.getuser(), properties.get("KillOnlyUsers", "").split()
+    excluded = me in properties.get("KillExcludeUsers", "").split()
+    return properties.get("KillUserProcesses") == "yes" and not excluded and (not only or me in only)
 
 
-def _asked(words: list[str], *names: str) -> dict[str, str]:
-    """Properties, as loginctl tells them; without a session those of logind itself."""
-    argv = ["loginctl", *words, *(f"--property={name}" for name in names)]
+def _properties(command: list[str], *names: str) -> dict[str, str]:
+    """Return properties from loginctl: those of a session, otherwise those of logind."""
+    argv = ["loginctl", *command, *(f"--property={name}" for name in names)]
     try:
         done = subprocess.run(argv, capture_output=True, text=True, timeout=PATIENCE, check=False)
     except (OSError, subprocess.TimeoutExpired):

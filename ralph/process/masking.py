@@ -1,7 +1,7 @@
-"""Secrets taken out of a stream of bytes before it reaches a disk, wherever the stream was cut into pieces.
+"""Mask secrets in a stream of bytes before it reaches a disk, wherever the stream was split.
 
-A known secret, or what has a known token's shape (`ralph.text.TOKENS`), may lie across two pieces. So what could
-still become one is held back, mostly a word, and told with the next piece or at the end.
+A known secret, or a token with a known shape (`ralph.text.TOKENS`), may span two pieces. Bytes that could still
+become one are held back, mostly a word, and returned with the next piece or at the end.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from collections.abc import Iterator, Sequence
 
 from ralph.text import MASK, TOKENS
 
-HOLD = 16_384  # bytes that are held back at most; what is longer and looks like one token is masked to its end
-HALF = 3  # bytes of the beginning of a secret that tell nothing
-SIGHT = 32  # bytes before a token that its shape looks back at
+HOLD = 16_384  # maximum bytes held back; a longer run that looks like one token is masked to its end
+HALF = 3  # bytes of a secret's beginning that reveal nothing
+SIGHT = 32  # bytes of context before a token that its shape needs
 HEADER = 500  # bytes from the first line of a private key to its first line of letters
 FOOTER = 200  # bytes from its last line of letters to the end of its last line
 
@@ -23,8 +23,8 @@ Span = tuple[int, int]
 _MASK = MASK.encode()
 _TOKENS = re.compile(TOKENS.pattern.replace(r"\w", r"\w\x80-\xff").encode())
 _BEGIN = b"-----BEGIN "
-# Every shape has a rare piece of text, which has a rare byte, and begins so many bytes after where that piece does.
-# To look for those first is six times as fast as to try all shapes everywhere.
+# Every shape has a rare piece of text with a rare byte, and begins at a fixed offset before that piece.
+# Searching for those first is six times as fast as trying all shapes everywhere.
 _HINTS = tuple(
     (byte, re.compile(piece), offset)
     for byte, piece, offset in (
@@ -36,21 +36,21 @@ _HINTS = tuple(
     )
 )  # fmt: skip
 _HINT = 12  # bytes of the longest piece
-_WORD = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_./+~=-"  # what tokens are made of
-_KEY = _WORD + b" \t\r\n>|\"',\\"  # what private keys are made of
+_WORD = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_./+~=-"  # the characters of tokens
+_KEY = _WORD + b" \t\r\n>|\"',\\"  # the characters of private keys
 _URL = re.compile(rb"://[^\s/:@]{0,100}+(?::[^\s/@]{0,200}+(?:@[\w\x80-\xff-]{0,60}+)?)?\Z")
 _URL_LENGTH = 370
 
 
 class Masker:
-    """Finds secrets in bytes: the known ones, also as JSON writes them, and all tokens of known shapes."""
+    """Finds secrets in bytes: the known ones, also in their JSON form, and all tokens of known shapes."""
 
     def __init__(self, secrets: Sequence[str] = ()) -> None:
         self._secrets = tuple(sorted({form for secret in secrets if secret for form in _forms(secret)}))
-        self.reach = max([HOLD, *map(len, self._secrets)])  # bytes that a secret may be long
+        self.reach = max([HOLD, *map(len, self._secrets)])  # maximum length of a secret in bytes
 
     def text(self, text: str, goes_on: bool = False) -> str:
-        """The text without secrets; if it `goes_on`, also without the first half of one at its end."""
+        """Return the text without secrets; if it `goes_on`, also without the first half of a secret at its end."""
         if not text:
             return text
         data = text.encode("utf-8", "surrogatepass")
@@ -61,28 +61,29 @@ class Masker:
         return replaced(data, 0, len(data), spans).decode("utf-8", "surrogatepass") if spans else text
 
     def end(self, data: bytes, size: int) -> bytes:
-        """The last `size` bytes, a secret that begins before them included, without secrets."""
+        """Return the last `size` bytes without secrets, starting before a secret that spans the cut."""
         at = max(0, len(data) - size)
         spans = self.spans(data, self.starts(data))
         return replaced(data, whole(at, spans), len(data), spans)
 
     def starts(self, data: bytes, at: int = 0) -> list[int]:
-        """Where, from `at` on, tokens may begin."""
+        """Return the offsets from `at` on where tokens may begin."""
         look = max(0, at - SIGHT)
-        found = [
+        offsets = [
             hit.start() + offset
             for byte, piece, offset in _HINTS if byte in data
             for hit in piece.finditer(data, look)
         ]  # fmt: skip
-        return sorted(start for start in found if start >= at) if found else found
+        return sorted(start for start in offsets if start >= at) if offsets else offsets
 
     def spans(self, data: bytes, starts: Sequence[int], at: int = 0) -> list[Span]:
-        """Where secrets are from `at` on, in order; those that overlap are one."""
-        found = [*self._known(data, at), *_shaped(data, starts)]
-        return _joined(sorted(found)) if len(found) > 1 else found
+        """Return the ranges of secrets from `at` on, in order, overlapping ones joined."""
+        ranges = [*self._known(data, at), *_shaped(data, starts)]
+        return _joined(sorted(ranges)) if len(ranges) > 1 else ranges
 
     def begun(self, data: bytes, at: int) -> int:
-        """Where, from `at` on, a known secret begins whose end is still to come; else the end of the data."""
+        """Return the offset from `at` on of an incomplete known secret at the end; otherwise the length of the
+        data."""
         return min([len(data), *(start for secret in self._secrets if (start := _begun(data, at, secret)) >= 0)])
 
     def _known(self, data: bytes, at: int) -> Iterator[Span]:
@@ -94,20 +95,20 @@ class Masker:
 
 
 class MaskedWriter:
-    """A stream: pieces in, pieces without secrets out. Any pieces of the same bytes give the same."""
+    """A stream that takes pieces and returns them without secrets. The result does not depend on the split."""
 
     def __init__(self, masker: Masker) -> None:
         self._masker = masker
-        self._seen, self._held = b"", b""  # the last bytes that are decided, those that are not
-        self._swallow = b""  # what an endless token goes on with
+        self._seen, self._held = b"", b""  # the last decided bytes, the undecided ones
+        self._swallow = b""  # the characters that continue an endless token
 
     @property
     def held(self) -> int:
-        """How many bytes were taken and not told yet."""
+        """The number of bytes taken and not returned yet."""
         return len(self._held)
 
     def feed(self, piece: bytes) -> bytes:
-        """Take a piece; what is decided now."""
+        """Take a piece; return the bytes that are now decided."""
         if self._swallow and not (piece := self._rest(piece)):
             return b""
         data, at = self._seen + self._held + piece, len(self._seen)
@@ -124,13 +125,13 @@ class MaskedWriter:
         return replaced(data, at, cut, spans)
 
     def flush(self) -> bytes:
-        """All that was held back: nothing more comes."""
+        """Return the bytes held back, at the end of the stream."""
         data, at = self._seen + self._held, len(self._seen)
         self._seen, self._held = data[-SIGHT:], b""
         return replaced(data, at, len(data), self._masker.spans(data, self._masker.starts(data, at), at))
 
     def _rest(self, piece: bytes) -> bytes:
-        """What comes behind an endless token."""
+        """Return the bytes after an endless token."""
         rest = piece.lstrip(self._swallow)
         if rest:
             self._swallow = b""
@@ -138,7 +139,7 @@ class MaskedWriter:
 
 
 def replaced(data: bytes, at: int, end: int, spans: Sequence[Span]) -> bytes:
-    """The bytes from `at` to `end`, each span a mask."""
+    """Return the bytes from `at` to `end`, with each span masked."""
     if not spans:
         return data[at:end]
     parts = []
@@ -150,12 +151,12 @@ def replaced(data: bytes, at: int, end: int, spans: Sequence[Span]) -> bytes:
 
 
 def whole(cut: int, spans: Sequence[Span]) -> int:
-    """A place to cut that lies inside no span: `cut`, or the beginning of the span around it."""
+    """Return a position to cut outside of all spans: `cut`, or the beginning of the span around it."""
     return next((first for first, last in spans if first < cut < last), cut)
 
 
 def _open(data: bytes, at: int, starts: Sequence[int], spans: Sequence[Span]) -> int:
-    """Where a token begins that more bytes may make, prolong or undo; the end of the data if there is none."""
+    """Return the offset of a token that more bytes may complete, extend or undo; if none, the data length."""
     end = len(data)
     word = max(at, end - HOLD)
     word += len(data[word:].rstrip(_WORD))
@@ -167,7 +168,7 @@ def _open(data: bytes, at: int, starts: Sequence[int], spans: Sequence[Span]) ->
 
 
 def _open_key(data: bytes, start: int, spans: Sequence[Span]) -> bool:
-    """A private key, or what may become one, goes on."""
+    """Return whether a private key, or what may become one, is incomplete."""
     end = next((last for first, last in spans if first <= start < last), None)
     if end is None:
         return start > len(data) - HEADER
@@ -200,7 +201,7 @@ def _begun(data: bytes, at: int, secret: bytes) -> int:
 
 
 def _forms(secret: str) -> Iterator[bytes]:
-    """A secret as a file, a terminal and JSON have it."""
+    """Yield the forms of a secret in a file, on a terminal and in JSON."""
     for form in (secret, secret.replace("\n", "\r\n"), json.dumps(secret)[1:-1], _json(secret)):
         yield form.encode("utf-8", "surrogateescape")
 

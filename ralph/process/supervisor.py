@@ -1,10 +1,10 @@
-"""A runner: a forked process that keeps one child and survives neither its parent nor its child.
+"""A supervisor: a forked process that keeps one child and survives neither its parent nor its child.
 
-The parent stays free of threads and forks (2 ms; a fresh interpreter needs 20). Both speak over a socket pair:
-the parent says GO once it has written down the runner's pid, TYPE with what to type into the child's terminal, and
-END when the child shall stop; the runner sends JSON lines, the last of them with "ended". When the parent dies,
-however it dies, the runner reads the end of the socket and ends everything below it. When the runner dies, the
-parent inherits its orphans and ends them.
+The parent stays free of threads and forks (2 ms; a fresh interpreter needs 20). Both talk over a socket pair: the
+parent sends GO once it has recorded the supervisor's pid, TYPE with text for the child's terminal, and END to stop
+the child; the supervisor sends JSON lines, the last of them with "ended". When the parent dies for any reason, the
+supervisor reads the end of the socket and ends everything below it. When the supervisor dies, the parent inherits
+its orphans and ends them.
 """
 
 from __future__ import annotations
@@ -27,37 +27,37 @@ WorkerMessage = dict[str, Any]
 
 GO, END, TYPE = b"g", b"e", b"t"
 GRACE = 0.7  # seconds between SIGTERM and SIGKILL
-TYPED = 1000  # bytes typed at once: what nobody reads fits into the terminal all the same
-ANSWER = 1.15  # seconds that a runner has to report after END: TERM, grace, KILL and the last words
-CLEARING = 0.2  # seconds that an abandoned runner has to clear up before its parent does
-TICK = 0.1  # seconds between two questions to the parent whether to stop
+TYPED = 1000  # bytes typed at once: they fit into the terminal's buffer even if unread
+ANSWER = 1.15  # seconds for the report after END: TERM, grace, KILL and the last message
+CLEARING = 0.2  # seconds that an abandoned supervisor has to clean up before its parent does
+TICK = 0.1  # seconds between two calls of `over`
 
 
 class AbandonedError(BaseException):
-    """The parent of this runner is gone: end everything, tell nobody."""
+    """The parent of this supervisor is gone: end everything, report nothing."""
 
 
 class Link:
-    """The runner's end of the socket."""
+    """The supervisor's end of the socket."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
         self.fd = sock.fileno()
 
     def send(self, **message: object) -> None:
-        """Send one message; waits while the parent is busy, so that nothing piles up here."""
+        """Send one message. Block while the parent is busy, so that no backlog builds up here."""
         try:
             self._sock.sendall(json.dumps(message).encode() + b"\n")
         except OSError:
             raise AbandonedError from None
 
     def receive(self) -> bytes:
-        """The next word of the parent: GO, END, or TYPE and the text."""
+        """Return the parent's next command: GO, END, or TYPE and the text."""
         word = self._take(1)
         return word + self._take(int.from_bytes(self._take(2))) if word == TYPE else word
 
     def _take(self, size: int) -> bytes:
-        """So many bytes of the parent."""
+        """Return exactly `size` bytes from the parent. Raise AbandonedError if it is gone."""
         try:
             data = self._sock.recv(size, socket.MSG_WAITALL) if size else b""
         except OSError:
@@ -71,40 +71,40 @@ Work = Callable[[Link], WorkerMessage]
 
 
 class Supervisor:
-    """The parent's end: the runner's pid, when it started, and what it says."""
+    """The parent's end: the supervisor's pid, its start time, and its messages."""
 
     def __init__(self, pid: int, sock: socket.socket) -> None:
-        self.pid, self._sock, self._heard = pid, sock, b""
+        self.pid, self._sock, self._buffer = pid, sock, b""
         self.started = tree.start_time(pid) or 0.0
         self.fd = sock.fileno()
-        self.over = False  # it has said its last word, so nothing is left below it
+        self.over = False  # its last message arrived: nothing is left below it
         self._poll = poll()
         self._poll.register(sock, POLLIN)
 
     def go(self) -> None:
-        """Let it start its child."""
+        """Let the supervisor start its child."""
         self._say(GO)
 
     def end(self) -> None:
-        """Ask it to end its child: politely, then not."""
+        """Ask the supervisor to end its child: SIGTERM, then SIGKILL."""
         self._say(END)
 
     def type(self, text: str) -> None:
-        """Let it type a text, at most TYPED bytes of it, and press Enter."""
+        """Type a text into the child's terminal, at most TYPED bytes of it, and press Enter."""
         data = text.encode("utf-8", "replace")[:TYPED]
         self._say(TYPE + len(data).to_bytes(2) + data)
 
-    def put(self, words: bytes) -> int:
-        """Say as much of this as there is room for; returns how much that was. OSError where it was nothing."""
-        return self._sock.send(words, socket.MSG_DONTWAIT)
+    def put(self, data: bytes) -> int:
+        """Send as many bytes as fit and return their number. Raise OSError if that is none."""
+        return self._sock.send(data, socket.MSG_DONTWAIT)
 
     def receive(self, patience: float) -> WorkerMessage | None:
-        """The next message, or None after `patience` seconds; EOFError when the runner died."""
-        while b"\n" not in self._heard:
+        """Return the next message, or None after `patience` seconds. Raise EOFError if the supervisor died."""
+        while b"\n" not in self._buffer:
             if not self._poll.poll(patience * 1000):
                 return None
-            self._heard += self._read()
-        line, _, self._heard = self._heard.partition(b"\n")
+            self._buffer += self._read()
+        line, _, self._buffer = self._buffer.partition(b"\n")
         message: WorkerMessage = json.loads(line)
         if "broken" in message:
             raise RuntimeError(f"the runner broke:\n{message['broken']}")
@@ -112,12 +112,13 @@ class Supervisor:
         return message
 
     def abandon(self) -> None:
-        """Close the socket: an unfinished runner ends everything below it and leaves."""
+        """Close the socket: an unfinished supervisor ends everything below it and exits."""
         self._sock.close()
 
     def _say(self, word: bytes) -> None:
-        """Never waits: it may be waiting for us. What does not fit is lost; then abandon() ends it."""
-        with suppress(OSError):  # or it died: receive() tells
+        """Send without blocking: the supervisor may be blocked on us. Bytes that do not fit are lost; abandon()
+        then ends it."""
+        with suppress(OSError):  # or it died: receive() reports that
             self._sock.send(word, socket.MSG_DONTWAIT)
 
     def _read(self) -> bytes:
@@ -131,7 +132,7 @@ class Supervisor:
 
 
 def start(work: Work) -> Supervisor:
-    """Fork a runner that does `work` after go(). Whoever starts it has to bury it."""
+    """Fork a supervisor that does `work` after go(). The caller has to bury it."""
     tree.become_subreaper()
     ours, theirs = socket.socketpair()
     pid = os.fork()
@@ -143,9 +144,9 @@ def start(work: Work) -> Supervisor:
 
 @contextmanager
 def fork(work: Work) -> Iterator[Supervisor]:
-    """A runner that does `work` after go(), and whose last message is what that returns.
+    """Fork a supervisor that does `work` after go(); its last message is the result of `work`.
 
-    At the end of the block it is gone, and so is all that it started.
+    On exit end it and everything that it started.
     """
     spare = tree.children(os.getpid())
     runner = start(work)
@@ -160,14 +161,14 @@ def follow(
     runner: Supervisor, hear: Callable[[WorkerMessage], None], over: Callable[[bool], bool],
     answer: Callable[[], str | None] | None = None,
 ) -> WorkerMessage | None:  # fmt: skip
-    """Hear a runner until its last message, which is returned; None: it died or did not answer.
+    """Handle a supervisor's messages until the last one, and return that; None if it died or did not answer.
 
-    `over` is asked after every message, and with True whenever nothing was said for a moment; when it agrees
-    the runner is told to end its child, and has ANSWER seconds for that. Else, in such a moment, `answer` is asked
-    what to type.
+    `over` is called after every message, and with True after TICK seconds of silence; when it returns True, the
+    supervisor has ANSWER seconds to end its child. Otherwise, in such a silence, `answer` returns text to type or
+    None.
     """
-    asked: float | None = None
-    while asked is None or time.monotonic() < asked + ANSWER:
+    end_sent: float | None = None
+    while end_sent is None or time.monotonic() < end_sent + ANSWER:
         try:
             message = runner.receive(TICK)
         except EOFError:
@@ -176,16 +177,16 @@ def follow(
             return message
         if message is not None:
             hear(message)
-        if asked is None and over(message is None):
-            asked = time.monotonic()
+        if end_sent is None and over(message is None):
+            end_sent = time.monotonic()
             runner.end()
-        elif asked is None and message is None and answer and (text := answer()) is not None:
+        elif end_sent is None and message is None and answer and (text := answer()) is not None:
             runner.type(text)
     return None
 
 
 def bury(runner: Supervisor, spare: set[int]) -> None:
-    """Its last word said, a runner has nothing left but to die; else it gets a moment to clear up by itself."""
+    """Kill and reap a supervisor, and end what it left. One without a last message first gets CLEARING seconds."""
     deadline = time.monotonic() + (0 if runner.over else CLEARING)
     while time.monotonic() < deadline and not exited(runner.pid):
         time.sleep(tree.ROUND)
@@ -200,7 +201,7 @@ def exited(pid: int) -> bool:
 
 
 def live(work: Work, sock: socket.socket) -> None:
-    """The whole life of the forked process. It never returns into its parent's code."""
+    """Run the forked process to its exit. Never return into the parent's code."""
     try:
         _detach(sock.fileno())
         link = Link(sock)
@@ -222,7 +223,7 @@ def _last_words(work: Work, link: Link) -> WorkerMessage:
 
 
 def _detach(keep: int) -> None:
-    """Out of the terminal's reach: own session, deaf to signals, no file of the parent's but the socket.
+    """Detach from the terminal: own session, signals without effect, no file of the parent's except the socket.
 
     Signals are caught, not ignored: an ignored one would stay ignored in the child.
     """

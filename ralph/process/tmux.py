@@ -1,8 +1,8 @@
-"""The one door to tmux: a server of ralph's own, that nobody's configuration reaches.
+"""The only module that calls tmux: a server of ralph's own, without the user's configuration.
 
-tmux only shows. A run is ended through its control file: `kill-session` leaves what ignores a hang-up alive, so it
-only ever takes away a pane whose program has ended. Nothing that people typed stands in tmux's command line: a word
-that ends in `;` would begin a command there, and `#{...}` would be filled in.
+tmux only displays. A run is ended through its control file: `kill-session` leaves processes that ignore a hang-up
+alive, so it only removes a pane whose program has ended. Text that people typed is never part of tmux's command
+line: a word that ends in `;` would begin a command there, and `#{...}` would be expanded.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ralph.errors import RalphError
 from ralph.immutable import immutable
 
 DEADLINE = 10.0  # seconds of one call; it takes 4 ms
-LONGEST = 100  # bytes of a socket's path: the kernel takes 107, a Mac 103
+LONGEST = 100  # bytes of a socket's path: the kernel takes 107, macOS 103
 HISTORY = 50_000  # lines of a pane
 SHOWN = "#{session_name}\t#{pane_pid}\t#{pane_dead}\t#{pane_dead_status}\t#{pane_dead_signal}"
 INSTALL = "Install it (`apt install tmux`, `brew install tmux`), or run without it: `ralph start --detach`."
@@ -30,22 +30,22 @@ OPTIONS = (
     ("-g", "status-right", "leave: Ctrl-b d"),
 )  # fmt: skip
 
-# what the server keeps for all its sessions; each run gets the whole environment of the terminal that started it
+# the environment of the server; each run gets the whole environment of the terminal that started it
 KEPT = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "LC_CTYPE", "TERM", "TMPDIR", "TZ")
 
 
 @immutable
 class Pane:
-    """What tmux says of a session: of its one pane."""
+    """A session as tmux reports it, with its single pane."""
 
     name: str
     pid: int
     dead: bool
-    code: int | None = None  # negative: the signal that ended it
+    code: int | None = None  # negative: the signal that ended the program
 
 
 class Tmux:
-    """The server behind one socket. Sessions are found by their whole name only."""
+    """The server behind one socket. Sessions are matched by their full name only."""
 
     def __init__(self, folder: Path, env: Mapping[str, str]) -> None:
         self.socket = socket_path(folder)
@@ -57,37 +57,37 @@ class Tmux:
         return self._program is not None
 
     def panes(self) -> dict[str, Pane]:
-        """All sessions, by name. Empty where no server runs, or no tmux is there."""
+        """Return all sessions by name; {} if no server runs or tmux is missing."""
         if not self.installed:
             return {}
         out, _, code = self._call("list-panes", "-a", "-F", SHOWN)
-        found = [_pane(line) for line in out.splitlines()] if code == 0 else []
-        return {pane.name: pane for pane in found if pane is not None}
+        sessions = [_pane(line) for line in out.splitlines()] if code == 0 else []
+        return {pane.name: pane for pane in sessions if pane is not None}
 
     def start(self, name: str, argv: Sequence[str]) -> None:
-        """A new session, not attached. `argv` is started as it is, without a shell, in the root folder."""
-        words = ["start-server"]
+        """Start a detached session. `argv` runs unchanged, without a shell, in the root folder."""
+        command = ["start-server"]
         for where, option, value in OPTIONS:
-            words += [";", "set-option", "-q", where, option, value]
-        words += [";", "new-session", "-d", "-s", name, "-x", "200", "-y", "50", "-c", "/", "--", *argv]
-        _, said, code = self._call(*words)
+            command += [";", "set-option", "-q", where, option, value]
+        command += [";", "new-session", "-d", "-s", name, "-x", "200", "-y", "50", "-c", "/", "--", *argv]
+        _, errors, code = self._call(*command)
         if code:
-            what = f"tmux did not start the session: {_first(said)}"
-            raise RalphError(what, "`ralph start --detach` runs without it.", where=str(self.socket))
+            problem = f"tmux did not start the session: {_first(errors)}"
+            raise RalphError(problem, "`ralph start --detach` runs without it.", where=str(self.socket))
 
     def text(self, name: str) -> str:
-        """Everything that the pane of a session holds, escapes left out; "": no such session."""
+        """Return the text of a session's pane without escapes; "" if there is no such session."""
         out, _, code = self._call("capture-pane", "-p", "-J", "-S", "-", "-t", f"={name}:")
         return out.rstrip() if code == 0 else ""
 
     def forget(self, name: str) -> None:
-        """Take a session away whose program has ended; one that works stays."""
+        """Remove a session whose program has ended; a running one stays."""
         pane = self.panes().get(name)
         if pane is not None and pane.dead:
             self._call("kill-session", "-t", f"={name}")
 
     def attach_words(self, name: str) -> list[str]:
-        """What shows a session in this terminal."""
+        """Return the command that shows a session in this terminal."""
         return [*self._words(), "attach-session", "-t", f"={name}"]
 
     def _words(self) -> list[str]:
@@ -96,7 +96,7 @@ class Tmux:
         return [self._program, "-S", str(self.socket), "-f", "/dev/null"]
 
     def _call(self, *words: str) -> tuple[str, str, int]:
-        """(answer, errors, exit code)."""
+        """Return (output, errors, exit code)."""
         try:
             done = subprocess.run(
                 [*self._words(), *words], cwd="/", env=self._env, stdin=subprocess.DEVNULL, capture_output=True,
@@ -111,7 +111,7 @@ class Tmux:
 
 
 def socket_path(folder: Path) -> Path:
-    """The socket in that folder; where its path would be too long, a hash of it in one of the user's own."""
+    """Return the socket's path in that folder or, if it is too long, a hashed name in a folder of the user's."""
     path = folder / "tmux.sock"
     if len(os.fsencode(path)) <= LONGEST:
         return path
@@ -133,5 +133,5 @@ def _pane(line: str) -> Pane | None:
     return Pane(name, int(pid), dead == "1", ended)
 
 
-def _first(said: str) -> str:
-    return (said.strip().splitlines() or ["it gives no reason"])[0]
+def _first(text: str) -> str:
+    return (text.strip().splitlines() or ["it gives no reason"])[0]

@@ -1,4 +1,4 @@
-"""Output on disk, bounded and without secrets: its beginning as it comes, its newest end once it is too long."""
+"""Output on disk, bounded and without secrets: its beginning and, beyond the limit, its newest end."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ LAST = 1_000_000  # bytes of the end, kept in memory until then
 
 
 class CappedFile:
-    """A file, its owner's only, that takes any amount of output. A full disk does not raise: see `error`.
+    """A file with mode 0600 that takes any amount of output. A full disk does not raise: see `error`.
 
-    Secrets are masked before anything is written. A few bytes that may become one wait for what follows.
+    Secrets are masked before anything is written. A few bytes that may become one wait for the next write.
     """
 
     def __init__(
@@ -25,13 +25,13 @@ class CappedFile:
         self._cap, self._keep, self._last = cap, last, bytearray()
         self._masker = Masker(secrets)
         self._beginning = MaskedWriter(self._masker)
-        self._decided = 0  # bytes of the beginning that are on disk, once it is full
-        self.total = 0  # bytes written to it, kept or not
-        self.error = ""  # why nothing more is written to disk
+        self._decided = 0  # bytes of the beginning on disk, once it is full
+        self.total = 0  # bytes passed to `write`
+        self.error = ""  # why writing to disk stopped
         self._fd = self._open(path) if path else None
 
     def write(self, data: bytes) -> None:
-        """Take some output."""
+        """Append output."""
         room = self._cap - self.total
         self.total += len(data)
         if room > 0:
@@ -44,7 +44,7 @@ class CappedFile:
             del self._last[: -self._keep - self._masker.reach]
 
     def tail(self, size: int) -> bytes:
-        """The newest `size` bytes (as far as they are kept), without secrets."""
+        """Return the newest `size` bytes (as far as they are kept), without secrets."""
         return self._masker.end(bytes(self._last[-size - self._masker.reach :]), size)
 
     def close(self) -> None:
@@ -82,9 +82,9 @@ class CappedFile:
 
 
 def plain_output(data: bytes | bytearray) -> str:
-    """Terminal output as text: no escape sequences, no control characters but tab and newline."""
+    """Return terminal output as text: no escape sequences, no control characters except tab and newline."""
     return clean(data.decode("utf-8", "replace").lstrip("\ufffd"))
 
 
-def _note(words: str) -> bytes:
-    return f"\n[ralph: {words}]\n".encode()
+def _note(text: str) -> bytes:
+    return f"\n[ralph: {text}]\n".encode()

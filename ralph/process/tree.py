@@ -1,10 +1,10 @@
-"""Processes and what they started: who is alive, who descends from whom, and how a whole family is ended.
+"""Process trees: which processes are alive, what descends from them, and how to end a whole tree.
 
-On Linux a *subreaper* inherits every orphan below it, so a family is everything below its subreaper, however a
-member detached itself (setsid, double fork, `env -i`). A subreaper without children is the kernel's own proof
-that nobody is left. What another service was asked to start (docker, systemd-run, cron, a running tmux) is no
-descendant. macOS has no subreaper: there the family is what psutil sees below the process at that moment, so a
-daemon that detached itself earlier survives.
+On Linux a *subreaper* inherits every orphan below it, so a tree is everything below its subreaper, however a
+process detached itself (setsid, double fork, `env -i`). A subreaper without children is the kernel's proof that
+nothing is left. Processes that another service was asked to start (docker, systemd-run, cron, a running tmux) are
+not descendants. macOS has no subreaper: there the tree is what psutil lists at that moment, so a daemon that
+detached itself earlier survives.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ _DEAD = ("Z", "X")
 
 
 def start_time(pid: int) -> float | None:
-    """When a process started, in seconds since boot, exact to the clock tick; None if there is none.
+    """Return the start of a process in seconds since boot, exact to the clock tick; None if it does not exist.
 
-    Good for one thing: telling a process from a later one with the same pid. Below the tick stands a mark of
-    this boot, because pid and ticks alone could repeat after a reboot. On macOS: epoch seconds.
+    It serves only to tell a process from a later one with the same pid. The fraction below the tick marks this
+    boot, because pid and ticks could repeat after a reboot. On macOS: epoch seconds.
     """
     if not LINUX:
         return _psutil_start(pid)
@@ -38,14 +38,14 @@ def start_time(pid: int) -> float | None:
 
 
 def alive(pid: int, started: float) -> bool:
-    """That very process runs: same pid, same start, and no zombie."""
+    """Return whether this very process runs: same pid, same start, not a zombie."""
     if start_time(pid) != started:
         return False
     return not LINUX or _state(pid) not in _DEAD
 
 
 def become_subreaper() -> None:
-    """From now on orphans below this process become its children. Nothing happens where there is no such thing."""
+    """Make orphans below this process its children from now on. Do nothing on systems without subreapers."""
     if LINUX:
         import ctypes
 
@@ -53,30 +53,30 @@ def become_subreaper() -> None:
 
 
 def children(pid: int) -> set[int]:
-    """The children of a process now, zombies included."""
+    """Return the current children of a process, zombies included."""
     if not LINUX:
         return {below for below in descendants(pid) if _psutil_parent(below) == pid}
     try:
         tasks = list((_PROC / str(pid) / "task").iterdir())
         return {int(child) for task in tasks for child in (task / "children").read_text().split()}
-    except OSError:  # it is gone, or a kernel without CONFIG_PROC_CHILDREN
+    except OSError:  # the process is gone, or a kernel without CONFIG_PROC_CHILDREN
         return {child for child in _pids() if _parent(child) == pid}
 
 
 def descendants(pid: int) -> set[int]:
-    """Everything below a process now, zombies included, itself not."""
+    """Return everything below a process, zombies included, the process itself excluded."""
     if not LINUX:
         return _psutil_below(pid)
-    found: set[int] = set()
+    pids: set[int] = set()
     new = children(pid)
     while new:
-        found |= new
-        new = {child for parent in new for child in children(parent)} - found
-    return found
+        pids |= new
+        new = {child for parent in new for child in children(parent)} - pids
+    return pids
 
 
 def childless() -> bool:
-    """This process has no child at all, not even a zombie. For a subreaper: no descendant either."""
+    """Return whether this process has no child, not even a zombie. For a subreaper: no descendant either."""
     try:
         os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
     except ChildProcessError:
@@ -85,7 +85,7 @@ def childless() -> bool:
 
 
 def at_work(program: str, folder: Path) -> bool:
-    """Somebody's program of this name runs in the folder or below it. Never true where there is no /proc."""
+    """Return whether a program of this name runs in the folder or below it; always False without /proc."""
     return LINUX and any(_runs(pid, program) and _cwd(pid).is_relative_to(folder) for pid in _living(_pids()))
 
 
@@ -104,9 +104,9 @@ def _cwd(pid: int) -> Path:
 
 
 def cpu_seconds(pid: int) -> float:
-    """CPU time that everything below a process has used so far, itself not, what has ended and was reaped included.
+    """Return the CPU time used below a process so far, itself excluded, reaped processes included.
 
-    An ended process counts as soon as its parent has waited for it, so the sum never falls while the family lives.
+    An ended process counts once its parent has waited for it, so the sum never falls while the tree lives.
     """
     if not LINUX:
         return _psutil_cpu(pid)
@@ -116,10 +116,9 @@ def cpu_seconds(pid: int) -> float:
 
 
 def end_descendants(deadline: float, spare: Collection[int] = ()) -> bool:
-    """Kill everything below this process but the children in `spare`, and reap it; True when nothing is left.
+    """Kill and reap everything below this process except the children in `spare`; return True if nothing is left.
 
-    `deadline` is a time of the monotonic clock. One scan would miss what is forked meanwhile: it goes on
-    until two in a row find nothing.
+    `deadline` is a time of the monotonic clock. One scan would miss new forks: scan until two in a row are empty.
     """
     quiet = 0
     while not (childless() or quiet == 2):
@@ -134,9 +133,9 @@ def end_descendants(deadline: float, spare: Collection[int] = ()) -> bool:
 
 
 def end_tree(pid: int, started: float) -> None:
-    """End a process left over by another ralph, and everything below it. It is no child of ours.
+    """End a process that another ralph left over, and everything below it. It is not our child.
 
-    What is below goes first: it stands still meanwhile, and being a subreaper it keeps the orphans findable.
+    The descendants go first: the process is stopped meanwhile and, being a subreaper, keeps the orphans findable.
     """
     deadline = time.monotonic() + PATIENCE
     if alive(pid, started):
@@ -148,38 +147,38 @@ def end_tree(pid: int, started: float) -> None:
 
 
 def end_leftovers(run: str) -> None:
-    """End every process whose environment says that it belongs to this run (RALPH_RUN_ID), but ourselves.
+    """End every process whose environment belongs to this run (RALPH_RUN_ID), except this one.
 
-    The last resort, for what is left when ralph and its runner were both killed: `env -i` hides from it.
+    The last resort if ralph and its supervisor were both killed: `env -i` hides from it.
     """
     _end_all(lambda: _marked(run), time.monotonic() + PATIENCE)
 
 
-def send(what: signal.Signals, pids: Iterable[int]) -> None:
-    """Send a signal to each; those that are gone are passed over."""
+def send(signum: signal.Signals, pids: Iterable[int]) -> None:
+    """Send a signal to each process; ignore those that are gone."""
     for pid in pids:
         try:
-            os.kill(pid, what)
+            os.kill(pid, signum)
         except (ProcessLookupError, PermissionError):
             continue
 
 
-def send_group(what: signal.Signals, group: int) -> None:
-    """Send a signal to a process group, if there still is one."""
+def send_group(signum: signal.Signals, group: int) -> None:
+    """Send a signal to a process group, if it still exists."""
     try:
-        os.killpg(group, what)
+        os.killpg(group, signum)
     except (ProcessLookupError, PermissionError):
         return
 
 
 def _below(pids: Collection[int]) -> set[int]:
-    """These and everything below them. What somebody else forks meanwhile is never among them."""
+    """Return these and everything below them. Later forks of other processes are never among them."""
     return {number for pid in pids for number in (pid, *descendants(pid))}
 
 
 def _end_all(find: Callable[[], set[int]], deadline: float) -> None:
     while (victims := find()) and time.monotonic() < deadline:
-        send(signal.SIGSTOP, victims)  # they fork no further while the rest is looked for
+        send(signal.SIGSTOP, victims)  # they can't fork during the scan
         send(signal.SIGKILL, victims | find())
         time.sleep(ROUND)
 
@@ -217,7 +216,7 @@ def _pids() -> list[int]:
 
 
 def _stat(pid: int) -> list[str]:
-    """The fields of /proc/PID/stat from the state on; a program's name may hold blanks and brackets."""
+    """Return the fields of /proc/PID/stat from the state on; a program's name may hold spaces and brackets."""
     try:
         return (_PROC / str(pid) / "stat").read_text(errors="replace").rpartition(")")[2].split()
     except OSError:
@@ -280,11 +279,11 @@ def _psutil_cpu(pid: int) -> float:
 def _psutil_marked(run: str) -> set[int]:
     import psutil
 
-    found = set()
+    pids = set()
     for process in psutil.process_iter():
         try:
             if process.pid != os.getpid() and process.environ().get("RALPH_RUN_ID") == run:
-                found.add(process.pid)
+                pids.add(process.pid)
         except psutil.Error:
             continue
-    return found
+    return pids

@@ -1,7 +1,7 @@
-"""Attempts that run side by side: each a forked process with its own terminal, heard by one parent.
+"""Attempts that run in parallel: each a forked process with its own terminal, connected to one parent.
 
-The parent stays free of threads. A child is a runner (`runner`) whose work is a whole attempt: when the parent dies
-it ends everything below it, when it dies the parent inherits what it left and ends that.
+The parent stays free of threads. A worker is a supervisor whose work is a whole attempt: if the parent dies, it
+ends everything below it; if it dies, the parent inherits its orphans and ends them.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from ralph.process import supervisor as runner
 from ralph.process import tree
 from ralph.process.supervisor import AbandonedError, Link, Supervisor, Work, WorkerMessage
 
-TURN = 100  # messages of one child after which the others are heard
-PATIENCE = 2.5  # seconds that a child has to end by itself: its agent's grace, and undoing what it left
+TURN = 100  # messages read from one worker before the others get a turn
+PATIENCE = 2.5  # seconds that a worker has to end by itself: its agent's grace, and undoing its changes
 
 
 class WorkerProcesses:
-    """The children that live, by the number of their attempt."""
+    """The live workers, by the number of their attempt."""
 
     def __init__(self) -> None:
         self._living: dict[int, Supervisor] = {}
-        self._spare = tree.children(os.getpid())  # whoever else works for this process
+        self._spare = tree.children(os.getpid())  # other children of this process
         self._broken: RuntimeError | None = None
 
     def __contains__(self, n: int) -> bool:
@@ -36,32 +36,32 @@ class WorkerProcesses:
         return len(self._living)
 
     def start(self, n: int, work: Work) -> Supervisor:
-        """Fork a child; it waits for `go` before it does anything."""
+        """Fork a worker; it waits for `go` before it does anything."""
         self._living[n] = child = runner.start(work)
         return child
 
     def say(self, n: int, text: str) -> None:
-        """Answer a child; what a dead one does not hear does not matter."""
+        """Send an answer to a worker. One that is dead is ignored."""
         if n in self._living:
             self._living[n].type(text)
 
     def end(self) -> None:
-        """Ask all of them to end what they do."""
+        """Ask all workers to end."""
         for child in self._living.values():
             child.end()
 
     def hear(self, patience: float) -> list[tuple[int, WorkerMessage | None]]:
-        """What was said since, in order for each child; waits so many seconds for a first word.
+        """Return new messages, in order for each worker; wait up to `patience` seconds for a first one.
 
-        None instead of a message: the child is over. What it left is ended, and it is forgotten. Where a child
-        broke down by an error of ours that is raised, once all is told that others said before.
+        None instead of a message: the worker is over, its processes are ended, and it is removed. If a worker
+        raised an error, raise RuntimeError once the messages of the others are returned.
         """
         if self._broken:
             raise self._broken
-        said = self._waiting()
-        if not said and self._poll(patience):
-            said = self._waiting()
-        return said
+        messages = self._waiting()
+        if not messages and self._poll(patience):
+            messages = self._waiting()
+        return messages
 
     def _poll(self, patience: float) -> bool:
         waiting = poll()
@@ -73,7 +73,7 @@ class WorkerProcesses:
         return [(n, message) for n in list(self._living) for message in self._turn(n)]
 
     def _turn(self, n: int) -> Iterator[WorkerMessage | None]:
-        """What one child said, up to a number: who never stops talking must not keep the others waiting."""
+        """Yield a worker's messages up to TURN, so that a busy worker does not delay the others."""
         child = self._living[n]
         try:
             for _ in range(TURN):
@@ -98,7 +98,7 @@ class WorkerProcesses:
         runner.bury(child, self._spare | {other.pid for other in self._living.values()})
 
     def close(self) -> None:
-        """End all that are left, at once."""
+        """End all remaining workers at once."""
         for child in self._living.values():
             child.abandon()
         deadline = time.monotonic() + PATIENCE
@@ -114,7 +114,7 @@ class WorkerProcesses:
 
 @contextmanager
 def several() -> Iterator[WorkerProcesses]:
-    """Children that are all gone at the end of the block, with all that they started."""
+    """Yield an empty set of workers; on exit end all of them and everything that they started."""
     children = WorkerProcesses()
     try:
         yield children
@@ -123,12 +123,12 @@ def several() -> Iterator[WorkerProcesses]:
 
 
 class WorkerLine:
-    """A child's side: what it tells, and what its parent answers. Abandoned where the parent is gone."""
+    """A worker's side: it sends messages and reads answers. Raise AbandonedError if the parent is gone."""
 
     def __init__(self, link: Link) -> None:
         self._link = link
         self._answers: list[str] = []
-        self.ended = False  # the parent wants it to end
+        self.ended = False  # the parent asked it to end
         self._poll = poll()
         self._poll.register(link.fd, POLLIN)
 
@@ -136,7 +136,7 @@ class WorkerLine:
         self._link.send(**message)
 
     def look(self, patience: float = 0.0) -> None:
-        """Take in what the parent said."""
+        """Read the commands of the parent."""
         while self._poll.poll(patience * 1000):
             word = self._link.receive()
             if word == runner.END:
@@ -146,7 +146,7 @@ class WorkerLine:
             patience = 0.0
 
     def answer(self, patience: float) -> str | None:
-        """The next answer; None after so many seconds."""
+        """Return the next answer; None after `patience` seconds."""
         if not self._answers:
             self.look(patience)
         return self._answers.pop(0) if self._answers else None

@@ -1,4 +1,4 @@
-"""What became of a commit since: was it reverted, and which of its files did later commits change. Pure."""
+"""What happened to a commit later: whether it was reverted, and which of its files later commits changed. Pure."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from functools import cached_property
 from ralph.immutable import immutable
 from ralph.text import one_line
 
-MOST = 20  # commits that are named
+MOST = 20  # commits listed by name
 REVERTS = re.compile(r"^This reverts commit ([0-9a-f]{7,64})\b", re.MULTILINE)
 
 
 @immutable
 class LaterCommit:
-    """A commit of the history since the first proof. `paths` are the files that it changed."""
+    """A commit since the first proof. `paths` are the files that it changed."""
 
     commit: str
     parents: tuple[str, ...]
@@ -28,7 +28,7 @@ class LaterCommit:
 
 @immutable
 class FileState:
-    """A file that a proof's commit changed: its blob before, in it, and at HEAD ("": there is none)."""
+    """A file that a proof's commit changed: its blob before, in it, and at HEAD ("": no such file)."""
 
     path: str
     before: str
@@ -38,9 +38,9 @@ class FileState:
 
 @immutable
 class ChangedFile:
-    """A file that is not as the proof's commit left it, and the newest of the commits that changed it since.
+    """A file that differs from the proof's commit, and the newest commits that changed it since.
 
-    `commits` counts all of them; none: it was changed in a merge.
+    `commits` counts all of them; none: a merge changed it.
     """
 
     path: str
@@ -57,7 +57,7 @@ class Aftereffects:
     ancestors: dict[str, frozenset[str]] = field(default_factory=dict)
 
     def reverted(self, commit: str, subject: str) -> LaterCommit | None:
-        """The commit that took it back and was not taken back itself."""
+        """Return the commit that reverted it and was not reverted itself; None if there is none."""
         named = [revert for revert in self._reverts if self._names(revert, commit, subject)]
         return next(
             (
@@ -69,7 +69,7 @@ class Aftereffects:
         )
 
     def changed(self, commit: str, files: Sequence[FileState]) -> tuple[ChangedFile, ...]:
-        """Those of its files that are not as it left them."""
+        """Return those of its files that changed since."""
         return tuple(self._changed(commit, file) for file in files if file.now != file.after)
 
     def _changed(self, commit: str, file: FileState) -> ChangedFile:
@@ -77,15 +77,15 @@ class Aftereffects:
         return ChangedFile(file.path, not file.now, by[:MOST], len(by))
 
     def _names(self, text: LaterCommit, commit: str, subject: str) -> bool:
-        """Whether it says that it reverts this commit; by its subject where a rebase changed the id."""
+        """Return whether the text says that it reverts this commit; by its subject if a rebase changed the id."""
         ids = REVERTS.findall(text.body)
-        if any(commit.startswith(found) for found in ids):
+        if any(commit.startswith(sha) for sha in ids):
             return True
-        known = any(other.startswith(found) for found in ids for other in self._by_id)
+        known = any(other.startswith(sha) for sha in ids for other in self._by_id)
         return not known and text.subject in (f'Revert "{subject}"', f'Revert "{one_line(subject, 100)}"')
 
     def _after(self, commit: str, some: Sequence[LaterCommit]) -> Iterator[LaterCommit]:
-        """Those of them that the commit does not build on: those above it, and what was merged beside it."""
+        """Yield the commits that are not ancestors of the commit: newer ones, and those merged beside it."""
         place = self._place.get(commit, len(self.later))
         return (
             other_commit
@@ -97,7 +97,7 @@ class Aftereffects:
         return self._has_merges and text != commit and text not in self._before(commit)
 
     def _before(self, commit: str) -> frozenset[str]:
-        """What a commit builds on, as far as it is part of what is known here."""
+        """Return the known ancestors of a commit."""
         if commit not in self.ancestors:
             seen: set[str] = set()
             todo = [commit]
@@ -128,13 +128,13 @@ class Aftereffects:
 
     @cached_property
     def _touched(self) -> Mapping[str, list[LaterCommit]]:
-        found: defaultdict[str, list[LaterCommit]] = defaultdict(list)
+        commits: defaultdict[str, list[LaterCommit]] = defaultdict(list)
         for commit in self.later:
             for path in commit.paths:
-                found[path].append(commit)
-        return found
+                commits[path].append(commit)
+        return commits
 
 
 def undone(files: Sequence[FileState]) -> bool:
-    """Nothing of it is left: each of its files is as before it."""
+    """Return whether each of its files is as before it."""
     return bool(files) and all(file.now == file.before for file in files)

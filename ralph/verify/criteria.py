@@ -1,4 +1,4 @@
-"""Which criteria the gates of an attempt confirm."""
+"""The criteria that the gates of an attempt confirm."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ralph.verify.model import GateResult
 
 
 def proven(criteria: Sequence[Criterion], results: Sequence[GateResult]) -> tuple[Criterion, ...]:
-    """Those that name a command of these, as code and nothing beside it, where all that they name were green."""
+    """Return the criteria that consist of commands as code and nothing else, where all these commands passed."""
     ran = {result.gate.command.strip() for result in results}
     green = ran - {result.gate.command.strip() for result in results if not result.ok}
     named = [(criterion, ran.intersection(code_spans(criterion.text))) for criterion in criteria]

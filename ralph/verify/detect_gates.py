@@ -1,6 +1,6 @@
-"""Which gates a project has, told by its files, for the common toolchains.
+"""Detect the gates of a project from its files, for the common toolchains.
 
-Conservative: a command that the project itself names or configures, with a program that is there.
+Conservative: a gate is a command that the project itself names or configures, and whose program exists.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from typing import Any
 
 from ralph.verify.model import Gate
 
-PATIENCE = 30.0  # seconds for asking an interpreter
+PATIENCE = 30.0  # seconds for a call of an interpreter
 
 
 def detect_gates(here: Path) -> tuple[Gate, ...]:
-    """The gates of the project in this folder, for the common toolchains. Cheap: looks at files only."""
-    found = [gate for look in LOOKS for gate in look(here)]
-    return tuple(found or _fallback(here))
+    """Return the gates of the project in this folder, for the common toolchains. Cheap: reads files only."""
+    gates = [gate for look in LOOKS for gate in look(here)]
+    return tuple(gates or _fallback(here))
 
 
 def hooks_offered(root: Path) -> tuple[str, ...]:
-    """Commands that would run the repository's commit hooks, to be offered as gates: none is run unasked."""
+    """Return commands that would run the repository's commit hooks, to offer as gates: none runs by default."""
     offers = {
         ".pre-commit-config.yaml": "pre-commit run --all-files",
         ".husky/pre-commit": "sh .husky/pre-commit",
@@ -60,7 +60,7 @@ def _tests_in_python(here: Path, python: str) -> Iterator[Gate]:
 
 
 def _start(here: Path) -> str:
-    """unittest looks into packages only: it has to be told where the tests are."""
+    """Return unittest's start folder: it searches packages only and has to be given the folder of the tests."""
     folder = next((name for name in ("tests", "test") if (here / name).is_dir()), "")
     if not folder:
         return ""
@@ -72,7 +72,7 @@ PYTHON_LOCKS = (("uv.lock", "uv"), ("poetry.lock", "poetry"), ("pdm.lock", "pdm"
 
 
 def interpreter(here: Path) -> str:
-    """The project's own, else what its lock file asks for, else the one on PATH."""
+    """Return the project's interpreter, otherwise that of its lock file's tool, otherwise the one on PATH."""
     for venv in (".venv", "venv"):
         if (here / venv / "bin" / "python").exists():
             return f"{venv}/bin/python"
@@ -109,7 +109,7 @@ def succeeds(argv: Sequence[str], here: Path) -> bool:
 
 
 def _tool(here: Path, python: str, name: str) -> str:
-    """How to call a Python tool that is installed; empty: it is not."""
+    """Return how to call an installed Python tool; "" if it is not installed."""
     own = Path(python).parent / name
     if python.endswith("/bin/python") and (here / own).exists():
         return str(own)
@@ -131,7 +131,7 @@ def configures_pytest(here: Path) -> bool:
 
 
 def _names_what_mypy_checks(here: Path, tools: Mapping[str, Any]) -> bool:
-    """mypy without arguments checks what its configuration names; how it is called otherwise nobody can know."""
+    """Return whether the configuration names what mypy checks: without it, the right arguments are unknown."""
     own = tools.get("mypy")
     if isinstance(own, dict) and {"files", "packages", "modules"} & own.keys():
         return True
@@ -140,7 +140,7 @@ def _names_what_mypy_checks(here: Path, tools: Mapping[str, Any]) -> bool:
 
 
 def python_tests(here: Path) -> list[Path]:
-    """Some test files; not all: it is asked before each attempt."""
+    """Return some test files, not all: this runs before each attempt."""
     top = chain.from_iterable(here.glob(pattern) for pattern in ("test_*.py", "*_test.py", "tests.py"))
     below = chain.from_iterable((here / name).rglob("*.py") for name in ("tests", "test"))
     named = (path for path in below if path.name.startswith("test") or path.stem.endswith("_test"))
@@ -173,13 +173,13 @@ def script(here: Path, name: str) -> str:
 
 
 def is_gate(script: str) -> bool:
-    """npm's default script tests nothing; one that watches never ends; one that fixes changes the work."""
+    """Return whether a script can be a gate: not npm's default, not one that watches or changes the work."""
     unfit = r"no test specified|--watch(All)?\b(?!=false)|--fix\b"
     return bool(script.strip()) and not re.search(unfit, script)
 
 
 def package_manager(here: Path) -> str:
-    """Return the one that package.json names, else the one whose lock file is there, installed or not."""
+    """Return the package manager of package.json, otherwise that of the lock file, installed or not."""
     named = str(_json(here / "package.json").get("packageManager", "")).partition("@")[0]
     by_lock = (manager for lock, manager in LOCKS.items() if (here / lock).exists())
     return named if named in LOCKS.values() else next(by_lock, "npm")
@@ -187,7 +187,7 @@ def package_manager(here: Path) -> str:
 
 # ---------------------------------------------------------------- the others
 
-#: file in the folder -> programs that can run its gate, the first that is there is taken
+#: file in the folder -> programs that can run its gate; the first installed one is used
 OTHERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Cargo.toml", ("cargo test",)),
     ("go.mod", ("go test ./...",)),
@@ -214,7 +214,8 @@ def _dotnet(here: Path) -> Iterator[Gate]:
 
 
 def _fallback(here: Path) -> Iterator[Gate]:
-    """A Makefile often calls what was found already, so it is asked only where nothing was."""
+    """Yield the first test target of a Makefile or justfile. A Makefile often calls other gates, so this is a
+    fallback."""
     targets = (target for target in test_targets(here) if which(target[0]))
     yield from (Gate(f"{program} {target}", name) for program, target, name in islice(targets, 1))
 

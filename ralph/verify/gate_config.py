@@ -1,7 +1,7 @@
-"""What decides how the gates run: their configuration, compared key by key where a file holds other things too.
+"""The files that decide how gates run, compared key by key if a file also holds other things.
 
-A dependency that was added is no change of a gate. A file that can't be read as what it is counts as a whole.
-CI workflows are left out: ralph's gates do not run them.
+An added dependency is no change of a gate. A file that can't be parsed counts as a whole. CI workflows are left
+out: ralph's gates do not run them.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ WHOLE_FILES = (
     "ralph.toml", "Makefile", "makefile", "GNUmakefile", "*.mk", "justfile", "Justfile", ".justfile",
     "pytest.ini", ".pytest.ini", "pytest.toml", ".pytest.toml", "mypy.ini", ".mypy.ini", "ruff.toml", ".ruff.toml",
     "Taskfile.y*ml", "noxfile.py", ".coveragerc", ".flake8", ".pylintrc", "pylintrc", "ty.toml",
-    "pytest.py", "sitecustomize.py", "usercustomize.py",  # shadow the real ones: `python -m` looks here first
+    "pytest.py", "sitecustomize.py", "usercustomize.py",  # shadow the real ones: `python -m` searches here first
     "pyrightconfig.json", ".eslintrc*", "eslint.config.*", ".eslintignore", "jest.config.*", "jest.setup.*",
     "vitest.config.*", "vitest.setup.*", "vitest.workspace.*", ".mocharc*", "ava.config.*", "karma.conf.*",
     "playwright.config.*", "cypress.config.*", ".nycrc*", ".c8rc*", "biome.json*", ".oxlintrc.json",
@@ -55,16 +55,16 @@ FIXTURES = frozenset({"fixtures", "__fixtures__", "testdata", "node_modules", ".
 
 
 def is_gate_config(path: str) -> bool:
-    """May this path hold configuration of gates? Then the verdict needs its two texts."""
+    """Return whether this path may configure gates. The verdict then needs both its texts."""
     *folders, name = path.split("/")
     return FIXTURES.isdisjoint(folders) and (_is_whole(path) or _reader(name) is not None)
 
 
 def changed_gate_config(path: str, base: bytes, work: bytes) -> tuple[str, ...]:
-    """The keys that configure gates and differ (`scripts.test`, `tool.ruff.line-length`), sorted.
+    """Return the sorted keys that configure gates and differ (`scripts.test`, `tool.ruff.line-length`).
 
-    `(WHOLE,)` for files that only configure gates, and for what can't be parsed. Empty bytes stand for no file:
-    a new manifest (package.json, Makefile) changes no gate, for none can have used it.
+    Return `(WHOLE,)` for files that only configure gates, and for files that can't be parsed. Empty bytes mean no
+    file: a new manifest (package.json, Makefile) changes no gate, as none can have used it.
     """
     if not is_gate_config(path) or base == work:
         return ()
@@ -82,19 +82,20 @@ def changed_gate_config(path: str, base: bytes, work: bytes) -> tuple[str, ...]:
 
 
 def is_new(base: bytes, path: str, key: str) -> bool:
-    """The base configured this tool not at all in this file."""
+    """Return whether the base did not configure this tool in this file."""
     return not base if key == WHOLE else tool(path, key).encode() not in base
 
 
 def tool(path: str, key: str) -> str:
-    """The tool that a key configures: `ruff` of `tool.ruff.line-length`, `eslint` of eslint.config.js."""
+    """Return the tool that a key configures: `ruff` of `tool.ruff.line-length`, `eslint` of eslint.config.js."""
     name = path.rpartition("/")[2]
     word = name.lstrip(".") if key == WHOLE else key.removeprefix("tool.").removeprefix("tool:")
     return re.split(r"[^a-z0-9]", word.lower().replace("eslintrc", "eslint").replace("prettierrc", "prettier"))[0]
 
 
 def _counts(key: str, before: Keys, after: Keys) -> bool:
-    """A new script that nothing called before changes no gate; npm calls `pre...` and `post...` by itself."""
+    """Return whether a change counts. A new script without a caller changes no gate; npm calls `pre...` and
+    `post...` by itself."""
     if before.get(key) == after.get(key):
         return False
     fresh_script = key.startswith("scripts.") and key not in before
@@ -152,17 +153,17 @@ def _ini(text: str) -> Keys:
 
 
 def _vite(text: str) -> Keys:
-    """vite's configuration is a gate's only where it holds vitest's."""
+    """Return the keys of vite's configuration, which concerns a gate only if it configures vitest."""
     return {"test": text} if re.search(r"\btest\s*:", text) else {}
 
 
 def _conftest(text: str) -> Keys:
-    """Hooks with which a conftest.py chooses or excuses tests; its fixtures are tests like any other."""
+    """Return the hooks of a conftest.py that select or skip tests; its fixtures count as tests."""
     return {match[1]: match[0].strip() for match in CONFTEST_HOOKS.finditer(text)}
 
 
 def _jsonc(text: str) -> Any:
-    """JSON with comments and commas before a closing bracket, as TypeScript and deno allow."""
+    """Parse JSON with comments and trailing commas, as TypeScript and deno allow."""
     bare = re.sub(r'("(?:\\.|[^"\\])*")|//[^\n]*|/\*.*?\*/', lambda match: match[1] or "", text, flags=re.DOTALL)
     return json.loads(re.sub(r",(\s*[}\]])", r"\1", bare) or "{}")
 

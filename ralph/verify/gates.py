@@ -1,4 +1,4 @@
-"""Gates: the project's own checks. Run one, and say what came of it."""
+"""Gates: the project's own checks. Run one and classify its result."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from ralph.verify.model import Gate, GateResult
 
 __all__ = ["detect_gates", "hooks_offered", "missing", "nothing_to_run", "run_gate"]
 
-TAIL = 4000  # characters of its output that a result keeps
+TAIL = 4000  # characters of output in a result
 
-#: What test runners print when there is nothing to run yet, with the exit codes that go with it.
+#: Output of test runners without any test, with the exit codes that go with it.
 NO_TESTS: tuple[tuple[frozenset[int], re.Pattern[str]], ...] = (
     (frozenset({5}), re.compile(r"no tests (ran|collected)|\d+ deselected")),  # pytest
     (frozenset({2}), re.compile(r"(?ms)no tests ran in .*^make.*: .* Error 5$")),  # pytest, called by make
@@ -32,8 +32,8 @@ def run_gate(
     gate: Gate, *, cwd: Path, env: Mapping[str, str], timeout: float, log: Path | None = None,
     stop: Callable[[], bool] = lambda: False, secrets: Sequence[str] = (),
 ) -> GateResult:  # fmt: skip
-    """Run it by `sh -c`, for at most `timeout` seconds. Its output goes to `log`, its end into the result, both
-    without `secrets`.
+    """Run a gate by `sh -c`, for at most `timeout` seconds. Write its output to `log` and its end into the result,
+    both without `secrets`.
 
     A gate that `stop` ended is neither ok nor timed out.
     """
@@ -54,7 +54,7 @@ def run_gate(
 
 
 def nothing_to_run(command: str, code: int | None, tail: str) -> bool:
-    """Does a test runner say here that there are no tests yet? That is neither green nor red."""
+    """Return whether the output of a test runner says that there are no tests yet: neither green nor red."""
     if code == 5 and "pytest" in command:
         return True
     text = re.sub(r"\x1b\[[\d;]*m", "", tail).replace("\r\n", "\n")

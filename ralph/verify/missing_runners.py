@@ -1,7 +1,7 @@
-"""Tests that a project has and that can't run here, because the program that runs them is missing.
+"""Tests that can't run on this machine because their runner is missing.
 
-ralph works without gates if a project has none. It does not work if a project has tests that nothing here can run,
-because it would tick every box without them. A marker file alone (Cargo.toml) is no test.
+ralph accepts a project without gates. It refuses a project whose tests can't run, because it would tick every box
+without them. A marker file alone (Cargo.toml) is not a test.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ralph.immutable import immutable
 from ralph.verify import detect_gates as toolchains
 from ralph.verify.detect_gates import can_import, is_there, python_tests, read_text
 
-MOST = 20_000  # files that a search for tests looks at
+MOST = 20_000  # maximum number of files in a search for tests
 SKIPPED = frozenset({"node_modules", "vendor", "target", "build", "dist", "venv", "env", "__pycache__"})
 PYTHON_TEST = r"(^|/)(test_\w+|\w+_test)\.py$"
 NAME_IT = "or name the command that runs the tests with `--gate`."
@@ -26,14 +26,14 @@ ACTIVATE = "Activate the project's virtual environment"
 
 @immutable
 class Missing:
-    """Tests that can't run: what is here and what is not, and what to do."""
+    """Tests that can't run: what exists, what is missing, and the cure."""
 
     what: str
     cure: str
 
 
 def find_missing_runners(here: Path) -> tuple[Missing, ...]:
-    """Return what keeps the tests of this folder from running. Cheap where every program is there."""
+    """Return the reasons why tests of this folder can't run. Cheap if every program exists."""
     missing = (*_pytest(here), *_node(here), *_others(here))
     return missing or (() if toolchains.detect_gates(here) else tuple(islice(_make(here), 1)))
 
@@ -49,7 +49,7 @@ def _pytest(here: Path) -> Iterator[Missing]:
 
 
 def _shows_pytest(here: Path) -> str:
-    """Return what shows that tests for pytest are here; "" if nothing does."""
+    """Return the evidence of tests for pytest; "" if there is none."""
     if toolchains.configures_pytest(here):
         place = next((f"{name}/" for name in ("tests", "test") if _has_python(here / name)), "")
         place = place or next((path for path in _names(here) if re.search(PYTHON_TEST, path)), "")
@@ -63,7 +63,7 @@ def _has_python(folder: Path) -> bool:
 
 
 def _is_for_pytest(text: str) -> bool:
-    """Only pytest runs a plain test function; what imports unittest runs without pytest."""
+    """Return whether the text needs pytest: it has plain test functions and does not import unittest."""
     if re.search(r"^\s*(import|from) pytest\b", text, re.MULTILINE):
         return True
     plain = re.search(r"^(async )?def test_", text, re.MULTILINE)
@@ -71,8 +71,8 @@ def _is_for_pytest(text: str) -> bool:
 
 
 def _cure_pytest(here: Path, python: str) -> str:
-    """Name the command that works, if there is one. ralph does not choose it: another environment may have other
-    versions of what the project needs."""
+    """Return the command that works, if there is one. ralph does not choose it: another environment may have other
+    versions of the dependencies."""
     if command := _other_pytest(here, python):
         return f"Start ralph with `--gate '{command}'`, or activate the environment in which the tests run."
     for lock, tool in toolchains.PYTHON_LOCKS:
@@ -86,8 +86,8 @@ def _cure_pytest(here: Path, python: str) -> str:
 def _other_pytest(here: Path, python: str) -> str:
     active = os.environ.get("VIRTUAL_ENV", "")
     folders = (".venv", "venv", "env", *([active] if active.startswith("/") else []))
-    there = (f"{name}/bin/python" for name in folders if (here / name / "bin/python").exists())
-    others = (name for name in (*there, "python", "python3") if name != python)
+    interpreters = (f"{name}/bin/python" for name in folders if (here / name / "bin/python").exists())
+    others = (name for name in (*interpreters, "python", "python3") if name != python)
     able = next((name for name in others if can_import(here, name, "pytest")), "")
     if able:
         return f"{able} -m pytest -q"
@@ -103,11 +103,11 @@ def _node(here: Path) -> Iterator[Missing]:
         yield _off_path("package.json has a test script", manager)
 
 
-def _off_path(what: str, program: str) -> Missing:
-    return Missing(f"{what}, but `{program}` is not on PATH", f"Install {program} or put it on PATH, {NAME_IT}")
+def _off_path(problem: str, program: str) -> Missing:
+    return Missing(f"{problem}, but `{program}` is not on PATH", f"Install {program} or put it on PATH, {NAME_IT}")
 
 
-#: file in the folder -> names of its test files; where the name does not show it, what stands in them
+#: file in the folder -> patterns of test files; if the name is not enough, a text in them
 TESTS: Mapping[str, tuple[str, str]] = {
     "Cargo.toml": (r"\.rs$", r"#\[(\w+::)*test\b"),
     "go.mod": (r"_test\.go$", ""),
@@ -133,10 +133,10 @@ def _others(here: Path) -> Iterator[Missing]:
         yield _off_path(f"{solution.name} and {test} are here", "dotnet")
 
 
-def _not_there(what: str, program: str) -> Missing:
+def _not_there(problem: str, program: str) -> Missing:
     if "/" in program:
-        return Missing(f"{what}, but {program} is missing", f"Run `composer install`, {NAME_IT}")
-    return _off_path(what, program)
+        return Missing(f"{problem}, but {program} is missing", f"Run `composer install`, {NAME_IT}")
+    return _off_path(problem, program)
 
 
 def _make(here: Path) -> Iterator[Missing]:
@@ -152,7 +152,7 @@ def _a_test(here: Path, named: str, holds: str) -> str:
 
 
 def _names(here: Path) -> Iterator[str]:
-    """Return the paths of the project's files, without hidden folders, caches and what was built or installed."""
+    """Yield the paths of the project's files, without hidden folders, caches and build results."""
     return islice(chain.from_iterable(_walk(here)), MOST)
 
 

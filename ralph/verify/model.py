@@ -13,7 +13,7 @@ from ralph.immutable import immutable
 
 @immutable
 class Gate:
-    """A command that must succeed. Run by `sh -c` in the folder where ralph was started."""
+    """A command that must succeed. Run by `sh -c` in the folder in which ralph was started."""
 
     command: str
     source: str = "found"  # "--gate", "ralph.toml", "Check of T3", "package.json" ...
@@ -21,7 +21,7 @@ class Gate:
 
 @immutable
 class GateResult:
-    """What a gate said. `none` means: there is nothing to run yet ("no tests"), which is neither green nor red."""
+    """The result of a gate. `none`: there is nothing to run yet ("no tests"), which is neither green nor red."""
 
     gate: Gate
     ok: bool
@@ -33,7 +33,7 @@ class GateResult:
 
 
 class FindingKind(StrEnum):
-    """The kinds of findings. Their words stand in the journal, the prompts and on the screen."""
+    """The kinds of findings. The values are used in the journal, the prompts and on the screen."""
 
     NOTHING = "nothing changed"
     ONLY_PAPER = "only the PRD or the memory file changed"
@@ -63,42 +63,42 @@ class FindingKind(StrEnum):
 
 @immutable
 class Finding:
-    """One thing that was found. `rejects`: the attempt can't be accepted; else it is only told."""
+    """A fact found by a rule. `rejects`: the attempt can't be accepted; otherwise it is only reported."""
 
     what: FindingKind
     text: str  # one sentence, with names and numbers
-    detail: str = ""  # more lines: the tail of a gate, a diff, paths
+    detail: str = ""  # more lines: the end of a gate's output, a diff, paths
     rejects: bool = True
 
 
 @immutable
 class PrdEdit:
-    """How the PRD differs after an attempt, sorted by whose it is (never guessed: see the design)."""
+    """The differences of the PRD after an attempt, by author (never guessed)."""
 
-    by_agent: bool = False  # its stream, or for agents without events its commits, show it
+    by_agent: bool = False  # shown by its event stream or, for agents without events, by its commits
     ticked: tuple[str, ...] = ()  # ids of boxes that became ticked
-    rewrote: bool = False  # anything else than ticks differs
+    rewrote: bool = False  # anything except ticks differs
     diff: str = ""
 
 
 @immutable
 class Evidence:
-    """Everything that an attempt is judged by. Paths are relative to the repository's root, with `/`."""
+    """All facts that decide about an attempt. Paths are relative to the repository's root, with `/`."""
 
-    base: str  # the commit that it started from
+    base: str  # the commit on which it started
     work: str  # the frozen commit
     stopped: Stopped
-    changes: tuple[Change, ...] = ()  # PRD and memory file left out
+    changes: tuple[Change, ...] = ()  # without PRD and memory file
     commits: tuple[Commit, ...] = ()
     prd: PrdEdit = field(default_factory=PrdEdit)
     memory_changed: bool = False
-    memory_dropped: tuple[str, ...] = ()  # what of its edit of the memory file is dropped, one sentence each
-    rewritten: str = ""  # how history was rewritten, a sentence; empty: it was not
+    memory_dropped: tuple[str, ...] = ()  # dropped changes of the memory file, one sentence each
+    rewritten: str = ""  # how history was rewritten, a sentence; "": it was not
     hidden: tuple[str, ...] = ()  # paths that only the attempt's own rules or flags hide from git
     obstacles: tuple[str, ...] = ()  # why git can't record the work, sentences
-    config: tuple[str, ...] = ()  # hooks and config that changed, sentences
-    refs: tuple[str, ...] = ()  # other branches and tags that changed, sentences
-    untracked: tuple[str, ...] = ()  # paths that were untracked before and changed, and are not named by Files
+    config: tuple[str, ...] = ()  # changed hooks and config, sentences
+    refs: tuple[str, ...] = ()  # changes of other branches and tags, sentences
+    untracked: tuple[str, ...] = ()  # changed paths that were untracked before and are not in Files
     texts: Mapping[str, tuple[bytes, bytes]] = field(default_factory=dict)  # path -> (base, work) of config files
     gates: tuple[GateResult, ...] = ()
     base_tests: tuple[GateResult, ...] = ()  # the gates with the base versions of changed tests
@@ -108,8 +108,8 @@ class Evidence:
 
 @immutable
 class Rules:
-    """What the verdict holds the evidence against, fixed before the attempt starts. Patterns as in gitignore,
-    relative to the repository's root."""
+    """The rules of the verdict, fixed before the attempt starts. Patterns as in gitignore, relative to the
+    repository's root."""
 
     scope: tuple[str, ...] = ()  # empty: everything
     protected: tuple[str, ...] = ()
@@ -119,9 +119,9 @@ class Rules:
     tracked: frozenset[str] = frozenset()  # words of the gates' commands that name tracked files
     baseline: frozenset[str] = frozenset()  # commands that were red before the run (--baseline)
     checks: frozenset[str] = frozenset()  # the task's own checks: never excused by the baseline
-    standing: frozenset[str] | None = None  # commands of gates that had something to run before; None: not known
+    standing: frozenset[str] | None = None  # commands of gates that had something to run before; None: unknown
     strict: bool = False
-    only_checked: bool = False  # no agent worked: all below is done, and its own checks alone shall prove it
+    only_checked: bool = False  # no agent worked: all subtasks are done, and only its own checks prove it
 
 
 @immutable

@@ -1,9 +1,8 @@
-"""What proves a tick: the commit that made it, read from history alone. No journal is asked.
+"""The proof of a tick: the commit that made it, read from git history alone, not from the journal.
 
-A tick is proven when the commit that turned the box from empty to ticked carries its id in a `Ralph-Task:`
-trailer, together with the run, the gates and the tree that they saw. A tick that any other commit brought in, or
-none, is proven by nothing. Trailers are words: they show what ralph did, and they do not stop somebody who writes
-commits by hand, with a tree that fits, from lying.
+A tick is proven if the commit that ticked the box carries its id in a `Ralph-Task:` trailer, together with the run,
+the gates and the tree that they tested. A tick without a commit, or by any other commit, is not proven. Trailers
+show what ralph did; they do not stop a person from forging a commit with a tree that fits.
 """
 
 from __future__ import annotations
@@ -20,19 +19,19 @@ from ralph.prd import document as prd
 from ralph.prd.model import Prd
 
 Trailers = Mapping[str, tuple[str, ...]]
-WHOLE = ("Ralph-Run", "Ralph-Gates", "Ralph-Tree")  # what ralph writes beside each `Ralph-Task`
+WHOLE = ("Ralph-Run", "Ralph-Gates", "Ralph-Tree")  # the trailers beside each `Ralph-Task`
 QUOTED = re.compile(r"(Ralph-[A-Z][a-z]+): *(\S.*?)\s*")
 
 
 class ProofStatus(StrEnum):
-    """How it is with a tick."""
+    """The state of a tick's proof."""
 
     PROVEN = "proven"
-    ALTERED = "altered"  # proven, but the commit was rebased or amended: its gates saw another tree
-    SQUASHED = "squashed"  # its proof came in together with others, in one commit
-    REVERTED = "reverted"  # proven once, and taken back by a later commit that left the box alone
+    ALTERED = "altered"  # proven, but the commit was rebased or amended: its gates tested another tree
+    SQUASHED = "squashed"  # its proof arrived together with others, in one commit
+    REVERTED = "reverted"  # proven once, and reverted by a later commit that left the box alone
     UNPROVEN = "unproven"
-    UNKNOWN = "unknown"  # the history that would tell is not here
+    UNKNOWN = "unknown"  # the history that would decide is missing
 
 
 GOOD = (ProofStatus.PROVEN, ProofStatus.ALTERED, ProofStatus.SQUASHED)
@@ -40,7 +39,7 @@ GOOD = (ProofStatus.PROVEN, ProofStatus.ALTERED, ProofStatus.SQUASHED)
 
 @immutable
 class ProofStep:
-    """One commit that changed the PRD: what it says, the PRD in it and in its parents (b"": there was none)."""
+    """A commit that changed the PRD: its message, the PRD in it and in its parents (b"": no PRD)."""
 
     commit: str
     tree: str
@@ -49,7 +48,7 @@ class ProofStep:
     before: tuple[bytes, ...] = ()
     trailers: Trailers = field(default_factory=dict)
     author: str = ""
-    date: str = ""  # day of the commit, as its committer had it
+    date: str = ""  # committer's day
     body: str = ""
 
     @property
@@ -59,7 +58,7 @@ class ProofStep:
 
 @immutable
 class Proof:
-    """What is known of one tick. `commit` is the one that ticked it, "" where it is in no commit."""
+    """The proof of one tick. `commit` made the tick; "" if no commit did."""
 
     task: str
     standing: ProofStatus
@@ -67,13 +66,13 @@ class Proof:
     subject: str = ""
     author: str = ""
     date: str = ""
-    tree: str = ""  # of that commit
+    tree: str = ""  # tree of that commit
     gates: str = ""
     run: str = ""
     attempt: str = ""
     agent: str = ""
-    saw: str = ""  # the tree that the gates saw
-    why: str = ""  # a sentence, where there is more to say than that it is proven
+    saw: str = ""  # the tree that the gates tested
+    why: str = ""  # a sentence if the status alone is not enough
 
     @property
     def proven(self) -> bool:
@@ -81,40 +80,41 @@ class Proof:
 
     @property
     def same_tree(self) -> bool:
-        """The gates saw the very tree of the commit."""
+        """Whether the gates tested the very tree of the commit."""
         return self.saw == self.tree
 
 
 def prove(
     now: Prd, committed: bytes, steps: Iterable[ProofStep], cut: frozenset[str] = frozenset()
 ) -> dict[str, Proof]:
-    """A proof for each ticked box of `now`, by id.
+    """Return a proof for each ticked box of `now`, by id.
 
-    `committed` is the PRD at HEAD, `steps` run from new to old, `cut` are the commits where a shallow clone ends.
+    `committed` is the PRD at HEAD, `steps` run from new to old, `cut` are the commits at which a shallow clone
+    ends.
     """
     ticked, texts = {task.id for task in now.tasks if task.done}, unique_texts(now)
     known = done_in(committed)
-    found = {task: _unproven(task, "ticked by hand, in no commit yet") for task in ticked - known}
-    pending = ticked - set(found)
+    proofs = {task: _unproven(task, "ticked by hand, in no commit yet") for task in ticked - known}
+    pending = ticked - set(proofs)
     for step in steps:
         if not pending:
             break
         for task in pending & ticked_by(step, texts):
-            found[task] = of_step(task, step, cut)
-        pending -= set(found)
+            proofs[task] = of_step(task, step, cut)
+        pending -= set(proofs)
     none = (
         Proof("", ProofStatus.UNKNOWN, why=CUT_OFF) if cut else _unproven("", "no commit is known that ticked it")
     )
-    return found | {task: replace(none, task=task) for task in pending}
+    return proofs | {task: replace(none, task=task) for task in pending}
 
 
-# ---------------------------------------------------------------- who ticked it
+# ---------------------------------------------------------------- the commit that ticked it
 
 
 def ticked_by(step: ProofStep, texts: Mapping[str, str]) -> set[str]:
-    """The ids of the boxes that are ticked after this commit and in none of its parents.
+    """Return the ids of the boxes that are ticked after this commit and in none of its parents.
 
-    `texts` holds the texts that belong to one task only, with its id: most commits need no parse then.
+    `texts` holds the texts of exactly one task, with its id: most commits then need no parse.
     """
     if len(step.before) == 1:
         lines = _ticked_lines(step.before[0], step.after)
@@ -125,13 +125,13 @@ def ticked_by(step: ProofStep, texts: Mapping[str, str]) -> set[str]:
 
 
 def unique_texts(now: Prd) -> dict[str, str]:
-    """Text -> id, for the texts that no two tasks share."""
+    """Return text -> id, for the texts of exactly one task."""
     often = Counter(task.text for task in now.tasks)
     return {task.text: task.id for task in now.tasks if often[task.text] == 1}
 
 
 def done_in(data: bytes) -> set[str]:
-    """The ids of the ticked boxes of a PRD; none where it can't be read."""
+    """Return the ids of the ticked boxes of a PRD; none if it can't be read."""
     try:
         return {task.id for task in prd.parse(data).tasks if task.done}
     except RalphError:
@@ -139,7 +139,7 @@ def done_in(data: bytes) -> set[str]:
 
 
 def _ticked_lines(before: bytes, after: bytes) -> list[str]:
-    """The texts behind the boxes, where a space became an `x` in some lines and nothing else differs; else none."""
+    """Return the texts of the boxes if the only change is from space to `x` in some lines; otherwise []."""
     if len(before) != len(after):
         return []
     pairs = zip(before.split(b"\n"), after.split(b"\n"), strict=False)
@@ -149,7 +149,7 @@ def _ticked_lines(before: bytes, after: bytes) -> list[str]:
     return [" ".join(new.partition(b"[x] ")[2].decode(errors="replace").split()) for _, new in changed]
 
 
-# ---------------------------------------------------------------- what it says of itself
+# ---------------------------------------------------------------- its trailers
 
 BY_HAND = "ticked by hand"
 CUT_OFF = "the history here is cut off (a shallow clone) before the commit that ticked it"
@@ -163,34 +163,34 @@ def _unproven(task: str, why: str) -> Proof:
 
 
 def of_step(task: str, step: ProofStep, cut: frozenset[str] = frozenset()) -> Proof:
-    """The proof of a box that this commit ticked."""
+    """Return the proof of a box that this commit ticked."""
     proof = Proof(
         task, ProofStatus.UNPROVEN, step.commit, step.subject, step.author, step.date, step.tree, why=BY_HAND
     )
     if task in step.tasks:
         return _from_trailers(proof, step.trailers)
     blocks = list(quoted(step.body))
-    mine = next((block for block in blocks if task in block.get("Ralph-Task", ())), None)
-    if mine is not None:
-        return _from_squash(_from_trailers(proof, mine), blocks)
+    trailers = next((block for block in blocks if task in block.get("Ralph-Task", ())), None)
+    if trailers is not None:
+        return _from_squash(_from_trailers(proof, trailers), blocks)
     return replace(proof, standing=ProofStatus.UNKNOWN, why=CUT_OFF) if step.commit in cut else proof
 
 
 def _from_trailers(proof: Proof, trailers: Trailers) -> Proof:
-    def said(name: str) -> str:
+    def trailer(name: str) -> str:
         return "; ".join(trailers.get(name, ()))
 
-    if missing := [name for name in WHOLE if not said(name)]:
+    if missing := [name for name in WHOLE if not trailer(name)]:
         why = f"its Ralph-Task trailer stands without {' and '.join(missing)}: ralph did not write it"
         return replace(proof, why=why)
     proof = replace(
         proof,
         standing=ProofStatus.PROVEN,
-        gates=said("Ralph-Gates"),
-        run=said("Ralph-Run"),
-        saw=said("Ralph-Tree"),
-        attempt=said("Ralph-Attempt"),
-        agent=said("Ralph-Agent"),
+        gates=trailer("Ralph-Gates"),
+        run=trailer("Ralph-Run"),
+        saw=trailer("Ralph-Tree"),
+        attempt=trailer("Ralph-Attempt"),
+        agent=trailer("Ralph-Agent"),
         why="",
     )
     if not passed(proof.gates):
@@ -201,7 +201,7 @@ def _from_trailers(proof: Proof, trailers: Trailers) -> Proof:
 
 
 def passed(gates: str) -> bool:
-    """Whether a gate or Check passed, by a `Ralph-Gates:` trailer."""
+    """Return whether a gate or Check passed, by a `Ralph-Gates:` trailer."""
     first = gates.partition("; ")[0]
     return bool(first) and first != "none" and not first.endswith(" (red before)")
 
@@ -215,9 +215,9 @@ def _from_squash(proof: Proof, blocks: list[dict[str, tuple[str, ...]]]) -> Proo
 
 
 def quoted(body: str) -> Iterator[dict[str, tuple[str, ...]]]:
-    """The blocks of ralph's trailers in the text of a squash, which tells the messages of what it holds.
+    """Yield the blocks of ralph's trailers in the message of a squash, which quotes the squashed messages.
 
-    git indents those messages by four columns. Deeper than that stands only what agents wrote.
+    git indents those messages by four columns. Deeper text was written by agents.
     """
     margin = " " * 4 if "\nSquashed commit of the following:\n" in f"\n{body}" else ""
     block: dict[str, tuple[str, ...]] = {}
@@ -229,22 +229,23 @@ def quoted(body: str) -> Iterator[dict[str, tuple[str, ...]]]:
             block = {}
 
 
-# ---------------------------------------------------------------- a proof that HEAD does not hold
+# ---------------------------------------------------------------- a proof outside of HEAD
 
 
 @immutable
 class LostCommit:
-    """A commit of ralph's on another branch or tag than HEAD's. `kept`: commits of HEAD that hold its very tree, or
-    the tree of one that was built on it."""
+    """A commit of ralph's on a branch or tag, not in HEAD. `kept`: commits of HEAD with its very tree, or with the
+    tree of a commit built on it."""
 
     commit: str
     trailers: Trailers
-    where: str = ""  # a ref that holds it
+    where: str = ""  # a ref that contains it
     kept: frozenset[str] = frozenset()
 
 
 def found_elsewhere(proof: Proof, lost: Iterable[LostCommit]) -> Proof:
-    """The same tick, where another branch has its proof: good if its tree came in by a squash, else it is told."""
+    """Return the proof of a tick that another branch proves: good if its tree arrived by a squash, otherwise with a
+    note."""
     if proof.proven or proof.why != BY_HAND:
         return proof
     for commit in lost:

@@ -1,4 +1,4 @@
-"""What a reviewer answered, read strictly: no clear verdict is no answer."""
+"""A reviewer's answer, parsed strictly: without a clear verdict it counts as no answer."""
 
 from __future__ import annotations
 
@@ -10,31 +10,32 @@ from ralph.text import clean, one_line
 VERDICT = re.compile(r"^\W*VERDICT\W+(ACCEPT|REFUSE)\w*\W*$", re.MULTILINE)
 PROBLEM = re.compile(r"^\s*[-*+] +(\S.*)$", re.MULTILINE)
 MET = re.compile(r"^[*_`]*CRITERIA:[*_` ]*(\d{1,4}(?:[ ,]+\d{1,4})*)[*_` .]*$", re.MULTILINE)
-MOST = 20  # problems
+MOST = 20  # maximum number of problems
 
 
 @immutable
 class ReviewAnswer:
-    """`ok` None: there was no readable answer. `problems` are one line each."""
+    """`ok` None: no readable answer. `problems` are one line each."""
 
     ok: bool | None
     problems: tuple[str, ...] = ()
-    met: tuple[int, ...] = ()  # numbers of the criteria that are met, of accepted work only
+    met: tuple[int, ...] = ()  # numbers of the met criteria, of accepted work only
 
 
 def read_answer(text: str) -> ReviewAnswer:
-    """The verdict that stands alone on a line; two different ones are none. What is below it are the problems."""
+    """Return the verdict that stands alone on a line, and the problems below it. Two different verdicts count as
+    none."""
     text = clean(text)
-    found = list(VERDICT.finditer(text))
-    if len({match[1] for match in found}) != 1:
+    verdicts = list(VERDICT.finditer(text))
+    if len({match[1] for match in verdicts}) != 1:
         return ReviewAnswer(None)
-    below = text[found[-1].end() :]
+    below = text[verdicts[-1].end() :]
     problems = tuple(one_line(entry, 400) for entry in PROBLEM.findall(below)[:MOST])
-    ok = found[0][1] == "ACCEPT"
+    ok = verdicts[0][1] == "ACCEPT"
     return ReviewAnswer(ok, problems, _met(below) if ok else ())
 
 
 def _met(text: str) -> tuple[int, ...]:
-    """One line of numbers and nothing else; two different ones are none."""
+    """Return the numbers of one line without other text; two different such lines count as none."""
     lines = {tuple(sorted({int(entry) for entry in re.findall(r"\d+", line)})) for line in MET.findall(text)}
     return lines.pop() if len(lines) == 1 else ()

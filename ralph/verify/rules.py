@@ -1,6 +1,6 @@
-"""Evidence -> verdict: a tuple of rules, each the sentence that its name says. The agent's words never decide.
+"""The rules of the verdict: each function states its finding as its name. The agent's claims never count.
 
-A finding that rejects is a reason to set the attempt aside; every other one is told and left at that.
+A finding that rejects sets the attempt aside; any other is only reported.
 """
 
 from __future__ import annotations
@@ -23,25 +23,25 @@ Rule = Callable[[Evidence, Rules], Iterable[Finding]]
 
 
 def judge(evidence: Evidence, rules: Rules) -> Verdict:
-    """What all rules found. Accepted when no finding rejects."""
+    """Return the verdict of all rules: accepted if no finding rejects."""
     return Verdict(tuple(finding for rule in RULES for finding in rule(evidence, rules)))
 
 
 def before_gates(evidence: Evidence, rules: Rules) -> Verdict:
-    """What the rules found that need no gate to have run. If these reject, running the gates is wasted time."""
+    """Return the findings of the rules that need no gate. If one rejects, running the gates would waste time."""
     return Verdict(tuple(finding for rule in CHEAP for finding in rule(evidence, rules)))
 
 
 def tests_to_restore(evidence: Evidence, rules: Rules) -> tuple[str, ...]:
-    """Test files of the base that were changed or deleted and that the task does not name.
+    """Return the changed or deleted test files of the base that the task does not name.
 
-    If there are any, the gates have to run once more with their base versions (`Evidence.base_tests`).
+    If there are any, the gates run once more with their base versions (`Evidence.base_tests`).
     """
     paths = (change.path for change in evidence.changes if change.status in {"M", "D", "T"})
     return tuple(path for path in paths if sensitive.is_test(path) and not named.test_is_named(path, rules))
 
 
-# ---------------------------------------------------------------- nothing was delivered
+# ---------------------------------------------------------------- no result
 
 
 def nothing_was_printed_or_changed(evidence: Evidence, rules: Rules) -> Iterator[Finding]:
@@ -56,18 +56,18 @@ def a_box_was_ticked_without_work(evidence: Evidence, _: Rules) -> Iterator[Find
 
 
 def only_the_prd_or_the_memory_changed(evidence: Evidence, _: Rules) -> Iterator[Finding]:
-    paper = _paper(evidence)
-    if paper and not evidence.changes and not evidence.prd.ticked:
+    names = _own_files(evidence)
+    if names and not evidence.changes and not evidence.prd.ticked:
         yield Finding(
-            FindingKind.ONLY_PAPER, f"Only {paper} changed: no work was done.", words.commits(evidence.commits)
+            FindingKind.ONLY_PAPER, f"Only {names} changed: no work was done.", words.commits(evidence.commits)
         )
 
 
 def nothing_changed(evidence: Evidence, rules: Rules) -> Iterator[Finding]:
-    if evidence.changes or evidence.prd.ticked or _paper(evidence) or _is_blank(evidence) or rules.only_checked:
+    if evidence.changes or evidence.prd.ticked or _own_files(evidence) or _is_blank(evidence) or rules.only_checked:
         return
     if evidence.stopped.why is not StopReason.EXITED:
-        return  # why it was ended says more
+        return  # the reason for the end says more
     claim = " although the agent says that it is finished" if evidence.stopped.well else ""
     undone = "; its commits add up to no change" if evidence.commits else ""
     if stashed := _stashed(evidence):
@@ -102,7 +102,7 @@ def memory_edits_were_dropped(evidence: Evidence, _: Rules) -> Iterator[Finding]
         yield Finding(FindingKind.MEMORY, text, list_lines(evidence.memory_dropped), rejects=False)
 
 
-# ---------------------------------------------------------------- where it may work
+# ---------------------------------------------------------------- scope
 
 
 def paths_out_of_scope(evidence: Evidence, rules: Rules) -> Iterator[Finding]:
@@ -131,7 +131,8 @@ def protected_paths_changed(evidence: Evidence, rules: Rules) -> Iterator[Findin
 
 
 def the_gates_own_script_changed(evidence: Evidence, rules: Rules) -> Iterator[Finding]:
-    """A test that a command names is no script: the run with the base's tests judges it."""
+    """Reject changes of a gate's script. A test that a command names is not a script: the run with base tests
+    judges it."""
     for path in (change.path for change in evidence.changes if change.path in rules.tracked):
         if not _judged_as_test(path) and not guarded.is_gate_config(path):
             yield _gate_file(path, f"{show_name(path)} is run by a gate and was changed", rules, new=False)
@@ -185,10 +186,11 @@ def untracked_files_changed(evidence: Evidence, _: Rules) -> Iterator[Finding]:
 
 
 def the_work_holds_a_stash(evidence: Evidence, rules: Rules) -> Iterator[Finding]:
-    """Work that shares some lines with an entry that is still there may do so by chance: reported only."""
-    asked = STASH.search(rules.text) is not None
+    """Reject work that holds a stash entry. If it only shares some lines with an entry still in the list, report
+    it: that may be chance."""
+    is_named = STASH.search(rules.text) is not None
     for match in evidence.stash.matches:
-        rejects = (match.gone or match.whole) and not asked
+        rejects = (match.gone or match.whole) and not is_named
         how = "was popped into" if match.gone else "is in" if match.whole else "is partly in"
         entry, paths = _entry(match.entry), join_names(match.paths)
         text = f"The stash entry {entry}, which this attempt did not make, {how} the work: {paths}."
@@ -206,7 +208,8 @@ def a_gate_failed(evidence: Evidence, rules: Rules) -> Iterator[Finding]:
 
 
 def a_gate_has_nothing_to_run_any_more(evidence: Evidence, rules: Rules) -> Iterator[Finding]:
-    """Before the first test is written, "no tests" is neither green nor red; after it, it is a loss."""
+    """Reject a loss of tests: "no tests" is neither green nor red before the first test exists, but a loss after
+    it."""
     for result in evidence.gates:
         if result.none and result.gate.command in (rules.standing or frozenset()) | rules.checks:
             text = f"{words.gate(result)} found nothing to run."
@@ -261,16 +264,18 @@ RULES: tuple[Rule, ...] = (
 )
 
 
-# ---------------------------------------------------------------- what the rules share
+# ---------------------------------------------------------------- helpers of the rules
 
 
 def _is_blank(evidence: Evidence) -> bool:
-    touched = evidence.changes or evidence.commits or evidence.prd.ticked or _paper(evidence) or _stashed(evidence)
+    touched = (
+        evidence.changes or evidence.commits or evidence.prd.ticked or _own_files(evidence) or _stashed(evidence)
+    )
     return not touched and evidence.stopped.output == 0
 
 
 def _stashed(evidence: Evidence) -> list[str]:
-    """The entries that hold what the attempt did."""
+    """Return the stash entries that hold the attempt's work."""
     return [_entry(entry) for entry in (*evidence.stash.new, *evidence.stash.lost)]
 
 
@@ -278,9 +283,9 @@ def _entry(entry: StashEntry) -> str:
     return f"{entry.sha[:9]} ({entry.message})"
 
 
-def _paper(evidence: Evidence) -> str:
+def _own_files(evidence: Evidence) -> str:
     changed = {"the PRD": evidence.prd.rewrote, "the memory file": evidence.memory_changed}
-    return " and ".join(paper for paper, did in changed.items() if did)
+    return " and ".join(name for name, did in changed.items() if did)
 
 
 def _judged_as_test(path: str) -> bool:

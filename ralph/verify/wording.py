@@ -1,4 +1,4 @@
-"""Words for people: sessions, gates and lists of paths as short sentences, the same everywhere."""
+"""Shared wording: gates and commits as parts of sentences for people."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from ralph.verify.model import GateResult
 
 
 def gate(result: GateResult) -> str:
-    """The gate as the subject of a sentence."""
+    """Return the gate as the subject of a sentence."""
     kind = "The task's own check" if result.gate.source.startswith("Check") else "The gate"
     return f"{kind} `{show_name(result.gate.command)}`"
 
 
 def commits(made: Sequence[Commit]) -> str:
-    """What the agent's own branch shows, for those who wonder where its commits went."""
+    """Return the list of the commits on the agent's own branch, so that people can find them."""
     return (
         "Its own commits:\n" + list_lines([f"{commit.sha[:10]} {commit.subject}" for commit in made], most=10)
         if made

@@ -1,4 +1,4 @@
-"""Lint: can the Checks of the tasks be run, and can they fail?"""
+"""Lint rules for Check commands: does the program exist, and can the check fail?"""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ HIDING = (
 
 
 def checks(prd: Prd, facts: LintFacts) -> Iterator[LintRemark]:
-    """Checks that are no command, that can't fail, or whose script the task itself would change."""
+    """Yield a remark for each Check that is not a command, can't fail, or runs a script that the task changes."""
     for task in prd.tasks:
         for command in () if task.done else task.fields.checks:
             if (first := first_word(command)) in facts.missing:
@@ -44,13 +44,14 @@ def checks(prd: Prd, facts: LintFacts) -> Iterator[LintRemark]:
 
 
 def first_word(command: str) -> str:
-    """The program that a command starts; "" where that is hard to tell."""
-    found = re.match(r"(?:[A-Za-z_]\w*=[^\s'\"]*\s+)*(?:!\s+)?([A-Za-z0-9_./+-]+)(?=\s|$|;|&)", command.strip())
-    return found[1] if found else ""
+    """Return the program that a command starts; "" if that is not obvious."""
+    match = re.match(r"(?:[A-Za-z_]\w*=[^\s'\"]*\s+)*(?:!\s+)?([A-Za-z0-9_./+-]+)(?=\s|$|;|&)", command.strip())
+    return match[1] if match else ""
 
 
 def _own_script(task: Task, command: str, facts: LintFacts) -> Iterator[LintRemark]:
-    """`Check: python calc.py` makes calc.py a part of the gate: a change of it counts as tampering."""
+    """Yield a remark if a check runs a file of the task: `Check: python calc.py` makes a change of calc.py
+    tampering."""
     scope = facts.patterns(task.fields.files)
     prose = f"{task.text}\n{task.body.replace(command, '')}"
     for path in sorted(_tracked(command, facts)):

@@ -1,4 +1,4 @@
-"""Lint: lines that look like a field of a task and are none, and fields whose value can't be used."""
+"""Lint rules for fields: lines that only look like a field, and unusable values."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FIELD = re.compile(r"\s*[*_]*([A-Za-z][A-Za-z' ]{2,22}?)[*_]*\s*[:：]")
 
 
 def fields(prd: Prd, facts: LintFacts) -> Iterator[LintRemark]:
-    """Lines that look like a field and do nothing; fields whose value can't be used."""
+    """Yield a remark for each line that looks like a field but has no effect, and for each unusable value."""
     document = read_document(prd.data)
     tasks = {task.line: task for task in prd.tasks if not task.done}
     for item in document.items:
@@ -65,7 +65,7 @@ def _too_deep(task: Task, item: Item) -> Iterator[LintRemark]:
 
 
 def _in_text(task: Task, item: Item) -> Iterator[LintRemark]:
-    """`Files: a.py` on a line of its own without a bullet is part of the text above it."""
+    """Yield a remark for a field on a line without a bullet: `Files: a.py` is then part of the text above it."""
     for number, line in enumerate(item.text.split("\n")):
         if number and (key := FIELD.match(line)) and key[1].lower() in {name.lower() for name in KEYS}:
             yield LintRemark(
@@ -78,7 +78,7 @@ def _in_text(task: Task, item: Item) -> Iterator[LintRemark]:
 
 
 def _beside(items: Sequence[Item], tasks: dict[int, Task]) -> Iterator[LintRemark]:
-    """A field as a bullet beside its task instead of below it."""
+    """Yield a remark for a field that is a bullet beside its task instead of below it."""
     last: dict[int, Item] = {}
     for item in items:
         above = last.get(id(item.parent))
@@ -96,15 +96,15 @@ def _beside(items: Sequence[Item], tasks: dict[int, Task]) -> Iterator[LintRemar
 
 
 def _agent(task: Task, facts: LintFacts) -> Iterator[LintRemark]:
-    said = task.fields.agent
-    if said in facts.agents:
-        what, cure = facts.agents[said]
-        yield about(task, "agent", f"{what} (Agent of {called(task)})", cure, ERROR)
-    elif said in facts.unknown:
+    name = task.fields.agent
+    if name in facts.agents:
+        problem, cure = facts.agents[name]
+        yield about(task, "agent", f"{problem} (Agent of {called(task)})", cure, ERROR)
+    elif name in facts.unknown:
         yield about(
             task,
             "agent",
-            f"no agent is called `{said[:40]}`: {called(task)} is done by the usual one",
+            f"no agent is called `{name[:40]}`: {called(task)} is done by the usual one",
             "Name one like `claude` or `codex:MODEL`, or leave Agent out.",
         )
     if len(task.fields.model.split()) > 1:
@@ -117,8 +117,8 @@ def _agent(task: Task, facts: LintFacts) -> Iterator[LintRemark]:
 
 
 def _key(item: Item) -> str:
-    found = FIELD.match(item.text)
-    return found[1] if found else ""
+    match = FIELD.match(item.text)
+    return match[1] if match else ""
 
 
 def _near(key: str) -> str:
@@ -130,5 +130,5 @@ def _readable(name: str, value: str) -> bool:
     return duration(value) is not None if name == "timeout" else value.isdecimal() and int(value) > 0
 
 
-def _remark(item: Item, task: Task, rule: str, what: str, cure: str) -> LintRemark:
-    return LintRemark(item.text_first + 1, rule, what, cure, task=task.id)
+def _remark(item: Item, task: Task, rule: str, problem: str, cure: str) -> LintRemark:
+    return LintRemark(item.text_first + 1, rule, problem, cure, task=task.id)

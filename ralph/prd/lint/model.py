@@ -1,4 +1,4 @@
-"""What lint says, and what it is told about the repository that the PRD stands in."""
+"""The values of the linter: its remarks, and the facts about the repository that it needs."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ ERROR, WARNING = "error", "warning"
 
 @immutable
 class LintRemark:
-    """One thing that is wrong (`error`: a run would refuse it) or risky (`warning`), and what to do about it."""
+    """A fault (`error`: a run would refuse it) or a risk (`warning`), with its cure."""
 
     line: int  # 1-based
-    rule: str  # a short name that stays the same: `vague`, `typo` ...
-    what: str  # a sentence without its point
+    rule: str  # stable rule name: `vague`, `typo` ...
+    what: str  # a sentence without its full stop
     cure: str
     severity: str = WARNING
-    task: str = ""  # id; "": it is about the document
+    task: str = ""  # id; "": it concerns the whole document
 
 
 def _is_unknown(_: str) -> bool:
@@ -31,41 +31,41 @@ def _is_unknown(_: str) -> bool:
 
 @immutable
 class LintFacts:
-    """What is known of the repository; paths are relative to its root. None: not known, nothing is said of it."""
+    """Facts about the repository; paths are relative to its root. None: unknown, and no remark depends on it."""
 
     name: str = "PRD.md"  # the PRD's path
     paths: tuple[str, ...] | None = None  # all files that git does not ignore
-    here: str = ""  # the folder that checks run in
-    gates: tuple[str, ...] | None = None  # the commands that would be run
+    here: str = ""  # the folder in which checks run
+    gates: tuple[str, ...] | None = None  # the commands of the gates
     protected: tuple[str, ...] = ()  # patterns that no task may change
     strict: bool = False
-    parallel: bool = False  # tasks may run side by side
-    missing: frozenset[str] = frozenset()  # first words of checks that are no program here
-    agents: Mapping[str, tuple[str, str]] = field(default_factory=dict)  # an Agent that can't be used: what, cure
-    unknown: frozenset[str] = frozenset()  # an Agent that is none
+    parallel: bool = False  # tasks may run in parallel
+    missing: frozenset[str] = frozenset()  # first words of checks that are not a program on this machine
+    agents: Mapping[str, tuple[str, str]] = field(default_factory=dict)  # unusable Agent -> (problem, cure)
+    unknown: frozenset[str] = frozenset()  # names under Agent that are not an agent
     is_gate_config: Callable[[str], bool] = _is_unknown  # whether a path configures gates
 
-    def patterns(self, said: tuple[str, ...]) -> tuple[str, ...]:
-        """Patterns of the PRD, which are relative to its folder, as patterns of the repository."""
+    def patterns(self, paths: tuple[str, ...]) -> tuple[str, ...]:
+        """Convert patterns relative to the PRD's folder to patterns relative to the repository."""
         folder = posixpath.dirname(self.name)
-        return tuple(placed(folder, name) for name in said)
+        return tuple(placed(folder, name) for name in paths)
 
     def relative(self, path: str) -> str:
-        """A path of the repository, as the PRD would write it."""
+        """Convert a path of the repository to the form used in the PRD."""
         folder = posixpath.dirname(self.name)
         return posixpath.relpath(path.strip("/"), folder or ".") + ("/" if path.endswith("/") else "")
 
 
 def about(task: Task, rule: str, what: str, cure: str, severity: str = WARNING) -> LintRemark:
-    """A remark about a task as a whole, at its line."""
+    """Return a remark about a whole task, at its line."""
     return LintRemark(task.line, rule, what, cure, severity, task.id)
 
 
 def open_leaves(prd: Prd) -> tuple[Task, ...]:
-    """What a run would work on: not ticked, nothing below it, not parked."""
+    """Return the tasks that a run would work on: open, without subtasks, not parked."""
     return tuple(task for task in prd.tasks if task.leaf and not task.done and task.fields.parked is None)
 
 
 def called(task: Task) -> str:
-    """A task in a sentence."""
+    """Return the name of a task for a sentence."""
     return task.id if task.written else f"“{task.text[:50]}{'…' if len(task.text) > 50 else ''}”"

@@ -1,4 +1,4 @@
-"""What is wrong or risky in a PRD, each with its line and a cure. Errors are what a run would refuse."""
+"""The linter: faults and risks of a PRD, each with its line and a cure. A run refuses those that are errors."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ NOT_NOW = re.compile(
 
 
 def lint(prd: Prd, facts: LintFacts) -> tuple[LintRemark, ...]:
-    """All remarks, in the order of their lines."""
-    found = [remark for rule in RULES for remark in rule(prd, facts)]
-    return tuple(sorted(dict.fromkeys(found), key=lambda remark: (remark.line, remark.severity, remark.rule)))
+    """Return all remarks, sorted by line."""
+    remarks = [remark for rule in RULES for remark in rule(prd, facts)]
+    return tuple(sorted(dict.fromkeys(remarks), key=lambda remark: (remark.line, remark.severity, remark.rule)))
 
 
 # ---------------------------------------------------------------- what a run refuses
 
 
 def refusals(prd: Prd, facts: LintFacts) -> Iterator[LintRemark]:
-    """The run's own question, asked again without what it has complained about."""
+    """Repeat the check of a run, each time without the task that the previous error named."""
     for _ in range(MOST_REFUSALS):
         try:
             check(prd, facts.name)
@@ -54,7 +54,7 @@ def refusals(prd: Prd, facts: LintFacts) -> Iterator[LintRemark]:
 
 
 def _culprit(error: RalphError, prd: Prd) -> Task | None:
-    """The task in the line that it names; else the first whose id stands there for the second time."""
+    """Return the task on the line that the error names; otherwise the first task whose id is a duplicate."""
     line = error.where.rpartition(":")[2]
     if line.isdecimal():
         return next((task for task in prd.tasks if task.line == int(line)), None)
@@ -67,7 +67,7 @@ def _repeated(prd: Prd) -> list[Task]:
 
 
 def _without(prd: Prd, culprit: Task) -> Prd:
-    """The PRD without what was complained about: what one task names, or all ids that stand there again."""
+    """Return the PRD without the cause of the error: this task names no path and no task, or its id is unique."""
     twice = {id(task) for task in _repeated(prd)}
     if id(culprit) in twice:
         tasks = (
@@ -82,14 +82,14 @@ def _without(prd: Prd, culprit: Task) -> Prd:
 
 
 def near_misses(prd: Prd, _: LintFacts) -> Iterator[LintRemark]:
-    """One remark for each reason: a block of examples in a code fence is one."""
+    """Yield one remark for each reason: a code fence full of examples gets one."""
     lines: dict[str, list[int]] = defaultdict(list)
     for miss in prd.near_misses:
         lines[miss.why].append(miss.line)
-    for why, found in lines.items():
-        more = f" ({len(found)} such lines, up to line {found[-1]})" if len(found) > 1 else ""
+    for why, numbers in lines.items():
+        more = f" ({len(numbers)} such lines, up to line {numbers[-1]})" if len(numbers) > 1 else ""
         yield LintRemark(
-            found[0],
+            numbers[0],
             "near-miss",
             f"this looks like a task and is none: {why}{more}",
             "Make it a task (`- [ ] text`), or leave it: ralph does not touch it.",
@@ -97,7 +97,7 @@ def near_misses(prd: Prd, _: LintFacts) -> Iterator[LintRemark]:
 
 
 def same_texts(prd: Prd, _: LintFacts) -> Iterator[LintRemark]:
-    """Under the same heading and parent nobody can tell them apart."""
+    """Yield a remark for equal texts under the same heading and parent, which can't be told apart."""
     first: dict[tuple[str | None, tuple[str, ...], str], int] = {}
     for task in prd.tasks:
         key = (task.parent, task.headings, task.text.casefold())
@@ -114,12 +114,12 @@ def open_children(prd: Prd, _: LintFacts) -> Iterator[LintRemark]:
     lookup = Lookup(prd)
     for parent, children in lookup.children.items():
         task = lookup.by_id[parent]
-        left = [child for child in children if not child.done]
-        if task.done and left:
+        remaining = [child for child in children if not child.done]
+        if task.done and remaining:
             yield about(
                 task,
                 "open-children",
-                f"{called(task)} is ticked, {_tasks(len(left))} below it not",
+                f"{called(task)} is ticked, {_tasks(len(remaining))} below it not",
                 "Tick what is done: ralph works on the open ones.",
             )
 
@@ -137,7 +137,7 @@ def parked(prd: Prd, _: LintFacts) -> Iterator[LintRemark]:
 
 
 def not_now(prd: Prd, _: LintFacts) -> Iterator[LintRemark]:
-    """Headings that sound as if what stands under them shall wait."""
+    """Yield a remark for headings such as "Later" that suggest their tasks should wait."""
     under: dict[str, list[Task]] = defaultdict(list)
     for task in open_leaves(prd):
         for title in task.headings:
@@ -153,7 +153,7 @@ def not_now(prd: Prd, _: LintFacts) -> Iterator[LintRemark]:
 
 
 def unproved(prd: Prd, facts: LintFacts) -> Iterator[LintRemark]:
-    """Without gates and checks only git is looked at: any change that ends well would do."""
+    """Yield a remark if there are no gates or checks: any change that exits with 0 would be accepted."""
     if facts.gates != ():
         return
     tasks = [task for task in open_leaves(prd) if not task.fields.checks]

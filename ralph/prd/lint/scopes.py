@@ -1,4 +1,4 @@
-"""Lint: do the Files of the tasks name what they were written for?"""
+"""Lint rules for Files: do they match the files that the task needs?"""
 
 from __future__ import annotations
 
@@ -14,64 +14,65 @@ from ralph.prd.scope_overlap import clash
 
 WILD = set("*?[!\\")
 ALIKE = 0.8
-Tree = Mapping[str, set[str]]  # folder -> what is in it
+Tree = Mapping[str, set[str]]  # folder -> its entries
 
 
 def scopes(prd: Prd, facts: LintFacts) -> Iterator[LintRemark]:
-    """Files that are missing or can't be changed, that name everything, or that name nothing."""
+    """Yield a remark for Files that are missing, protected, match everything, or match nothing."""
     tree = _tree(facts.paths or ())
     guarded = [path for path in facts.paths or () if sensitive.matches(facts.protected, path)]
     for task in open_leaves(prd):
         if not task.fields.files and facts.strict:
-            what = f"{called(task)} names no Files, which `strict` asks for"
-            yield about(task, "no-files", what, "Add a line `- Files: src/**`.", ERROR)
+            problem = f"{called(task)} names no Files, which `strict` asks for"
+            yield about(task, "no-files", problem, "Add a line `- Files: src/**`.", ERROR)
         if both := _both(task, facts, guarded):
-            what = f"the Files of {called(task)} touch a protected path: {both}"
+            problem = f"the Files of {called(task)} touch a protected path: {both}"
             cure = "Narrow its Files, or take the path out of the protected ones."
-            yield about(task, "protected", what, cure, ERROR)
-        for said in task.fields.files:
-            yield from _pattern(task, said, facts, tree)
+            yield about(task, "protected", problem, cure, ERROR)
+        for pattern in task.fields.files:
+            yield from _pattern(task, pattern, facts, tree)
     if facts.parallel and "/" not in facts.name:
         yield from _at_any_depth(prd, facts)
 
 
 def _at_any_depth(prd: Prd, facts: LintFacts) -> Iterator[LintRemark]:
-    """A file at the top that is written as one in any folder waits for tasks that it has nothing to do with."""
+    """Yield a remark for a top-level file written without a slash: it matches at any depth, so unrelated tasks
+    wait."""
     leaves = open_leaves(prd)
     elsewhere = {path.rpartition("/")[2] for path in facts.paths or () if "/" in path}
     for task in leaves:
-        for said in sorted({*task.fields.files}.intersection(facts.paths or ()) - elsewhere):
-            held = (leave for leave in leaves if leave is not task and _only_floating(said, leave.fields.files))
-            if "/" not in said and (other := next(held, None)):
-                what = (
-                    f"`{said}` of {called(task)} means one in any folder, so it never runs beside {called(other)}"
+        for name in sorted({*task.fields.files}.intersection(facts.paths or ()) - elsewhere):
+            held = (leave for leave in leaves if leave is not task and _only_floating(name, leave.fields.files))
+            if "/" not in name and (other := next(held, None)):
+                problem = (
+                    f"`{name}` of {called(task)} means one in any folder, so it never runs beside {called(other)}"
                 )
-                yield about(task, "any-folder", what, f"Write `./{said}` for the one at the top.")
+                yield about(task, "any-folder", problem, f"Write `./{name}` for the one at the top.")
 
 
-def _only_floating(said: str, files: tuple[str, ...]) -> bool:
-    return clash((said,), files) and not clash((f"./{said}",), files)
+def _only_floating(pattern: str, files: tuple[str, ...]) -> bool:
+    return clash((pattern,), files) and not clash((f"./{pattern}",), files)
 
 
 def _both(task: Task, facts: LintFacts, guarded: Sequence[str]) -> str:
-    """A path that the task may change and may not, as the run asks it; "" where there is none."""
+    """Return a path that the task both may and may not change; "" if there is none."""
     scope, own = facts.patterns(task.fields.files), facts.patterns(task.fields.protected)
     if not scope:
         return ""
-    there = [*guarded, *(path for path in facts.paths or () if own and sensitive.matches(own, path))]
+    guarded_paths = [*guarded, *(path for path in facts.paths or () if own and sensitive.matches(own, path))]
     named = [name.strip("/") for name in scope if not set(name) & WILD]
-    hit = (path for path in there if sensitive.matches(scope, path))
+    hit = (path for path in guarded_paths if sensitive.matches(scope, path))
     new = (path for path in named if sensitive.matches((*own, *facts.protected), path))
     return next(hit, "") or next(new, "")
 
 
-def _pattern(task: Task, said: str, facts: LintFacts, tree: Tree) -> Iterator[LintRemark]:
-    if said.removeprefix("./") in {"", ".", "/", "*", "**", "**/*"}:
-        what = f"the Files of {called(task)} name everything (`{said}`)"
-        yield about(task, "wide", what, "Name the folder that it works in, or leave Files out.")
-    elif facts.paths and not said.startswith("!") and (meant := _meant(said, facts, tree)):
-        what = f"`{said}` in the Files of {called(task)} matches nothing yet"
-        yield about(task, "typo", what, f"Did you mean `{meant}`? Patterns are relative to the PRD's folder.")
+def _pattern(task: Task, pattern: str, facts: LintFacts, tree: Tree) -> Iterator[LintRemark]:
+    if pattern.removeprefix("./") in {"", ".", "/", "*", "**", "**/*"}:
+        problem = f"the Files of {called(task)} name everything (`{pattern}`)"
+        yield about(task, "wide", problem, "Name the folder that it works in, or leave Files out.")
+    elif facts.paths and not pattern.startswith("!") and (meant := _meant(pattern, facts, tree)):
+        problem = f"`{pattern}` in the Files of {called(task)} matches nothing yet"
+        yield about(task, "typo", problem, f"Did you mean `{meant}`? Patterns are relative to the PRD's folder.")
 
 
 # ---------------------------------------------------------------- typing errors
@@ -86,21 +87,21 @@ def _tree(paths: Sequence[str]) -> Tree:
     return dict(tree)
 
 
-def _meant(said: str, facts: LintFacts, tree: Tree) -> str:
-    """What a pattern that matches nothing may have been meant for; "" where it may well name something new."""
-    placed, plain = (name.strip("/").removeprefix("./") for name in (facts.patterns((said,))[0], said))
-    if placed == plain and "/" not in plain and any(plain in there for there in tree.values()):  # at any depth
+def _meant(pattern: str, facts: LintFacts, tree: Tree) -> str:
+    """Return the likely intended path of a pattern without a match; "" if it may name a new file."""
+    placed, plain = (name.strip("/").removeprefix("./") for name in (facts.patterns((pattern,))[0], pattern))
+    if placed == plain and "/" not in plain and any(plain in entries for entries in tree.values()):  # at any depth
         return ""
     if not _literal(placed) or _known(_literal(placed), tree) == len(_literal(placed)):
         return ""
-    if placed != plain and _known(_literal(plain), tree):  # written as seen from the top
-        return facts.relative(_corrected(plain, tree) or said)
+    if placed != plain and _known(_literal(plain), tree):  # written relative to the repository's root
+        return facts.relative(_corrected(plain, tree) or pattern)
     meant = _corrected(placed, tree)
     return facts.relative(meant) if meant else ""
 
 
 def _corrected(pattern: str, tree: Tree) -> str:
-    """The pattern with its first name that is not there replaced by one that is; "" where none is like it."""
+    """Return the pattern with its first missing name replaced by a similar existing one; "" if none is similar."""
     names, parts = _literal(pattern), pattern.split("/")
     n = _known(names, tree)
     if n == len(names):
@@ -111,20 +112,20 @@ def _corrected(pattern: str, tree: Tree) -> str:
 
 
 def _literal(pattern: str) -> list[str]:
-    """The folders and names that a pattern begins with, before its first wildcard."""
+    """Return the folders and names of a pattern before its first wildcard."""
     parts = pattern.split("/")
     return parts[: next((n for n, part in enumerate(parts) if set(part) & WILD), len(parts))]
 
 
 def _known(names: Sequence[str], tree: Tree) -> int:
-    """How many of the names are there, one below the other."""
+    """Return how many of the names exist, each below the previous one."""
     missing = (n for n, name in enumerate(names) if name not in tree.get("/".join(names[:n]), set()))
     return next(missing, len(names))
 
 
-def _near(name: str, there: set[str], *, new: bool) -> str:
-    """What is there and almost called so; of what may be a new file only with the same letters in another order."""
-    close = sorted(text for text in there if abs(len(text) - len(name)) < 3 and text[:1] in name[:2])
+def _near(name: str, entries: set[str], *, new: bool) -> str:
+    """Return an existing name that is almost equal; for a possible new file only one with swapped letters."""
+    close = sorted(text for text in entries if abs(len(text) - len(name)) < 3 and text[:1] in name[:2])
     return next((text for text in close if _same_letters(name, text) or (not new and _alike(name, text))), "")
 
 
@@ -133,6 +134,6 @@ def _same_letters(name: str, other: str) -> bool:
 
 
 def _alike(name: str, other: str) -> bool:
-    """`test` and `tests`, but not `page1` and `page2`."""
+    """Return whether two names differ by a typo: `test` and `tests`, but not `page1` and `page2`."""
     bare, known = (re.sub(r"\d", "", text) for text in (name, other))
     return bare != known and SequenceMatcher(None, name, other, autojunk=False).ratio() >= ALIKE

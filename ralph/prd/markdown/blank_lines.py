@@ -1,6 +1,6 @@
-"""Where formatters put empty lines in lists, so that what is added to a formatted document is formatted, too.
+"""The empty lines that formatters put into lists, so that a formatted document stays formatted after an edit.
 
-In a loose list an empty line stands between all items, and between the blocks of each; in a tight one nowhere.
+In a loose list an empty line separates all items, and the blocks of each item; a tight list has none.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from ralph.prd.markdown.blocks import Document, Item
 
 
 def spaced(document: Document, item: Item) -> bool:
-    """Whether empty lines set apart what stands in this item, and the item that comes next."""
+    """Return whether empty lines separate the blocks of this item, and this item from the next."""
     above, below = _neighbours(document, item)
     if below:
         return below.first > item.end
@@ -21,7 +21,7 @@ def spaced(document: Document, item: Item) -> bool:
 
 
 def _neighbours(document: Document, item: Item) -> tuple[Item | None, Item | None]:
-    """The items above and below it in the same list."""
+    """Return the items above and below it in the same list."""
     items = (
         item.parent.items
         if item.parent
@@ -41,7 +41,7 @@ def _adjoin(document: Document, item: Item, other: Item) -> bool:
 
 
 def _marker(document: Document, item: Item) -> str:
-    """The character that makes it an item: `-` of a bullet, `.` of `1.`"""
+    """Return the marker character of an item: `-` of a bullet, `.` of `1.`"""
     return document.lines[item.first].lstrip(" \t>0123456789")[:1]
 
 
@@ -50,20 +50,20 @@ def _blank(document: Document, line: int) -> bool:
 
 
 def first_bullet(document: Document, item: Item) -> Item | None:
-    """The first item of a bullet list that stands right below the text of this item."""
+    """Return the first item of a bullet list right below the text of this item; None if there is none."""
     child = next((other_item for other_item in item.items if other_item.first >= item.text_end), None)
     below = child is not None and all(_blank(document, line) for line in range(item.text_end, child.first))
     return child if child and below and _marker(document, child) in "-*+" else None
 
 
 def last_bullet(document: Document, item: Item) -> Item | None:
-    """The last item of a bullet list that ends this item."""
+    """Return the last item of a bullet list that ends this item; None if there is none."""
     child = item.items[-1] if item.items else None
     return child if child and child.end == item.end and _marker(document, child) in "-*+" else None
 
 
 def alone(document: Document, item: Item) -> tuple[int, int]:
-    """The lines that go with an item that is taken away: its own, and the empty ones that set it apart."""
+    """Return the range of lines to delete with an item: its own, and the empty lines around it."""
     first = item.first
     above, below = _neighbours(document, item)
     if below and (above is None or _blank(document, first - 1)):
@@ -75,7 +75,7 @@ def alone(document: Document, item: Item) -> tuple[int, int]:
 
 
 def separated(lines: Sequence[bytes]) -> list[bytes]:
-    """New items of a loose list, some with nested ones: an empty line before each, and before its nested list."""
+    """Return new items for a loose list: an empty line before each item and before each nested list."""
     result: list[bytes] = []
     for number, line in enumerate(lines):
         nested = line.startswith(b" ")

@@ -1,7 +1,6 @@
-"""A Markdown document as bytes and lines: its blocks, its list items, its boxes, each with its exact place.
+"""A Markdown document as bytes and lines: its blocks, list items and boxes, each with its exact position.
 
-Reading is markdown-it's block phase. The inline phase is never run: it is not needed, and the only inputs that took
-quadratic time were found there.
+Only the block phase of markdown-it runs. The inline phase is not needed, and it took quadratic time on some inputs.
 """
 
 from __future__ import annotations
@@ -23,31 +22,31 @@ if TYPE_CHECKING:
     from markdown_it.token import Token
 
 MOST_BYTES = 5_000_000  # about 3 s of parsing and 170 MB of memory
-MOST_NESTING = 400  # in blocks; a list in a list counts two. Beyond it markdown-it drops text without a word
+MOST_NESTING = 400  # in blocks; a list in a list counts two. Beyond it markdown-it drops text silently
 BOM = b"\xef\xbb\xbf"
 
 EOL = re.compile(rb"\r\n|\r|\n")
-_BOX = re.compile(rb"[ \t>*+\-0-9.)]*\[([ \txX])\]")  # only indentation and markers may stand before a box
+_BOX = re.compile(rb"[ \t>*+\-0-9.)]*\[([ \txX])\]")  # only indentation and markers may precede a box
 _DASHES = re.compile(r"-{3,}")
 
 
 @dataclass(slots=True, eq=False)
 class Item:
-    """A list item. Lines are 0-based, ends exclusive. Filled while the document is read, then left alone."""
+    """A list item. Lines are 0-based, ends exclusive. Not changed once the document is read."""
 
     first: int  # the line of its marker
     end: int  # after its last line that is not blank
-    text: str  # source of the paragraph it starts with, without the box; empty if it starts with something else
+    text: str  # source of its first paragraph without the box; "" if it begins with another block
     text_first: int  # the lines of that paragraph
     text_end: int
-    offset: int = -1  # of the byte inside its box; -1: it has no box
+    offset: int = -1  # of the byte inside its box; -1: no box
     done: bool = False
-    quoted: bool = False  # it stands in a block quote
-    label: str = ""  # source of the line right above its list; empty if that begins with a box
+    quoted: bool = False  # it is in a block quote
+    label: str = ""  # source of the line right above its list; "" if that begins with a box
     headings: tuple[str, ...] = ()  # the headings above it, outermost first
     parent: Item | None = None
     items: list[Item] = field(default_factory=list)
-    code: list[str] = field(default_factory=list)  # contents of the fences that stand directly in it
+    code: list[str] = field(default_factory=list)  # contents of the fences directly in it
 
     @property
     def boxed(self) -> bool:
@@ -63,16 +62,16 @@ class Heading:
     line: int  # 1-based
     start: int  # offset of the heading
     body: int  # offset of the line below it
-    end: int  # offset where its section ends: the next heading of this level or above, or the end
+    end: int  # offset of the section's end: the next heading of this level or above, or the end of the document
 
 
 @immutable
 class Document:
-    """A document that was read: its bytes, its lines, its blocks, its list items in document order."""
+    """A parsed document: its bytes, its lines, its blocks, its list items in document order."""
 
     data: bytes
-    starts: tuple[int, ...]  # offset of each line, and the length of the data as the last entry
-    lines: tuple[str, ...]  # without line ends; bytes that are not UTF-8 are shown as U+FFFD
+    starts: tuple[int, ...]  # offset of each line, then the length of the data
+    lines: tuple[str, ...]  # without line ends; bytes that are not UTF-8 become U+FFFD
     tokens: tuple[Token, ...]
     references: tuple[str, ...]
     items: tuple[Item, ...]
@@ -82,7 +81,7 @@ class Document:
 
 
 def read_document(data: bytes) -> Document:
-    """Read a document. Any bytes will do; RalphError when there are too many, or too many levels."""
+    """Parse a document from any bytes. Raise RalphError if it is too large or nested too deep."""
     if len(data) > MOST_BYTES:
         raise RalphError(
             f"the document has {len(data) / 1e6:.1f} MB; ralph reads up to {MOST_BYTES / 1e6:.0f} MB",
@@ -99,7 +98,7 @@ def read_document(data: bytes) -> Document:
 
 @contextmanager
 def uncollected() -> Iterator[None]:
-    """Without garbage collection: it walks all tokens again and again, for 40 % of the time of a big document."""
+    """Disable garbage collection: it traversed all tokens repeatedly, 40 % of the time of a big document."""
     was_on = gc.isenabled()
     gc.disable()
     try:
@@ -141,12 +140,12 @@ def _parser() -> MarkdownIt:
     from markdown_it import MarkdownIt  # 25 ms
 
     parser = MarkdownIt("commonmark", {"maxNesting": MOST_NESTING}).enable("table")
-    parser.core.ruler.enableOnly(["block"])  # what `normalize` does is done in read()
+    parser.core.ruler.enableOnly(["block"])  # read() does the work of `normalize`
     return parser
 
 
 def front_matter(lines: tuple[str, ...]) -> int:
-    """How many lines of YAML front matter stand at the top. Equal to mdit-py-plugins, whose import costs 40 ms."""
+    """Return the number of lines of YAML front matter. Equal to mdit-py-plugins, whose import costs 40 ms."""
     dashes = _DASHES.match(lines[0]) if lines else None
     if not dashes:
         return 0
@@ -236,7 +235,7 @@ class _Reader:
 
 
 class _Place:
-    """The headings above a point, counted anew inside each list item and quote."""
+    """The headings above a position, counted separately inside each list item and quote."""
 
     __slots__ = ("around", "stack", "titles")
 
@@ -250,7 +249,7 @@ class _Place:
 
 
 def headings(document: Document) -> tuple[Heading, ...]:
-    """The top-level headings of a document, in order."""
+    """Return the top-level headings of a document, in order."""
     found = [
         (token, inline.content)
         for token, inline in pairwise(document.tokens)

@@ -1,7 +1,7 @@
 """The only code that edits people's Markdown: each edit is a byte splice, and proved.
 
-Ticking needs no proof: a blank or an `x` inside a recognised box changes no block. After every other edit the
-document is read again, and the edit is refused when any block or box differs that it was not meant to touch.
+Ticking needs no proof: a space or an `x` inside a recognised box changes no block. After every other edit the
+document is parsed again, and the edit is refused if any other block or box differs.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 
 def headings(data: bytes) -> tuple[Heading, ...]:
-    """The top-level headings of a document, in order."""
+    """Return the top-level headings of a document, in order."""
     return all_headings(read_document(data))
 
 
 def set_boxes(data: bytes, offsets: Iterable[int], *, done: bool) -> bytes:
-    """Tick or untick the boxes whose inner bytes stand there: one byte each changes, and no block with it."""
+    """Return the data with the boxes at these offsets ticked or empty: one byte each changes, and no block."""
     changed = bytearray(data)
     for offset in offsets:
         changed[offset] = ord("x" if done else " ")
@@ -34,13 +34,13 @@ def set_boxes(data: bytes, offsets: Iterable[int], *, done: bool) -> bytes:
 
 
 def one_line(text: str, limit: int = 200) -> str:
-    """Text as one line, safe to write: no control characters, blanks collapsed, cut at `limit` characters."""
+    """Return the text as one safe line: no control characters, whitespace collapsed, cut at `limit` characters."""
     line = " ".join("".join(char if char.isprintable() else " " for char in text).split())
     return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
 
 
 def add_line(before: Document, offset: int, text: str) -> Document:
-    """Write `- text` as a nested bullet right below the item with that box. RalphError if unprovable."""
+    """Insert `- text` as a nested bullet right below the item with this box. Raise RalphError if unprovable."""
     item = item_at(before, offset)
     prefix, marker = _inside(before, item)
     line = prefix + marker + b" " + text.encode()
@@ -51,12 +51,11 @@ def add_line(before: Document, offset: int, text: str) -> Document:
 
 
 def remove_item(before: Document, gone: Item) -> Document:
-    """Take away a list item of one paragraph: its own lines, and the empty ones that set it apart. RalphError when
-    it holds more."""
+    """Remove a list item of one paragraph and the empty lines around it. Raise RalphError if it holds more."""
     data = before.data
     first, last = alone(before, gone)
     start, end = before.starts[first], before.starts[last]
-    if end == len(data) and not data.endswith((b"\n", b"\r")):  # the last line has no end: take the one above
+    if end == len(data) and not data.endswith((b"\n", b"\r")):  # the last line has no end: remove the one above
         start -= len(_eol(before, first))
     after = read_document(data[:start] + data[end:])
     if not _proved(after, before, start, end - start, gone.text):
@@ -65,9 +64,9 @@ def remove_item(before: Document, gone: Item) -> Document:
 
 
 def add_items(document: Document, offset: int, lines: Sequence[str]) -> Document:
-    """List items inside the item of that box, below all that it holds. Nested lines are indented by two blanks.
+    """Insert list items at the end of the item with this box. Nested lines are indented by two spaces.
 
-    RalphError where another block would change. What the new items are is for the caller to prove.
+    Raise RalphError if another block would change. The caller proves what the new items are.
     """
     item = item_at(document, offset)
     indent, marker = _inside(document, item)
@@ -89,7 +88,7 @@ def add_items(document: Document, offset: int, lines: Sequence[str]) -> Document
 
 
 def _only_added(small: Document, large: Document, at: int, size: int, boxes: int) -> bool:
-    """`large` is `small` with one stretch of blocks more, `boxes` of them with a box."""
+    """Return whether `large` is `small` plus one range of blocks, `boxes` of them with a box."""
     less, more = [_shape(token) for token in small.tokens], [_shape(token) for token in large.tokens]
     same = next((n for n, (entry, other) in enumerate(zip(less, more, strict=False)) if entry != other), len(less))
     if less[same:] != more[same + len(more) - len(less) :] or small.references != large.references:
@@ -101,10 +100,10 @@ def _only_added(small: Document, large: Document, at: int, size: int, boxes: int
 
 
 def append_under(data: bytes, title: str, entry: str) -> bytes:
-    """Add the bullet `- entry` at the end of what stands directly under the heading `title` (any case).
+    """Append the bullet `- entry` to the text directly under the heading `title` (any case).
 
-    It joins the list that ends there, with that list's marker. RalphError when there is no such heading at the top
-    level, when there are several, or when the entry would not become a list item of its own (an open fence above).
+    It continues a list at the end, with that list's marker. Raise RalphError if there is not exactly one such
+    top-level heading, or if the entry would not become a list item (an open fence above).
     """
     before = read_document(data)
     first, end = _section(before, title)
@@ -121,10 +120,10 @@ def append_under(data: bytes, title: str, entry: str) -> bytes:
 
 
 def replace_between(data: bytes, start_marker: str, end_marker: str, text: str) -> bytes:
-    """Replace the lines between two marker lines (HTML comments of one line each, at the top level) by `text`.
+    """Replace the lines between two marker lines (one-line HTML comments at the top level) by `text`.
 
-    `text` takes the file's line ends. RalphError when a marker is missing or stands there twice, or when the text
-    would run over the markers (an open fence in it).
+    `text` takes the file's line ends. Raise RalphError if a marker is missing or not unique, or if the text would
+    run past the markers (an open fence in it).
     """
     before = read_document(data)
     first, last = (_marker_line(before, marker) for marker in (start_marker, end_marker))
@@ -141,7 +140,7 @@ def replace_between(data: bytes, start_marker: str, end_marker: str, text: str) 
     return after
 
 
-_Try = tuple[int, bytes, bool, bool]  # before which line, the new line, an empty one above it, one below it
+_Try = tuple[int, bytes, bool, bool]  # insert before this line, the new line, an empty line above it, one below it
 
 
 def _first_proved(before: Document, tries: list[_Try], text: str, under: Item | str) -> Document:
@@ -163,7 +162,8 @@ def _unprovable(where: str, what: str, cure: str) -> RalphError:
 
 
 def _with_line(document: Document, at: int, line: bytes, *, above: bool, below: bool) -> tuple[bytes, int, int]:
-    """The data with a line before line `at`, and empty ones above and below it; where that begins, and its size."""
+    """Return the data with a line before line `at` and empty lines above and below, and the insertion's offset and
+    size."""
     data, start, eol = document.data, document.starts[at], _eol(document, at)
     if start == len(data) and not data.endswith((b"\n", b"\r")):
         new = eol * (1 + above) + line
@@ -173,19 +173,19 @@ def _with_line(document: Document, at: int, line: bytes, *, above: bool, below: 
 
 
 def _eol(document: Document, at: int) -> bytes:
-    """The line end before line `at`; where that line is the first, or has none, the first one of the document."""
+    """Return the line end before line `at`; for the first line, or without one, the document's first line end."""
     above = document.data[: document.starts[at]]
-    found = re.search(rb"(?:\r\n|\r|\n)\Z", above[-2:]) or EOL.search(document.data)
-    return found[0] if found else b"\n"
+    match = re.search(rb"(?:\r\n|\r|\n)\Z", above[-2:]) or EOL.search(document.data)
+    return match[0] if match else b"\n"
 
 
 def item_at(document: Document, offset: int) -> Item:
-    """The item whose box has its inner byte there."""
+    """Return the item whose box has its inner byte at this offset."""
     return next(item for item in document.items if item.offset == offset)
 
 
 def _inside(document: Document, item: Item) -> tuple[bytes, bytes]:
-    """How a bullet inside an item begins: as its first child does, else at the column of its text."""
+    """Return the prefix of a bullet inside an item: as its first child, or at the column of its text."""
     for child in item.items:
         if child.first >= item.text_end:
             line = document.data[document.starts[child.first] : document.starts[child.first + 1]]
@@ -199,13 +199,13 @@ def _inside(document: Document, item: Item) -> tuple[bytes, bytes]:
 
 
 def _section(document: Document, title: str) -> tuple[int, int]:
-    """The lines that stand directly under a heading, up to the next heading of any level."""
+    """Return the range of lines directly under a heading, up to the next heading of any level."""
     headings_ = all_headings(document)
     found = [n for n, heading in enumerate(headings_) if heading.title.strip().casefold() == title.casefold()]
     if len(found) != 1:
         lines = ", ".join(str(headings_[n].line) for n in found)
-        what = f"there are {len(found)} headings “{title}” (lines {lines})" if found else f"no heading “{title}”"
-        raise RalphError(what, "There must be one, at the top level of the document.")
+        problem = f"there are {len(found)} headings “{title}” (lines {lines})" if found else f"no heading “{title}”"
+        raise RalphError(problem, "There must be one, at the top level of the document.")
     at = found[0]
     end = headings_[at + 1].start if at + 1 < len(headings_) else len(document.data)
     return bisect_right(document.starts, headings_[at].body) - 1, bisect_right(document.starts, end) - 1
@@ -213,20 +213,20 @@ def _section(document: Document, title: str) -> tuple[int, int]:
 
 def _marker(document: Document, opening: Token) -> bytes:
     first = opening.map[0] if opening.map else 0
-    found = re.match(rb" {0,3}[-*+]", document.data[document.starts[first] :][:4])
-    return (found[0] if found else b"-") + b" "
+    match = re.match(rb" {0,3}[-*+]", document.data[document.starts[first] :][:4])
+    return (match[0] if match else b"-") + b" "
 
 
 def _marker_line(document: Document, marker: str) -> int:
-    found = [
+    numbers = [
         token.map[0]
         for token in document.tokens
         if token.type == "html_block" and token.level == 0 and token.map and token.content.strip() == marker
     ]
-    if len(found) != 1:
-        what = "is missing" if not found else f"stands there {len(found)} times"
-        raise RalphError(f"the line “{marker}” {what}", "It must stand there once, as a line of its own.")
-    return found[0]
+    if len(numbers) != 1:
+        problem = "is missing" if not numbers else f"stands there {len(numbers)} times"
+        raise RalphError(f"the line “{marker}” {problem}", "It must stand there once, as a line of its own.")
+    return numbers[0]
 
 
 # ---------------------------------------------------------------- proving
@@ -235,12 +235,12 @@ _ADDED = frozenset(
     {"inline"}
     | {f"{block}_{end}" for block in ("bullet_list", "list_item", "paragraph") for end in ("open", "close")}
 )
-_SIZES = (5, 7)  # tokens of one item that joins a list, and of one in a list of its own
+_SIZES = (5, 7)  # tokens of an item that joins a list, and of an item in a new list
 
 
 def _proved(small: Document, large: Document, at: int, size: int, text: str) -> bool:
-    """`large` is `small` with `size` bytes more at `at` and one list item, `text`, more: every other block is the
-    same, and so is every box."""
+    """Return whether `large` is `small` plus `size` bytes at `at` and one list item, `text`. Every other block and
+    box is the same."""
     less, more = [_shape(token) for token in small.tokens], [_shape(token) for token in large.tokens]
     same = next((n for n, (entry, other) in enumerate(zip(less, more, strict=False)) if entry != other), len(less))
     extra = len(more) - len(less)
@@ -266,8 +266,8 @@ _Chunk = tuple[int, int, list[tuple[object, ...]]]  # first line, line after the
 
 
 def _around(document: Document, first: int, last: int) -> tuple[list[_Chunk], list[_Chunk]] | None:
-    """The top-level blocks down to line `first` and from line `last` on, these counted from `last`. None: one of
-    the others reaches over the two lines."""
+    """Return the top-level blocks up to line `first` and from line `last` on, the latter relative to `last`; None
+    if another block spans these lines."""
     chunks: list[_Chunk] = []
     for token in document.tokens:
         if token.level == 0 and token.map:
@@ -276,5 +276,5 @@ def _around(document: Document, first: int, last: int) -> tuple[list[_Chunk], li
     above = [chunk for chunk in chunks if chunk[0] <= first]
     below = [(start - last, end - last, shapes) for start, end, shapes in chunks if start >= last]
     between = chunks[len(above) : len(chunks) - len(below)]
-    whole = all(end <= first + 1 for _, end, _ in above) and all(end <= last for _, end, _ in between)
-    return (above, below) if whole else None
+    is_separate = all(end <= first + 1 for _, end, _ in above) and all(end <= last for _, end, _ in between)
+    return (above, below) if is_separate else None

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 
-# noncharacters of Unicode stand for markup and for characters that are text because a backslash stood before them
+# Unicode noncharacters replace markup, and characters that a backslash made plain text
 _STRONG_MARK, _EMPHASIS_MARK, _OPEN, _CLOSE = map(chr, range(0xFDD0, 0xFDD4))
 _MARKS = {_STRONG_MARK: "**", _EMPHASIS_MARK: "_", _OPEN: "[", _CLOSE: "]"}
 _LITERALS = {char: chr(0xFDE0 + n) for n, char in enumerate("`*_[]<>&~\\")}
-_FIRST_ATOM = 0xF0000  # private use: each stands for a code span or a link
+_FIRST_ATOM = 0xF0000  # private use: each replaces a code span or a link
 _OWN = re.compile("[\ufdd0-\ufdef\U000f0000-\U000ffffd]")
 
 _ATOMS = re.compile(
@@ -20,15 +20,15 @@ _ATOMS = re.compile(
     r"|(?<!`)(?P<ticks>`+)(?!`)(?P<code>.+?)(?<!`)(?P=ticks)(?!`)"
     r"|(?<![\]!])\[[^][`*_<>&~\\]+\]\([\w./#?=%:@+-]+\)(?![\[(:])"
     r"|<https?://[\w./#?=%:@+-]+>"
-    r"|(?<= )[*<](?= )"  # a sign of arithmetic
+    r"|(?<= )[*<](?= )"  # an arithmetic sign
 )
 _BEFORE, _AFTER = r"(?<![^\s(])", r"(?![^\s.,:;!?)…])"
 _STRONG = re.compile(rf"{_BEFORE}\*\*(?=[^\s*])([^*]*[^\s*])\*\*{_AFTER}")
 _EMPHASIS = re.compile(rf"{_BEFORE}([_*])(?=[^\s_*])([^_*]*[^\s_*])\1{_AFTER}")
 _BRACKETS = re.compile(r"(?<![\]!])\[([^][]+)\](?![\[(:])")
 _UNSAFE = re.compile(
-    r"[*<\[\]\\]|~~|\$\$|&(?:#|\w+;)"  # markup, or what could be
-    r"|(?<![^\W_])_|_(?![^\W_])"  # an underline between two letters is none
+    r"[*<\[\]\\]|~~|\$\$|&(?:#|\w+;)"  # markup, or possible markup
+    r"|(?<![^\W_])_|_(?![^\W_])"  # an underscore between two letters is plain text
 )
 _EDGES = re.compile(r"([(\"'“]*)(.*?)([)\"'”.,:;!?…]*)", re.DOTALL)
 _BOX = re.compile(r"(?:=+|\[[ xX]?\])(?=\s|$)")
@@ -36,9 +36,8 @@ _BLOCK = re.compile(r"(\d{1,9})(?=[.)](?:\s|$))|(?=[-+](?:\s|$)|#{1,6}(?:\s|$)|>
 
 
 def formatted(text: str, *, first: bool = True) -> str:
-    """The text, one line of Markdown, as formatters leave it. `first`: it begins a block and must not be a heading,
-    a list or a box.
-    """
+    """Return one line of Markdown in the form that formatters keep. `first`: the line begins a block and must not
+    become a heading, a list or a box."""
     atoms: list[str] = []
     line = _ATOMS.sub(lambda found: _atom(found, atoms), _OWN.sub("", " ".join(text.split())))
     line = _STRONG.sub(rf"{_STRONG_MARK}\1{_STRONG_MARK}", line)
@@ -51,14 +50,14 @@ def formatted(text: str, *, first: bool = True) -> str:
 
 
 def _opened(line: str) -> str:
-    """The line so that it begins with text."""
+    """Return the line so that it begins with text."""
     if box := _BOX.match(line):
         return f"`{box[0]}`{line[box.end() :]}"
     return _BLOCK.sub(r"\g<1>\\", line, count=1) if _BLOCK.match(line) else line
 
 
 def _atom(found: re.Match[str], atoms: list[str]) -> str:
-    """What stands for a part that is kept whole, or for a character that is no markup."""
+    """Return the placeholder of a part that stays unchanged, or of a character that is not markup."""
     if escaped := found["escaped"]:
         return _LITERALS.get(escaped, escaped)
     code = (found["code"] or "").replace("`", "'").strip() or "'"

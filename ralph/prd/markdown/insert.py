@@ -1,4 +1,4 @@
-"""Text that is added to a memory file: a plain line, a section, with the empty lines that set it apart."""
+"""Text added to a memory file: a plain line or a section, with the empty lines around it."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ BLANK = re.compile(rb"(?:\n|\r(?!\n))[ \t]*(?:\r\n|\n|\r)\Z")  # a blank line at
 
 
 def bullet(text: str) -> bytes:
-    """One line of Markdown that is a list item of plain text, whatever the text."""
+    """Return one line of Markdown that is a list item of plain text, whatever the text."""
     return f"- {harmless(one_line(clean(text)))}".encode()
 
 
 def harmless(line: str) -> str:
-    """The line as text that begins no block and no comment, in the form that formatters keep."""
+    """Return the line as text that begins no block or comment, in the form that formatters keep."""
     return formatted(line.replace("<!--", "&lt;!--"))
 
 
 def ends(data: bytes) -> tuple[int, ...]:
-    """Where a section can be added: at the end or, where a fence is open there, above the last heading."""
+    """Return the offsets for a new section: the end or, if a fence is open there, above the last heading."""
     return (len(data), *(heading.start for heading in headings_or_none(data)[-1:]))
 
 
@@ -41,7 +41,7 @@ def headings_or_none(data: bytes) -> tuple[Heading, ...]:
 
 
 def insert(data: bytes, at: int, lines: Sequence[bytes], eol: bytes) -> bytes:
-    """The lines, with an empty one above and below where there is none."""
+    """Insert the lines, with an empty line above and below if missing."""
     above, below = data[:at].removeprefix(BOM), data[at:]
     if above and not above.endswith((b"\n", b"\r")):
         lines = [b"", *lines]

@@ -1,6 +1,6 @@
-"""What a set-up installs into an environment outside of its worktree: found, and links restored.
+"""Packages that a set-up installs outside of its worktree: detect them, and restore links.
 
-An editable install there would lead every program of the user to a worktree that comes and goes.
+An editable install there would make all the user's programs load a temporary worktree.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from ralph.git.checkout import away
 from ralph.immutable import immutable
 from ralph.verify.places.links import imports_from, outside
 
-LARGEST = 1_000_000  # bytes of a file that is kept
+LARGEST = 1_000_000  # maximum bytes of a saved file
 
 
 @immutable
 class Packages:
-    """One folder of installed packages: the state of each entry, and the files that are links to sources."""
+    """A folder of installed packages: the state of each entry, and the files that are links to sources."""
 
     folder: Path
     entries: Mapping[str, tuple[int, int]]  # name -> inode, time of change
@@ -42,7 +42,7 @@ def _entries(folder: Path) -> dict[str, tuple[int, int]]:
 
 
 def _links(folder: Path) -> Iterator[tuple[str, bytes]]:
-    """The files of editable installs, with the records by which they are uninstalled."""
+    """Yield the files of editable installs, with the records that uninstall them."""
     for path in folder.iterdir():
         if path.suffix in (".pth", ".egg-link") or path.name.startswith(("__editable__", "_editable_")):
             yield from _content(path, folder)
@@ -70,9 +70,9 @@ def changed(before: Packages) -> tuple[str, ...]:
 
 
 def take_back(before: Packages, place: Path, names: tuple[str, ...]) -> bool:
-    """If what changed installs the place itself, or ends a link: remove what came, and restore the links.
+    """Remove new entries and restore the links if the set-up installed its own folder or removed a link.
 
-    Returns whether it did. Packages of another version stay: the old one is gone.
+    Return whether it did. Packages of another version stay: the old one is gone.
     """
     tops = {path.partition("/")[0] for path in before.links}
     links_now = dict(_links(before.folder))
@@ -94,6 +94,6 @@ def take_back(before: Packages, place: Path, names: tuple[str, ...]) -> bool:
 
 
 def _leads_to(entry: Path, place: Path) -> bool:
-    """A link, or a record of an install, that names the place."""
+    """Return whether a link, or a record of an install, names the place."""
     texts = [entry] if entry.is_file() else [entry / "direct_url.json"]
     return any(str(place).encode() in _read(text) or str(place.resolve()).encode() in _read(text) for text in texts)

@@ -1,7 +1,7 @@
-"""Links from an environment into another checkout: what makes tests in a worktree load the sources of a second one.
+"""Links from an environment into another checkout, which make tests in a worktree load the other's sources.
 
-An editable install, `PYTHONPATH` and its like, a package folder linked from `node_modules` or `vendor`, an absolute
-path in a tracked file. Nothing is run here but the interpreters, which know best where they import from.
+An editable install, `PYTHONPATH` and similar variables, a linked package folder in `node_modules` or `vendor`, an
+absolute path in a tracked file. The only programs run here are the interpreters, which report their import paths.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ from ralph.verify.places.probe import PROBE
 
 ENVIRONMENTS = (".venv", "venv", "env")
 PACKAGES = ("node_modules", "vendor")
-#: where programs look for sources besides their own folder
+#: where programs search for sources besides their own folder
 VARIABLES = (
     "PYTHONPATH", "MYPYPATH", "NODE_PATH", "GOWORK", "GOFLAGS", "GOPATH", "RUBYLIB", "RUBYOPT", "BUNDLE_GEMFILE",
     "PERL5LIB", "CLASSPATH", "ERL_LIBS", "LUA_PATH", "JULIA_LOAD_PATH", "CPATH", "C_INCLUDE_PATH",
     "CPLUS_INCLUDE_PATH", "LIBRARY_PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PKG_CONFIG_PATH", "RUSTFLAGS",
 )  # fmt: skip
-TEXTS = (".md", ".rst", ".txt", ".log", ".lock")  # name paths, and nothing loads code through them
+TEXTS = (".md", ".rst", ".txt", ".log", ".lock")  # may contain paths, but load no code through them
 PATIENCE = 20.0  # seconds for an interpreter to answer
 
 
 @immutable
 class SourceLink:
-    """Something that leads into another checkout: its name for people, and the folder or file that it leads to."""
+    """A link into another checkout: its display name, and the folder or file that it leads to."""
 
     name: str
     target: Path
@@ -44,7 +44,7 @@ class SourceLink:
 
 @immutable
 class Place:
-    """Where gates run, and the other checkout that they may load. `brought` are links and copies in the place."""
+    """The folder of the gates, and the other checkout that they may load. `brought` are its links and copies."""
 
     here: Path  # where gates start
     root: Path
@@ -83,7 +83,7 @@ def _commands(place: Place, commands: Sequence[str]) -> Iterator[SourceLink]:
 
 
 def _named(text: str, place: Place) -> Iterator[Path]:
-    """The paths in a text that lead into the other checkout; not those of an environment that lies there."""
+    """Yield the paths in a text that lead into the other checkout, but not into an environment there."""
     for root in {str(place.other), str(place.other.resolve())}:
         for match in re.finditer(re.escape(root) + r"(?![\w.-])([^\s:;'\"]*)", text):
             target = place.leads_out(root + match[1])
@@ -96,8 +96,8 @@ def _in_environment(path: Path, root: Path) -> bool:
 
 
 def _packages(place: Place) -> Iterator[SourceLink]:
-    """Package folders that a brought folder takes from the other checkout. PHP's autoloader finds its project from
-    where `vendor` really lies."""
+    """Yield package folders that a linked folder takes from the other checkout. PHP's autoloader finds its project
+    from the real location of `vendor`."""
     for name in place.brought:
         folder = place.root / name
         for entry in path_entries(folder):
@@ -108,7 +108,7 @@ def _packages(place: Place) -> Iterator[SourceLink]:
 
 
 def path_entries(folder: Path) -> list[Path]:
-    """Return the packages of `node_modules` or `vendor`, those of a scope or of a vendor by themselves."""
+    """Return the packages of `node_modules` or `vendor`; those of a scope or vendor one by one."""
     if folder.name not in PACKAGES or not folder.is_dir():
         return []
     top = sorted(folder.iterdir())
@@ -118,7 +118,8 @@ def path_entries(folder: Path) -> list[Path]:
 
 
 def _tracked(git: Git, place: Place) -> Iterator[SourceLink]:
-    """Tracked files with an absolute path: go.mod, Cargo.toml, Gemfile, composer.json, pytest's `pythonpath` ..."""
+    """Yield tracked files with an absolute path: go.mod, Cargo.toml, Gemfile, composer.json, pytest's `pythonpath`
+    ..."""
     for name in naming(git, place):
         with suppress(OSError):
             text = (place.root / name).read_text("utf-8", "replace")
@@ -127,7 +128,7 @@ def _tracked(git: Git, place: Place) -> Iterator[SourceLink]:
 
 
 def naming(git: Git, place: Place) -> list[str]:
-    """Return the tracked files of the place in which the path of the other checkout stands."""
+    """Return the tracked files of the place that contain the path of the other checkout."""
     roots = {str(place.other), str(place.other.resolve())}
     patterns = [word for root in sorted(roots) for word in ("-e", root)]
     names = split_zero(git.tree("grep", "-I", "-l", "-z", "-F", *patterns, "--", ok=(0, 1)))
@@ -145,13 +146,13 @@ def _python(place: Place, commands: Sequence[str]) -> Iterator[SourceLink]:
 
 
 def _interpreters(place: Place, commands: Sequence[str]) -> Iterator[str]:
-    """The interpreters that gates may use: those in the place, the active one, those on PATH, those they name."""
+    """Yield the interpreters that gates may use: those in the place, the active one, those on PATH, those named."""
     active = place.env.get("VIRTUAL_ENV", "")
     folders = [*(place.root / name for name in ENVIRONMENTS), *([Path(active)] if active.startswith("/") else [])]
     yield from (str(folder / "bin/python") for folder in folders if (folder / "bin/python").exists())
     path = place.env.get("PATH")
     for word in ("python", "python3", *_words(commands)):
-        if program := which(word, path=path) if "/" not in word else _there(place.here / word):
+        if program := which(word, path=path) if "/" not in word else _executable(place.here / word):
             yield from _interpreter_of(Path(program))
 
 
@@ -168,12 +169,12 @@ def _words(commands: Iterable[str]) -> Iterator[str]:
             yield from (word for word in shlex.split(command) if re.fullmatch(r"[\w./+~-]+", word))
 
 
-def _there(path: Path) -> str:
+def _executable(path: Path) -> str:
     return str(path) if path.is_file() and os.access(path, os.X_OK) else ""
 
 
 def _interpreter_of(program: Path) -> Iterator[str]:
-    """A program that is an interpreter, or a script that names one in its first line."""
+    """Yield a program that is an interpreter, or the one in a script's first line."""
     if re.fullmatch(r"(python|pypy)[\d.]*", program.name):
         yield str(program)
         return
@@ -184,14 +185,14 @@ def _interpreter_of(program: Path) -> Iterator[str]:
 
 
 def imports_from(pythons: Iterable[str], here: Path, env: Mapping[str, str]) -> dict[str, list[str]]:
-    """Return for each interpreter the paths from which it imports, without PYTHONPATH; [] if it does not answer.
+    """Return for each interpreter its import paths, without PYTHONPATH; [] if it does not answer.
 
-    All are asked at the same time: one of pyenv's takes 60 ms to start.
+    All run at the same time: pyenv's takes 60 ms to start.
     """
-    kept = {name: value for name, value in env.items() if name != "PYTHONPATH"}
-    asked = {python: _ask(python, here, kept) for python in dict.fromkeys(pythons)}
+    environment = {name: value for name, value in env.items() if name != "PYTHONPATH"}
+    processes = {python: _ask(python, here, environment) for python in dict.fromkeys(pythons)}
     deadline = time.monotonic() + PATIENCE
-    return {python: _answer(process, deadline) for python, process in asked.items()}
+    return {python: _answer(process, deadline) for python, process in processes.items()}
 
 
 def _ask(python: str, here: Path, env: Mapping[str, str]) -> subprocess.Popen[bytes] | None:

@@ -1,6 +1,6 @@
-"""Python that runs in the interpreters of the project, of any version from 3.6: where do you import from?
+"""Python code for the project's interpreters, from version 3.6 on: report the import paths.
 
-The same code, as `sitecustomize` in a folder of PYTHONPATH, sends the links elsewhere for one run.
+The same code, as `sitecustomize` in a folder of PYTHONPATH, redirects the links for one run.
 """
 
 PROBE = '''

@@ -1,7 +1,7 @@
-"""A copy of another checkout, and every link to it retargeted there for one run of a gate.
+"""A copy of another checkout, with every link to it retargeted to the copy for one run of a gate.
 
-Nothing of the user's changes: the environment is only read. The copy's sources can be broken, and be whole again:
-a gate that notices loads the other checkout.
+Nothing of the user's changes: the environment is only read. The copy's sources can be broken and restored: a gate
+that fails then loads the other checkout.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ralph.verify.places.probe import sitecustomize
 
 CACHES = frozenset({".git", "__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache"})
 THROW = 'throw new Error("ralph broke this copy to see who loads it");\n'
-#: how a source file ends -> a text that fails when it is loaded, and that linters of a place never see
+#: extension of a source file -> a text that fails when loaded, and that a place's linters never see
 BROKEN = {
     ".py": 'raise RuntimeError("ralph broke this copy to see who loads it")\n',
     ".rb": 'raise "ralph broke this copy to see who loads it"\n',
@@ -34,10 +34,10 @@ BROKEN = {
 
 
 class Copy:
-    """The other checkout once more, in a folder of ralph's own."""
+    """A copy of the other checkout in a folder of ralph's own."""
 
     def __init__(self, git: Git, place: Place, links: Sequence[SourceLink], folder: Path) -> None:
-        """Make it. `git` is the place's own; what its commit does not have is linked."""
+        """Make the copy. `git` is the place's own; paths that its commit does not have are linked."""
         away(folder)
         self.place, self.links, self._git = place, links, git
         self.root, self._overlay = folder.resolve() / place.other.name, folder.resolve() / "overlay"
@@ -51,17 +51,17 @@ class Copy:
         (self._overlay / "sitecustomize.py").write_text(text)
 
     def _files(self) -> list[Path]:
-        """What git tracks there, and what links lead to besides: folders that a build made."""
+        """Return the tracked files of the checkout and, besides, the folders of a build that links lead to."""
         tracked = [Path(name) for name in split_zero(self._git.tree("ls-files", "-z"))]
         known, below = set(tracked), {parent for path in tracked for parent in path.parents}
         built = (link.target for link in self.links)
         loose = (target for target in built if target.relative_to(self._other) not in known | below)
         more = (file.relative_to(self._other) for target in loose for file in _walk(target))
-        there = dict.fromkeys((*tracked, *more))
-        return [path for path in there if (self._other / path).is_file()]
+        paths = dict.fromkeys((*tracked, *more))
+        return [path for path in paths if (self._other / path).is_file()]
 
     def _link_the_rest(self) -> None:
-        """What git ignores stands beside the sources: environments, packages, compiled modules."""
+        """Link what git ignores beside the sources: environments, packages, compiled modules."""
         for folder in sorted({parent for path in self._files() for parent in path.parents}):
             for entry in (self._other / folder).iterdir():
                 target = self.root / folder / entry.name
@@ -71,7 +71,7 @@ class Copy:
                     target.symlink_to(entry)
 
     def _packages(self, folder: Path, target: Path) -> None:
-        """The same packages, but for those that are links to sources: these lead to the copy."""
+        """Link the same packages, except links to sources: these lead to the copy."""
         target.mkdir(parents=True, exist_ok=True)
         every = path_entries(folder)
         nested = {entry.parent for entry in every} - {folder}
@@ -85,33 +85,33 @@ class Copy:
                 to.symlink_to(self.root / out.relative_to(self._other))
             elif (
                 entry.is_file() or entry == folder / "composer"
-            ):  # a loader looks for its project from where it lies
+            ):  # a loader finds its project from its own location
                 (shutil.copytree if entry.is_dir() else shutil.copy2)(entry, to)
             else:
                 to.symlink_to(entry)
 
     def broken(self) -> None:
-        """Break every source file of it."""
+        """Break every source file of the copy."""
         for path in self.sources:
             (self.root / path).unlink()
             (self.root / path).write_text(BROKEN[path.suffix])
 
     def whole(self) -> None:
-        """Make them as they are in the other checkout."""
+        """Restore the source files."""
         for path in self.sources:
             shutil.copyfile(self._other / path, self.root / path)
 
     # ------------------------------------------------------------ the links
 
     def moved(self, text: str) -> str:
-        """A text with the paths of the other checkout led to the copy."""
+        """Return a text with the paths of the other checkout replaced by the copy's."""
         for root in sorted({str(self.place.other), str(self._other)}, key=len, reverse=True):
             text = text.replace(f"{root}/", f"{self.root}/")
             text = f"{self.root}{text.removeprefix(root)}" if text == root else text
         return text
 
     def environment(self) -> dict[str, str]:
-        """The environment of the gates, with links that lead to the copy."""
+        """Return the environment of the gates, with links that lead to the copy."""
         env = {name: self._variable(name, value) for name, value in self.place.env.items()}
         paths = [str(self._overlay), *([env["PYTHONPATH"]] if env.get("PYTHONPATH") else [])]
         return {**env, "PYTHONPATH": os.pathsep.join(paths), "PYTHONDONTWRITEBYTECODE": "1"}
@@ -121,7 +121,7 @@ class Copy:
 
     @contextmanager
     def linked(self) -> Iterator[None]:
-        """While this lasts, package folders and absolute paths of the place lead to the copy, too."""
+        """Redirect package folders and absolute paths of the place to the copy while the block runs."""
         names = {link.name for link in self.links}
         files = [self.place.root / name for name in naming(self._git, self.place) if name in names]
         folders = [self.place.root / name for name in self.place.brought if Path(name).name in PACKAGES]
@@ -130,8 +130,8 @@ class Copy:
         try:
             for file, content in old.items():
                 file.write_text(self.moved(content.decode(errors="surrogateescape")), errors="surrogateescape")
-            for folder, kept in aside:
-                folder.rename(kept)
+            for folder, backup in aside:
+                folder.rename(backup)
                 folder.symlink_to(self.root / folder.relative_to(self.place.root))
             yield
         finally:
@@ -141,10 +141,10 @@ class Copy:
 def _put_back(old: Mapping[Path, bytes], aside: Iterable[tuple[Path, Path]]) -> None:
     for file, content in old.items():
         file.write_bytes(content)
-    for folder, kept in aside:
-        if os.path.lexists(kept):
+    for folder, backup in aside:
+        if os.path.lexists(backup):
             away(folder)
-            kept.rename(folder)
+            backup.rename(folder)
 
 
 def _walk(target: Path) -> Iterator[Path]:
@@ -156,7 +156,7 @@ def _walk(target: Path) -> Iterator[Path]:
 
 
 def _copy(source: Path, target: Path) -> None:
-    """A file of its own, also where a link or a second name of it stands there."""
+    """Copy a file as a new one, even if a link or a hard link exists at the target."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with suppress(FileNotFoundError):
         shutil.copy2(source, target)
