@@ -11,7 +11,7 @@ from ralph.state import sessions
 
 
 def main(session_file: str, words: Sequence[str]) -> int:
-    """Run the loop with these arguments; note its start and its exit code in the session's file."""
+    """Run the loop with these arguments. Write its start and its exit code to the session's file."""
     path, code = Path(session_file), int(Exit.BUG)
     sessions.note_begin(path)
     try:

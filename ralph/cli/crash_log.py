@@ -1,4 +1,4 @@
-"""The log of a bug: the traceback goes into a file, not over the user's screen."""
+"""Crash log: the traceback of a bug goes into a file, not to the terminal."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ralph.text import mask, secrets_of
 
 
 def write_log(error: Exception, words: Sequence[str]) -> Path:
-    """Write it (0600) into ralph's state folder, else into the folder for temporary files."""
+    """Write the log (0600) into ralph's state folder, or into the folder for temporary files."""
     name = f"bug-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.log"
     told = "".join(traceback.format_exception(error))
     text = f"ralph {__version__}, Python {platform.python_version()}, {platform.platform()}\n{list(words)}\n{told}"
@@ -32,7 +32,7 @@ def _state() -> Path | None:
 
     try:
         return discover(Path.cwd()).state
-    except Exception:  # whatever is wrong here must not hide the bug
+    except Exception:  # an error here must not hide the bug
         return None
 
 

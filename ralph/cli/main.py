@@ -1,4 +1,4 @@
-"""The way in: words to a command, everything that goes wrong to a sentence and an exit code."""
+"""Entry point: runs a command line and turns every error into a sentence and an exit code."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ HELP = ("--help", "-h")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command line; returns its exit code. Never raises, never shows a traceback."""
+    """Run one command line. Return its exit code. Never raise, never show a traceback."""
     words = list(sys.argv[1:] if argv is None else argv)
     open_closed()
     try:
@@ -25,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _told(error)
     except KeyboardInterrupt:
         return Exit.INTERRUPTED
-    except Exception as error:  # the last net: it becomes a log and a sentence
+    except Exception as error:  # a bug: it becomes a log and a sentence
         return _bug(error, words)
 
 
@@ -73,11 +73,11 @@ def _help(command: str = "") -> int:
     return Exit.DONE
 
 
-# ---------------------------------------------------------------- what went wrong
+# ---------------------------------------------------------------- errors
 
 
 def _told(error: RalphError) -> int:
-    """Two lines on stderr, and the exit code."""
+    """Print two lines on stderr. Return the exit code."""
     from ralph.text import clean
 
     say(clean(f"ralph: {error}"), error=True)

@@ -1,4 +1,4 @@
-"""Where commands print. A reader that went away (`ralph logs | head`) is no error."""
+"""Output of commands. A closed pipe (`ralph logs | head`) is not an error."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import TextIO
 
 
 def say(text: str = "", *, error: bool = False) -> bool:
-    """Print one line, whatever characters it has; False when nobody can read it any more."""
+    """Print one line with any characters. Return False if the output is closed."""
     return write(f"{text}\n", sys.stderr if error else sys.stdout)
 
 
 def write(text: str, stream: TextIO) -> bool:
-    """Write it as it is, at once; False when nobody can read it any more."""
+    """Write a text unchanged and flush it. Return False if the output is closed."""
     try:
         stream.write(_writable(text, stream))
         stream.flush()
@@ -24,13 +24,13 @@ def write(text: str, stream: TextIO) -> bool:
 
 
 def open_closed() -> None:
-    """Give closed output somewhere to go (`ralph >&-`)."""
-    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115, PTH123 - as long as the program
+    """Replace closed output streams (`ralph >&-`)."""
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115, PTH123 - open until the program ends
     sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115, PTH123
 
 
 def hush(stream: TextIO) -> None:
-    """Let the rest go nowhere, so that Python's last flush does not complain."""
+    """Discard the rest, so that Python's last flush does not fail."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, stream.fileno())
     os.close(nowhere)

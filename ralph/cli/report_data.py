@@ -1,4 +1,4 @@
-"""What `ralph report` and `ralph explain` share: the journal as it is told, and what only git and the logs know."""
+"""Data for `ralph report` and `ralph explain`: the journal, with details from git and the logs."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from ralph.state.projection import run_log
 from ralph.state.report_model import AttemptRecord, Result, RunLog
 from ralph.text import clean, mask, secrets_of, tail
 
-MOST_READ = 65_536  # bytes of the end of a log, of the beginning of a prompt
-MOST_LINES, MOST_CHARS = 40, 4000  # of a log that is shown
+MOST_READ = 65_536  # bytes of the end of a log, or of the beginning of a prompt
+MOST_LINES, MOST_CHARS = 40, 4000  # of a displayed log
 MOST_STAT = 4000
 Value = TypeVar("Value")
 
 
 def known(asked: str | None) -> tuple[Location, Repo, RunLog]:
-    """The place and what its journal tells. Refused where there is none."""
+    """Return location, repository and run log. Raise RalphError without a repository or a run."""
     where = locate(asked)
     if where.repo is None:
         raise RalphError("this is no git repository: there is no diary", "Go to where ralph was started.")
@@ -35,14 +35,14 @@ def known(asked: str | None) -> tuple[Location, Repo, RunLog]:
         path = journal_path(where.repo.state)
         raise RalphError(where.damaged, "`ralph audit` reads git instead.", where=str(path))
     steps = ((entry.time, entry.run, entry.event) for entry in where.entries if entry.event is not None)
-    found = run_log(steps, alive=where.holder is not None)
-    if not found.runs:
+    log = run_log(steps, alive=where.holder is not None)
+    if not log.runs:
         raise RalphError("there was no run yet", "Start one: `ralph`.")
-    return where, where.repo, found
+    return where, where.repo, log
 
 
 def prd_of(where: Location, repo: Repo) -> str:
-    """The PRD as the journal names it; "" where it lies outside."""
+    """Return the PRD's path as in the journal, or "" if it is outside of the repository."""
     try:
         return where.path.resolve().relative_to(repo.root.resolve()).as_posix()
     except ValueError:
@@ -50,12 +50,12 @@ def prd_of(where: Location, repo: Repo) -> str:
 
 
 def width() -> int:
-    """Of the terminal; 80 where there is none."""
+    """Return the columns of the terminal, or 80 without one."""
     return shutil.get_terminal_size((80, 24)).columns
 
 
 def with_stat(git: Git, attempt: AttemptRecord) -> AttemptRecord:
-    """With what it changed, where git still has it."""
+    """Return the attempt with its changes, if git still has them."""
     base, work = (f"{attempt.commit}^", attempt.commit) if attempt.commit else (attempt.base, attempt.work)
     if not (base and work):
         return attempt
@@ -65,7 +65,7 @@ def with_stat(git: Git, attempt: AttemptRecord) -> AttemptRecord:
 
 
 def with_logs(repo: Repo, attempt: AttemptRecord) -> AttemptRecord:
-    """With its prompt, and the end of what its red gates printed, where the files are still there."""
+    """Return the attempt with its prompt and the ends of its red gates' logs, if the files still exist."""
     folder = repo.state / "runs" / attempt.run
     logs: dict[str, str] = {}
     for gate in attempt.gates:
@@ -75,7 +75,7 @@ def with_logs(repo: Repo, attempt: AttemptRecord) -> AttemptRecord:
 
 
 def _log_name(attempt: AttemptRecord, gate: GateRan) -> str:
-    """Gates are numbered in order; those of an attempt that was judged again have the numbers that they had."""
+    """Return the gates' log numbers: in order, and unchanged if an attempt was judged again."""
     order = list(dict.fromkeys(each.command for each in attempt.gates if each.base_tests == gate.base_tests))
     return f"{attempt.n}.gate-{order.index(gate.command) + 1}{'-base' if gate.base_tests else ''}.log"
 
@@ -98,7 +98,7 @@ def _beginning(path: Path) -> str:
 
 
 def safe(value: Value) -> Value:
-    """The value with every text in it cleaned and without secrets."""
+    """Return the value with every text cleaned and masked."""
     secrets = secrets_of(os.environ)
     return _each(value, lambda text: mask(clean(text), secrets))  # type: ignore[no-any-return]
 
@@ -116,7 +116,7 @@ def _each(value: Any, change: Callable[[str], str]) -> Any:
 
 
 def facts(attempt: AttemptRecord) -> dict[str, Any]:
-    """An attempt for programs."""
+    """Return an attempt as JSON values."""
     return {
         "n": attempt.n,
         "run": attempt.run,

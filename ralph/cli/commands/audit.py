@@ -1,4 +1,4 @@
-"""`ralph audit`: for each ticked box the commit and the gates that prove it. Reads git, and no diary."""
+"""`ralph audit`: the commit and the gates that prove each ticked box. Reads git, not the journal."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ BEFORE_RALPH = "ticked before ralph recorded anything here"
 
 
 def audit(asked: str | None, *, run_gates: bool, fresh: bool, strict: bool, as_json: bool) -> int:
-    """Show it. Exit code 1 where a tick is proven by nothing, or reverted; with the gates, where one is red."""
+    """Show the audit. Return 1 if a tick has no proof or is reverted, or if a gate is red."""
     where = locate(asked)
     if where.repo is None:
         raise RalphError("this is no git repository: nothing can be proven", "Go to where the PRD's repository is.")
@@ -49,7 +49,7 @@ def _gates(where: Location, git: Git, now: Prd, *, fresh: bool) -> AuditGates:
 
 
 def audit_of(where: Location, repo: Repo, now: Prd, git: Git) -> Audit:
-    """Everything that history tells of the ticks."""
+    """Return the audit of the ticks from git's history."""
     path, head = _inside(where.path, repo), git.head()[1]
     proofs = _proofs(now, git, path) if head else prove(now, b"", ())
     ticked = [task for task in now.tasks if task.done]
@@ -66,7 +66,7 @@ def _inside(path: Path, repo: Repo) -> str:
 
 
 def _memory(repo: Repo) -> set[str]:
-    """The memory file and its archive: they change with each task."""
+    """Return the memory file and its archive, which change with each task."""
     names = {(repo.root / name).resolve() for name in ("CLAUDE.md", "AGENTS.md")}
     inside = {path.relative_to(repo.root.resolve()).as_posix() for path in names
               if path.is_relative_to(repo.root.resolve())}  # fmt: skip
@@ -87,7 +87,7 @@ def _told(proof: Proof, early: set[str]) -> Proof:
 
 
 def _with_aftermath(git: Git, ticks: Sequence[Tick], papers: set[str]) -> list[Tick]:
-    """The same ticks, with what became of their commits."""
+    """Return the ticks with the later changes of their commits."""
     commits = list(dict.fromkeys(tick.proof.commit for tick in ticks if tick.proof.proven))
     after = past.aftermath(git, commits)
 

@@ -1,4 +1,4 @@
-"""`ralph audit --run-gates`: the gates once more, on HEAD as it is now; here, or in a fresh checkout."""
+"""`ralph audit --run-gates`: the gates once more on the current HEAD, here or in a fresh checkout."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from ralph.verify.model import Gate, GateResult
 
 @immutable
 class AuditGates:
-    """What came of them. `changed`: files that were seen as they are here, not as in the commit."""
+    """Results of the gates. `changed`: files of the checkout that differ from the commit."""
 
     commit: str
     fresh: bool
@@ -43,21 +43,21 @@ class AuditGates:
 
     @property
     def ok(self) -> bool:
-        """None is red, and at least one is green."""
+        """Whether no gate is red and at least one is green."""
         return any(result.ok for result in self.results) and all(
             result.ok or result.none for result in self.results
         )
 
 
 class AuditGit(Git):
-    """Nothing is committed here, so nobody has to tell git who they are."""
+    """Git without an identity: an audit makes no commits."""
 
     def _identify(self) -> None:
         return
 
 
 class SilentJournal:
-    """No journal: an audit is no run."""
+    """A journal that stores nothing: an audit is not a run."""
 
     def write(self, event: Event) -> Entry:
         return Entry(0, time.time(), "", event)
@@ -67,7 +67,7 @@ class SilentJournal:
 
 
 def run_audit_gates(where: Location, git: Git, now: Prd, *, fresh: bool) -> AuditGates:
-    """Run the project's gates, and the checks of all that is ticked. Refused while ralph works here."""
+    """Run the gates, and the checks of all ticked tasks. Raise RalphError while ralph works here."""
     commit = git.sha("HEAD")
     if not commit:
         raise RalphError("there is no commit yet", "The gates of an audit run on what is committed.")
@@ -84,7 +84,7 @@ def run_audit_gates(where: Location, git: Git, now: Prd, *, fresh: bool) -> Audi
 
 
 def _assembled(where: Location, git: Git, settings: Settings, commit: str, stop: StopSignal) -> RunContext:
-    """As much of a run as gates need."""
+    """Return a run context with what gates need."""
     return RunContext(
         settings=settings, id="audit", git=git, here=Path.cwd(), papers=record.FileEditor(git), workers=(),
         control=Control(git.where.state / "audit"), paths=examine.OwnFiles(where.path.name, ""), branch="",
@@ -99,7 +99,7 @@ def _tell(event: Event) -> None:
 
 @contextmanager
 def _elsewhere(mine: RunContext, commit: str) -> Iterator[RunContext]:
-    """A worktree with nothing in it but this commit, and what links, copies and the set-up bring."""
+    """Yield a worktree of this commit, with links, copies and set-up."""
     reader = AuditGit(mine.git.where)
     reader.freeze(again=not (reader.own / "config").exists())
     mine.git = reader
@@ -129,6 +129,6 @@ def _run(place: RunContext, checks: Sequence[Gate]) -> tuple[GateResult, ...]:
 
 
 def _changed(git: Git) -> tuple[str, ...]:
-    """What in the checkout is not as in HEAD; ignored files left out."""
+    """Return the files of the checkout that differ from HEAD, without ignored ones."""
     listed = split_zero(git.repo("status", "--porcelain", "-z", "--no-renames"))
     return tuple(entry[3:] for entry in listed)

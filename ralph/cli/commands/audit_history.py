@@ -1,4 +1,4 @@
-"""What `ralph audit` asks git: the commits that changed a PRD, what came after them, what other branches hold."""
+"""Git queries of `ralph audit`: the commits that changed a PRD, later commits, and other branches."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from ralph.verify.aftermath import Aftereffects, FileState, LaterCommit
 from ralph.verify.proof import LostCommit, Proof, ProofStep
 
 AT_ONCE = 20  # commits whose PRDs are read together
-MOST_LOST = 2_000  # commits on other branches that are looked at
-BODY = 16_000  # characters of a message that are looked at
-FIELDS = "%H%x00%T%x00%P%x00%an%x00%cd%x00%s%x00%(trailers:only,unfold)%x00%B"  # no text of git's holds a NUL
+MOST_LOST = 2_000  # commits on other branches that are read
+BODY = 16_000  # characters of a message that are read
+FIELDS = "%H%x00%T%x00%P%x00%an%x00%cd%x00%s%x00%(trailers:only,unfold)%x00%B"  # git's texts hold no NUL
 FORM = ("--date=format:%Y-%m-%d", "--topo-order", "--no-show-signature")
 
 
@@ -24,7 +24,7 @@ FORM = ("--date=format:%Y-%m-%d", "--topo-order", "--no-show-signature")
 
 
 def steps(git: Git, path: str) -> Iterator[ProofStep]:
-    """From new to old, also from before it was renamed; read a few at a time, as far as they are asked for."""
+    """Yield the commits of the PRD from new to old, across renames. They are read lazily, a few at a time."""
     start = "HEAD"
     while path:
         last: ProofStep | None = None
@@ -52,13 +52,13 @@ def _steps(git: Git, path: str, start: str) -> Iterator[ProofStep]:
 
 
 def _in_rows(out: bytes, width: int) -> Iterator[tuple[str, ...]]:
-    """So many fields for each commit, each of them with a NUL behind it."""
+    """Return the fields of each commit. A NUL ends each field."""
     fields = iter(out.decode(errors="replace").split("\0")[:-1])
     return zip(*[fields] * width, strict=True)
 
 
 def _renamed_from(git: Git, commit: str, path: str) -> str:
-    """The name that a file had before this commit; "" where it is new."""
+    """Return the name of a file before this commit, or "" if it is new."""
     words = ("diff-tree", "-r", "-M", "-z", "--no-commit-id", "--name-status", "--diff-filter=R", commit)
     names = iter(os.fsdecode(git.repo(*words)).split("\0"))
     return next((old for _, old, new in zip(names, names, names, strict=False) if new == path), "")
@@ -70,7 +70,7 @@ def _befores(git: Git, commit: str, path: str) -> tuple[bytes, ...]:
 
 
 def trailers(text: str) -> dict[str, tuple[str, ...]]:
-    """Key -> its values, of lines `Key: value`."""
+    """Return the values by key of `Key: value` lines."""
     found: dict[str, tuple[str, ...]] = {}
     for line in text.splitlines():
         key, colon, value = line.partition(":")
@@ -80,7 +80,7 @@ def trailers(text: str) -> dict[str, tuple[str, ...]]:
 
 
 def contents(git: Git, names: Sequence[str]) -> list[bytes]:
-    """The content of each `commit:path`, b"" where there is none."""
+    """Return the content of each `commit:path`, b"" if it does not exist."""
     if not names:
         return []
     asked = b"".join(os.fsencode(name) + b"\n" for name in names)
@@ -95,7 +95,7 @@ def contents(git: Git, names: Sequence[str]) -> list[bytes]:
 
 
 def cut(git: Git) -> frozenset[str]:
-    """The commits at which the history of a shallow clone ends."""
+    """Return the commits at which a shallow clone ends."""
     try:
         return frozenset((git.where.common / "shallow").read_text(encoding="ascii").split())
     except (OSError, ValueError):
@@ -103,30 +103,30 @@ def cut(git: Git) -> frozenset[str]:
 
 
 def older_ralph(git: Git, commit: str) -> bool:
-    """Whether ralph had recorded a task before this commit."""
+    """Whether ralph committed a task before this commit."""
     return bool(git.repo("rev-list", "-1", "-F", "--grep=Ralph-Task: ", commit).strip())
 
 
-# ---------------------------------------------------------------- what came after
+# ---------------------------------------------------------------- later commits
 
 
 @immutable
 class Aftermath:
-    """The commits since the first of some proofs, and what each proof's commit changed."""
+    """Return the commits since the first of the proofs, and the changes of each proof's commit."""
 
     since: Aftereffects
     files: dict[str, tuple[FileState, ...]]
 
 
 def aftermath(git: Git, commits: Sequence[str]) -> Aftermath:
-    """What became of these commits, all of which HEAD holds."""
+    """Return the later changes of these commits, which are all in HEAD."""
     if not commits:
         return Aftermath(Aftereffects(()), {})
     return Aftermath(Aftereffects(tuple(_later(git, _fork(git, commits)))), _files(git, commits))
 
 
 def _fork(git: Git, commits: Sequence[str]) -> str:
-    """The newest commit that all of them build on, or one of them; "": none."""
+    """Return the newest common ancestor of the commits, which may be one of them, or ""."""
     words = ("merge-base", "--octopus", *commits) if len(commits) > 1 else ("rev-parse", *commits)
     return git.repo(*words, ok=(0, 1)).decode().strip()
 
@@ -142,7 +142,7 @@ def _later(git: Git, fork: str) -> Iterator[LaterCommit]:
 
 
 def _files(git: Git, commits: Sequence[str]) -> dict[str, tuple[FileState, ...]]:
-    """For each commit the files that it changed, with their blobs before, in it, and at HEAD."""
+    """Return the changed files of each commit, with their blobs before, in it, and at HEAD."""
     listed = (word.partition(b"\t") for word in git.repo("ls-tree", "-r", "-z", "HEAD").split(b"\0") if word)
     now = {os.fsdecode(path): head.split()[2].decode() for head, _, path in listed}
     words = ("diff-tree", "--stdin", "-r", "--root", "--raw", "-z", "--no-renames", "--no-abbrev")
@@ -157,7 +157,7 @@ def _files(git: Git, commits: Sequence[str]) -> dict[str, tuple[FileState, ...]]
 
 
 def _each_commit(out: bytes) -> Iterator[tuple[str, bytes]]:
-    """`<commit>\\0` and its records, one after the other."""
+    """Yield each commit with its records, from `<commit>\\0` and records."""
     commit, raw = "", b""
     fields = iter(out.split(b"\0"))
     for field in fields:
@@ -179,7 +179,7 @@ def _blob(name: str) -> str:
 
 
 def elsewhere(git: Git, unproven: Sequence[Proof]) -> tuple[LostCommit, ...]:
-    """ralph's commits on other branches and tags, from new to old, with those of HEAD that have the same tree."""
+    """Return ralph's commits on other branches and tags, new to old, with HEAD's commits of the same tree."""
     refs = ("--branches", "--tags", "--remotes", "--not", "HEAD")
     form = "--format=%H%x00%T%x00%(trailers:only,unfold)"
     words = ("log", "-z", *FORM, f"-{MOST_LOST}", "-F", "--grep=Ralph-Task: ", form, *refs)
@@ -197,6 +197,6 @@ def elsewhere(git: Git, unproven: Sequence[Proof]) -> tuple[LostCommit, ...]:
 
 
 def _place(git: Git, commit: str) -> str:
-    """A branch or tag that holds it, short."""
+    """Return the short name of a branch or tag that holds the commit."""
     words = ("for-each-ref", "--count=1", "--contains", commit, "--format=%(refname:short)")
     return git.repo(*words, "refs/heads", "refs/remotes", "refs/tags").decode(errors="replace").strip()

@@ -1,4 +1,4 @@
-"""What `ralph audit` found, for people and for programs."""
+"""Result of `ralph audit`, for people and for programs."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ if TYPE_CHECKING:
 
 LEAST, MOST = 40, 120  # columns
 INDENT = " " * 5
-SHOWN = 5  # files that changed since; commits that changed one: the newest
+SHOWN = 5  # newest of the files changed since, and of the commits that changed one
 LOUD = {ProofStatus.UNPROVEN: "NOT PROVEN", ProofStatus.REVERTED: "REVERTED", ProofStatus.UNKNOWN: "NOT KNOWN"}
 DEEPEN = "Get all of it: `git fetch --unshallow` (in a workflow: `fetch-depth: 0`)."
 
 
 @immutable
 class Tick:
-    """A ticked box, its proof, and what became of that. `files`: so many its commit changed, without the papers."""
+    """A ticked box, its proof, and later changes. `files`: changed by its commit, without PRD and memory file."""
 
     task: Task
     proof: Proof
     files: int = 0
     changed: tuple[ChangedFile, ...] = ()
     undone: bool = False
-    reverted: str = ""  # the commit that did it
+    reverted: str = ""  # the reverting commit
 
 
 @immutable
 class Audit:
-    """All of it. `head` is "" before the first commit."""
+    """The result of an audit. `head` is "" before the first commit."""
 
     name: str
     head: str
@@ -56,7 +56,7 @@ class Audit:
 
 
 def json_line(found: Audit, gates: AuditGates | None) -> str:
-    """`{"prd", "head", "shallow", "ticks": [...], "unproven": n, "reverted": n, "gates": {...} | null}`."""
+    """Return `{"prd", "head", "shallow", "ticks": [...], "unproven": n, "reverted": n, "gates": {...} | null}`."""
     return json.dumps({
         "prd": found.name, "head": found.head or None, "shallow": found.shallow,
         "ticks": [_facts(tick) for tick in found.ticks],
@@ -103,7 +103,7 @@ def _gate_facts(gates: AuditGates) -> dict[str, Any]:
 
 
 def page(found: Audit, gates: AuditGates | None, width: int) -> list[str]:
-    """A few lines for each ticked box, then the count, then the gates."""
+    """Return the lines of each ticked box, the counts, and the gates."""
     width = min(max(width, LEAST), MOST)
     lines = [line for tick in found.ticks for line in _lines(tick)]
     lines += ["", *_sum(found)] if lines else _sum(found)
@@ -112,7 +112,7 @@ def page(found: Audit, gates: AuditGates | None, width: int) -> list[str]:
 
 
 def _fit(line: str, width: int) -> list[str]:
-    """The line, broken where it is too long; what follows stands two columns further in."""
+    """Return the line, wrapped, with continuations indented by two more columns."""
     if len(line) <= width:
         return [line]
     margin = " " * (len(line) - len(line.lstrip()))
@@ -147,7 +147,7 @@ def _who(proof: Proof) -> str:
 
 
 def _since(tick: Tick) -> Iterator[str]:
-    """Facts, no failures: work goes on."""
+    """Yield later changes, which are facts and not failures."""
     if tick.undone and not tick.reverted:
         yield f"{INDENT}nothing of it is left: its files are as they were before it"
     elif tick.changed:
@@ -176,7 +176,7 @@ def _sum(found: Audit) -> list[str]:
 
 
 def _named(what: str, ticks: Sequence[Tick]) -> list[str]:
-    """The boxes with their lines."""
+    """Return the boxes with their line numbers."""
     if not ticks:
         return []
     lines = ", ".join(f"{tick.task.line}" for tick in ticks)

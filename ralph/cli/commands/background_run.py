@@ -1,7 +1,7 @@
-"""A run that no terminal holds: how it is started, and what it notes of itself.
+"""Start of a run in the background.
 
-tmux gives a new pane the environment of its server, which is that of whoever came first. So the pane begins with a
-few lines that read the environment of the terminal from a file (0600, gone at once), and become the run with it.
+tmux gives a new pane the environment of its server, which comes from an earlier terminal. So the pane starts with a
+few lines that read the environment of the current terminal from a file (0600, deleted at once) and exec the run.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ sys.exit(main(sys.argv[1], sys.argv[2:]))
 
 
 def run_words(sheet: Path, words: Sequence[str]) -> list[str]:
-    """What starts the run of a sheet."""
+    """Return the command line of a session's run."""
     home = str(Path(__file__).resolve().parents[3])
     return [sys.executable, "-P", "-c", BECOME.format(home=home), str(sheet), *words]
 
 
 def pane_words(sheet: Path, words: Sequence[str]) -> list[str]:
-    """What a pane starts: the run, in this folder and with this environment."""
+    """Return the command line for a pane: the run, in this folder and with this environment."""
     env = {name: value for name, value in os.environ.items() if name not in ("TMUX", "TMUX_PANE")}
     given = sheet.with_suffix(".env")
     os.umask(mask := os.umask(0o077))
@@ -53,7 +53,7 @@ def pane_words(sheet: Path, words: Sequence[str]) -> list[str]:
 
 
 def detach(sheet: Path, words: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
-    """Start the run as a plain process in a session of its own; what it prints goes to the file."""
+    """Start the run as a plain process in its own session. Its output goes to the file."""
     log.parent.mkdir(parents=True, exist_ok=True)
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
     with os.fdopen(os.open(log, flags, 0o600), "wb") as out:

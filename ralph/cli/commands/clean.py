@@ -1,4 +1,4 @@
-"""`ralph clean`: drop what runs that are over left in git's folder and in the caches. Nothing that is needed."""
+"""`ralph clean`: removes what finished runs left in git's folder and in the caches, if it is not needed."""
 
 from __future__ import annotations
 
@@ -38,25 +38,25 @@ KINDS = {
 
 @immutable
 class CleanupItem:
-    """One thing that may go: a ref (`path` None), or files of so many bytes."""
+    """One removable item: a ref (`path` is None), or files with their size in bytes."""
 
     kind: str
     name: str
-    seen: float  # when it was last of use, in epoch seconds; 0: not known
+    seen: float  # last use in epoch seconds; 0: unknown
     path: Path | None = None
     size: int = 0
 
 
 @immutable
 class CleanupPlan:
-    """What may go, and sentences about what stays."""
+    """The removable items, and sentences about what stays."""
 
     items: tuple[CleanupItem, ...]
     kept: tuple[str, ...]
 
 
 def clean(*, older_than: str, everything: bool, dry_run: bool, as_json: bool) -> int:
-    """Remove it, or with dry_run list it. Refused while ralph works in this checkout."""
+    """Remove the items, or list them with `dry_run`. Raise RalphError while ralph works in this checkout."""
     before = time.time() - (0.0 if everything else _age(older_than))
     repo = discover(Path.cwd())
     git = Git(repo)
@@ -66,31 +66,31 @@ def clean(*, older_than: str, everything: bool, dry_run: bool, as_json: bool) ->
     with lock.hold(repo.state / "lock") as killed:
         if killed:
             undo.clear_locks(git)
-        found = plan_cleanup(git, before, everything=everything)
-        left = [] if dry_run else _remove(git, found.items)
-    gone = [item for item in found.items if item not in left]
+        plan = plan_cleanup(git, before, everything=everything)
+        remaining = [] if dry_run else _remove(git, plan.items)
+    gone = [item for item in plan.items if item not in remaining]
     if as_json:
-        say(json.dumps(_facts(found, left, dry_run=dry_run)))
+        say(json.dumps(_facts(plan, remaining, dry_run=dry_run)))
     else:
-        for line in page(found, gone, left, dry_run=dry_run):
+        for line in page(plan, gone, remaining, dry_run=dry_run):
             say(cleaned(line))
-    return Exit.PARKED if left else Exit.DONE
+    return Exit.PARKED if remaining else Exit.DONE
 
 
-def _age(said: str) -> float:
+def _age(text: str) -> float:
     try:
-        return parse_duration(said or OLD)
+        return parse_duration(text or OLD)
     except ValueError:
         cure = "Write it like 14d, 12h; --all takes everything of runs that are over."
-        raise RalphError(f"`--older-than {said}` is no time", cure) from None
+        raise RalphError(f"`--older-than {text}` is no time", cure) from None
 
 
-# ---------------------------------------------------------------- what may go
+# ---------------------------------------------------------------- plan
 
 
 def plan_cleanup(git: Git, before: float, *, everything: bool = False) -> CleanupPlan:
-    """Everything that is older than that moment and that nobody needs."""
-    repo, need, said = git.where, InUse(), list[str]()
+    """Return everything that is older than `before` and not needed."""
+    repo, need, notes = git.where, InUse(), list[str]()
     for state in _states(repo):  # refs are shared by all checkouts of a repository
         try:
             steps = [
@@ -107,30 +107,30 @@ def plan_cleanup(git: Git, before: float, *, everything: bool = False) -> Cleanu
         need |= InUse(attempts=frozenset(entry for text in _reviews(state, over) for entry in named_in(text)))
     items = [*_refs(git, need, before, saved=everything), *_files(repo, need, before)]
     if need.runs:
-        said.append(f"everything of {', '.join(sorted(need.runs))}, which did not end, and the worktrees")
+        notes.append(f"everything of {', '.join(sorted(need.runs))}, which did not end, and the worktrees")
     else:
         items += _pool(git, before)
     if need.attempts:
-        said.append(
+        notes.append(
             f"{len(need.attempts)} attempts at tasks that wait for you (`ralph review`) or are gone on with"
         )
-    return CleanupPlan(tuple(items), tuple(said))
+    return CleanupPlan(tuple(items), tuple(notes))
 
 
 def _states(repo: Repo) -> list[Path]:
-    """ralph's folders of all checkouts of this repository."""
+    """Return ralph's state folders of all checkouts of this repository."""
     ours = repo.common / "ralph"
     return [folder for folder in (ours, *clearing.folder_entries(ours / "worktrees")) if folder.is_dir()]
 
 
 def _waits(path: Path, task: str) -> bool:
-    """Whether it is still to be done; also where nobody can tell."""
-    found = _tasks(path)
-    return not found or any(other_task.id == task and not other_task.done for other_task in found)
+    """Whether a task is still open. True if that is unknown."""
+    tasks = _tasks(path)
+    return not tasks or any(other_task.id == task and not other_task.done for other_task in tasks)
 
 
 def _tasks(path: Path) -> tuple[Task, ...]:
-    """Those of a PRD; none where it can't be read."""
+    """Return the tasks of a PRD, or none if it can't be read."""
     try:
         return prd.parse(path.read_bytes(), str(path)).tasks
     except (OSError, RalphError):
@@ -138,13 +138,13 @@ def _tasks(path: Path) -> tuple[Task, ...]:
 
 
 def _ticked(repo: Repo, prds: set[str]) -> set[str]:
-    """The names of review files whose tasks are ticked by now, in every PRD that has them."""
+    """Return the names of review files whose tasks are ticked in every PRD that has them."""
     tasks = [task for name in prds for task in _tasks(repo.root / name)]
     return {safe_name(task.id) for task in tasks} - {safe_name(task.id) for task in tasks if not task.done}
 
 
 def _reviews(state: Path, over: set[str]) -> Iterator[str]:
-    """The review files, but for those of tasks that are ticked. ralph removes the ones of tasks that it records."""
+    """Return the review files that stay, without those of ticked tasks. ralph removes those of accepted tasks."""
     for path in clearing.folder_entries(state / "review"):
         with suppress(OSError):
             if path.stem not in over:
@@ -152,7 +152,7 @@ def _reviews(state: Path, over: set[str]) -> Iterator[str]:
 
 
 def _refs(git: Git, need: InUse, before: float, *, saved: bool) -> Iterator[CleanupItem]:
-    """What agents deleted of other branches, and moved back, is `saved`: only --all takes it."""
+    """Yield removable refs. `saved` refs hold branches that an agent deleted: only `--all` removes them."""
     for name in git.refs():
         run, n = of_ref(name)
         if name.startswith("refs/ralph/") and need.free(run, n, before) and (saved or not is_saved(name)):
@@ -173,7 +173,7 @@ def _files(repo: Repo, need: InUse, before: float) -> Iterator[CleanupItem]:
 
 
 def _of_run(run: Path, need: InUse, before: float) -> Iterator[CleanupItem]:
-    """The folder of a run; where attempts in it are needed, the files of the others."""
+    """Yield the folder of a run or, if attempts in it are needed, the files of the others."""
     numbers = {n for name, n in need.attempts if name == run.name}
     if not need.over(run.name, before, clearing.newest(run)):
         return
@@ -187,7 +187,7 @@ def _of_run(run: Path, need: InUse, before: float) -> Iterator[CleanupItem]:
 
 
 def _pool(git: Git, before: float) -> Iterator[CleanupItem]:
-    """Worktrees: each was last used when ralph last wrote the index that it has of it."""
+    """Yield worktrees. The last use of one is the last write of ralph's index for it."""
     pool = worktrees.WorktreePool(git, worktrees.cache_folder(dict(os.environ)))
     for place in clearing.folder_entries(pool.folder):
         index = pool.repo(int(place.name)).state / "git" / "index" if place.name.isdigit() else place
@@ -204,49 +204,49 @@ def _item(kind: str, path: Path) -> CleanupItem:
     return CleanupItem(kind, str(path), clearing.newest(path), path, clearing.size(path))
 
 
-# ---------------------------------------------------------------- away with it
+# ---------------------------------------------------------------- removal
 
 
 def _remove(git: Git, items: Sequence[CleanupItem]) -> list[CleanupItem]:
-    """Returns what could not be removed."""
-    left = [item for item in items if item.path is not None and not clearing.remove(item.path)]
+    """Remove the items. Return those that could not be removed."""
+    remaining = [item for item in items if item.path is not None and not clearing.remove(item.path)]
     refs = [item for item in items if item.path is None]
     try:
         if refs:
             git.update_refs(*(f"delete {item.name}" for item in refs))
     except GitError:
-        left += refs
+        remaining += refs
     if any(item.kind == "worktree" for item in items):
         _forget_empty(worktrees.WorktreePool(git, worktrees.cache_folder(dict(os.environ))))
-    return left
+    return remaining
 
 
 def _forget_empty(pool: worktrees.WorktreePool) -> None:
-    """Where no worktree is left, what is known of them goes, too."""
+    """Remove the metadata of worktrees if no worktree is left."""
     if not [path for path in clearing.folder_entries(pool.folder) if path.name.isdigit()]:
         pool.forget()
 
 
-# ---------------------------------------------------------------- telling
+# ---------------------------------------------------------------- output
 
 
 def page(
-    found: CleanupPlan, gone: Sequence[CleanupItem], left: Sequence[CleanupItem], *, dry_run: bool
+    plan: CleanupPlan, gone: Sequence[CleanupItem], remaining: Sequence[CleanupItem], *, dry_run: bool
 ) -> Iterator[str]:
-    """What went, or would go; what stays and why; what could not be removed."""
+    """Yield what was or would be removed, what stays and why, and what could not be removed."""
     if dry_run:
         for kind in KINDS:
-            yield from _listed([item for item in found.items if item.kind == kind])
+            yield from _listed([item for item in plan.items if item.kind == kind])
     for kind, (name, many) in KINDS.items():
         if some := [item for item in gone if item.kind == kind]:
             yield f"{len(some):>6} {name if len(some) == 1 else many}{_bytes(sum(item.size for item in some))}"
-    for sentence in found.kept:
+    for sentence in plan.kept:
         yield f"  kept {sentence}"
-    for item in left:
+    for item in remaining:
         yield f"  can't be removed: {item.name}"
     freed = sum(item.size for item in gone)
     if not gone:
-        yield "Nothing to clean up." if not left else "Look at the permissions."
+        yield "Nothing to clean up." if not remaining else "Look at the permissions."
     elif dry_run:
         yield f"{_told(freed)} would be freed. Nothing was removed."
     else:
@@ -272,9 +272,9 @@ def _told(size: int) -> str:
     return f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB"
 
 
-def _facts(found: CleanupPlan, left: Sequence[CleanupItem], *, dry_run: bool) -> dict[str, object]:
-    """`{"dry_run", "freed", "items": [...], "kept": [...]}`."""
+def _facts(plan: CleanupPlan, left: Sequence[CleanupItem], *, dry_run: bool) -> dict[str, object]:
+    """Return `{"dry_run", "freed", "items": [...], "kept": [...]}`."""
     items = [{"kind": item.kind, "name": item.name, "bytes": item.size, "removed": not dry_run and item not in left}
-             for item in found.items]  # fmt: skip
-    freed = 0 if dry_run else sum(item.size for item in found.items if item not in left)
-    return {"dry_run": dry_run, "freed": freed, "items": items, "kept": list(found.kept)}
+             for item in plan.items]  # fmt: skip
+    freed = 0 if dry_run else sum(item.size for item in plan.items if item not in left)
+    return {"dry_run": dry_run, "freed": freed, "items": items, "kept": list(plan.kept)}

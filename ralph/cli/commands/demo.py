@@ -1,6 +1,6 @@
-"""`ralph demo`: the whole loop on the example, with a scripted agent, in a repository of its own.
+"""`ralph demo`: the whole loop on the example, with a scripted agent, in a temporary repository.
 
-It needs no configuration, no HOME and no network, and it looks afterwards whether all went as it should.
+It needs no configuration, no HOME and no network, and checks the outcome.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ The tests are green at the tip of the branch, and `ralph audit` proves each tick
 
 
 def demo(keep: str) -> int:
-    """Run it, in `keep` if that is given. Exit code 0 when all went as it should; RalphError when not."""
+    """Run the demo, in the folder `keep` if it is given. Return 0. Raise RalphError if the outcome is wrong."""
     with _place(keep) as folder, _own_world():
         _make_repository(folder)
         say(INTRODUCTION)
@@ -81,7 +81,7 @@ def _place(keep: str) -> Iterator[Path]:
 
 @contextmanager
 def _own_world() -> Iterator[None]:
-    """The user's git settings (signing, hooks, templates) are out of sight while the demo runs."""
+    """Hide the user's git settings (signing, hooks, templates) while the demo runs."""
     ours = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", "PYTHONDONTWRITEBYTECODE": "1"}
     before = dict(os.environ)
     for name in [name for name in os.environ if name.startswith("GIT_")]:
@@ -122,11 +122,11 @@ def _tests() -> str:
     return f"{shlex.quote(sys.executable)} -m unittest -q"
 
 
-# ---------------------------------------------------------------- did it go as it should?
+# ---------------------------------------------------------------- check of the outcome
 
 
 def _look(folder: Path, seen: list[Event], code: int) -> None:
-    """Hold what is there against what must be; RalphError that names the first difference."""
+    """Compare the outcome with the expected one. Raise RalphError with the first difference."""
     for expected, holds in _expectations(folder, seen, code):
         if not holds():
             cure = "Please report this with the lines above. `ralph demo --keep DIR` leaves the repository."

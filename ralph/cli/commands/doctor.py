@@ -1,4 +1,4 @@
-"""`ralph doctor`: what is installed, logged in, missing; each with its cure."""
+"""`ralph doctor`: shows what is installed, logged in or missing, with cures."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from ralph.text import clean
 
 
 def doctor(*, as_json: bool) -> int:
-    """Show it; exit code 1 where something keeps a run from working."""
-    found = list(examine(Path.cwd()))
+    """Show the findings. Return 1 if a problem would keep a run from working."""
+    findings = list(examine(Path.cwd()))
     if as_json:
-        say(json.dumps([asdict(finding) for finding in found]))
+        say(json.dumps([asdict(finding) for finding in findings]))
     else:
-        for line in finding_lines(found):
+        for line in finding_lines(findings):
             say(clean(line))
-    return Exit.PARKED if any(finding.level == "problem" for finding in found) else Exit.DONE
+    return Exit.PARKED if any(finding.level == "problem" for finding in findings) else Exit.DONE
 
 
-def finding_lines(found: Sequence[DoctorFinding]) -> Iterator[str]:
-    """A line for each, the cure below it; then what it comes to."""
-    width = max(len(finding.what) for finding in found)
-    for other_finding in found:
+def finding_lines(findings: Sequence[DoctorFinding]) -> Iterator[str]:
+    """Yield a line for each finding, with its cure below, then the counts."""
+    width = max(len(finding.what) for finding in findings)
+    for other_finding in findings:
         yield f"{other_finding.level:<8} {other_finding.what:<{width}}  {other_finding.said}"
         if other_finding.cure:
             yield f"{'':<8} {'':<{width}}  {other_finding.cure}"
     yield ""
-    yield f"{_count(found, 'problem')}, {_count(found, 'warning')}."
+    yield f"{_count(findings, 'problem')}, {_count(findings, 'warning')}."
 
 
-def _count(found: Sequence[DoctorFinding], level: str) -> str:
-    number = sum(finding.level == level for finding in found)
+def _count(findings: Sequence[DoctorFinding], level: str) -> str:
+    number = sum(finding.level == level for finding in findings)
     return f"{number} {level}{'' if number == 1 else 's'}"

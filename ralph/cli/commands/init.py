@@ -1,4 +1,4 @@
-"""`ralph init`: a first PRD.md, a memory file and a ralph.toml. Never over what is there."""
+"""`ralph init`: a first PRD.md, a memory file and a ralph.toml. Overwrites nothing."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PROJECT = "pyproject.toml"
 
 @immutable
 class StarterFile:
-    """One file of a start: its path in the repository, its text, and what it is for."""
+    """One initial file: its path in the repository, its text and its purpose."""
 
     path: str
     text: str
@@ -33,7 +33,7 @@ class StarterFile:
 
 
 def init(agent: str = "") -> int:
-    """Write what is missing at the top of the repository, and say what to do next."""
+    """Write the missing files at the root of the repository. Print the next steps."""
     repo = discover(Path.cwd())
     settings = load(repo.root, {"agent": agent or None})
     files = list(_files(repo.root, settings))
@@ -62,7 +62,7 @@ def _files(root: Path, settings: Settings) -> Iterator[StarterFile]:
 
 
 def _configured(root: Path) -> bool:
-    """A new ralph.toml would hide settings that stand in pyproject.toml."""
+    """Return no ralph.toml if pyproject.toml has settings, which it would hide."""
     project = root / PROJECT
     return not (root / "ralph.toml").exists() and project.is_file() and b"[tool.ralph" in project.read_bytes()
 
@@ -77,7 +77,7 @@ def _configuration(root: Path, settings: Settings) -> StarterFile:
 
 
 def _agent(settings: Settings) -> str:
-    """The agent that was asked for, else one that is installed; "" where there is none."""
+    """Return the requested agent, or an installed one, or ""."""
     if settings.agent_command:
         return ""
     try:
@@ -97,7 +97,7 @@ def _agent_line(name: str) -> str:
 
 
 def _gate_lines(commands: Sequence[str]) -> str:
-    """The gates, one a line."""
+    """Return the gate setting, one gate per line."""
     if not commands:
         return '# gate = ["make test"]  # tests and linters that must succeed; without any only git is looked at'
     lines = "".join(f"  {json.dumps(command, ensure_ascii=False)},\n" for command in commands)
@@ -117,7 +117,7 @@ def _inside(path: Path, root: Path) -> str:
 
 
 def _write(path: Path, text: str) -> bool:
-    """Whether it was written: not where something is already."""
+    """Write the file unless the path exists. Return whether it was written."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("x", encoding="utf-8", newline="\n") as file:
@@ -132,7 +132,7 @@ def _write(path: Path, text: str) -> bool:
 
 
 def _next(root: Path, wrote: Sequence[str], *, committed: bool) -> Iterator[str]:
-    """What to type now."""
+    """Yield the next commands."""
     yield ""
     yield "Next:"
     if root.resolve() != Path.cwd().resolve():

@@ -1,4 +1,4 @@
-"""`ralph lint`: what is wrong or risky in the PRD, each with its line and a cure."""
+"""`ralph lint`: errors and risks in the PRD, each with its line and a cure."""
 
 from __future__ import annotations
 
@@ -34,46 +34,46 @@ BUILTIN = {  # what `sh` itself knows
 
 
 def lint(path: str | None, *, as_json: bool) -> int:
-    """Show all remarks. Exit code 1 where a run would refuse the PRD, 0 where it is clean or only risky."""
+    """Show all remarks. Return 1 if a run would refuse the PRD, otherwise 0."""
     where = locate(path)
     now = where.prd()
     settings = load(where.repo.root if where.repo else Path.cwd(), {"prd": path})
-    found = (*_place(settings, where), *rules.lint(now, _facts(settings, where, now)))
-    shown = _json(where, now, found) if as_json else "\n".join(page(where.path, Path.cwd(), now, found))
+    remarks = (*_place(settings, where), *rules.lint(now, _facts(settings, where, now)))
+    shown = _json(where, now, remarks) if as_json else "\n".join(page(where.path, Path.cwd(), now, remarks))
     say(shown)
-    return Exit.PARKED if any(remark.severity == ERROR for remark in found) else Exit.DONE
+    return Exit.PARKED if any(remark.severity == ERROR for remark in remarks) else Exit.DONE
 
 
 def page(path: Path, here: Path, prd: Prd, remarks: Sequence[LintRemark]) -> Iterator[str]:
-    """Two lines for each remark, then how many there are."""
+    """Yield two lines for each remark, then the counts."""
     name = path.relative_to(here) if path.is_relative_to(here) else path
     for remark in remarks:
         yield clean(f"{name}:{remark.line}: {remark.severity}: {remark.what}")
         yield clean(f"    {remark.cure}")
     errors = sum(remark.severity == ERROR for remark in remarks)
-    left = sum(task.leaf and not task.done for task in prd.tasks)
+    open_tasks = sum(task.leaf and not task.done for task in prd.tasks)
     counts = [
         _count(number, word) for number, word in ((errors, "error"), (len(remarks) - errors, "warning")) if number
     ]
-    said = " and ".join(counts) or "nothing to complain about"
-    yield f"{name}: {_count(left, 'task')} to do, {said}."
+    summary = " and ".join(counts) or "nothing to complain about"
+    yield f"{name}: {_count(open_tasks, 'task')} to do, {summary}."
 
 
 def _json(where: Location, prd: Prd, remarks: Sequence[LintRemark]) -> str:
     errors = sum(remark.severity == ERROR for remark in remarks)
-    told = {"prd": str(where.path), "tasks": len(prd.tasks), "errors": errors, "warnings": len(remarks) - errors}
-    return json.dumps({**told, "remarks": [asdict(remark) for remark in remarks]})
+    totals = {"prd": str(where.path), "tasks": len(prd.tasks), "errors": errors, "warnings": len(remarks) - errors}
+    return json.dumps({**totals, "remarks": [asdict(remark) for remark in remarks]})
 
 
 def _count(number: int, word: str) -> str:
     return f"{number} {word}{'' if number == 1 else 's'}"
 
 
-# ---------------------------------------------------------------- what is known of the repository
+# ---------------------------------------------------------------- facts of the repository
 
 
 def _place(settings: Settings, where: Location) -> Iterator[LintRemark]:
-    """Where a PRD can't stand."""
+    """Yield an error if the PRD's location is not valid."""
     if where.repo is None:
         return
     try:
@@ -120,16 +120,16 @@ def _told_by_memory(settings: Settings, repo: Repo) -> tuple[str, ...]:
 
 
 def _missing(commands: Iterable[str]) -> frozenset[str]:
-    """The programs that are not there. A path may name a script that the task is going to write."""
+    """Return the missing programs. A path may name a script that the task will write."""
     words = {first_word(command) for command in commands} - BUILTIN - {""}
     return frozenset(word for word in words if "/" not in word and shutil.which(word) is None)
 
 
-def _agents(said: Iterable[str]) -> tuple[dict[str, tuple[str, str]], frozenset[str]]:
-    """Which agents that tasks name can't be used, and which are none at all."""
+def _agents(choices: Iterable[str]) -> tuple[dict[str, tuple[str, str]], frozenset[str]]:
+    """Return the agents of tasks that can't be used, by name, and the unknown ones."""
     refused: dict[str, tuple[str, str]] = {}
     unknown: set[str] = set()
-    for text in set(said):
+    for text in set(choices):
         if not names_agent(text):
             unknown.add(text)
             continue

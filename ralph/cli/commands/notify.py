@@ -1,4 +1,4 @@
-"""`ralph notify --test`: tell everybody now, and say who took it."""
+"""`ralph notify --test`: sends a test message to all receivers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NOBODY = 'Put `notify-urls = ["mailto://..."]` or `notify = "COMMAND"` into ralp
 
 
 def notify(asked: str | None, *, test: bool) -> int:
-    """A message to each receiver; exit code 1 where one did not take it."""
+    """Send a message to each receiver. Return 1 if a delivery failed."""
     if not test:
         raise RalphError("notify only tries the receivers", "Say `ralph notify --test`.")
     where = locate(asked)
@@ -28,14 +28,14 @@ def notify(asked: str | None, *, test: bool) -> int:
     known = everybody(load(root, {"prd": asked}), Path.cwd(), os.environ)
     if not known:
         raise RalphError("nobody is to be notified", NOBODY)
-    said = deliver_now(trial(root.name), known, PATIENCE)
-    width = max(len(name) for name, _, _ in said)
-    for name, wrong, seconds in said:
+    results = deliver_now(trial(root.name), known, PATIENCE)
+    width = max(len(name) for name, _, _ in results)
+    for name, wrong, seconds in results:
         say(f"{name:<{width}}  {clean(wrong) or f'ok ({seconds:.1f}s)'}")
-    return Exit.PARKED if any(wrong for _, wrong, _ in said) else Exit.DONE
+    return Exit.PARKED if any(wrong for _, wrong, _ in results) else Exit.DONE
 
 
 def trial(place: str) -> Message:
-    """What they get."""
+    """Return the test message."""
     data = {"event": "test", "time": round(time.time(), 3)}
     return notices.letter([notices.Notification("a test", "Notifications arrive here.", data, "success")], place)

@@ -1,4 +1,4 @@
-"""`ralph report`: what a run, or the last hours, came to; for the terminal, as Markdown, as one HTML page."""
+"""`ralph report`: the results of a run or period, for the terminal, as Markdown or as an HTML page."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ from ralph.prd.model import Task
 from ralph.state.report import report as fold
 from ralph.state.report_model import Report, TaskState
 
-NEWEST = 300  # attempts whose prompts and logs are on the page
+NEWEST = 300  # newest attempts, with prompts and logs on the page
 
 
 def report(asked: str | None, *, html: str, markdown: bool, since: str, as_json: bool) -> int:
-    """Show the last run, or all of the time since then; write the page where one is asked for."""
+    """Show the last run, or all runs since a time. Write the HTML page if `html` names a file."""
     if sum((bool(html), markdown, as_json)) > 1:
         raise RalphError("--html, --markdown and --json are different reports", "Keep the one that you want.")
-    where, repo, found = known(asked)
+    where, repo, log = known(asked)
     start = time.time() - _duration(since) if since else 0.0
     if not since:
-        last = found.runs[-1].run
-        found = replace(
-            found,
-            runs=found.runs[-1:],
-            tries=tuple(attempt for attempt in found.tries if attempt.run == last),
-            remarks=tuple(remark for remark in found.remarks if remark.run == last),
+        last = log.runs[-1].run
+        log = replace(
+            log,
+            runs=log.runs[-1:],
+            tries=tuple(attempt for attempt in log.tries if attempt.run == last),
+            remarks=tuple(remark for remark in log.remarks if remark.run == last),
         )
-    alive = where.holder is not None and not found.runs[-1].ended
-    made = fold(found, _tasks(where, repo, {run.prd for run in found.runs}), since=start, alive=alive)
+    alive = where.holder is not None and not log.runs[-1].ended
+    made = fold(log, _tasks(where, repo, {run.prd for run in log.runs}), since=start, alive=alive)
     if html:
         return _write(Path(html), repo, made)
     return _show(safe(made), markdown=markdown, as_json=as_json)
@@ -66,7 +66,7 @@ def _show(made: Report, *, markdown: bool, as_json: bool) -> int:
 
 
 def _tasks(where: Location, repo: Repo, prds: set[str]) -> list[tuple[str, Task]]:
-    """The tasks of the PRD as they stand now, where the runs were about it."""
+    """Return the current tasks of the PRD, if the runs were about it."""
     prd = prd_of(where, repo)
     if prd in prds:
         with suppress(RalphError):
@@ -75,7 +75,7 @@ def _tasks(where: Location, repo: Repo, prds: set[str]) -> list[tuple[str, Task]
 
 
 def report_json(made: Report) -> dict[str, Any]:
-    """The report for programs."""
+    """Return the report as JSON values."""
     count = {standing.value: len(made.standing(standing)) for standing in TaskState}
     rows = [
         {
@@ -112,7 +112,7 @@ def report_json(made: Report) -> dict[str, Any]:
 
 
 def _write(path: Path, repo: Repo, made: Report) -> int:
-    """Write the page, readable by its owner only: it holds prompts and output."""
+    """Write the page, readable by its owner only, because it holds prompts and output."""
     from ralph.cli.display.report_html import page
     from ralph.package_data import template
 

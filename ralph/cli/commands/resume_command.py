@@ -1,4 +1,4 @@
-"""Under which name the daily note lists a run, and with which command it could be started again."""
+"""The name of a run in the daily note, and the command that starts it again."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from ralph.text import clean, mask, secrets_of
 
 
 def noted(settings: Settings, flags: Mapping[str, Any]) -> Settings:
-    """The settings with both, where it is to be listed: a detached run unless it is switched off, any other one
-    if it is switched on."""
+    """Return the settings with both if the run is to be listed: a detached run unless notes are switched off, any
+    other run only if they are switched on."""
     if settings.daily_notes is False:
         return settings
     from ralph.state import sessions
@@ -31,7 +31,7 @@ def noted(settings: Settings, flags: Mapping[str, Any]) -> Settings:
 
 
 def _here(flags: Mapping[str, Any]) -> str:
-    """The command line of this process, from its folder."""
+    """Return the command line of this process, from its folder."""
     from ralph.cli.commands.start import words_of
 
     words = shlex.join(["ralph", *words_of(flags)])

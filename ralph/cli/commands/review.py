@@ -1,4 +1,4 @@
-"""`ralph review`: what waits for a human, and all that is known of it."""
+"""`ralph review`: the parked tasks and their review files."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ralph.text import clean, mask, secrets_of
 
 
 def review(called: str, asked: str | None, *, as_json: bool) -> int:
-    """List the parked tasks, or show the review file of one. Exit code 0 where the PRD can be read."""
+    """List the parked tasks, or show the review file of one. Return 0 if the PRD can be read."""
     where = locate(asked)
     if called:
         return _one(where, prd.resolve(where.prd(), called), called, as_json=as_json)
@@ -52,7 +52,7 @@ def _one(where: Location, task: Task, called: str, *, as_json: bool) -> int:
 
 
 def page(where: Location, parked: list[Task]) -> list[str]:
-    """For each parked task its text, the reason, the question and the file."""
+    """Return text, reason, question and file of each parked task."""
     if not parked:
         return [f"{where.path.name}: nothing is parked."]
     shown = [f"{where.path.name}: {len(parked)} {'task is' if len(parked) == 1 else 'tasks are'} parked", ""]
@@ -88,6 +88,6 @@ def _file(where: Location, task: Task) -> Path | None:
 
 
 def _text(path: Path | None) -> str:
-    """What it says, whoever wrote into it meanwhile."""
+    """Return the text of the review file, cleaned."""
     text = path.read_text(encoding="utf-8", errors="replace") if path else ""
     return mask(clean(text), secrets_of(os.environ))

@@ -13,7 +13,7 @@ from ralph.errors import Exit
 
 
 def run(flags: Mapping[str, Any], resume: str = "") -> int:
-    """Work through the PRD, or with --dry-run say what would be done. Returns the exit code."""
+    """Work through the PRD, or print the plan with `--dry-run`. Return the exit code."""
     from ralph.git.repository import discover
 
     here = Path.cwd()

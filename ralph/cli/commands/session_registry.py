@@ -1,4 +1,4 @@
-"""The detached runs of this user: which there are, how it is with each, and what can be done about it."""
+"""Registry of this user's detached runs, with their states and possible commands."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MEANS = {
 
 
 class SessionManager:
-    """The sheets of this user's detached runs, and the tmux that shows them."""
+    """The session files of this user's detached runs, and the tmux that shows them."""
 
     def __init__(self) -> None:
         state = state_folder(os.environ)
@@ -27,12 +27,15 @@ class SessionManager:
         self.tmux = Tmux(state, os.environ)
 
     def all(self) -> list[SessionState]:
-        """Every run that was started here, and how it is with it; the newest last."""
+        """Return every run with its state, newest last."""
         panes = self.tmux.panes()
         return [self.sessions.standing(session, panes.get(session.name)) for session in self.sessions.all()]
 
     def find(self, name: str) -> SessionState:
-        """The one of that name, else the newest of this checkout, else the only one that is alive."""
+        """Return the session of that name, or the newest of this checkout, or the only live one.
+
+        Raise RalphError if there is none.
+        """
         known = self.all()
         if name:
             found = [state for state in known if state.sheet.name == name]
@@ -45,7 +48,7 @@ class SessionManager:
         raise RalphError(what, "`ralph ls` shows them; `ralph start` starts one.")
 
     def said(self, sheet: SessionFile) -> str:
-        """What the run printed so far."""
+        """Return the output of the run so far."""
         if sheet.shown == "tmux":
             return shown(self.tmux.text(sheet.name)) if self.tmux.installed else ""
         try:
@@ -55,7 +58,7 @@ class SessionManager:
 
 
 def shown(text: str) -> str:
-    """The end of what a run printed, for this terminal; without what tmux adds."""
+    """Return the end of a run's output for this terminal, without tmux's additions."""
     lines = [line.rstrip() for line in mask(clean(text), secrets_of(os.environ)).splitlines()]
     kept = [line for line in lines if not line.startswith("Pane is dead (")]
     return tail("\n".join(kept), lines=20)
@@ -74,18 +77,18 @@ def _of_here(known: list[SessionState]) -> list[SessionState]:
 
 
 def bytes_of(path: Path) -> int:
-    """Its bytes; 0 where it is not there."""
+    """Return the size of a file in bytes, or 0 if it does not exist."""
     try:
         return path.stat().st_size
     except OSError:
         return 0
 
 
-# ---------------------------------------------------------------- telling
+# ---------------------------------------------------------------- texts
 
 
 def state_of(state: SessionState) -> str:
-    """How it is with it, in a few words."""
+    """Return the state in a few words."""
     if state.state == "alive":
         return f"alive (pid {state.pid})"
     if state.state == "ended":
@@ -98,7 +101,7 @@ def _meaning(code: int | None) -> str:
 
 
 def cure_of(state: SessionState) -> str:
-    """What can be done about it."""
+    """Return the command that helps now."""
     name = state.sheet.name
     see = f"ralph attach {name}" if state.sheet.shown == "tmux" else f"ralph tail {name}"
     if state.state == "alive":
@@ -113,7 +116,7 @@ def cure_of(state: SessionState) -> str:
 
 
 def again(sheet: SessionFile) -> str:
-    """What to type to start that run again."""
+    """Return the command that starts the run again."""
     plain = ["--detach"] if sheet.shown == "log" else []
     words = shlex.join(["ralph", "start", sheet.name, *plain, *sheet.words])
     return mask(clean(f"cd {shlex.quote(sheet.here)} && {words}"), secrets_of(os.environ))

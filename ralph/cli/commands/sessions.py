@@ -1,4 +1,4 @@
-"""`ralph ls`, `tail`: what is known of detached runs, and their lines."""
+"""`ralph ls` and `ralph tail`: the detached runs and their lines."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ralph.text import clean
 
 
 def listed(*, forget: bool, as_json: bool) -> int:
-    """The detached runs of this user. `forget`: those that are over go from the list, and their panes."""
+    """List the detached runs of this user. `forget`: remove finished ones and their panes."""
     desk = SessionManager()
     known = desk.all()
     if forget:
@@ -37,7 +37,7 @@ def listed(*, forget: bool, as_json: bool) -> int:
 
 
 def session_lines(known: list[SessionState], now: float) -> Iterator[str]:
-    """For each one how it is with it, and what can be done."""
+    """Return the state of each run, and the possible commands."""
     if not known:
         yield "No detached run. `ralph start` starts one."
     width = max((len(state.sheet.name) for state in known), default=0)
@@ -56,11 +56,11 @@ def _as_json(state: SessionState) -> dict[str, Any]:
     }  # fmt: skip
 
 
-# ---------------------------------------------------------------- its lines
+# ---------------------------------------------------------------- lines of a run
 
 
 def follow(name: str, *, wait: bool) -> int:
-    """The lines of a session's run from its journal, until it is over; where there are none, what it printed."""
+    """Print the lines of a session's run until it ends: from its journal or, if that has none, its output."""
     desk = SessionManager()
     sheet = desk.find(name).sheet
     seen = [0]
@@ -74,10 +74,10 @@ def follow(name: str, *, wait: bool) -> int:
 
 
 def _entries(desk: SessionManager, sheet: SessionFile, seen: list[int], *, wait: bool) -> Iterator[Any]:
-    """What the run's journal has since the session began, then what comes."""
+    """Yield the journal's events since the session began, then new ones."""
     path, last, size = journal_path(Path(sheet.state)), 0, -1
     while True:
-        state = desk.find(sheet.name)  # asked before the last look: nothing is missed
+        state = desk.find(sheet.name)  # read before the last poll, so that nothing is missed
         until = state.until or float("inf")
         if (now := bytes_of(path)) != size:
             size = now

@@ -1,4 +1,4 @@
-"""`ralph start`, `attach`: the loop without a terminal that has to stay open."""
+"""`ralph start` and `ralph attach`: the loop in the background."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from ralph.state.journal import journal_path
 from ralph.state.sessions import SessionFile, name_for
 from ralph.text import clean
 
-BEGINNING = 5.0  # seconds in which a run that is refused says so to who starts it
+BEGINNING = 5.0  # seconds to wait for a refusal of the run
 GLANCE = 0.05
 
 
 def start(name: str, flags: Mapping[str, Any], *, plain: bool) -> int:
-    """Start the loop in tmux, or as a plain process; say how to see it and how to end it."""
+    """Start the loop in tmux or as a plain process. Print how to show and end it."""
     repo = discover(Path.cwd())
-    load(repo.root, flags)  # what is wrong with the flags is told here
+    load(repo.root, flags)  # errors in the flags are reported here
     desk = SessionManager()
     if not plain and not desk.tmux.installed:
         raise RalphError("tmux was not found on PATH", INSTALL)
@@ -48,7 +48,7 @@ def start(name: str, flags: Mapping[str, Any], *, plain: bool) -> int:
 
 
 def words_of(flags: Mapping[str, Any]) -> tuple[str, ...]:
-    """The flags as they could have been typed."""
+    """Return the flags as command-line words."""
     words: list[str] = []
     for name, value in flags.items():
         flag = OPTIONS[name].flag_name
@@ -60,7 +60,7 @@ def words_of(flags: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _refuse_taken(desk: SessionManager, name: str) -> None:
-    """A session of that name that is alive; one that has ended makes room."""
+    """Return the live session of that name, or None. Remove an ended one."""
     taken = next((state for state in desk.all() if state.sheet.name == name), None)
     pane = desk.tmux.panes().get(name)
     if (taken and taken.state == "alive") or (pane and not pane.dead):
@@ -86,7 +86,7 @@ def _launch(desk: SessionManager, sheet: SessionFile) -> None:
 
 
 def _tell_start(desk: SessionManager, sheet: SessionFile, works: Callable[[], bool]) -> int:
-    """Wait a moment: a run that is refused says so here, with its exit code."""
+    """Wait a moment for a refusal of the run, and report it with its exit code."""
     deadline = time.monotonic() + BEGINNING
     while (now := desk.find(sheet.name)).state != "ended" and not works() and time.monotonic() < deadline:
         time.sleep(GLANCE)
@@ -111,11 +111,11 @@ def _tell_start(desk: SessionManager, sheet: SessionFile, works: Callable[[], bo
     return Exit.DONE
 
 
-# ---------------------------------------------------------------- to see it
+# ---------------------------------------------------------------- attach
 
 
 def attach(name: str) -> int:
-    """Show a session in this terminal; only an error returns."""
+    """Show a session in this terminal. Return only on an error."""
     desk = SessionManager()
     found = desk.find(name)
     called = found.sheet.name

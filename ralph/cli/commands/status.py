@@ -1,4 +1,4 @@
-"""`ralph status`: reads the PRD and the diary, starts nothing."""
+"""`ralph status`: reads the PRD and the journal, starts nothing."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from ralph.state.events import RunStarted
 
 
 def status(asked: str | None, *, as_json: bool) -> int:
-    """Show it, by default the PRD that a run works through now; exit code 0 where the PRD can be read."""
+    """Show the status, by default of the PRD of the current run. Return 0 if the PRD can be read."""
     where = locate(asked)
     run = last_run(where)
     if run and run.state == "running" and run.elsewhere and not asked and where.repo:
         where, run = replace(where, path=where.repo.root / run.start.prd), replace(run, elsewhere=False)
-    found = where.prd()
+    document = where.prd()
     if as_json:
-        say(json.dumps(to_json(found, run, time.time())))
+        say(json.dumps(to_json(document, run, time.time())))
         return Exit.DONE
-    for line in as_lines(where.name, found, run, time.time()):
+    for line in as_lines(where.name, document, run, time.time()):
         say(line)
     if where.damaged:
         say(where.damaged, error=True)
@@ -33,7 +33,7 @@ def status(asked: str | None, *, as_json: bool) -> int:
 
 
 def last_run(where: Location) -> LastRun | None:
-    """The last run that the journal knows, or None."""
+    """Return the last run in the journal, or None."""
     own = [entry for entry in where.entries if entry.run == where.entries[-1].run]
     starts = [entry for entry in own if isinstance(entry.event, RunStarted)]
     if not starts or not isinstance(start := starts[-1].event, RunStarted):

@@ -1,1 +1,1 @@
-"""Tells. Reads events, nothing else."""
+"""Display of events for people and programs."""

@@ -1,4 +1,4 @@
-"""Single keys from the terminal, without Enter and without an echo; the terminal is as before afterwards."""
+"""Single keys from the terminal, without Enter and echo. The terminal is restored afterwards."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from contextlib import suppress
 from select import select
 from types import FrameType
 
-LINE, CC = 3, 6  # where termios keeps the local modes, and the control characters
-MOST = 1024  # bytes of one look
-HASTY = 2  # different keys between two looks: more than that nobody presses
+LINE, CC = 3, 6  # positions of local modes and control characters in termios
+MOST = 1024  # bytes of one read
+HASTY = 2  # most different keys between two reads; more are a paste
 
 
 class Keyboard:
-    """What is pressed, asked for now and then. Opened and closed by one process: what it forks has no keys.
+    """Polled keys. One process opens and closes it; its forked children have no keys.
 
-    Ctrl-Z and Ctrl-\\ are served at once: git may stand still in the same moment, and nobody would ask any more.
-    `leave` is called before, so that a view can be taken away.
+    Ctrl-Z and Ctrl-\\ are handled at once, because git may block at the same moment and delay the next poll.
+    `leave` is called before, so that a view can be erased.
     """
 
     def __init__(self, leave: Callable[[], None]) -> None:
@@ -31,7 +31,7 @@ class Keyboard:
         self._old: dict[int, object] = {}
 
     def open(self) -> None:
-        """Listen, if there is a terminal to listen to."""
+        """Start reading keys if there is a terminal."""
         with suppress(OSError, ValueError):
             self._fd = sys.stdin.fileno() if sys.stdin is not None and sys.stdin.isatty() else -1
         handlers = {signal.SIGTSTP: self._lay_aside, signal.SIGQUIT: self._lay_aside, signal.SIGCONT: self._again}
@@ -39,7 +39,7 @@ class Keyboard:
             self._old[number] = signal.signal(number, handler)
 
     def close(self) -> None:
-        """The terminal as it was."""
+        """Restore the terminal."""
         if os.getpid() != self._owner:
             return
         self._restore()
@@ -49,11 +49,11 @@ class Keyboard:
 
     @property
     def there(self) -> bool:
-        """Somebody can press a key."""
+        """Whether keys can be read."""
         return self._fd >= 0
 
     def pressed(self) -> str:
-        """The keys that were pressed since, each once; what looks like a paste, or an arrow key, is none."""
+        """Return the keys pressed since the last call, each once. Ignore pastes and arrow keys."""
         if self._fd < 0 or not in_front(self._fd):
             return ""
         try:
@@ -77,14 +77,14 @@ class Keyboard:
         self._ours = True
 
     def _restore(self) -> None:
-        """From behind another program it is that one's terminal: then nothing is done."""
+        """Restore the modes, but only from the foreground: otherwise the terminal belongs to another program."""
         if self._before is not None and in_front(self._fd):
             with suppress(OSError, termios.error):
                 termios.tcsetattr(self._fd, termios.TCSANOW, self._before)  # type: ignore[arg-type]
         self._before, self._ours = None, False
 
     def _lay_aside(self, number: int, _frame: FrameType | None) -> None:
-        """Leave the terminal, then do what the signal does by itself."""
+        """Restore the terminal, then act as the signal does by default."""
         if os.getpid() != self._owner:
             return
         self._leave()
@@ -94,13 +94,13 @@ class Keyboard:
         signal.signal(number, self._lay_aside)  # it goes on
 
     def _again(self, _number: int, _frame: FrameType | None) -> None:
-        """After a pause that nobody could prepare for, the shell has set its own modes."""
+        """Set the modes again after a stop without a handler, because the shell has set its own."""
         self._ours = False
 
 
 def in_front(fd: int) -> bool:
-    """Whether this is the program that the terminal belongs to now, not one that a shell put behind others."""
+    """Whether this is the foreground program of the terminal."""
     try:
         return os.tcgetpgrp(fd) == os.getpgrp()
     except OSError:
-        return True  # nobody's terminal: then it is ours
+        return True  # a terminal without an owner: then it is ours

@@ -1,4 +1,4 @@
-"""The lines of a run, one event after the other: with several attempts at once, each line says whose it is."""
+"""The lines of a run by event. With parallel attempts, each line starts with its task's id."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ NARROW, WIDE = 4, 10  # columns of a task's id
 
 
 class LinePrefix:
-    """Knows which attempt is at which task."""
+    """Maps attempts to tasks."""
 
     def __init__(self) -> None:
         self._several = False
@@ -17,7 +17,7 @@ class LinePrefix:
         self._width = NARROW
 
     def lines(self, event: Event, verbose: bool = False) -> list[str]:
-        """What to show of the next event: as `lines.lines`, behind the task's id where it needs one."""
+        """Return the lines of the next event as `lines.lines`, with the task's id if needed."""
         self.learn(event)
         shown = lines(event, verbose)
         if not self._several or isinstance(event, RunStarted):
@@ -26,7 +26,7 @@ class LinePrefix:
         return [f"{whose:<{self._width}} {line}" for line in shown if line]
 
     def learn(self, event: Event) -> None:
-        """Take note of it without showing it: it was shown before the run was taken up again."""
+        """Take an event without showing it: it was shown before the run was resumed."""
         if isinstance(event, RunStarted):
             self._several = event.at_once > 1
         elif isinstance(event, Chosen):
@@ -34,7 +34,7 @@ class LinePrefix:
             self._width = max(self._width, len(_short(event.task)))
 
     def _whose(self, event: Event) -> str:
-        """The task of the attempt, or the task that something was decided about; "" where it is about the run."""
+        """Return the task of an event's attempt or decision, or "" if the event is about the run."""
         return _short(getattr(event, "task", "") or self._tasks.get(getattr(event, "n", 0), ""))
 
 

@@ -1,4 +1,4 @@
-"""A run at a glance while it goes: a few rows that stand below its lines. Pure: events and a clock in, rows out."""
+"""Rows of the live view, from events and a clock. Pure."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from ralph.state.events import Event
 from ralph.text import clean, mask, money, one_line, time_of_day
 
 LEAST, MOST = 20, 120  # columns of a row
-BAR = 40  # columns of the bar at most
-OLD = 10.0  # seconds after which an action is told with its age
+BAR = 40  # most columns of the bar
+OLD = 10.0  # seconds after which an action is shown with its age
 DEEP = re.compile(r"(?<!\S)/\S*/(?=[^/\s]+/[^/\s]+)")  # all of a path but its last two names
-ROOMY = 76  # columns from which on tokens stand beside the cost
-LOW = 0.1  # of a limit: what is left is shown as a warning
+ROOMY = 76  # least columns for tokens beside the cost
+LOW = 0.1  # remaining share of a limit that is shown as a warning
 ASKED = {"check": "its own checks", "hand over": "a hand-over note", "split": "smaller tasks"}
 HELP = (
     ("p", "pause: nothing more starts until p again, or `ralph resume`"),
@@ -35,9 +35,9 @@ HELP = (
 
 @immutable
 class LiveFacts:
-    """What no event tells: the PRD as ralph last read it, what is used up, the limits, what was ordered."""
+    """State without events: the PRD as last read, usage, limits and requests."""
 
-    done: int = 0  # tasks without tasks below them
+    done: int = 0  # leaf tasks
     parked: int = 0
     open: int = 0
     seconds: float = 0.0
@@ -48,16 +48,16 @@ class LiveFacts:
     max_tokens: int | None = None
     cost: float | None = None
     max_cost: float | None = None
-    about: bool = False  # tokens and cost are an estimate, at least in part
+    about: bool = False  # tokens and cost are at least partly estimated
     pausing: bool = False
     stopping: str = ""  # "after" the attempts, or "now"
 
 
 @immutable
 class KeyState:
-    """What the person at the keyboard did. `answer` is what ralph says to it."""
+    """State of the keyboard. `answer` is ralph's reply to the last key."""
 
-    keys: bool = True  # somebody can press one
+    keys: bool = True  # keys can be pressed
     answer: str = ""
     help: bool = False
 
@@ -67,9 +67,9 @@ IDLE = KeyState()
 
 @dataclass
 class GateProgress:
-    """The gates of one attempt: those that came to their end, and the one that runs."""
+    """The gates of one attempt: the finished ones, and the running one."""
 
-    ended: dict[str, str] = field(default_factory=dict)  # command -> what came of it
+    ended: dict[str, str] = field(default_factory=dict)  # by command: the result
     now: str = ""
     since: float = 0.0
 
@@ -83,7 +83,7 @@ class GateProgress:
             self.now, self.ended[event.command] = "", came
 
     def sentence(self, now: float) -> str:
-        """`npm test for 12s; ruff check passed`; "" where there is nothing to tell."""
+        """Return text as `npm test for 12s; ruff check passed`, or ""."""
         shown = [f"{self.now} for {_time(now - self.since)}"] if self.now else []
         for came in ("RED", "passed", "nothing to run"):
             commands = [command for command, how in self.ended.items() if how == came]
@@ -92,7 +92,7 @@ class GateProgress:
 
 
 class LiveState:
-    """A run so far. `see` takes its events in order; `rows` shows it at any time."""
+    """State of a run. `see` takes its events in order; `rows` returns the display at any time."""
 
     def __init__(self, secrets: Sequence[str] = ()) -> None:
         self.secrets = secrets  # never shown
@@ -102,7 +102,7 @@ class LiveState:
         self._stopped: set[int] = set()  # attempts whose agent has ended
 
     def see(self, event: Event, when: float) -> None:
-        """The next event, and its time in epoch seconds."""
+        """Take the next event and its time in epoch seconds."""
         self._run.see(event, when)
         n = getattr(event, "n", 0)
         if isinstance(event, events.GateStarted | events.GateRan):
@@ -119,7 +119,7 @@ class LiveState:
     # ------------------------------------------------------------ the rows
 
     def rows(self, facts: LiveFacts, now: float, width: int, height: int, hand: KeyState = IDLE) -> list[Row]:
-        """At most half of the terminal's rows, each narrower than it. `now` in epoch seconds."""
+        """Return the rows: at most half the terminal's height, narrower than it. `now` is epoch seconds."""
         wide, most = max(LEAST, min(width - 1, MOST)), max(2, height // 2)
         head, tasks = [self._head(facts, wide)], self._tasks(facts, wide)
         still, left = self._still(facts, now, wide), [self._left(facts, wide)]
@@ -131,7 +131,7 @@ class LiveState:
         return [*head, *tasks, *shortened(attempts, room, wide), *still, *left, *below][:most]
 
     def _head(self, facts: LiveFacts, wide: int) -> Row:
-        """A line across, with who works where, and what the run took so far."""
+        """Return the heading with agent, branch, time and usage of the run."""
         start = self._run.started
         agent = "your command" if start and start.agent == "command" else start.agent if start else ""
         who = f" {start.branch} with {agent} " if start else " before the first task "
@@ -142,7 +142,7 @@ class LiveState:
         return narrow(row, wide)
 
     def _spent(self, facts: LiveFacts) -> tuple[int, float | None, bool]:
-        """With what the agents that still work have told so far."""
+        """Return the usage, with the reports of agents at work."""
         going = [running for n, running in self._run.running.items() if n not in self._stopped]
         costs = [entry for entry in (facts.cost, *(each.cost for each in going)) if entry is not None]
         about = facts.about or any(running.about for running in going)
@@ -165,7 +165,7 @@ class LiveState:
         return rows
 
     def _attempt(self, n: int, running: Running, now: float, wide: int) -> list[Row]:
-        """The task, and what was spent on it; below it what goes on."""
+        """Return two rows of an attempt: task and usage, and the current activity."""
         chosen, several = running.chosen, self._run.started is not None and self._run.started.at_once > 1
         text, name = self._safe(chosen.text), "task"
         if several:
@@ -180,7 +180,7 @@ class LiveState:
         return [narrow(first, wide), self._doing(n, running, now, wide)]
 
     def _doing(self, n: int, running: Running, now: float, wide: int) -> Row:
-        """The agent's last action, and how long ago that was if it is long; or its gates."""
+        """Return the agent's last action, with its age if it is old, or the gates."""
         checks = self._checks.get(n)
         if checks and (said := checks.sentence(now)):
             red = "RED" in checks.ended.values()
@@ -193,7 +193,7 @@ class LiveState:
         return narrow((label_cell(), Cell(cut(doing, room)), Cell(age, "dim")), wide)
 
     def _still(self, facts: LiveFacts, now: float, wide: int) -> list[Row]:
-        """Why nothing starts, now or soon."""
+        """Return the reasons why nothing starts, now or soon."""
         waiting, paused, several = self._run.waiting, self._run.paused, len(self._run.running) > 1
         said = []
         if waiting:
@@ -209,7 +209,7 @@ class LiveState:
         return [narrow((label_cell(name, "yellow"), Cell(self._safe(text), "yellow")), wide) for name, text in said]
 
     def _left(self, facts: LiveFacts, wide: int) -> Row:
-        """What the limits of the run leave."""
+        """Return the row of the remaining limits."""
         tokens, cost, about = self._spent(facts)
         left = []
         if facts.max_cost is not None:
@@ -231,7 +231,7 @@ class LiveState:
         return narrow((label_cell("left"), *parts), wide)
 
     def _below(self, facts: LiveFacts, hand: KeyState, wide: int) -> list[Row]:
-        """What can be pressed, and what came of it."""
+        """Return the rows for the keys and the reply to the last one."""
         if not hand.keys:
             return []
         rows = [narrow((label_cell(key, "bold"), Cell(text)), wide) for key, text in HELP if hand.help]
@@ -243,12 +243,12 @@ class LiveState:
         return [*rows, narrow((Cell(parts[0].text.lstrip(), "bold"), *parts[1:]), wide)]
 
     def _safe(self, text: str) -> str:
-        """Nothing of it acts on a terminal, and no secret is in it."""
+        """Return the text without control characters and secrets."""
         line = one_line(mask(clean(text), self.secrets), 400)
         return f" {line} " if text.startswith(" ") else line
 
 
-# ---------------------------------------------------------------- words
+# ---------------------------------------------------------------- texts
 
 
 def _when(running: int, several: bool) -> str:
@@ -258,7 +258,7 @@ def _when(running: int, several: bool) -> str:
 
 
 def _time(seconds: float) -> str:
-    """In whole seconds, so that it stands still between two of them."""
+    """Return the time in whole seconds, so that the text changes only once a second."""
     whole = max(0, int(seconds))
     return f"{whole}s" if whole < 60 else duration(whole)
 

@@ -1,7 +1,7 @@
-"""The live view: a few rows below the lines of a run, painted again as it goes, and the keys that steer it.
+"""The live view: rows below the lines of a run, repainted periodically, and the keys that control it.
 
-The lines scroll above it as without it, so nothing of the history is taken away: no second screen, the cursor stays
-visible. Painting is one write: up, erase, the new lines, the rows. No thread; the run beats while it waits.
+The lines scroll above it as usual: no second screen, the cursor stays visible. A repaint is one write: up, erase,
+new lines, rows. There is no thread; the run calls `beat` while it waits.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from ralph.state.events import AgentReported, Event
 from ralph.state.history import History
 from ralph.text import clean, mask, one_line, secrets_of
 
-GLANCE = 0.1  # seconds between two looks at the keys
-REST = 0.5  # seconds between two paintings
+GLANCE = 0.1  # seconds between two reads of the keys
+REST = 0.5  # seconds between two repaints
 SAID = 6.0  # seconds that an answer stays, and that `s` waits to be pressed again
 CODES = {"dim": "2", "bold": "1", "green": "32", "yellow": "33", "red": "31"}
-PLAIN = str.maketrans("━┄─…", "=-- ")  # where the terminal knows no more than ASCII
+PLAIN = str.maketrans("━┄─…", "=-- ")  # for terminals with ASCII only
 BEFORE = (State.CHOSEN, State.PREPARED, State.WORKING)  # the agent can still be ended
 
 
 class LiveView:
-    """The rows on the terminal. `above` prints lines over them; `beat` paints them again and reads a key."""
+    """The rows on the terminal. `above` prints lines over them; `beat` repaints them and reads a key."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream, self._owner = stream, os.getpid()
@@ -41,19 +41,19 @@ class LiveView:
         self._keyboard = Keyboard(self._lay_aside)
         self._facts = LiveFacts()
         self._open = self._closed = False
-        self._shown: list[int] = []  # the columns of each row that stands there
+        self._shown: list[int] = []  # the columns of each row on the terminal
         self._size = (0, 0)
         self._glanced = self._painted = 0.0  # monotonic
         self._answer, self._said = "", 0.0
         self._help = False
-        self._skip = ""  # the task that is left out if s is pressed again
+        self._skip = ""  # the task that a second `s` skips
 
     def above(self, event: Event, text: str) -> None:
-        """Take note of an event, and print what is told of it over the rows; as without them where none are."""
+        """Take an event and print its lines above the rows, if there are rows."""
         try:
             self._live.see(event, time.time())
             if not isinstance(event, AgentReported):
-                self._painted = 0.0  # what no event tells has changed, too
+                self._painted = 0.0  # state without events has changed, too
             if text and self._open and self._mine():
                 self._paint(text)
                 return
@@ -62,7 +62,7 @@ class LiveView:
         write(text, self._stream)
 
     def beat(self, run: RunContext) -> None:
-        """The run waits for something: look at the keys, and paint if it is time for it. Mostly does nothing."""
+        """Read the keys and repaint if it is time. Called often while the run waits."""
         now = time.monotonic()
         if self._closed or now - self._glanced < GLANCE or os.getpid() != self._owner:
             return
@@ -84,7 +84,7 @@ class LiveView:
             self._paint()
 
     def close(self) -> None:
-        """Take the rows away; the terminal is as before."""
+        """Erase the rows and restore the terminal."""
         if os.getpid() != self._owner or self._closed:
             return
         self._closed = True
@@ -94,7 +94,7 @@ class LiveView:
         self._keyboard.close()
 
     def _broke(self, error: Exception) -> None:
-        """A night's work does not end because it can't be shown."""
+        """Switch the view off after an error: a run must not end because of its display."""
         self.close()
         said = one_line(mask(clean(f"{type(error).__name__}: {error}"), secrets_of(os.environ)))
         write(f"The live view broke and is switched off: {said}\n", self._stream)
@@ -109,18 +109,18 @@ class LiveView:
         hand = KeyState(self._keyboard.there, self._answer, self._help)
         rows = self._live.rows(self._facts, time.time(), columns, height, hand)
         away = self._away()
-        # a row is never wrapped, whatever the terminal thinks of the width of a sign
+        # no wrapping, whatever width the terminal gives a character
         drawn = "\n".join(map(self._drawn, rows))
         whole = f"{away}{text}\x1b[?7l{drawn}\x1b[?7h"
         if write(whole, self._stream):
             self._shown = [wide(row) for row in rows]
         else:
-            self.close()  # nobody reads any more
+            self.close()  # the output is closed
 
     def _away(self) -> str:
-        """What erases the rows, each for itself: tmux keeps a copy of a screen that is erased from its top.
+        """Return the codes that erase each row: tmux keeps a copy of a screen that is erased from its top.
 
-        A narrower terminal has wrapped them meanwhile.
+        Count the rows that a narrower terminal has wrapped meanwhile.
         """
         if not self._shown:
             return ""
@@ -137,7 +137,7 @@ class LiveView:
         return f"\x1b[{CODES[style]}m{text}\x1b[0m" if self._colour and style else text
 
     def _now(self) -> tuple[int, int]:
-        """(columns, rows) of the terminal; some do not know theirs."""
+        """Return (columns, rows) of the terminal, with defaults if it does not know them."""
         try:
             columns, rows = os.get_terminal_size(self._stream.fileno())
         except OSError:
@@ -148,11 +148,11 @@ class LiveView:
         return in_front(self._stream.fileno())
 
     def _may_write(self) -> bool:
-        """The terminal is ours and takes something: with Ctrl-S it would keep the whole run waiting."""
+        """Whether the terminal is ours and writable: after Ctrl-S a write would block the run."""
         return self._mine() and bool(select([], [self._stream], [], 0)[1])
 
     def _lay_aside(self) -> None:
-        """In a signal handler: past the stream, which may be in the middle of a write."""
+        """Write in a signal handler, bypassing the stream, which may be in the middle of a write."""
         away, self._shown, self._painted = self._away(), [], 0.0
         if away and self._may_write():
             os.write(self._stream.fileno(), away.encode())
@@ -178,7 +178,7 @@ class LiveView:
             run.control.pause("asked for with the key p")
 
     def _leave_out(self, run: RunContext, sure: str) -> None:
-        """The first press names what would be lost, the second does it."""
+        """Ask for confirmation on the first press, and skip on the second."""
         task, text = skippable(run.history)
         if not task:
             self._say("Nothing is at work that could be skipped.")
@@ -194,7 +194,7 @@ class LiveView:
 
 
 def skippable(history: History) -> tuple[str, str]:
-    """The task that the key s is about, and its text: that of the oldest agent at work, else the one waited for."""
+    """Return id and text of the task for the key `s`: of the oldest agent at work, or the task of the wait."""
     for attempt in history.running.values():
         if attempt.state in BEFORE:
             return attempt.task, sentence(attempt.text)
@@ -203,7 +203,7 @@ def skippable(history: History) -> tuple[str, str]:
 
 
 def facts(run: RunContext) -> LiveFacts:
-    """What no event tells."""
+    """Return the state without events."""
     history, settings = run.history, run.settings
     leaves = [task for task in run.seen.tasks if task.leaf] if run.seen else []
     open_ones = [task for task in leaves if not task.done]

@@ -1,4 +1,4 @@
-"""A report as one HTML page that needs nothing else: no script, no network. Everything that was said is escaped."""
+"""A report as one HTML page without scripts and network access. All text is escaped."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ RESULTS = {
     Result.ACCEPTED: "good", Result.REJECTED: "bad", Result.TAKEN_BACK: "bad", Result.WORKING: "busy",
     Result.BROKE_OFF: "dull", Result.ASKED: "dull",
 }  # fmt: skip
-MOST_QUOTE = 20_000  # characters of a prompt, of an output
+MOST_QUOTE = 20_000  # characters of a prompt or an output
 MOST_WORDS = 600
 
 
 def page(report: Report, template: str) -> str:
-    """The whole page. `template` has the places `title`, `period`, `ending`, `numbers`, `body`, `written`."""
+    """Return the page. `template` has `$title`, `$period`, `$ending`, `$numbers`, `$body` and `$written`."""
     sections = (_parked(report), _tasks(report), _timeline(report), _failed(report), _tries(report))
     body = "\n".join(filter(None, sections))
     return Template(template).substitute(
@@ -45,12 +45,12 @@ def page(report: Report, template: str) -> str:
 
 
 def text(words: str, most: int = MOST_WORDS) -> str:
-    """Anybody's text on one line, for a place between tags or in a quoted attribute."""
+    """Return untrusted text on one line, escaped for an element or a quoted attribute."""
     return html.escape(one_line(clean(words), most))
 
 
 def quoted(words: str) -> str:
-    """Anybody's lines as they are; too many: their beginning."""
+    """Return untrusted lines as preformatted text, cut to MOST_QUOTE characters."""
     shown = clean(words).strip("\n").rstrip()
     kept = shown if len(shown) <= MOST_QUOTE else shown[:MOST_QUOTE] + "\n…"
     return f"<pre>{html.escape(kept)}</pre>"
@@ -150,7 +150,7 @@ LEGEND = f'<p class="soft">{" ".join(_tag(result.value, tone) for result, tone i
 
 
 def beside(tries: Sequence[AttemptRecord], now: float) -> list[list[AttemptRecord]]:
-    """As few lanes as there can be so that no two attempts in one of them went on at the same time."""
+    """Return the attempts in as few lanes as possible without an overlap in time."""
     side: list[list[AttemptRecord]] = []
     for other_attempt in sorted(tries, key=lambda attempt: attempt.begun):
         free = (lane for lane in side if (lane[-1].ended or now) <= other_attempt.begun)

@@ -1,4 +1,4 @@
-"""One attempt that is going on: what is known of it from its events so far."""
+"""The state of a running attempt, from its events."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from ralph.state.events import Event
 
 @dataclass
 class Running:
-    """`see` takes its events in order, with their times (epoch seconds; 0: not known)."""
+    """One running attempt. `see` takes its events in order, with times (epoch seconds; 0: unknown)."""
 
     chosen: events.Chosen
     since: float = 0.0
-    seen: float = 0.0  # its last sign of life
-    place: int = 0  # the number of its worktree; 0: it works in the checkout
+    seen: float = 0.0  # its last event
+    place: int = 0  # the number of its worktree; 0: the checkout
     agent: str = ""
     doing: str = "gets ready"
     tokens: int = 0
@@ -48,12 +48,12 @@ class Running:
         }  # fmt: skip
 
     def as_lines(self, now: float) -> list[str]:
-        """Which task, how long and what it cost so far; below it what it does, and when that was seen."""
-        asked = f" ({self.chosen.purpose})" if self.chosen.purpose else ""
+        """Return a line with task, time and cost, and one with the last action and its age."""
+        purpose = f" ({self.chosen.purpose})" if self.chosen.purpose else ""
         where = f", in worktree {self.place}" if self.place else ""
         so_far = spent(max(0.0, now - self.since), self.tokens, self.cost, self.about)
         ago = duration(max(0.0, now - self.seen))
         return [
-            f"  {sentence(self.chosen.text)}, attempt {self.chosen.attempt}{asked}: {so_far}{where}",
+            f"  {sentence(self.chosen.text)}, attempt {self.chosen.attempt}{purpose}: {so_far}{where}",
             f"    {ago} ago: {sentence(self.doing)}",
         ]

@@ -1,4 +1,4 @@
-"""What a run shows while it goes: lines, colours and a live view on a terminal, or JSON; and its summary."""
+"""Output of a run: lines, colours and a live view on a terminal, or JSON; and its summary."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 
 class Screen:
-    """Hands events to the people. The journal has them all; a reader that went away does not stop a run.
+    """Shows events. A closed output does not stop a run: the journal has all events.
 
-    A context, at whose end the terminal is as before.
+    As a context manager it restores the terminal on exit.
     """
 
     def __init__(self, settings: Settings, state: Path) -> None:
@@ -47,7 +47,7 @@ class Screen:
             self._panel.close()
 
     def tell(self, event: Event) -> None:
-        """Show what happened."""
+        """Show an event."""
         self.outcome.see(event)
         if self._settings.json:
             self._tell_programs(event)
@@ -60,12 +60,12 @@ class Screen:
                 self._panel.close()
 
     def _tell_programs(self, event: Event) -> None:
-        """What the journal has, too."""
+        """Print an event as its journal entry."""
         if not isinstance(event, GateStarted):
             say(as_json(event, time.time()))
 
     def beat(self, run: RunContext) -> None:
-        """The run waits for something: the live view goes on."""
+        """Update the live view while the run waits."""
         if self._panel is not None:
             self._panel.beat(run)
 
@@ -77,17 +77,17 @@ class Screen:
         return shown if not self._settings.quiet or (isinstance(event, Noted) and event.loud) else []
 
     def end(self) -> None:
-        """Show the summary; on stderr where stdout is for programs."""
+        """Show the summary, on stderr if stdout is for programs."""
         for line in summary(self._whole(), str(self._state)):
             say(line, error=self._settings.json)
 
     def _whole(self) -> RunSummary:
-        """The run, with what it did before it was cut off and taken up again."""
+        """Return the events of the run, with those before an interruption."""
         start = self.outcome.started
         return outcome(self._journal(start.run)) if start and start.resumed else self.outcome
 
     def _journal(self, run: str) -> Iterator[Event]:
-        """What the journal has of a run."""
+        """Return the journal's events of a run."""
         entries = journal.read_journal(journal.journal_path(self._state))
         return (entry.event for entry in entries if entry.event is not None and entry.run == run)
 
@@ -97,7 +97,7 @@ class Screen:
         return printer(sys.stdout if self._panel is None else self._above)
 
     def _live_view(self) -> LiveView | None:
-        """Where there is a terminal that can be painted on, and somebody who wants all lines."""
+        """Return the live view if the terminal supports it and the settings show all lines, otherwise None."""
         asked = self._terminal and not (self._settings.quiet or self._settings.plain)
         if not asked or os.environ.get("TERM", "dumb") == "dumb":
             return None
@@ -107,7 +107,7 @@ class Screen:
 
 
 class CapturedOutput(io.StringIO):
-    """Lines that are written above the live view, all those of an event at once."""
+    """Lines above the live view, written together for each event."""
 
     def isatty(self) -> bool:
         return True
@@ -116,7 +116,7 @@ class CapturedOutput(io.StringIO):
         self.write(f"{text}\n")
 
     def taken(self) -> str:
-        """What was written since."""
+        """Return and clear the written text."""
         text = self.getvalue()
         self.seek(0)
         self.truncate()
@@ -124,7 +124,7 @@ class CapturedOutput(io.StringIO):
 
 
 def stamped(line: str, when: float) -> str:
-    """The line with its time of day; an empty line stays empty."""
+    """Return the line with its time of day. An empty line stays empty."""
     return f"{time.strftime('%H:%M:%S', time.localtime(when))} {line}" if line.strip() else ""
 
 

@@ -1,4 +1,4 @@
-"""Where it stands: the PRD's tasks and the last run, as lines and as JSON."""
+"""Status: the PRD's tasks and the last run, as lines and as JSON."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ BOX = {"done": "[x]", "open": "[ ]", "parked": "[P]", "running": "[>]"}
 
 @immutable
 class LastRun:
-    """The last run of the journal. `pid` is the process that works on it now, None where none does.
+    """The last run of the journal. `pid` is the process that works on it now, or None.
 
-    What people ordered counts while it runs: `pausing` is why it will stand still, None where nobody asked for it.
+    `pausing` is the reason of a requested pause while it runs, or None.
     """
 
     start: RunStarted
@@ -28,19 +28,19 @@ class LastRun:
     seen: float  # of its last event
     pid: int | None = None
     pausing: str | None = None
-    elsewhere: bool = False  # it works through another PRD than the one that is shown
+    elsewhere: bool = False  # it works through another PRD than the shown one
     stopping: Literal["after", "now"] | None = None  # after its attempts, or now
 
     @property
     def state(self) -> str:
-        """`running`, `ended`, or `cut off`."""
+        """`running`, `ended` or `cut off`."""
         if self.pid is not None and self.outcome.ended is None:
             return "running"
         return "ended" if self.outcome.ended else "cut off"
 
 
 def state_of(task: Task, run: LastRun | None) -> str:
-    """`open`, `done`, `parked` or `running`."""
+    """Return `open`, `done`, `parked` or `running`."""
     going = run.outcome.running.values() if run and run.state == "running" and not run.elsewhere else ()
     if any(running.chosen.task == task.id for running in going):
         return "running"
@@ -50,7 +50,7 @@ def state_of(task: Task, run: LastRun | None) -> str:
 
 
 def to_json(prd: Prd, run: LastRun | None, now: float) -> dict[str, Any]:
-    """What `ralph status --json` promises."""
+    """Return the values of `ralph status --json`."""
     return {
         "tasks": [_task_json(task, run) for task in prd.tasks],
         "near_misses": [{"line": miss.line, "text": miss.text, "why": miss.why} for miss in prd.near_misses],
@@ -83,7 +83,7 @@ def _run_json(run: LastRun, now: float) -> dict[str, Any]:
 
 
 def as_lines(name: str, prd: Prd, run: LastRun | None, now: float) -> list[str]:
-    """A table for people: one line for each task, then the run."""
+    """Return a line for each task, then the lines of the run."""
     depth = _depths(prd)
     leaves = Counter(state_of(task, run) for task in prd.tasks if task.leaf)
     counted = ", ".join(
@@ -103,7 +103,7 @@ def as_lines(name: str, prd: Prd, run: LastRun | None, now: float) -> list[str]:
 
 
 def _depths(prd: Prd) -> dict[int, int]:
-    """How deep each task lies, by number."""
+    """Return the depth of each task, by number."""
     by_id: dict[str, int] = {}
     by_number: dict[int, int] = {}
     for task in prd.tasks:
@@ -126,7 +126,7 @@ def _run_lines(run: LastRun, now: float) -> list[str]:
 
 
 def _still(seen: RunSummary) -> list[str]:
-    """Why it does nothing now, and until when."""
+    """Return the reason why the run does nothing now, and until when."""
     shown = []
     if seen.waiting:
         shown.append(f"  waiting until {_clock(seen.waiting.until)}: {sentence(seen.waiting.reason)}")
@@ -138,7 +138,7 @@ def _still(seen: RunSummary) -> list[str]:
 
 
 def _ordered(run: LastRun) -> list[str]:
-    """What somebody asked for and is still to come."""
+    """Return the pending requests of people."""
     going = len(run.outcome.running)
     when = f"after {'this attempt' if going == 1 else 'these attempts'}" if going else "before the next attempt"
     shown = []
