@@ -182,7 +182,7 @@ class Settings:
 
     @property
     def at_once(self) -> int:
-        """So many agents at most, each in a worktree; 0: one, in the checkout."""
+        """The most agents at once, each in a worktree; 0: one agent, in the checkout."""
         return self.max_parallel if self.parallel else 1 if self.isolate else 0
 
     @property

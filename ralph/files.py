@@ -45,7 +45,7 @@ def edit_file(path: Path, edit: Callable[[bytes | None], bytes | None], spare: P
 
 
 def read_file(path: Path) -> bytes | None:
-    """A file's content, once nobody is in the middle of writing it (0.1 s at most). None: there is no file."""
+    """Return a file's content once no process is writing it (waits 0.1 s at most). None if there is no file."""
     try:
         with path.open("rb") as file:
             _wait_for_writers(file.fileno())
@@ -72,7 +72,7 @@ def replace_file(path: Path, content: bytes) -> None:
 
 
 def _wait_for_writers(descriptor: int) -> None:
-    """Linux grants a read lease only where nobody has the file open for writing. It ends with the descriptor."""
+    """Wait for a read lease: Linux grants it only if no process has the file open for writing."""
     if not hasattr(fcntl, "F_SETLEASE"):
         return
     fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)  # who opens it now is told to us by SIGIO, which kills
@@ -107,7 +107,7 @@ def _put(path: Path, seen: bytes | None, wanted: bytes | None, spare: Path) -> b
 
 
 def _link_new(new: Path, path: Path) -> bytes | None:
-    """Give a new file its name, unless somebody was faster: then their content comes out."""
+    """Give a new file its name. If another process created it first, return that content."""
     try:
         os.link(new, path)
     except FileExistsError:

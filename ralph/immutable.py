@@ -1,4 +1,4 @@
-"""Values that nobody changes: mypy sees to it, and no program pays for it."""
+"""Immutable values: mypy refuses changes, and creating one costs nothing at run time."""
 
 from __future__ import annotations
 

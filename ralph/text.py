@@ -45,7 +45,7 @@ TOKENS = re.compile(
 
 
 def tokens_in(size: int) -> int:
-    """About how many tokens so many bytes of prose and code are, for agents that do not count them."""
+    """Estimate the tokens in a number of bytes of prose and code, for agents that report none."""
     return -(-size // TOKEN)
 
 

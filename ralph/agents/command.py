@@ -37,7 +37,7 @@ def launch(order: LaunchRequest) -> Launch:
 
 
 def window(model: str) -> int:  # noqa: ARG001
-    """Nobody can tell."""
+    """Return that it is not known."""
     return 0
 
 
@@ -47,7 +47,7 @@ def read(line: str) -> tuple[Signal, ...]:  # noqa: ARG001
 
 
 def login(env: Mapping[str, str], files: Callable[[str], bool]) -> bool | None:  # noqa: ARG001
-    """Nobody can tell."""
+    """Return that it is not known."""
     return None
 
 

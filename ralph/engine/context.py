@@ -48,9 +48,9 @@ class EventSink(Protocol):
 
 
 class StopSignal:
-    """Ctrl-C, TERM and HUP: noted by a handler, asked for at every wait. Nothing is torn out of its place.
+    """Whether Ctrl-C, TERM or HUP arrived. A handler counts them and each wait checks the count.
 
-    Whoever waits asks five times a second or more, so `beat` is called then: the clock of those who watch.
+    Waits check it at least five times a second. `beat` is called then, and drives the live view.
     """
 
     def __init__(self) -> None:
@@ -77,7 +77,7 @@ class StopSignal:
 
 
 def notify_nobody(_event: Event) -> Sequence[str]:
-    """Nobody is told."""
+    """Send no notification."""
     return ()
 
 
@@ -128,7 +128,7 @@ class RunContext:
     clock: float = field(default_factory=time.monotonic)
 
     def note(self, event: Event) -> None:
-        """Into the journal, then into the history, onto the screen, and to whoever is called by it."""
+        """Write an event to the journal, fold it into the history, show it, and send its notifications."""
         if isinstance(event, Noted) and event.once and event.text in self.history.noted:
             return
         entry = self.journal.write(event)
@@ -161,7 +161,7 @@ class RunContext:
 
     @property
     def apart(self) -> bool:
-        """This is an attempt in a worktree: nobody else writes there, and no branch of ralph's is its business."""
+        """Whether this is an attempt in a worktree. There only the agent writes, and HEAD is detached."""
         return self.checkout is not None
 
     def elsewhere(self, git: Git) -> Self:
@@ -303,7 +303,7 @@ class RunContext:
         return self.memory[1]
 
     def just_scanned(self) -> WorktreeStatus | None:
-        """The last look at the work tree, if it was moments ago: from task to task nobody needs a second one."""
+        """Return the last scan of the work tree if it is less than FRESH seconds old, once; else None."""
         at, seen = self.scanned or (0.0, None)
         self.scanned = None
         return seen if time.monotonic() - at < FRESH else None

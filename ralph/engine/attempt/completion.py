@@ -53,7 +53,7 @@ def place(
 
 
 def _archive(run: RunContext, whole: bytes, new: dict[str, bytes], old: dict[str, bytes | None]) -> None:
-    """Where the log has grown long its old entries go to a file beside it, unless that is somebody's own."""
+    """Move old entries of a long log to the archive file, unless a file of that name is the user's own."""
     path = archive.beside(run.paths.memory)
     older = run.papers.read(path)
     shorter, longer = archive.compact(whole, run.settings.memory_size, older)
