@@ -175,7 +175,9 @@ def test_a_link_that_came_while_the_run_went_on(repo: Repository, venv: Path, ra
 # ---------------------------------------------------------------- honest cases
 
 
-@pytest.mark.parametrize("command", ["true", "{python} -m compileall -q src", "{python} -m ruff check src"])
+@pytest.mark.parametrize(
+    "command", spread(["true", "{python} -m compileall -q src", "{python} -m ruff check src"], daily=3)
+)
 def test_a_gate_that_loads_no_product(repo: Repository, venv: Path, ralph: Ralph, command: str) -> None:
     project(repo)
     pip(venv, "-e", ".", cwd=repo.path)
@@ -191,6 +193,7 @@ def test_own_sources_come_first(repo: Repository, venv: Path, ralph: Ralph) -> N
     started(ralph(*gate(venv)))
 
 
+@pytest.mark.slow
 def test_no_install(repo: Repository, venv: Path, ralph: Ralph) -> None:
     project(repo, more="pythonpath = ['src']\n")
     done = ralph(*gate(venv))

@@ -170,10 +170,14 @@ def environment() -> dict[str, str]:
     return {**os.environ, "TERM": "dumb"}
 
 
-MODES = [("claude", ()), ("codex", ()), ("claude", ("--isolate",))]
+MODES = [
+    pytest.param("claude", (), id="claude"),
+    pytest.param("codex", (), id="codex"),
+    pytest.param("claude", ("--isolate",), id="claude in worktrees", marks=pytest.mark.slow),
+]
 
 
-@pytest.mark.parametrize(("agent", "mode"), MODES, ids=["claude", "codex", "claude in worktrees"])
+@pytest.mark.parametrize(("agent", "mode"), MODES)
 @pytest.mark.parametrize("ending", FLAGS)
 def test_the_money_limit_holds_however_an_attempt_ends(
     repo: Repository, environment: dict[str, str], agent: str, mode: tuple[str, ...], ending: str
@@ -193,7 +197,7 @@ def test_the_money_limit_holds_however_an_attempt_ends(
     assert report["about"] is True
 
 
-@pytest.mark.parametrize(("agent", "mode"), MODES, ids=["claude", "codex", "claude in worktrees"])
+@pytest.mark.parametrize(("agent", "mode"), MODES)
 def test_after_ctrl_c_the_run_tells_what_it_spent(
     repo: Repository, environment: dict[str, str], agent: str, mode: tuple[str, ...]
 ) -> None:
