@@ -207,7 +207,7 @@ def test_the_terminal_is_as_before_after_a_bug(place: Place) -> None:
 @pytest.mark.slow
 def test_a_view_that_breaks_does_not_stop_the_run(place: Place) -> None:
     place.go("T1", "T2", "T3")
-    terminal = place.ralph(broken="cli.panel.facts")
+    terminal = place.ralph(broken="cli.display.live_view.facts")
     code, shown = ended(terminal)
     assert (code, place.as_before()) == (Exit.DONE, True)
     assert "The live view broke and is switched off: ValueError: bad luck" in shown
