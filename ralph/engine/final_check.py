@@ -36,8 +36,9 @@ def prove(run: RunContext) -> bool:
     try:
         with worktree_setup.fresh(run) as place:
             worktree_setup.renew(place, run.tip)
-            linked_sources.refuse(place, run.gates)
-            red = _red(run, place, run.tip)
+            if linked_sources.refuse(place, run.gates):
+                worktree_setup.renew(place, run.tip)  # gates ran there
+            red = _red(run, place)
             culprit = _culprit(run, place, red) if red else ""
     except RalphError as error:
         run.say(f"It could not be tried: {error.what}. {error.now}", loud=True)
@@ -51,9 +52,8 @@ def prove(run: RunContext) -> bool:
     return not _reopen(run, culprit, red)
 
 
-def _red(run: RunContext, place: RunContext, commit: str) -> GateResult | None:
-    """Return the first gate that fails at a commit and was not red before the run, or None."""
-    worktree_setup.renew(place, commit)
+def _red(run: RunContext, place: RunContext) -> GateResult | None:
+    """Return the first gate that fails in the checkout and was not red before the run, or None."""
     place.look_for_gates()
     results = run_gates(place, place.gates, 0)
     return next(
@@ -83,7 +83,8 @@ def _culprit(run: RunContext, place: RunContext, red: GateResult) -> str:
 
 
 def _fails(run: RunContext, place: RunContext, commit: str, red: GateResult) -> bool:
-    result = _red(run, place, run.git.sha(commit))
+    worktree_setup.renew(place, run.git.sha(commit))
+    result = _red(run, place)
     return result is not None and result.gate.command == red.gate.command
 
 

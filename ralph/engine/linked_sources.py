@@ -30,11 +30,12 @@ CURE = (
 NODE = "; for Node --setup 'npm ci', without node_modules under [worktree]"
 
 
-def refuse(place: RunContext, commands: Sequence[Gate]) -> None:
+def refuse(place: RunContext, commands: Sequence[Gate]) -> bool:
     """Raise RalphError if one of these green gates loads the sources of another checkout.
 
-    Run nothing if no link leads to one.
+    Return whether gates ran to find out: none does if no link leads to another checkout.
     """
+    has_run = False
     for other in _others(place):
         where = links.Place(place.here, place.root, other, place.settings.brought, place.environment())
         source_links = links.find_links(place.git, where, [gate.command for gate in commands])
@@ -43,6 +44,8 @@ def refuse(place: RunContext, commands: Sequence[Gate]) -> None:
         if source_links and untested:
             _refuse_loading(place, where, source_links, untested)
             place.own_sources.update((*case, gate.command) for gate in untested)
+            has_run = True
+    return has_run
 
 
 def _others(place: RunContext) -> Iterator[Path]:
