@@ -24,7 +24,7 @@ class Agent(Protocol):
     PRICED: str  # the day on which these prices were looked up: 2026-11-30
 
     def launch(self, order: LaunchRequest) -> Launch:
-        """How to start one attempt that asks nobody anything. The prompt will be its standard input.
+        """Return how to start one attempt without questions to the user. The prompt is its standard input.
 
         What the order asks and this agent can't do is a sentence in `said`; nothing is left out in silence.
         """

@@ -1,4 +1,4 @@
-"""Shell commands that only read. Agents without a read tool use `cat`, which is no edit."""
+"""Shell commands that only read. Agents without a read tool use `cat`, which does not edit."""
 
 from __future__ import annotations
 

@@ -27,11 +27,6 @@ from ralph.state.events import AgentStopped, Chosen, WorkspaceReady
 from ralph.text import clean, mask, one_line
 
 
-def begin(run: RunContext, task: Task, purpose: str = "", work: str = "") -> Workspace:
-    """Journal the choice of a task and return its workspace; `work` is unfinished work to continue from."""
-    return prepare(run, choose(run, task, purpose), work)
-
-
 def choose(run: RunContext, task: Task, purpose: str = "") -> int:
     """Journal the choice of a task. Return the number of the attempt."""
     n = run.history.n + 1
