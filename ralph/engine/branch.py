@@ -23,21 +23,21 @@ MOST = 100  # branches of one name with a number
 def take_branch(run: RunContext, now: Prd) -> None:
     """Take the current branch, a new one, or an existing one that continues HEAD with the same PRD."""
     head, commit = run.git.head()
-    run.home = short_name(head)
+    run.state.home = short_name(head)
     wanted = run.settings.branch
-    if not wanted and (run.settings.no_branch or run.home not in default_branches(run)):
-        run.branch, run.tip = head, commit
+    if not wanted and (run.settings.no_branch or run.state.home not in default_branches(run)):
+        run.state.branch, run.state.tip = head, commit
         return
     names = run.git.refs()
-    run.branch = "refs/heads/" + _free_name(run, wanted or _default_name(run, names), names, commit, now)
-    old = names.get(run.branch, "")
-    run.tip = old if old and not run.git.is_ancestor(old, commit) else commit
-    if run.tip != commit and run.settings.at_once:
-        fast_forward_checkout(run.git, commit, run.tip)
-    elif run.tip != commit:
+    run.state.branch = "refs/heads/" + _free_name(run, wanted or _default_name(run, names), names, commit, now)
+    old = names.get(run.state.branch, "")
+    run.state.tip = old if old and not run.git.is_ancestor(old, commit) else commit
+    if run.state.tip != commit and run.settings.at_once:
+        fast_forward_checkout(run.git, commit, run.state.tip)
+    elif run.state.tip != commit:
         _bring_files(run, commit)
-    run.git.update_refs(f"update {run.branch} {run.tip} {old or run.git.zero}")
-    run.git.point_head(run.branch)
+    run.git.update_refs(f"update {run.state.branch} {run.state.tip} {old or run.git.zero}")
+    run.git.point_head(run.state.branch)
     if not run.settings.at_once:
         lend_index(run.git)
 
@@ -98,9 +98,9 @@ def _continues(run: RunContext, tip: str, commit: str, now: Prd) -> bool:
 def _bring_files(run: RunContext, commit: str) -> None:
     """Check out the tip's files. Raise RalphError if a file is in the way; git then changes nothing."""
     try:
-        run.git.tree("read-tree", "-m", "-u", commit, run.tip)
+        run.git.tree("read-tree", "-m", "-u", commit, run.state.tip)
     except GitError as error:
-        name = short_name(run.branch)
+        name = short_name(run.state.branch)
         raise RalphError(
             f"the files of {name} can't be brought here: {error.stderr.removeprefix('error: ')}",
             "Move that file away or commit it, or start on a new branch with `--branch NAME`.",

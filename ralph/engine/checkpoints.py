@@ -19,7 +19,7 @@ UNATTENDED = (20, 8 * 3600.0)  # tasks, seconds: default checkpoints without a t
 
 def note_skips(run: RunContext, prd: Prd, besides: frozenset[str] = frozenset()) -> None:
     """Journal newly skipped tasks, but not those of `besides`, which are in progress."""
-    if not (wanted := run.control.skipped() - run.history.skipped - besides):
+    if not (wanted := run.control.skipped() - run.state.history.skipped - besides):
         return
     for task in prd.tasks:
         if task.id in wanted:
@@ -43,7 +43,7 @@ def stand_still(run: RunContext, why: str) -> RunResult | None:
         if time.time() > until:
             return RunResult(Exit.STOPPED, "Paused, and nobody resumed it. The same command goes on from here.")
         time.sleep(TICK)
-    run.looked = time.monotonic()
+    run.state.looked_at = time.monotonic()
     run.note(Resumed(round(time.time() - began, 3)))
     return None
 
@@ -51,14 +51,14 @@ def stand_still(run: RunContext, why: str) -> RunResult | None:
 def time_for_a_look(run: RunContext) -> str:
     """Return the reason of a due checkpoint, or ""."""
     tasks, seconds = pace(run)
-    accepted = run.history.since_look
+    accepted = run.state.history.since_look
     if tasks and accepted >= tasks:
         why = f"{accepted} tasks were accepted since the last look"
-    elif seconds and accepted and time.monotonic() - run.looked >= seconds:
+    elif seconds and accepted and time.monotonic() - run.state.looked_at >= seconds:
         why = f"{seconds / 3600:g} h since the last look"
     else:
         return ""
-    branch = short_name(run.branch)
+    branch = short_name(run.state.branch)
     return f"{why}. What was done: `git log -p -{accepted} {branch}`. To go on: `ralph resume`."
 
 

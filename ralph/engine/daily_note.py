@@ -63,7 +63,7 @@ def _put_in(run: RunContext) -> None:
 
     run.git.unseen |= {note}
     (run.root / note).parent.mkdir(exist_ok=True)
-    run.papers.edit(note, edit)
+    run.editor.edit(note, edit)
 
 
 def _refuse_links(root: Path, note: str) -> None:
@@ -83,7 +83,7 @@ def _take_out(run: RunContext, entry: NoteEntry) -> None:
         if _committed(run, entry):
             message = f"{entry.path} was committed with the line of a run that is over: take it out by hand."
         else:
-            run.papers.edit(entry.path, lambda data: daily.taken_out(data, entry))
+            run.editor.edit(entry.path, lambda data: daily.taken_out(data, entry))
     except (RalphError, OSError) as error:
         message = f"The line of a run could not be taken out of {entry.path}: {_why(error)}."
     _sheet(run).unlink(missing_ok=True)
@@ -109,7 +109,7 @@ def _remembered(run: RunContext) -> NoteEntry | None:
 
 
 def _sheet(run: RunContext) -> Path:
-    return run.state / KEPT
+    return run.state_folder / KEPT
 
 
 def _why(error: RalphError | OSError) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from ralph.agents.model import Stopped, StopReason
 from ralph.engine import commit as record
-from ralph.engine import linked_sources, prd_file
+from ralph.engine import gate_selection, linked_sources, prd_file
 from ralph.engine.attempt.gates import run_gates
 from ralph.engine.context import RunContext
 from ralph.engine.parallel import worktree_setup
@@ -30,20 +30,20 @@ NO_CULPRIT = "They are red there already before the first task of this run: is a
 
 def prove(run: RunContext) -> bool:
     """Run the final check. Return False if a task is open again, True if the tip is green or needs a human."""
-    if run.proven == run.tip or not (run.gates and _commits(run)):
+    if run.state.proven_tip == run.state.tip or not (run.state.gates and _commits(run)):
         return True
     run.say("The gates once more, in a fresh checkout of all that was accepted.")
     try:
         with worktree_setup.fresh(run) as place:
-            worktree_setup.renew(place, run.tip)
-            if linked_sources.refuse(place, run.gates):
-                worktree_setup.renew(place, run.tip)  # gates ran there
+            worktree_setup.renew(place, run.state.tip)
+            if linked_sources.refuse(place, run.state.gates):
+                worktree_setup.renew(place, run.state.tip)  # gates ran there
             red = _red(run, place)
             culprit = _culprit(run, place, red) if red else ""
     except RalphError as error:
         run.say(f"It could not be tried: {error.what}. {error.now}", loud=True)
         return True
-    run.proven = run.tip
+    run.state.proven_tip = run.state.tip
     if red is None:
         return True
     if not culprit:
@@ -54,16 +54,15 @@ def prove(run: RunContext) -> bool:
 
 def _red(run: RunContext, place: RunContext) -> GateResult | None:
     """Return the first gate that fails in the checkout and was not red before the run, or None."""
-    place.look_for_gates()
-    results = run_gates(place, place.gates, 0)
-    return next(
-        (result for result in results if not (result.ok or result.none or result.gate.command in run.red)), None
-    )
+    gate_selection.look_again(place)
+    results = run_gates(place, place.state.gates, 0)
+    excused = run.state.red_at_start
+    return next((red for red in results if not (red.ok or red.none or red.gate.command in excused)), None)
 
 
 def _commits(run: RunContext) -> list[str]:
     """Return the commits of this run on the branch, oldest first."""
-    words = ("rev-list", "--first-parent", "--reverse", "-F", f"--grep=Ralph-Run: {run.id}", run.tip)
+    words = ("rev-list", "--first-parent", "--reverse", "-F", f"--grep=Ralph-Run: {run.id}", run.state.tip)
     return run.git.repo(*words).decode().split()
 
 
@@ -96,19 +95,19 @@ def _reopen(run: RunContext, commit: str, red: GateResult) -> bool:
     now = prd_file.read_prd(run)
     names = run.git.trailers(commit, "Ralph-Task")
     tasks = [task for task in now.tasks if task.id in names]
-    joined = join(run.git, commit, f"{commit}^", run.tip, run.paths.both)
+    joined = join(run.git, commit, f"{commit}^", run.state.tip, run.paths.both)
     why = f"Red in a fresh checkout since commit {commit[:9]}: {red.gate.command}."
     if not tasks or joined.clashes:
         reason = joined.clashes[0].why if joined.clashes else "it is no task of this PRD"
         run.say(f"{why} It can't be reverted by itself: {reason}.", loud=True, detail=red.tail)
         return False
     leaf = tasks[-1]
-    again = leaf.id in run.history.reopened
+    again = leaf.id in run.state.history.reopened
     for task in tasks:
         run.note(Reopened(task.id, one_line(clean(task.text)), why, commit))
     _revert(run, commit, joined.tree, now, tasks)
     finding = Finding(FindingKind.GATE, f"{why} Something that git does not have made it pass before.", red.tail)
-    run.failed[leaf.id] = ((finding,), Stopped(StopReason.EXITED, 0, ended=True))
+    run.state.failures[leaf.id] = ((finding,), Stopped(StopReason.EXITED, 0, ended=True))
     if again:
         open_now = next(task for task in prd_file.read_prd(run).tasks if task.id == leaf.id)
         park(run, open_now, f"{why} This is the second time.")
@@ -117,7 +116,7 @@ def _reopen(run: RunContext, commit: str, red: GateResult) -> bool:
 
 def _revert(run: RunContext, commit: str, tree: str, now: Prd, tasks: Sequence[Task]) -> None:
     """Publish one commit that reverts the work and empties the boxes."""
-    ids, old = [task.id for task in tasks], run.tip
+    ids, old = [task.id for task in tasks], run.state.tip
     after = prd.with_boxes(now, ids, done=False)
     subject = run.git.repo("log", "-1", "--format=%s", commit).decode(errors="replace").strip()
     text = f'Revert "{one_line(clean(subject), 100)}"\n\nThis reverts commit {commit}.\n\n'
@@ -125,7 +124,7 @@ def _revert(run: RunContext, commit: str, tree: str, now: Prd, tasks: Sequence[T
     blob = run.git.put(run.paths.prd, after.data)
     new = run.git.commit(tree_with(run.git, tree, {run.paths.prd: ("100644", blob)}), [old], message, sign=True)
     files = ((run.paths.prd, run.git.blob_at(old, run.paths.prd), ""),)
-    record.publish(run.git, run.note, branch=run.branch, event=Publishing(0, new, old, files))
-    run.tip = new
+    record.publish(run.git, run.note, branch=run.state.branch, event=Publishing(0, new, old, files))
+    run.state.tip = new
     bring_checkout(run, old, new, lambda fresh: prd.with_boxes(fresh, ids, done=False))
     run.note(Moved(f'Revert "{one_line(clean(subject), 60)}"', new))

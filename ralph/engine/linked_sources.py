@@ -40,10 +40,10 @@ def refuse(place: RunContext, commands: Sequence[Gate]) -> bool:
         where = links.Place(place.here, place.root, other, place.settings.brought, place.environment())
         source_links = links.find_links(place.git, where, [gate.command for gate in commands])
         case = (str(other), *sorted(f"{link.name} {link.target}" for link in source_links))
-        untested = [gate for gate in commands if (*case, gate.command) not in place.own_sources]
+        untested = [gate for gate in commands if (*case, gate.command) not in place.state.own_sources]
         if source_links and untested:
             _refuse_loading(place, where, source_links, untested)
-            place.own_sources.update((*case, gate.command) for gate in untested)
+            place.state.own_sources.update((*case, gate.command) for gate in untested)
             has_run = True
     return has_run
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ralph.config import Settings
-from ralph.engine import checkpoints, daily_note, notifications, outcome, prd_file, recovery, startup
+from ralph.engine import budget, checkpoints, daily_note, notifications, outcome, prd_file, recovery, startup
 from ralph.engine.context import RunContext, RunResult
 from ralph.engine.moves import MoveKind
 from ralph.engine.parking import park
@@ -35,15 +35,15 @@ def run(
         notifications.notifying(this),
     ):
         result = _result(this)
-        spent = this.spent
+        spent = budget.spent(this)
         ended = RunEnded(
             result.code, result.why, round(this.seconds, 1), spent.tokens, spent.cost, spent.about
         )  # fmt: skip
-        if not this.history.running:
+        if not this.state.history.running:
             this.note(ended)
         else:
             tell(ended)  # not in the journal: the next start resumes what is unfinished
-            this.ring(ended)
+            this.state.notify(ended)
         return result.code
 
 
@@ -62,7 +62,7 @@ def _result(run: RunContext) -> RunResult:
 @contextmanager
 def _pool(run: RunContext) -> Iterator[AttemptPool]:
     """Yield the pool: one attempt in the checkout, or several in worktrees, which first resume interrupted ones."""
-    if not run.settings.at_once and not any(unfinished.place for unfinished in run.history.running.values()):
+    if not run.settings.at_once and not any(unfinished.place for unfinished in run.state.history.running.values()):
         _forget_worktrees(run)
         yield InPlacePool(run)
         return
@@ -87,7 +87,7 @@ def work(pool: AttemptPool) -> RunResult:
         pool.listen()
         if pool.run.hurried:
             pool.end()
-        if not pool.limit and (limit := pool.run.limit(pool.spent())):
+        if not pool.limit and (limit := budget.reached_limit(pool.run, pool.spent())):
             pool.reach_limit(limit)
         if result := _step(pool):
             return result
@@ -107,9 +107,11 @@ def _step(pool: AttemptPool) -> RunResult | None:
             pool.result = result
             return None
         pool.take_turn()
-    if run.history.waiting is not None or pool.result:
+    if run.state.history.waiting is not None or pool.result:
         return None
-    return _start(pool, run.seen if pool.is_publishing and run.seen else prd_file.read_prd(run))
+    return _start(
+        pool, run.state.reading.prd if pool.is_publishing and run.state.reading.prd else prd_file.read_prd(run)
+    )
 
 
 def _wind_down(pool: AttemptPool, reason: str) -> RunResult | None:
@@ -149,7 +151,7 @@ def _start(pool: AttemptPool, prd: Prd) -> RunResult | None:
     for task in tasks:
         pool.begin(task, prd, "" if task.leaf or run.tally(task).checked else CHECK)
     pool.seen = seen if not tasks else ()
-    if tasks or pool.jobs or run.history.owing or run.history.waiting:
+    if tasks or pool.jobs or run.state.history.owing or run.state.history.waiting:
         return None
     if prd_file.wait_for_quiet(run, prd) or not _prove(run):
         return None
@@ -158,8 +160,8 @@ def _start(pool: AttemptPool, prd: Prd) -> RunResult | None:
 
 def _skipped(run: RunContext, prd: Prd) -> frozenset[str]:
     """Return the ids of tasks that can't start now: left out, with a pending move, or just written."""
-    new = frozenset(task.id for task in prd.tasks if task.id not in run.known)
-    return new | run.left_out | frozenset(run.history.owing)
+    new = frozenset(task.id for task in prd.tasks if task.id not in run.state.reading.startable)
+    return new | run.left_out | frozenset(run.state.history.owing)
 
 
 def _ready(pool: AttemptPool, prd: Prd, skipped: frozenset[str], room: int) -> Sequence[Task]:
@@ -185,7 +187,7 @@ def _is_paused(pool: AttemptPool) -> bool:
 
 def _end_wait(pool: AttemptPool) -> None:
     """End the wait at its time, or if its task is skipped."""
-    run, waiting = pool.run, pool.run.history.waiting
+    run, waiting = pool.run, pool.run.state.history.waiting
     if waiting is None:
         return
     is_skipped = waiting.task in run.control.skipped()
@@ -201,7 +203,7 @@ def _end_wait(pool: AttemptPool) -> None:
 def _act_on_failures(pool: AttemptPool, prd: Prd) -> RunResult | None:
     """Make the pending moves of tasks without an attempt in progress. Return the result if one ends the run."""
     tasks = {task.id: task for task in prd.tasks}
-    for name, owed in list(pool.run.history.owing.items()):
+    for name, owed in list(pool.run.state.history.owing.items()):
         if name not in pool.busy and (result := _act(pool, prd, tasks.get(name), owed)):
             return result
     return None
@@ -224,7 +226,7 @@ def _ask(pool: AttemptPool, task: Task, prd: Prd, owed: SetAside) -> RunResult |
     """Ask an agent, and act on its answer once there is one."""
     run = pool.run
     end = pool.answers.pop(task.id, None)
-    if end is None and pool.room() > 0 and run.history.waiting is None:
+    if end is None and pool.room() > 0 and run.state.history.waiting is None:
         pool.begin(task, prd, QUESTIONS[MoveKind(owed.move)])
         end = pool.answers.pop(task.id, None)  # in the checkout the answer exists at once
     if end is None:

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from ralph.config import Settings
-from ralph.engine.context import RunContext, notify_nobody
+from ralph.engine.context import RunContext
+from ralph.engine.run_state import notify_nobody
 from ralph.errors import Exit
 from ralph.notify import apprise, messages
 from ralph.notify import command as hook
@@ -38,14 +39,14 @@ def notifying(run: RunContext) -> Iterator[None]:
     if missing(run.settings, os.environ):
         run.say(f"Addresses to notify are set, but {apprise.MISSING}", loud=True)
     notifier = Notifier(run, Courier(PendingMessages(run.root.name), known))
-    run.ring = notifier.ring
+    run.state.notify = notifier.ring
     try:
         yield
     except Exception as error:
         notifier.ring(RunEnded(Exit.BUG, f"A bug of ralph's own: {type(error).__name__}.", round(run.seconds, 1)))
         raise
     finally:
-        run.ring = notify_nobody
+        run.state.notify = notify_nobody
         notifier.end()
 
 

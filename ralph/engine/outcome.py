@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ralph.engine import budget
 from ralph.engine import tick_proofs as ticks
 from ralph.engine.context import RunContext, RunResult
 from ralph.errors import Exit
@@ -22,11 +23,11 @@ def reason_to_stop(run: RunContext) -> str:
         return "interrupted"
     if request := run.control.stop_asked():
         return f"somebody asked for it (`ralph stop{' --now' if request == 'now' else ''}`)"
-    if run.history.attempts >= settings.max_iterations:
+    if run.state.history.attempts >= settings.max_iterations:
         return f"the limit of {settings.max_iterations} attempts is reached (--max-iterations)"
-    if settings.max_tasks and run.accepted >= settings.max_tasks:
+    if settings.max_tasks and run.state.accepted >= settings.max_tasks:
         return f"the limit of {settings.max_tasks} tasks is reached (--max-tasks)"
-    return run.limit()
+    return budget.reached_limit(run)
 
 
 def stopped(run: RunContext, prd: Prd, reason: str) -> RunResult:
@@ -40,7 +41,7 @@ def stopped(run: RunContext, prd: Prd, reason: str) -> RunResult:
 def finished(run: RunContext, prd: Prd) -> RunResult:
     """Return the result if no task is left to try."""
     present = {task.id for task in prd.tasks}
-    if gone := [text for task, text in run.vanished.items() if task not in present]:
+    if gone := [text for task, text in run.state.vanished.items() if task not in present]:
         return RunResult(
             Exit.STOPPED, f"Open tasks vanished from {run.paths.prd} while an agent ran: {', '.join(gone)}."
         )

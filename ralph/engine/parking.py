@@ -31,17 +31,17 @@ def park(run: RunContext, task: Task, reason: str, question: str = "") -> RunRes
     try:
         paper.park_in_prd(run, task, told)
     except RalphError as error:
-        run.skipped.add(task.id)
+        run.state.unparkable.add(task.id)
         run.say(f"{error.what}. It is left out of this run instead of parked. {error.now}", loud=True)
-    run.note(Parked(task.id, one_line(clean(task.text)), told, run.tip))
+    run.note(Parked(task.id, one_line(clean(task.text)), told, run.state.tip))
     left = plan.choose(paper.read_prd(run), skip=run.left_out, only=run.settings.only) is not None
-    alike = recovery.stop_after(run.history.alike, left=left)
+    alike = recovery.stop_after(run.state.history.alike, left=left)
     return RunResult(Exit.STOPPED, alike.reason) if alike else None
 
 
 def _keep_review(run: RunContext, task: Task, reason: str, question: str) -> None:
     attempts = _attempts(run, task)
-    branch = short_name(run.branch)
+    branch = short_name(run.state.branch)
     text = dossier(
         task, attempts, reason=reason, question=question, prd_name=run.paths.prd, branch=branch, secrets=run.secrets
     )
@@ -50,13 +50,13 @@ def _keep_review(run: RunContext, task: Task, reason: str, question: str) -> Non
 
 def _attempts(run: RunContext, task: Task) -> tuple[AttemptRecord, ...]:
     """Return the attempts since the task was put into the queue, with what only git and this run know of them."""
-    entries = journal.read_journal(journal.journal_path(run.state))
+    entries = journal.read_journal(journal.journal_path(run.state_folder))
     steps = ((entry.time, entry.run, entry.event) for entry in entries if entry.event is not None)
     attempts = list(tries_since_queued(run_log(steps, alive=True), task.id, run.paths.prd))
     attempts[-STATS:] = [replace(attempt, stat=_stat(run, attempt)) for attempt in attempts[-STATS:]]
     tried = [number for number, attempt in enumerate(attempts) if not attempt.purpose]
-    if tried and task.id in run.failed:
-        attempts[tried[-1]] = replace(attempts[tried[-1]], findings=run.failed[task.id][0])
+    if tried and task.id in run.state.failures:
+        attempts[tried[-1]] = replace(attempts[tried[-1]], findings=run.state.failures[task.id][0])
     return tuple(attempts)
 
 

@@ -71,7 +71,7 @@ class AttemptPool(ABC):
         job = self.jobs[n]
         if isinstance(outcome, ReadyCommit):
             publish(self.run, n, job.task.id, outcome)
-            self.run.nothing = set(outcome.nothing)
+            self.run.state.without_tests = set(outcome.nothing)
         elif isinstance(outcome, Answer):
             self._answered(job, outcome.stopped)
         elif outcome.move is not None:
@@ -108,7 +108,7 @@ class AttemptPool(ABC):
         if result := self.result or recovery.too_long(self.run, reason, until):
             self.result = result
             return
-        earlier, self.waiting_since = self.run.history.waiting, self.waiting_since or time.time()
+        earlier, self.waiting_since = self.run.state.history.waiting, self.waiting_since or time.time()
         self.run.note(Waiting(reason, round(max(until, earlier.until if earlier else 0.0), 3), task))
 
     # ------------------------------------------------------------ for pools of several attempts
@@ -146,7 +146,7 @@ class InPlacePool(AttemptPool):
         self.finish(job.n, attempt.attempt(self.run, job, OnlyTurn(self.run)))
 
     def listen(self) -> None:
-        waiting = self.run.history.waiting
+        waiting = self.run.state.history.waiting
         if waiting is not None and (remaining := waiting.until - time.time()) > 0:
             time.sleep(min(remaining, TICK))
 

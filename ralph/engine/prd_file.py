@@ -19,23 +19,23 @@ QUIET = 10.0  # seconds without an edit after which a new task may start
 
 def read_prd(run: RunContext) -> Prd:
     """Return the current PRD. Commit hand edits. Raise RalphError (exit 3) if the file is missing."""
-    data = run.papers.read(run.paths.prd)
+    data = run.editor.read(run.paths.prd)
     if data is None:
         raise RalphError(
             f"{run.paths.prd} is gone", "Put it back, then run the same command again.", code=Exit.STOPPED
         )
-    last = run.seen
+    last = run.state.reading.prd
     now = last if last is not None and last.data == data else prd.parse(data, run.paths.prd)
-    if run.seen is None:
-        run.known = frozenset(task.id for task in now.tasks)
-    elif data != run.wrote:
-        run.edited = changed_at(run)
+    if run.state.reading.prd is None:
+        run.state.reading.startable = frozenset(task.id for task in now.tasks)
+    elif data != run.state.reading.data:
+        run.state.reading.edited_at = changed_at(run)
         now = _tick_again(run, now)
-    if run.seen is None or data != run.wrote:
+    if run.state.reading.prd is None or data != run.state.reading.data:
         commit_hand_edit(run, now.data)
-    run.seen, run.wrote = now, now.data
-    if time.time() - run.edited >= QUIET:
-        run.known |= {task.id for task in now.tasks}
+    run.state.reading.prd, run.state.reading.data = now, now.data
+    if time.time() - run.state.reading.edited_at >= QUIET:
+        run.state.reading.startable |= {task.id for task in now.tasks}
     return now
 
 
@@ -54,14 +54,18 @@ def _tick_again(run: RunContext, now: Prd) -> Prd:
     once = emptied_once(run, now)
     if not once:
         return now
-    data = run.papers.edit(run.paths.prd, lambda fresh: with_ticks(run, once, fresh)) or b""
+    data = run.editor.edit(run.paths.prd, lambda fresh: with_ticks(run, once, fresh)) or b""
     tell_ticked_again(run, once)
     return prd.parse(data, run.paths.prd)
 
 
 def emptied_once(run: RunContext, now: Prd) -> list[Task]:
     """Return the tasks that this run ticked, that are empty now, and that were not ticked again yet."""
-    return [task for task in now.tasks if task.id in run.history.ticked - run.history.again and not task.done]
+    return [
+        task
+        for task in now.tasks
+        if task.id in run.state.history.ticked - run.state.history.again and not task.done
+    ]
 
 
 def with_ticks(run: RunContext, tasks: list[Task], fresh: bytes | None) -> bytes | None:
@@ -87,21 +91,21 @@ def commit_hand_edit(run: RunContext, data: bytes, subject: str = "docs(prd): ed
 
 def first_reading(run: RunContext, now: Prd) -> None:
     """Commit edits of PRD and memory file from before the run, each in its own commit."""
-    run.seen, run.wrote, run.known = now, now.data, frozenset(task.id for task in now.tasks)
+    run.state.reading.start_from(now)
     for path, topic in ((run.paths.prd, "prd"), (run.paths.memory, "memory")):
-        data = run.papers.read(path) if path else None
-        known = run.git.blob_at(run.tip, path) if data is not None else ""
+        data = run.editor.read(path) if path else None
+        known = run.git.blob_at(run.state.tip, path) if data is not None else ""
         if data is not None and run.git.put(path, data) != known:
             _commit(run, path, data, f"docs({topic}): edited by hand" if known else f"docs({topic}): add")
 
 
 def _commit(run: RunContext, path: str, data: bytes, subject: str) -> None:
-    if run.git.put(path, data) == run.git.blob_at(run.tip, path):
+    if run.git.put(path, data) == run.git.blob_at(run.state.tip, path):
         return  # only line endings differ, and git restores them on checkout
-    commit = record.build_paper(run.git, tip=run.tip, path=path, content=data, message=subject + "\n")
-    event = Publishing(0, commit, run.tip)
-    record.publish(run.git, run.note, branch=run.branch, event=event)
-    run.tip = commit
+    commit = record.build_paper(run.git, tip=run.state.tip, path=path, content=data, message=subject + "\n")
+    event = Publishing(0, commit, run.state.tip)
+    record.publish(run.git, run.note, branch=run.state.branch, event=event)
+    run.state.tip = commit
     record.settle_index(run.git, commit, (run.paths.prd, run.paths.memory))
     run.note(Moved(subject, commit))
 
@@ -115,14 +119,14 @@ def park_in_prd(run: RunContext, task: Task, reason: str) -> str:
 
 def split(run: RunContext, task: Task, lines: Sequence[str]) -> tuple[str, tuple[str, ...]]:
     """Write smaller tasks under a task. Return the commit and the new ids."""
-    before = {other_task.id for other_task in prd.parse(run.papers.read(run.paths.prd) or b"", run.paths.prd).tasks}
+    before = {other_task.id for other_task in prd.parse(run.editor.read(run.paths.prd) or b"", run.paths.prd).tasks}
     subject = f"chore(prd): split {one_line(clean(task.id), 40)}"
     commit = _move(run, task, lambda fresh: prd.add_subtasks(fresh, task.id, lines), "split", subject)
-    after = prd.parse(run.papers.read(run.paths.prd) or b"", run.paths.prd).tasks
+    after = prd.parse(run.editor.read(run.paths.prd) or b"", run.paths.prd).tasks
     new = tuple(
         other_task.id for other_task in after if other_task.parent == task.id and other_task.id not in before
     )
-    run.known |= set(new)
+    run.state.reading.startable |= set(new)
     return commit, new
 
 
@@ -136,19 +140,19 @@ def _move(
         there = any(other_task.id == task.id for other_task in fresh.tasks)
         return change(fresh).data if there else content
 
-    old = run.papers.read(run.paths.prd)
+    old = run.editor.read(run.paths.prd)
     new = edit(old)
     if old is None or new is None or new == old:
         return ""
-    if old != run.wrote:
+    if old != run.state.reading.data:
         commit_hand_edit(run, old)  # a revert of the move must not revert a person's edit
     paragraph = f"{one_line(body)}\n\n" if body else ""
     message = f"{subject}\n\n{paragraph}Ralph-Run: {run.id}\nRalph-Move: {word}\n"
-    commit = record.build_paper(run.git, tip=run.tip, path=run.paths.prd, content=new, message=message)
-    event = Publishing(0, commit, run.tip, ((run.paths.prd, run.git.put(run.paths.prd, old), ""),))
-    record.publish(run.git, run.note, branch=run.branch, event=event)
-    run.tip = commit
-    run.wrote = run.papers.edit(run.paths.prd, edit) or b""
+    commit = record.build_paper(run.git, tip=run.state.tip, path=run.paths.prd, content=new, message=message)
+    event = Publishing(0, commit, run.state.tip, ((run.paths.prd, run.git.put(run.paths.prd, old), ""),))
+    record.publish(run.git, run.note, branch=run.state.branch, event=event)
+    run.state.tip = commit
+    run.state.reading.data = run.editor.edit(run.paths.prd, edit) or b""
     record.settle_index(run.git, commit, (run.paths.prd, run.paths.memory))
     run.note(Moved(subject, commit))
     return commit
@@ -158,9 +162,9 @@ def wait_for_quiet(run: RunContext, now: Prd) -> bool:
     """Wait until the PRD is unchanged for QUIET seconds if only new tasks are left. Return True if it waited."""
     if plan.choose(now, skip=run.left_out, only=run.settings.only) is None:
         return False
-    while (remaining := run.edited + QUIET - time.time()) > 0 and not run.hurried:
+    while (remaining := run.state.reading.edited_at + QUIET - time.time()) > 0 and not run.hurried:
         time.sleep(min(remaining, 0.2))
-    run.known |= {task.id for task in now.tasks}
+    run.state.reading.startable |= {task.id for task in now.tasks}
     return True
 
 

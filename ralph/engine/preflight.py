@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from ralph import paths as sensitive
 from ralph.agents import sandbox
 from ralph.agents.selection import names_agent, parse_choice
 from ralph.config import Settings
+from ralph.engine import gate_selection
 from ralph.engine.attempt.gates import run_gates
 from ralph.engine.attempt.prd_edits import untick_after_gates
 from ralph.engine.context import RunContext
 from ralph.errors import RalphError
-from ralph.git import freeze as examine
 from ralph.git import ref_names
 from ralph.git import restore as undo
+from ralph.git.freeze import OwnFiles
 from ralph.git.index import fill, refresh, scan, split_zero, stage, write_tree
 from ralph.memory import file as memory
 from ralph.prd import document as prd
@@ -33,7 +35,7 @@ SHOWN = 20  # most files that a refusal lists
 
 def checked_prd(run: RunContext) -> Prd:
     """Return the current PRD. Raise RalphError if it can't be worked through."""
-    now = prd.parse(run.papers.read(run.paths.prd) or b"", run.settings.prd)
+    now = prd.parse(run.editor.read(run.paths.prd) or b"", run.settings.prd)
     prd.check(now, run.settings.prd)
     return now
 
@@ -71,16 +73,20 @@ def refuse_branch_name(run: RunContext) -> None:
         raise RalphError("branches under ralph-wip/ are ralph's own scratch branches", "Take another name.")
 
 
+def without_ignored_memory(run: RunContext) -> RunContext:
+    """Return the run without its memory file if git ignores that."""
+    if not run.git.ignored([run.paths.memory] if run.paths.memory else []):
+        return run
+    run.tell(Noted(f"git ignores {run.paths.memory}: it is left alone.", loud=True))
+    return replace(run, paths=OwnFiles(run.paths.prd))
+
+
 def refuse_ignored(run: RunContext) -> None:
-    """Refuse an ignored PRD, because it can't hold proof. Do not use an ignored memory file."""
-    ignored = run.git.ignored(run.paths.both)
-    if run.paths.prd in ignored:
+    """Refuse an ignored PRD, because it can't hold proof."""
+    if run.git.ignored([run.paths.prd]):
         raise RalphError(
             f"git ignores {run.paths.prd}", "Take it out of .gitignore: its ticks are part of the history."
         )
-    if run.paths.memory in ignored:
-        run.tell(Noted(f"git ignores {run.paths.memory}: it is left alone.", loud=True))
-        run.paths = examine.OwnFiles(run.paths.prd)
 
 
 def refuse_agents(run: RunContext) -> None:
@@ -103,7 +109,7 @@ def refuse_agents(run: RunContext) -> None:
 
 def refuse_memory(run: RunContext) -> None:
     """Refuse a memory file with conflict markers. Only warn of one that can't be edited."""
-    data = run.papers.read(run.paths.memory) if run.paths.memory else None
+    data = run.editor.read(run.paths.memory) if run.paths.memory else None
     if memory.conflicted(data):
         problem = "a merge left its conflict markers here"
         raise RalphError(problem, "Resolve them, then start again.", where=run.paths.memory)
@@ -163,7 +169,7 @@ def _large(path: Path) -> bool:
 def refuse_protected_scopes(run: RunContext) -> None:
     """Refuse a scope that touches a protected path; in strict mode, also a missing scope."""
     now = checked_prd(run)
-    rules = memory.rules(run.papers.read(run.paths.memory) if run.paths.memory else None)
+    rules = memory.rules(run.editor.read(run.paths.memory) if run.paths.memory else None)
     always = (*run.settings.protected, *rules.protected)
     tasks = [task for task in now.tasks if task.leaf and not task.done and task.fields.parked is None]
     tracked = split_zero(run.git.repo("ls-files", "-z")) if any(task.fields.files for task in tasks) else ()
@@ -206,16 +212,16 @@ def refuse_missing_program(run: RunContext) -> None:
 
 def ask_gates(run: RunContext, now: Prd) -> None:
     """Run the gates. Refuse red ones without `--baseline`. A gate without tests is neither green nor red."""
-    run.gates = run.found_gates()
-    if plan.choose(now, only=run.settings.only) is None or not run.gates:
+    run.state.gates = gate_selection.find_gates(run)
+    if plan.choose(now, only=run.settings.only) is None or not run.state.gates:
         return
     if run.settings.at_once:
         from ralph.engine.parallel import worktree_setup
 
         with worktree_setup.rehearsed(run) as place:
-            results = run_gates(place, run.gates, 0)
+            results = run_gates(place, run.state.gates, 0)
             _refuse_linked(place, results)
-        run.nothing = place.nothing
+        run.state.without_tests = place.state.without_tests
     else:
         results = _run_here(run, now)
         if run.settings.gates_in == "clean":
@@ -224,12 +230,12 @@ def ask_gates(run: RunContext, now: Prd) -> None:
             with worktree_setup.rehearsed(run) as place:
                 _refuse_linked(place, results)
     red = _red(results)
-    run.gates = tuple(result.gate for result in results if not result.none)
+    run.state.gates = tuple(result.gate for result in results if not result.none)
     if red and not run.settings.baseline:
         names = "; ".join(result.gate.command for result in red)
         shown = f"\n\n{red[0].tail.strip()}\n" if red[0].tail.strip() else ""
         raise RalphError(f"gates are red before the first task: {names}{shown}", _cure_red(run))
-    run.red = frozenset(result.gate.command for result in red)
+    run.state.red_at_start = frozenset(result.gate.command for result in red)
 
 
 def _red(results: Iterable[GateResult]) -> list[GateResult]:
@@ -256,7 +262,7 @@ def _cure_red(run: RunContext) -> str:
 
 def _run_here(run: RunContext, now: Prd) -> tuple[GateResult, ...]:
     try:
-        return run_gates(run, run.gates, 0)
+        return run_gates(run, run.state.gates, 0)
     finally:
         _take_back_writes(run)
         untick_after_gates(run, now.data)

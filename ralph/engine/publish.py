@@ -21,33 +21,35 @@ from ralph.state.events import Publishing, Recorded
 def hold_tip(run: RunContext) -> None:
     """Raise RalphError (exit 3) if another program moved the branch or switched the checkout."""
     head, commit = run.git.head()
-    name = short_name(run.branch)
-    if head != run.branch:
+    name = short_name(run.state.branch)
+    if head != run.state.branch:
         current = short_name(head) or commit[:9]
         cure = f"Go back with `git switch {name}`, then run the same command again: it goes on from there."
         raise RalphError(f"the checkout was switched to {current} while agents worked", cure, code=Exit.STOPPED)
-    if commit != run.tip:
+    if commit != run.state.tip:
         cure = f"Look at it with `git log {name}`. Where it is right, the same command goes on from there."
-        message = f"{name} was moved from {run.tip[:9]} to {commit[:9]} while agents worked, and not by ralph"
+        message = f"{name} was moved from {run.state.tip[:9]} to {commit[:9]} while agents worked, and not by ralph"
         raise RalphError(message, cure, code=Exit.STOPPED)
 
 
 def publish(run: RunContext, n: int, task: str, ready: ReadyCommit) -> None:
     """Move the branch by compare-and-swap, update the checkout and journal the event."""
-    old, completion = run.tip, ready.placing
+    old, completion = run.state.tip, ready.placing
     event = Publishing(n, ready.commit, old)
-    record.publish(run.git, run.note, branch=run.branch, event=event, drop=[ready.held] if ready.held else [])
-    run.tip = ready.commit
-    run.memory = (ready.commit, completion.new.get(run.paths.memory)) if run.paths.memory else run.memory
+    record.publish(run.git, run.note, branch=run.state.branch, event=event, drop=[ready.held] if ready.held else [])
+    run.state.tip = ready.commit
+    run.state.memory = (
+        (ready.commit, completion.new.get(run.paths.memory)) if run.paths.memory else run.state.memory
+    )
     ticked = (task, *(parent.id for parent in completion.also))
     if run.git.beside:
         bring_checkout(run, old, ready.commit, lambda fresh: prd.with_boxes(fresh, ticked, done=True))
     else:  # the attempt worked in the checkout: only the index is behind
         lend_index(run.git)
-    run.accepted += 1
+    run.state.accepted += 1
     if scan := ready.scan:
-        run.saw(scan.status, scan.at, new=scan.recorded, gone=scan.gone)
-    run.failed.pop(task, None)
+        run.state.keep_scan(scan.status, scan.at, new=scan.recorded, gone=scan.gone)
+    run.state.failures.pop(task, None)
     run.note(Recorded(n, task, ready.commit, ticked[1:], ready.proved))
     run.control.forget(task)
 
@@ -82,9 +84,9 @@ def _bring_paper(run: RunContext, change: Change, old: str, new: str, again: Cal
             return _changed(run, content, again)
         return merge_texts(run.git, content or b"", before or b"", after or b"", union=True)[0]
 
-    run.papers.edit(path, edit)
+    run.editor.edit(path, edit)
     if path == run.paths.prd:
-        run.wrote = after or b""
+        run.state.reading.data = after or b""
 
 
 def _changed(run: RunContext, content: bytes | None, again: Callable[[Prd], Prd]) -> bytes | None:

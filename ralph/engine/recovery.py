@@ -50,10 +50,13 @@ def counts(
         alike=tally.alike + 1 if (tree, same) == (tally.tree, tally.same) else 1,
         circle=settings.circles,
         rungs=len(run.workers) - 1 - tally.rung,
-        may_split=settings.split and task.leaf and not asks and not {task.id, task.parent} & run.history.split,
+        may_split=settings.split
+        and task.leaf
+        and not asks
+        and not {task.id, task.parent} & run.state.history.split,
         progress=tree != tally.tree,
         wait=wait,
-        waited=run.history.waited,
+        waited=run.state.history.waited,
         max_wait=settings.max_wait,
     )
 
@@ -90,7 +93,11 @@ def split_as(run: RunContext, task: Task, owed: SetAside, end: Stopped) -> RunRe
         commit, ids = paper.split(run, task, split.lines(answer))
     except RalphError as error:
         return park(run, task, f"{owed.reason} It could not be split: {error.what}.")
-    texts = tuple(one_line(clean(other_task.text)) for other_task in parse(run.wrote).tasks if other_task.id in ids)
+    texts = tuple(
+        one_line(clean(other_task.text))
+        for other_task in parse(run.state.reading.data).tasks
+        if other_task.id in ids
+    )
     run.note(Split(task.id, one_line(clean(task.text)), texts, ids, commit))
     return None
 

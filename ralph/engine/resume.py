@@ -11,6 +11,7 @@ from functools import partial
 
 from ralph.agents.model import Signal, SignalKind, Stopped, StopReason
 from ralph.engine import commit as record
+from ralph.engine import gate_selection
 from ralph.engine import recovery_policy as recovery
 from ralph.engine.attempt import prd_edits, stash
 from ralph.engine.attempt.attempt import finish
@@ -48,9 +49,9 @@ def finish_move(run: RunContext, event: Publishing) -> None:
         run.note(Moved("finished what was being published", event.commit))
         return
     for path, old, _ in event.files:
-        content = run.papers.read(path)
+        content = run.editor.read(path)
         if content is not None and run.git.put(path, content) == old:  # not updated yet
-            run.papers.swap(path, content, run.git.blob(f"{event.commit}:{path}"))
+            run.editor.swap(path, content, run.git.blob(f"{event.commit}:{path}"))
     _forget_index(run)
     run.note(Moved("finished what was being published", event.commit))
 
@@ -75,19 +76,19 @@ def _note_recorded(run: RunContext, current: Attempt, commit: str, tasks: tuple[
 
 
 def _published(run: RunContext, event: Publishing) -> bool:
-    now = run.git.sha(run.branch)
+    now = run.git.sha(run.state.branch)
     if now == event.parent:
-        run.git.update_refs(f"update {run.branch} {event.commit} {event.parent}")
+        run.git.update_refs(f"update {run.state.branch} {event.commit} {event.parent}")
         now = event.commit
-    run.tip = now
+    run.state.tip = now
     return now == event.commit or run.git.is_ancestor(event.commit, now)
 
 
 def _forget_index(run: RunContext) -> None:
     undo.clear_locks(run.git)
-    fill(run.git, run.tip)
+    fill(run.git, run.state.tip)
     refresh(run.git)
-    record.settle_index(run.git, run.tip)
+    record.settle_index(run.git, run.state.tip)
 
 
 def finish_apart(run: RunContext, current: Attempt) -> None:
@@ -97,7 +98,7 @@ def finish_apart(run: RunContext, current: Attempt) -> None:
     proc.end_tree(current.pid, current.started)
     event = current.publishing
     clear_locks(run, current)
-    fill(run.git, event.parent if event else run.tip)
+    fill(run.git, event.parent if event else run.state.tip)
     refresh(run.git)
     if event is None or not _published(run, event):
         return
@@ -112,14 +113,14 @@ def finish_apart(run: RunContext, current: Attempt) -> None:
 def clear_locks(run: RunContext, current: Attempt) -> None:
     """Remove locks of a killed git on the index and on the refs of this attempt."""
     held = (f"refs/ralph/{current.run}/{current.n}/{name}" for name in ("before", "work", "gates", "stash"))
-    branch = () if run.apart else (run.branch,)
+    branch = () if run.apart else (run.state.branch,)
     undo.clear_locks(run.git, [*branch, scratch(current.run, current.n), *held])
 
 
 def undo_choice(run: RunContext, current: Attempt) -> None:
     """Undo an attempt without a started agent: only its refs exist."""
     refs = run.git.refs()
-    run.git.point_head(run.stands_on or run.tip)
+    run.git.point_head(run.stands_on or run.state.tip)
     held = f"refs/ralph/{current.run}/{current.n}"
     ours = (scratch(current.run, current.n), f"{held}/before", f"{held}/stash")
     run.git.update_refs(*(f"delete {name}" for name in ours if name in refs))
@@ -135,7 +136,7 @@ def workspace_of(run: RunContext, current: Attempt) -> tuple[Workspace, Prd, Tas
     task = next((task for task in start.tasks if task.id == current.task), None)
     refs = run.git.refs()
     before = _before(run, current)
-    own = {} if run.apart else {run.branch: current.base}
+    own = {} if run.apart else {run.state.branch: current.base}
     watched = RepoFingerprint({**refs, **own}, watch(run.git, refs).files)
     space = Workspace(current.n, current.run, run.stands_on, before, watched)
     return replace(space, stash=stash.at_recovery(run, space.ref, space.wip)), start, task
@@ -221,13 +222,13 @@ def abandon(run: RunContext, space: Workspace, current: Attempt, start: Prd, tas
     now = scan(run.git)
     frozen = freeze(run.git, space.before, now, run.paths, ours=space.ours, watched=space.watched,
                     named=lambda _: False, message=f"work of attempt {current.n}, which was cut off")  # fmt: skip
-    held = workspace.leave(run.git, space, frozen, now.refs, run.tip)
+    held = workspace.leave(run.git, space, frozen, now.refs, run.state.tip)
     stash.settle_stash(run, space, current.task, frozen)
     if run.settings.resume == "keep":
         run.say(f"The files of attempt {current.n} stay as they are; they are also held by {held or 'no ref'}.")
     else:
         _settle_and_undo(run, space, frozen, start, task)
-    tally = run.history.tallies.get(current.task, TaskStats())
+    tally = run.state.history.tallies.get(current.task, TaskStats())
     counted = tally.uncounted + 1 >= recovery.PATIENCE
     spent = recount(run, current)
     run.note(SetAside(
@@ -265,14 +266,14 @@ def stopped_of(event: AgentStopped) -> Stopped:
 
 def recover(run: RunContext) -> None:
     """Finish or set aside the attempts of a killed run."""
-    if run.history.publishing is not None:
-        finish_move(run, run.history.publishing)
-    for current in list(run.history.running.values()):
+    if run.state.history.publishing is not None:
+        finish_move(run, run.state.history.publishing)
+    for current in list(run.state.history.running.values()):
         if current.place:
             finish_apart(run, current)
         else:
             _recover(run, current)
-            record.settle_index(run.git, run.tip)  # hand edits may have been committed before the kill
+            record.settle_index(run.git, run.state.tip)  # hand edits may have been committed before the kill
 
 
 def _recover(run: RunContext, current: Attempt) -> None:
@@ -297,13 +298,13 @@ def take_up(run: RunContext, current: Attempt, turn: Turn) -> AttemptOutcome:
         undo_choice(run, current)
         return Rejected()
     space, start, task = workspace_of(run, current)
-    run.seen, run.wrote = start, start.data
+    run.state.reading.prd, run.state.reading.data = start, start.data
     if task is None or current.stopped is None or current.purpose not in ("", CHECK):
         if not run.apart:
             refuse_later_repairs(run, current)
         abandon(run, space, current, start, task)
         return Rejected()
-    run.look_for_gates()
+    gate_selection.look_again(run)
     count_review(run, current)
     tips = as_frozen(run, space) if run.apart else back_to_work(run, space, start, current.placed)
     return finish(run, space, task, start, stopped_of(current.stopped), turn, tips)

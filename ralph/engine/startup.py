@@ -21,10 +21,13 @@ from ralph.agents import sandbox
 from ralph.agents.prices import is_old
 from ralph.agents.selection import ladder
 from ralph.config import Settings
+from ralph.engine import budget, daily_note, gate_selection, notifications, prd_file, preflight
 from ralph.engine import commit as record
-from ralph.engine import daily_note, notifications, prd_file, preflight
 from ralph.engine.branch import take_branch
-from ralph.engine.context import RunContext, StopSignal
+from ralph.engine.context import RunContext
+from ralph.engine.launch import launch_of
+from ralph.engine.run_state import RunState
+from ralph.engine.stop_signal import StopSignal
 from ralph.errors import Exit, RalphError
 from ralph.git import freeze as examine
 from ralph.git import ref_names
@@ -68,7 +71,8 @@ def open_run(
         stop.beat = partial(beat, run) if beat else None
         daily_note.overlook(run)
         try:
-            _wake(run)
+            run = _wake(run)
+            stop.beat = partial(beat, run) if beat else None
             yield run
         finally:
             run.journal.close()
@@ -115,10 +119,10 @@ def _assemble(
     git.other_branches = partial(other_checkouts.branches, git.where)
     git.hides = partial(ref_names.is_foreign, own={log.run, *(entry.run for entry in entries)})
     run = RunContext(
-        settings=settings, id=log.run, git=git, here=cwd, papers=record.FileEditor(git), workers=workers,
+        settings=settings, id=log.run, git=git, here=cwd, editor=record.FileEditor(git), workers=workers,
         control=Control(git.where.state),
-        paths=examine.OwnFiles(path, find_memory(settings, git.where.root)), branch="", journal=log, tell=tell,
-        history=history, stop=stop, secrets=secrets(settings),
+        paths=examine.OwnFiles(path, find_memory(settings, git.where.root)), journal=log, tell=tell,
+        state=RunState(history), stop=stop, secrets=secrets(settings),
     )  # fmt: skip
     if notice:
         tell(Noted(notice, loud=True))
@@ -148,68 +152,74 @@ def find_memory(settings: Settings, root: Path) -> str:
 # ---------------------------------------------------------------- recovery and checks
 
 
-def _wake(run: RunContext) -> None:
-    """Recover a killed run, check, and only then make the first visible change."""
-    cut_off = run.history.run
+def _wake(run: RunContext) -> RunContext:
+    """Recover a killed run, check, and only then make the first visible change. Return the run to work on."""
+    cut_off = run.state.history.run
     if cut_off is not None:
         _recover(run, cut_off)
     now = preflight.checked_prd(run)
-    _resolve_only(run, now)
+    run = _resolved_only(run, now)
     if cut_off is None and plan.choose(now, only=run.settings.only) is None:
         _nothing_to_try(run, now)
-        return
-    _ask(run, now, again=cut_off is not None)
+        return run
+    run = _ask(run, now, again=cut_off is not None)
     if cut_off is None:
         take_branch(run, now)
     else:
-        run.branch, run.tip = run.git.head()
+        run.state.branch, run.state.tip = run.git.head()
     _begin(run, preflight.checked_prd(run), resumed=cut_off is not None)
+    return run
 
 
-def _resolve_only(run: RunContext, now: Prd) -> None:
-    """Resolve `--only`, which may be an id, a number, or the beginning of a text."""
-    if run.settings.only:
-        run.settings = replace(run.settings, only=prd.resolve(now, run.settings.only).id)
+def _resolved_only(run: RunContext, now: Prd) -> RunContext:
+    """Return the run with the id of `--only`, which may be a number or the beginning of a text."""
+    if not run.settings.only:
+        return run
+    return replace(run, settings=replace(run.settings, only=prd.resolve(now, run.settings.only).id))
 
 
 def _nothing_to_try(run: RunContext, now: Prd) -> None:
     """Take no branch and make no commit: edits of the PRD stay uncommitted."""
-    run.branch, run.tip = run.git.head()
-    run.seen, run.wrote, run.known = now, now.data, frozenset(task.id for task in now.tasks)
+    run.state.branch, run.state.tip = run.git.head()
+    run.state.reading.start_from(now)
 
 
-def _ask(run: RunContext, now: Prd, *, again: bool) -> None:
+def _ask(run: RunContext, now: Prd, *, again: bool) -> RunContext:
     """Run all checks. A GitError becomes a refusal: nothing was changed yet."""
     try:
+        run = preflight.without_ignored_memory(run)
         for question in preflight.STEPS:
             question(run)
         if again:
-            run.gates = run.found_gates()
+            run.state.gates = gate_selection.find_gates(run)
         else:
             preflight.ask_gates(run, now)
     except GitError as error:
         raise RalphError(error.what, error.now, where=error.where, code=Exit.REFUSED) from error
+    return run
 
 
 def _recover(run: RunContext, cut_off: RunStarted) -> None:
     from ralph.engine import resume
 
-    run.branch = f"refs/heads/{cut_off.branch}"
-    run.tip = run.git.sha(run.branch)
-    run.git.beside = run.tip if cut_off.at_once else ""  # as the killed run left it, whatever the mode of this one
+    run.state.branch = f"refs/heads/{cut_off.branch}"
+    run.state.tip = run.git.sha(run.state.branch)
+    run.git.beside = (
+        run.state.tip if cut_off.at_once else ""
+    )  # as the killed run left it, whatever the mode of this one
     resume.recover(run)
 
 
 def _begin(run: RunContext, now: Prd, *, resumed: bool) -> None:
-    home = run.home or short_name(run.branch)
-    commands = tuple(gate.command for gate in run.gates)
-    branch = short_name(run.branch)
+    home = run.state.home or short_name(run.state.branch)
+    commands = tuple(gate.command for gate in run.state.gates)
+    branch = short_name(run.state.branch)
     lines = tuple(first_lines(run, now))
     agent = run.workers[0].name
     at_once = run.settings.at_once
-    run.git.beside = run.tip if at_once else ""
+    run.git.beside = run.state.tip if at_once else ""
     run.note(RunStarted(
-        run.id, branch, home, run.tip, run.paths.prd, agent, os.getpid(), commands, lines, resumed, at_once
+        run.id, branch, home, run.state.tip, run.paths.prd, agent, os.getpid(), commands, lines, resumed, at_once
     ))  # fmt: skip
     prd_file.first_reading(run, now)
 
@@ -217,13 +227,13 @@ def _begin(run: RunContext, now: Prd, *, resumed: bool) -> None:
 def first_lines(run: RunContext, now: Prd) -> list[str]:
     """Return the first lines of a run: the defaults in use, and what they mean."""
     settings = run.settings
-    money = f"${run.max_cost:g}" if run.max_cost is not None else ""
-    tokens = f"{run.max_tokens:,} tokens" if run.max_tokens is not None else ""
+    money = f"${budget.max_cost(run):g}" if budget.max_cost(run) is not None else ""
+    tokens = f"{budget.max_tokens(run):,} tokens" if budget.max_tokens(run) is not None else ""
     limits = [money, tokens, f"{settings.max_time / 3600:g} h", f"{settings.max_iterations} attempts"]
     lines = [f"Limits: {', '.join(part for part in limits if part)}; {_retries(settings.max_retries)}."]
     lines += _about_money(run)
     lines.append(APART if settings.at_once else HERE)
-    if not run.gates:
+    if not run.state.gates:
         lines.append(
             "NO GATES: no tests or linters were found, so only git is looked at. Add some, or name one with --gate."
         )
@@ -235,7 +245,7 @@ def first_lines(run: RunContext, now: Prd) -> list[str]:
         from ralph.engine.parallel import worktree_setup
 
         lines += worktree_setup.warnings(run)
-    lines += list(run.launch(run.workers[0]).said)
+    lines += list(launch_of(run, run.workers[0]).said)
     lines += [text for text in (sandbox.sandbox_notice(settings.sandbox, run.root),) if text]
     for agent in dict.fromkeys(worker.agent for worker in run.workers):
         if agent.login(os.environ, lambda name: (Path.home() / name).exists()) is False:
@@ -249,7 +259,7 @@ def _about_money(run: RunContext) -> list[str]:
     agents = {worker.agent.NAME: worker for worker in run.workers}
     lines = []
     if run.settings.max_cost and (
-        unknown := [name for name, choice in agents.items() if not run.can_price(choice)]
+        unknown := [name for name, choice in agents.items() if not budget.can_price(run, choice)]
     ):
         lines.append(
             f"--max-cost can't be kept for {' and '.join(unknown)}: no price is known, so the token limit holds. "

@@ -18,7 +18,7 @@ def sentence(run: RunContext, document: Prd) -> str:
     only = run.settings.only
     done = [task for task in document.tasks if task.done and only in ("", task.id)]
     ticks = prove_ticks(run, document, done)
-    idle = "" if run.history.run else "Nothing to do. "
+    idle = "" if run.state.history.run else "Nothing to do. "
     subject = only or "Every task"
     if not ticks.ungated and not ticks.unproven:
         return f"{idle}{subject} is verified."
@@ -41,7 +41,11 @@ def _unproven(number: int) -> list[str]:
 
 def prove_ticks(run: RunContext, document: Prd, done: Sequence[Task]) -> Ticks:
     """Return which ticks have no proof: from this run's history, and for older ticks from git's."""
-    own, ungated = (run.history.ticked, run.history.ungated) if run.history.run else (frozenset(), frozenset())
+    own, ungated = (
+        (run.state.history.ticked, run.state.history.ungated)
+        if run.state.history.run
+        else (frozenset(), frozenset())
+    )
     others = [task for task in done if task.id not in own]
     older = _in_history(run, document, others) if others else Ticks()
     return Ticks(tuple(task.id for task in done if task.id in ungated) + older.ungated, older.unproven)

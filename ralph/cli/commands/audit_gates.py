@@ -6,15 +6,19 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from ralph.cli.locate import Location
 from ralph.cli.output import say
 from ralph.config import Settings, load
 from ralph.engine import commit as record
+from ralph.engine import gate_selection
 from ralph.engine import linked_sources as linked
-from ralph.engine.context import RunContext, StopSignal
+from ralph.engine.context import RunContext
 from ralph.engine.parallel import worktree_setup as fitting
+from ralph.engine.run_state import RunState
+from ralph.engine.stop_signal import StopSignal
 from ralph.errors import RalphError
 from ralph.git import freeze as examine
 from ralph.git import restore as undo
@@ -86,9 +90,9 @@ def run_audit_gates(where: Location, git: Git, now: Prd, *, fresh: bool) -> Audi
 def _assembled(where: Location, git: Git, settings: Settings, commit: str, stop: StopSignal) -> RunContext:
     """Return a run context with what gates need."""
     return RunContext(
-        settings=settings, id="audit", git=git, here=Path.cwd(), papers=record.FileEditor(git), workers=(),
-        control=Control(git.where.state / "audit"), paths=examine.OwnFiles(where.path.name, ""), branch="",
-        journal=SilentJournal(), tell=_tell, history=History(), stop=stop, tip=commit,
+        settings=settings, id="audit", git=git, here=Path.cwd(), editor=record.FileEditor(git), workers=(),
+        control=Control(git.where.state / "audit"), paths=examine.OwnFiles(where.path.name, ""),
+        journal=SilentJournal(), tell=_tell, stop=stop, state=RunState(History(), tip=commit),
     )  # fmt: skip
 
 
@@ -102,8 +106,7 @@ def _elsewhere(mine: RunContext, commit: str) -> Iterator[RunContext]:
     """Yield a worktree of this commit, with links, copies and set-up."""
     reader = AuditGit(mine.git.where)
     reader.freeze(again=not (reader.own / "config").exists())
-    mine.git = reader
-    with fitting.fresh(mine) as place:
+    with fitting.fresh(replace(mine, git=reader)) as place:
         fitting.renew(place, commit)
         if not place.here.is_dir():
             raise RalphError(f"{mine.here} is in no commit", "Start the audit in a folder that is.")
@@ -111,7 +114,7 @@ def _elsewhere(mine: RunContext, commit: str) -> Iterator[RunContext]:
 
 
 def _run(place: RunContext, checks: Sequence[Gate]) -> tuple[GateResult, ...]:
-    wanted = {gate.command: gate for gate in (*place.found_gates(), *checks)}
+    wanted = {gate.command: gate for gate in (*gate_selection.find_gates(place), *checks)}
     if not wanted:
         cure = 'Name them in ralph.toml: gate = ["make test"].'
         raise RalphError("no gates were found here: nothing ran", cure)

@@ -16,6 +16,7 @@ from ralph.cli.display.keyboard import Keyboard, in_front
 from ralph.cli.display.lines import sentence
 from ralph.cli.display.live_rows import KeyState, LiveFacts, LiveState
 from ralph.cli.output import write
+from ralph.engine import budget
 from ralph.engine.context import RunContext
 from ralph.errors import RalphError
 from ralph.state.attempt import State
@@ -179,7 +180,7 @@ class LiveView:
 
     def _leave_out(self, run: RunContext, sure: str) -> None:
         """Ask for confirmation on the first press, and skip on the second."""
-        task, text = skippable(run.history)
+        task, text = skippable(run.state.history)
         if not task:
             self._say("Nothing is at work that could be skipped.")
         elif sure == task:
@@ -204,13 +205,14 @@ def skippable(history: History) -> tuple[str, str]:
 
 def facts(run: RunContext) -> LiveFacts:
     """Return the state without events."""
-    history, settings = run.history, run.settings
-    leaves = [task for task in run.seen.tasks if task.leaf] if run.seen else []
+    history, settings = run.state.history, run.settings
+    leaves = [task for task in run.state.reading.prd.tasks if task.leaf] if run.state.reading.prd else []
     open_ones = [task for task in leaves if not task.done]
     parked = sum(task.fields.parked is not None for task in open_ones)
     done = len(leaves) - len(open_ones)
     return LiveFacts(
         done, parked, len(open_ones) - parked, run.seconds, settings.max_time,
-        history.attempts, settings.max_iterations, history.tokens, run.max_tokens, history.cost, run.max_cost,
+        history.attempts, settings.max_iterations, history.tokens, budget.max_tokens(run), history.cost,
+        budget.max_cost(run),
         about=history.about, pausing=run.control.paused() is not None, stopping=run.control.stop_asked() or "",
     )  # fmt: skip

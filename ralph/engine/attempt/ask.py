@@ -27,7 +27,7 @@ def set_aside(run: RunContext, space: workspace.Workspace, prd: Prd, task: Task,
         run.git, space.before, now, run.paths, ours=space.ours, watched=space.watched, named=lambda _: False,
         message=f"what attempt {space.n} left, which was only asked",
     )  # fmt: skip
-    held = workspace.leave(run.git, space, frozen, now.refs, run.tip)
+    held = workspace.leave(run.git, space, frozen, now.refs, run.state.tip)
     stash.settle_stash(run, space, task.id, frozen)
     settled = prd_edits.settle(run, prd, task, end, frozen)
     workspace.roll_back(run.git, space, frozen, frozenset({run.paths.prd}))

@@ -10,6 +10,7 @@ import time
 
 from ralph.agents.model import Stopped, StopReason
 from ralph.agents.shell_commands import only_reads
+from ralph.engine import gate_selection
 from ralph.engine import recovery_policy as policy
 from ralph.engine.attempt import ask as asking
 from ralph.engine.attempt import judge, stash
@@ -31,7 +32,7 @@ def attempt(run: RunContext, job: AttemptJob, turn: Turn) -> AttemptOutcome:
     if job.purpose not in ("", CHECK):
         return ask(run, job)
     space = prepare(run, job.n, "" if job.purpose else run.tally(job.task).work)
-    run.look_for_gates()
+    gate_selection.look_again(run)
     end = _work(run, space, job)
     run.note(stopped_event(run, space.n, end))
     return finish(run, space, job.task, job.prd, end, turn)
@@ -72,9 +73,9 @@ def finish(
         run.git, space.before, now, run.paths, ours=space.ours, watched=space.watched, tips=tips,
         named=lambda path: judge.files_name(run, task, path), message=f"work of attempt {space.n}",
     )  # fmt: skip
-    held = workspace.leave(run.git, space, frozen, now.refs, run.tip)
+    held = workspace.leave(run.git, space, frozen, now.refs, run.state.tip)
     frozen = stash.settle_stash(run, space, task.id, frozen)
-    left = run.papers.read(run.paths.memory) if run.paths.memory else None
+    left = run.editor.read(run.paths.memory) if run.paths.memory else None
     settled = settle(run, start, task, end, frozen)
     finished = FinishedAttempt(run, turn, space, task, end, frozen, held, left, settled, (at, now))
     if policy.ending(end, changed=finished.leaves_work) is not policy.Outcome.REJECTED:

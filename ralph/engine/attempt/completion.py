@@ -30,7 +30,7 @@ def place(
     run: RunContext, n: int, task: Task, settled: PrdOutcome, old_memory: bytes | None, entry: str
 ) -> PendingCompletion | None:
     """Put tick and memory entry in place, before the gates run. None: the task is gone from the PRD."""
-    found = prd.find_task(task, run.seen or settled.prd, settled.prd)
+    found = prd.find_task(task, run.state.reading.prd or settled.prd, settled.prd)
     if found is None:
         return None
     also = tuple(parent for parent in prd.parents_done_with(settled.prd, found.id) if not parent.fields.checks)
@@ -39,27 +39,27 @@ def place(
     new = {run.paths.prd: ticked.data}
     old: dict[str, bytes | None] = {run.paths.prd: settled.prd.data}
     if run.paths.memory:
-        old[run.paths.memory] = left = run.papers.read(run.paths.memory)
+        old[run.paths.memory] = left = run.editor.read(run.paths.memory)
         whole = remembered(run, ticked, old_memory, left, task, entry)
         new[run.paths.memory] = whole
         _archive(run, whole, new, old)
     run.note(Placed(n, tuple(new)))
-    run.papers.swap(run.paths.prd, settled.prd.data, ticked.data)
+    run.editor.swap(run.paths.prd, settled.prd.data, ticked.data)
     for path, content in new.items():
         if path != run.paths.prd:
-            run.papers.swap(path, old[path], content)
-    run.wrote = ticked.data
+            run.editor.swap(path, old[path], content)
+    run.state.reading.data = ticked.data
     return PendingCompletion(new, old, also)
 
 
 def _archive(run: RunContext, whole: bytes, new: dict[str, bytes], old: dict[str, bytes | None]) -> None:
     """Move old entries of a long log to the archive file, unless a file of that name is the user's own."""
     path = archive.beside(run.paths.memory)
-    older = run.papers.read(path)
+    older = run.editor.read(path)
     shorter, longer = archive.compact(whole, run.settings.memory_size, older)
     if longer is None or longer == older:
         return
-    strange = older is not None and not run.git.blob_at(run.tip, path)
+    strange = older is not None and not run.git.blob_at(run.state.tip, path)
     if not strange and path not in run.git.ignored([path]):
         new[run.paths.memory], new[path], old[path] = shorter, longer, older
 
@@ -69,8 +69,8 @@ def take_out(run: RunContext, placing: PendingCompletion) -> None:
     settling.untick(run, prd.parse(placing.old[run.paths.prd] or b"", run.paths.prd))
     for path, content in placing.new.items():
         if path != run.paths.prd:
-            run.papers.swap(path, content, placing.old[path])
-    run.wrote = placing.old[run.paths.prd] or b""
+            run.editor.swap(path, content, placing.old[path])
+    run.state.reading.data = placing.old[run.paths.prd] or b""
 
 
 def merged(run: RunContext, base: bytes | None, left: bytes | None) -> tuple[bytes | None, tuple[str, ...]]:

@@ -20,7 +20,7 @@ from ralph.verify.model import GateResult
 def open_criteria(run: RunContext, task: Task, placing: PendingCompletion) -> tuple[Criterion, ...]:
     """Return the criteria that a reviewer may confirm: those of the task at the attempt's start."""
     placed = _placed(run, placing)
-    start = run.seen or placed
+    start = run.state.reading.prd or placed
     current = prd.find_task(task, start, placed)
     return criteria.to_confirm(placed, current.id, start) if placed.criteria and current else ()
 
@@ -38,17 +38,17 @@ def confirm(
     above = [
         criterion
         for parent in placing.also
-        for criterion in criteria.to_confirm(placed, parent.id, run.seen or placed)
+        for criterion in criteria.to_confirm(placed, parent.id, run.state.reading.prd or placed)
     ]
     proven = verify_criteria.proven((*candidates, *above), results)
     met = tuple(criterion for criterion in (*candidates, *above) if criterion in proven or criterion in by_reviewer)
     if not met:
         return placing
     new = prd.confirm(placed, met, placed).data
-    run.papers.edit(run.paths.prd, lambda fresh: _ticked(run, met, placed, fresh))
-    run.wrote = new
+    run.editor.edit(run.paths.prd, lambda fresh: _ticked(run, met, placed, fresh))
+    run.state.reading.data = new
     placing = replace(placing, new={**placing.new, run.paths.prd: new})
-    record.stage_papers(run.git, run.papers, placing.new)
+    record.stage_papers(run.git, run.editor, placing.new)
     _tell(run, task, met, len(candidates) + len(above))
     return placing
 

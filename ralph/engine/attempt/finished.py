@@ -63,8 +63,8 @@ class FinishedAttempt:
     def _in_turn(self, examined: judge.Examination) -> AttemptOutcome:
         """Judge the work on the tip. No other attempt moves the tip meanwhile."""
         run = self.run
-        run.tip = self.turn.take()
-        if run.tip != self.space.before.base:
+        run.state.tip = self.turn.take()
+        if run.state.tip != self.space.before.base:
             return self._on_new_tip()
         judged = self._judge(self.space, self.frozen, examined)
         if judged.placing is None:
@@ -93,11 +93,13 @@ class FinishedAttempt:
         """Build the commit. Hand edits of the PRD become a commit before it."""
         run, settled = self.run, self.settled
         run.note(judge.event(self.space.n, self.frozen, judged.verdict))
-        parent = judge.build_hand_edit(run, settled, self.task) if settled.by_hand and not run.apart else run.tip
+        parent = (
+            judge.build_hand_edit(run, settled, self.task) if settled.by_hand and not run.apart else run.state.tip
+        )
         commit = judge.build_commit(run, self.task, frozen, judged, placing, parent)
         scan = None if judged.evidence.gates or run.apart else self._final_scan(placing)
         proved = any(result.ok for result in judged.evidence.gates)
-        return ReadyCommit(commit, self.held, placing, frozenset(run.nothing), proved, scan)
+        return ReadyCommit(commit, self.held, placing, frozenset(run.state.without_tests), proved, scan)
 
     def _final_scan(self, placing: PendingCompletion) -> FinalScan:
         at, status = self.seen
@@ -108,7 +110,7 @@ class FinishedAttempt:
         """Return the PRD outcome. In a worktree the PRD is the tip's: people edit another file."""
         if not self.run.apart:
             return self.settled
-        fresh = prd.parse(self.run.papers.read(self.run.paths.prd) or b"", self.run.paths.prd)
+        fresh = prd.parse(self.run.editor.read(self.run.paths.prd) or b"", self.run.paths.prd)
         return PrdOutcome(fresh, self.settled.edit, by_hand=False)
 
     def set_aside(self, verdict: Verdict | None) -> Rejected:
@@ -121,12 +123,12 @@ class FinishedAttempt:
         if self.settled.by_hand:
             subject = f"docs(prd): changed while {one_line(task.id, 40)} ran"
             prd_file.commit_hand_edit(run, self.settled.prd.data, subject)
-        if verdict is not None or task.id not in run.failed:
-            run.failed[task.id] = (verdict.findings if verdict else (), self.end)
+        if verdict is not None or task.id not in run.state.failures:
+            run.state.failures[task.id] = (verdict.findings if verdict else (), self.end)
         run.note(SetAside(
             space.n, task.id, move.reason, move.counted, self.held, same, move.kind.value, tree, move.when
         ))  # fmt: skip
-        self.turn.report_failure(task.id, run.failed[task.id])
+        self.turn.report_failure(task.id, run.state.failures[task.id])
         return Rejected(move)
 
     def _decided(self, verdict: Verdict | None) -> tuple[Move, str, str]:

@@ -30,11 +30,11 @@ def gates_on_the_index(
 
     tree = write_tree(run.git)
     with worktree_setup.fresh(run) as place:
-        worktree_setup.renew(place, run.git.commit(tree, [run.tip], "what the gates see"))
+        worktree_setup.renew(place, run.git.commit(tree, [run.state.tip], "what the gates see"))
         try:
             return run_gates(place, commands, n, base_tests=base_tests)
         finally:
-            run.history = place.history
+            run.state.history = place.state.history
 
 
 def run_gates(
@@ -59,7 +59,7 @@ def run_gates(
             raise GatesInterruptedError("interrupted while the gates ran", code=Exit.INTERRUPTED)
         result = replace(result, tail=mask(clean(result.tail), run.secrets))
         results.append(result)
-        (run.nothing.add if result.none else run.nothing.discard)(gate.command)
+        (run.state.without_tests.add if result.none else run.state.without_tests.discard)(gate.command)
         run.note(GateRan(n, one_line(clean(gate.command), 200), result.ok, round(result.seconds, 3), result.none,
                          result.timed_out, base_tests))  # fmt: skip
     return tuple(results)

@@ -86,7 +86,7 @@ class OnlyTurn:
         self._run = run
 
     def take(self) -> str:
-        return self._run.tip
+        return self._run.state.tip
 
     def report_failure(self, task: str, failure: tuple[tuple[Finding, ...], Stopped]) -> None:
         """Do nothing: the run has the failure already."""

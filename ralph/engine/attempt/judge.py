@@ -11,6 +11,7 @@ from pathlib import Path
 from ralph import paths as sensitive
 from ralph.agents.model import Stopped
 from ralph.engine import commit as record
+from ralph.engine import gate_selection
 from ralph.engine.attempt.completion import PendingCompletion, merged, place, take_out
 from ralph.engine.attempt.criteria import confirm, open_criteria
 from ralph.engine.attempt.gates import gates_on_the_index, take_back_writes
@@ -56,7 +57,7 @@ def examine(
     run: RunContext, space: Workspace, task: Task, frozen: FrozenWork, settled: PrdOutcome, stopped: Stopped
 ) -> Examination:
     """Gather the evidence, and apply the rules that cost nothing."""
-    commands, base_memory = run.gates_for(task), run.base_memory()
+    commands, base_memory = gate_selection.gates_for(run, task), run.base_memory()
     rules = rules_for(run, task, commands)
     evidence = gather(run, space, task, frozen, settled, stopped, base_memory)
     return Examination(commands, rules, evidence, base_memory, verdict.before_gates(evidence, rules))
@@ -103,12 +104,12 @@ def rules_for(run: RunContext, task: Task, commands: Sequence[Gate]) -> Rules:
         prd=run.paths.prd,
         memory=run.paths.memory,
         text=f"{task.text}\n{task.body}",
-        tracked=run.git.tracked(run.tip, [_in_repository(run, word) for word in words]),
-        baseline=run.red,
-        standing=frozenset(gate.command for gate in run.gates if gate.command not in run.nothing),
+        tracked=run.git.tracked(run.state.tip, [_in_repository(run, word) for word in words]),
+        baseline=run.state.red_at_start,
+        standing=frozenset(gate.command for gate in run.state.gates if gate.command not in run.state.without_tests),
         checks=frozenset(task.fields.checks),
         strict=run.settings.strict,
-        only_checked=run.history.current is not None and run.history.current.purpose == CHECK,
+        only_checked=run.state.history.current is not None and run.state.history.current.purpose == CHECK,
     )
 
 
@@ -130,7 +131,7 @@ def _in_repository(run: RunContext, word: str) -> str:
 def gather(run: RunContext, space: Workspace, task: Task, frozen: FrozenWork, settled: PrdOutcome, stopped: Stopped,
            base_memory: bytes | None) -> Evidence:  # fmt: skip
     """Everything but the gates."""
-    left = run.papers.read(run.paths.memory) if run.paths.memory else None
+    left = run.editor.read(run.paths.memory) if run.paths.memory else None
     changed = left != base_memory
     own = run.paths.memory in task.fields.files
     dropped = merged(run, base_memory, left)[1] if changed and not own else ()
@@ -164,7 +165,7 @@ def _id(blob: str) -> str:
 
 def _with_gates(run: RunContext, space: Workspace, evidence: Evidence, rules: Rules, commands: Sequence[Gate],
                 placing: PendingCompletion) -> Evidence:  # fmt: skip
-    record.stage_papers(run.git, run.papers, placing.new)
+    record.stage_papers(run.git, run.editor, placing.new)
     lend_index(run.git)
     if not commands:
         return evidence
@@ -216,7 +217,7 @@ def build_commit(
         trailers = [("Ralph-Task", _trailer(other_task.id)) for other_task in (task, *placing.also)]
         trailers += [
             ("Ralph-Run", run.id),
-            ("Ralph-Attempt", str(run.history.tallies[task.id].tried + 1)),
+            ("Ralph-Attempt", str(run.state.history.tallies[task.id].tried + 1)),
             ("Ralph-Agent", run.worker(task).name if frozen.changes else "none"),
             ("Ralph-Gates", gates_trailer(judged)),
             ("Ralph-Tree", tree),
@@ -224,7 +225,7 @@ def build_commit(
         commits = [replace(commit, body=mask(clean(commit.body), run.secrets)) for commit in frozen.commits]
         return record.CommitMessage(run.subject(task), trailers, commits)
 
-    return record.build_task(run.git, run.papers, parent, placing.new, message)
+    return record.build_task(run.git, run.editor, parent, placing.new, message)
 
 
 def gates_trailer(judged: Judgement) -> str:
@@ -252,7 +253,7 @@ def build_hand_edit(run: RunContext, settled: PrdOutcome, task: Task) -> str:
     """A commit before the task's: what people changed in the PRD while it ran."""
     return record.build_paper(
         run.git,
-        tip=run.tip,
+        tip=run.state.tip,
         path=run.paths.prd,
         content=settled.prd.data,
         message=f"docs(prd): changed while {_trailer(task.id)} ran\n",

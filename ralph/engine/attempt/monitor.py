@@ -16,6 +16,7 @@ from ralph.agents.selection import AgentChoice
 from ralph.agents.session import session
 from ralph.agents.usage import Spent
 from ralph.agents.watchdog.watchdog import Watchdog, WatchdogLimits
+from ralph.engine import budget
 from ralph.engine.attempt.usage import AttemptUsage
 from ralph.engine.context import RunContext
 from ralph.git.index import Stat
@@ -46,11 +47,11 @@ class AttemptMonitor:
         self._scope, self._protected = run.patterns(task.fields.files), protected
         self._tally = session.UsageCounter()
         self._last = time.monotonic()
-        self._watch = Watchdog(_limits(run, worker), self._last, run.window(worker, worker.model))
+        self._watch = Watchdog(_limits(run, worker), self._last, budget.window(run, worker, worker.model))
         self._before = run.tally(task)
         self._refused, self._looked = False, 0.0
         self._over = 0.0  # monotonic time since which a limit of the run is reached; 0: none
-        self._window = run.window(worker, worker.model)
+        self._window = budget.window(run, worker, worker.model)
         self._count = AttemptUsage(run, worker)
 
     def follow(self, launch: Launch, env: Mapping[str, str], prompt: Path, log: Path, wall: float) -> Stopped:
@@ -95,7 +96,7 @@ class AttemptMonitor:
         if usage is None:
             return signal
         if usage.model and not usage.key and not usage.final:
-            usage = replace(usage, window=self._run.window(self._worker, usage.model) or usage.window)
+            usage = replace(usage, window=budget.window(self._run, self._worker, usage.model) or usage.window)
         self._window = usage.window or self._window
         if usage.context and not self._window:
             self._run.say(unknown_window(self._count.model), loud=True, once=True)
@@ -129,7 +130,7 @@ class AttemptMonitor:
     def _limit(self) -> str:
         """Return the reached limit of the run, or "". Wait a moment for an agent that is ending."""
         self._count.look()
-        limit = "" if self._tally.ended is not None else self._run.limit(self._count.spent)
+        limit = "" if self._tally.ended is not None else budget.reached_limit(self._run, self._count.spent)
         self._over = (self._over or time.monotonic()) if limit else 0.0
         return limit if limit and time.monotonic() - self._over > MOMENT else ""
 

@@ -32,14 +32,14 @@ class PrdOutcome:
 
 def settle(run: RunContext, start: Prd, task: Task, stopped: Stopped, frozen: FrozenWork) -> PrdOutcome:
     """Undo the edits that don't stay and return the outcome. The frozen work holds all edits."""
-    data = run.papers.read(run.paths.prd)
+    data = run.editor.read(run.paths.prd)
     if data == start.data:
         return PrdOutcome(start, PrdEdit(), by_hand=False)
     now = prd_file.parsed(run, data)
     back = f"To bring it in again: git show {frozen.work[:12]}:{run.paths.prd} > {run.paths.prd}"
     diff = _diff(start.data, data or b"", run.paths.prd) + "\n" + back
     if now is None:
-        run.papers.put(run.paths.prd, start.data)
+        run.editor.put(run.paths.prd, start.data)
         return PrdOutcome(start, PrdEdit(True, (), True, diff), by_hand=False)
     named = run.paths.prd in task.fields.files
     if run.apart or (not named and _by_agent(run, task, stopped, frozen)):
@@ -55,15 +55,15 @@ def _take_back(run: RunContext, start: Prd, now: Prd, task: Task, typed: HandEdi
     made, expected = (typed.made, typed.kept) if typed else (now, start)
     agents = prd.difference(start, made)
     edit = PrdEdit(True, agents.ticked, agents.rewrote, diff)
-    run.papers.edit(run.paths.prd, lambda content: expected.data if content == now.data else content)
+    run.editor.edit(run.paths.prd, lambda content: expected.data if content == now.data else content)
     return _keep(run, start, expected, task, edit) if typed else PrdOutcome(start, edit, by_hand=False)
 
 
 def _keep(run: RunContext, start: Prd, now: Prd, task: Task, edit: PrdEdit) -> PrdOutcome:
     """Keep the edits without evidence of an author, but undo their ticks."""
     difference = prd.difference(start, now)
-    run.edited, once = prd_file.changed_at(run), prd_file.emptied_once(run, now)
-    data = run.papers.edit(
+    run.state.reading.edited_at, once = prd_file.changed_at(run), prd_file.emptied_once(run, now)
+    data = run.editor.edit(
         run.paths.prd, lambda fresh: prd_file.with_ticks(run, once, _unticked(run, start, fresh))
     ) or b""  # fmt: skip
     _tell_hand_edit(run, task, difference, now)
@@ -75,7 +75,7 @@ def _keep(run: RunContext, start: Prd, now: Prd, task: Task, edit: PrdEdit) -> P
 
 def untick(run: RunContext, start: Prd) -> None:
     """Undo every tick that is not in `start`."""
-    run.papers.edit(run.paths.prd, lambda fresh: _unticked(run, start, fresh))
+    run.editor.edit(run.paths.prd, lambda fresh: _unticked(run, start, fresh))
 
 
 def take_back_ticks(run: RunContext, start: Prd, task: Task) -> None:
@@ -85,18 +85,18 @@ def take_back_ticks(run: RunContext, start: Prd, task: Task) -> None:
         now = prd_file.parsed(run, fresh)
         if now is None:
             return fresh
-        ticked = [task.id for task in now.tasks if task.done and task.id in run.history.ticked]
+        ticked = [task.id for task in now.tasks if task.done and task.id in run.state.history.ticked]
         return prd.with_boxes(prd.without_new_ticks(start, now), ticked, done=True).data
 
-    before = run.papers.read(run.paths.prd)
-    if run.papers.edit(run.paths.prd, edit) != before:
+    before = run.editor.read(run.paths.prd)
+    if run.editor.edit(run.paths.prd, edit) != before:
         run.say(f"The agent of {task.id} ticked boxes in this checkout's {run.paths.prd}: they are empty again.",
                 loud=True)  # fmt: skip
 
 
 def untick_after_gates(run: RunContext, placed: bytes) -> None:
     """Undo ticks that appeared while gates ran, because gates run the agent's code. Keep other edits."""
-    if run.papers.read(run.paths.prd) != placed:
+    if run.editor.read(run.paths.prd) != placed:
         untick(run, prd.parse(placed, run.paths.prd))
 
 
@@ -111,7 +111,7 @@ def _by_agent(run: RunContext, task: Task, stopped: Stopped, frozen: FrozenWork)
         return True
     if run.worker(task).agent.EVENTS or not frozen.commits:
         return False
-    then = run.git.blob_at(run.tip, run.paths.prd)
+    then = run.git.blob_at(run.state.tip, run.paths.prd)
     return any(run.git.blob_at(commit.sha, run.paths.prd) != then for commit in frozen.commits)
 
 
@@ -132,8 +132,8 @@ def _tell_hand_edit(run: RunContext, task: Task, difference: prd.PrdDiff, now: P
         run.say(f"Criterion “{one_line(clean(met.text), 60)}” was ticked while {task.id} ran: its box goes back. "
                 "Tick it again when no agent runs.", loud=True)  # fmt: skip
     for lost in difference.vanished:
-        run.vanished[lost.id] = one_line(clean(lost.text), 60)
-        run.say(f"“{run.vanished[lost.id]}” vanished from {run.paths.prd} while {task.id} ran.", loud=True)
+        run.state.vanished[lost.id] = one_line(clean(lost.text), 60)
+        run.say(f"“{run.state.vanished[lost.id]}” vanished from {run.paths.prd} while {task.id} ran.", loud=True)
     for check in difference.changed_checks:
         commands = next((other.fields.checks for other in now.tasks if other.id == check), ())
         run.say(f"A Check of “{texts.get(check, check)}” is new or changed: {'; '.join(commands)}", loud=True)

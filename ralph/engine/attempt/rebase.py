@@ -25,7 +25,7 @@ def on_the_tip(
 
     Return a Verdict if the two conflict.
     """
-    git, base, tip = run.git, space.before.base, run.tip
+    git, base, tip = run.git, space.before.base, run.state.tip
     if tip == base:
         return space, frozen
     joined = join(git, base, frozen.tree, tip, run.paths.both)
@@ -34,7 +34,7 @@ def on_the_tip(
     then, now = run.git.blob_at(base, run.paths.memory), run.git.blob_at(tip, run.paths.memory)
     git.tree(*worktrees.WORKERS, "read-tree", "--reset", "-u", joined.tree)
     if run.paths.memory:
-        run.papers.put(run.paths.memory, _both_memories(run, git.blob(then), git.blob(now), left))
+        run.editor.put(run.paths.memory, _both_memories(run, git.blob(then), git.blob(now), left))
     before = Snapshot(tip, tip, git.tree_of(tip))
     changes = git.changes(tip, joined.tree)
     return replace(space, before=before), replace(frozen, tree=joined.tree, changes=changes)
@@ -50,7 +50,7 @@ def _both_memories(run: RunContext, then: bytes, now: bytes, left: bytes | None)
 
 def explain_meanwhile(run: RunContext, verdict: Verdict, base: str) -> Verdict:
     """Return the verdict with the commits published meanwhile in its gate findings, for the next prompt."""
-    if run.tip == base:
+    if run.state.tip == base:
         return verdict
     prefix = f"It was tested on top of what came in meanwhile:\n{_meanwhile(run, base)}\n\n"
     findings = (
@@ -64,7 +64,7 @@ def explain_meanwhile(run: RunContext, verdict: Verdict, base: str) -> Verdict:
 
 def _meanwhile(run: RunContext, base: str) -> str:
     """Return the commits since `base` with the files of each, without PRD and memory file."""
-    words = ("log", "--format=%h %s", "--name-only", f"{base}..{run.tip}")
+    words = ("log", "--format=%h %s", "--name-only", f"{base}..{run.state.tip}")
     lines = run.git.repo(*words).decode(errors="replace").strip().splitlines()
     text = "\n".join(line for line in lines if line not in run.paths.both)
     return mask(clean(text), run.secrets)[:MOST_LISTED]

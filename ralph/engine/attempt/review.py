@@ -14,6 +14,7 @@ from ralph.engine.attempt import prompt
 from ralph.engine.attempt.monitor import AttemptMonitor
 from ralph.engine.attempt.run_agent import sandboxed, write_prompt
 from ralph.engine.context import RunContext
+from ralph.engine.launch import launch_of
 from ralph.git.freeze import FrozenWork
 from ralph.git.workspace import Workspace
 from ralph.package_data import templates
@@ -51,7 +52,7 @@ def review_work(
 def _question(
     run: RunContext, task: Task, frozen: FrozenWork, results: tuple[GateResult, ...], criteria: Sequence[Criterion]
 ) -> str:  # fmt: skip
-    words = ("diff", "--no-color", "--no-ext-diff", "--no-textconv", run.tip, frozen.tree)
+    words = ("diff", "--no-color", "--no-ext-diff", "--no-textconv", run.state.tip, frozen.tree)
     diff = run.git.tree(*words).decode(errors="replace")
     cut = diff if len(diff) <= MOST_DIFF else f"{diff[:MOST_DIFF]}\n... {len(diff) - MOST_DIFF} characters more"
     texts = [criterion.text for criterion in criteria]
@@ -63,6 +64,6 @@ def _question(
 def _asked(run: RunContext, space: Workspace, task: Task, worker: AgentChoice, question: str) -> Stopped:
     path = write_prompt(run, space.n, question, "review")
     env = {**run.environment(), **session.NONINTERACTIVE, "RALPH_PROMPT_FILE": str(path), "RALPH_RUN_ID": run.id}
-    with sandboxed(run, run.launch(worker, read_only=True), worker, env) as launch:
+    with sandboxed(run, launch_of(run, worker, read_only=True), worker, env) as launch:
         follower = AttemptMonitor(run, space.n, task, worker)
         return follower.follow(launch, env, path, run.folder / f"{space.n}.review.log", run.settings.task_timeout)

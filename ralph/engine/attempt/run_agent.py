@@ -13,10 +13,12 @@ from ralph.agents import sandbox
 from ralph.agents.model import Launch, Stopped
 from ralph.agents.selection import AgentChoice
 from ralph.agents.session import session
+from ralph.engine import gate_selection
 from ralph.engine.attempt import prompt as briefing
 from ralph.engine.attempt.monitor import AttemptMonitor
 from ralph.engine.attempt.prd_edits import names_paper
 from ralph.engine.context import RunContext
+from ralph.engine.launch import launch_of
 from ralph.git import workspace
 from ralph.git.poll import polling
 from ralph.git.workspace import Workspace
@@ -29,17 +31,17 @@ from ralph.text import clean, mask, one_line
 
 def choose(run: RunContext, task: Task, purpose: str = "") -> int:
     """Journal the choice of a task. Return the number of the attempt."""
-    n = run.history.n + 1
-    run.note(Chosen(n, task.id, one_line(clean(task.text)), run.tally(task).tried + 1, run.tip, purpose))
+    n = run.state.history.n + 1
+    run.note(Chosen(n, task.id, one_line(clean(task.text)), run.tally(task).tried + 1, run.state.tip, purpose))
     return n
 
 
 def prepare(run: RunContext, n: int, work: str = "") -> Workspace:
     """Return the workspace of a chosen attempt, with the unfinished `work` in it."""
     space = workspace.prepare(
-        run.git, run.id, n, run.stands_on, run.tip, run.paths, run.before, run.just_scanned()
+        run.git, run.id, n, run.stands_on, run.state.tip, run.paths, run.state.snapshot, run.state.just_scanned()
     )  # fmt: skip
-    run.before = space.before
+    run.state.snapshot = space.before
     run.note(WorkspaceReady(n, space.before.commit, space.before.unsaved, carried=bool(work)))
     if work and (lost := workspace.carry(run.git, space, work, run.paths)):
         run.say(f"Changed meanwhile, so the unfinished work of these is left out: {', '.join(lost[:5])}", loud=True)
@@ -54,7 +56,7 @@ def brief(run: RunContext, task: Task, prd: Prd, n: int) -> Path:
         templates(),
         task=task,
         parents=parents(prd, task),
-        gates=run.gates_for(task),
+        gates=gate_selection.gates_for(run, task),
         rules=rules,
         protected=(*task.fields.protected, *run.settings.protected),
         prd_name=run.paths.prd,
@@ -92,7 +94,10 @@ def let_work(run: RunContext, space: Workspace, task: Task, prompt: Path, *, rea
     """Run the agent to its end."""
     settings, worker = run.settings, run.worker(task)
     env = _environment(run, task, prompt)
-    with polling(run.git) as looker, sandboxed(run, run.launch(worker, read_only=read_only), worker, env) as launch:
+    with (
+        polling(run.git) as looker,
+        sandboxed(run, launch_of(run, worker, read_only=read_only), worker, env) as launch,
+    ):
         follower = AttemptMonitor(
             run, space.n, task, worker, looker=looker, known=space.before.untracked, protected=protected(run, task)
         )
@@ -124,7 +129,7 @@ def protected(run: RunContext, task: Task) -> tuple[str, ...]:
 
 
 def _environment(run: RunContext, task: Task, prompt: Path) -> Mapping[str, str]:
-    tally = run.history.tallies[task.id]
+    tally = run.state.history.tallies[task.id]
     return {
         **run.environment(),
         **session.NONINTERACTIVE,

@@ -71,7 +71,7 @@ def _change(run: RunContext, space: Workspace, task: str, frozen: FrozenWork, no
 
 def _own(run: RunContext, space: Workspace, task: str) -> frozenset[str]:
     """Return the branches of this attempt and of earlier ones at the same task."""
-    tally = run.history.tallies.get(task)
+    tally = run.state.history.tallies.get(task)
     return frozenset((space.wip, *(scratch(run.id, n) for n in (tally.numbers if tally else ()))))
 
 

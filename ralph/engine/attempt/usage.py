@@ -14,6 +14,7 @@ from ralph.agents.model import ModelUse, Signal
 from ralph.agents.selection import AgentChoice
 from ralph.agents.session_file import SessionFiles, place
 from ralph.agents.usage import Spent, UsageEstimator
+from ralph.engine import budget
 from ralph.engine.context import RunContext
 from ralph.state.attempt import Attempt
 from ralph.state.events import AgentReported, Learned
@@ -33,7 +34,7 @@ class AttemptUsage:
     ) -> None:  # fmt: skip
         self._run, self._worker, self._log = run, worker, log
         self._tell = run.spending if since is None else None  # usage of a session that is over is not reported live
-        self._spending = UsageEstimator(run.prices(worker), worker.model, _size(prompt))
+        self._spending = UsageEstimator(budget.prices(run, worker), worker.model, _size(prompt))
         self._files = _session_files(run, worker, env or os.environ, since)
         self._looked = 0.0
 
@@ -87,8 +88,8 @@ class AttemptUsage:
     def _learn(self, use: ModelUse) -> None:
         """Journal a window or price that the agent reports, if it is new."""
         run, worker = self._run, self._worker
-        window = 0 if use.window == run.window(worker, use.model) else use.window
-        price = run.prices(worker).learn(use) or ()
+        window = 0 if use.window == budget.window(run, worker, use.model) else use.window
+        price = budget.prices(run, worker).learn(use) or ()
         if window or price:
             run.note(Learned(worker.agent.NAME, use.model, window, price))
 
@@ -119,7 +120,7 @@ def recount_review(run: RunContext, current: Attempt) -> Spent:
 
 
 def _counted(run: RunContext, current: Attempt, log: str, prompt: str, reviewer: str = "") -> Spent:
-    folder = run.state / "runs" / current.run
+    folder = run.state_folder / "runs" / current.run
     path = folder / log
     worker = _worker(reviewer or current.agent)
     if worker is None or not path.is_file():

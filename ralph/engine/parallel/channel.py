@@ -5,13 +5,15 @@ from __future__ import annotations
 import base64
 import pickle
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from ralph.agents.model import Stopped
 from ralph.agents.usage import Spent
-from ralph.engine.context import RunContext, StopSignal, notify_nobody
+from ralph.engine.context import RunContext
+from ralph.engine.run_state import notify_nobody
+from ralph.engine.stop_signal import StopSignal
 from ralph.errors import Exit, RalphError
 from ralph.git.client import Git
 from ralph.git.ref_names import SCRATCH, scratch
@@ -121,39 +123,27 @@ class ParentStopSignal(StopSignal):
         return self._parent.wants_the_end()
 
 
-@dataclass
-class WorkerContext(RunContext):
-    """The run in a child: another work tree, the parent's journal and limits."""
-
-    parent: ParentChannel | None = None
-
-    def limit(self, going: Spent | None = None) -> str:
-        """Return the limit that the parent reports: it knows the usage of all attempts."""
-        del going
-        return self.parent.limit if self.parent else ""
-
-
-def worker_context(run: RunContext, git: Git, parent: ParentChannel, n: int, start: Prd) -> WorkerContext:
+def worker_context(run: RunContext, git: Git, parent: ParentChannel, n: int, start: Prd) -> RunContext:
     """Return the context of the run in a worktree."""
     git.other_branches = partial(other_checkouts.branches, git.where)
-    git.hides = lambda name: is_hidden_ref(name, run.branch, run.id, n)
+    git.hides = lambda name: is_hidden_ref(name, run.state.branch, run.id, n)
     context = run.elsewhere(git)
-    own = {field: getattr(context, field) for field in context.__dataclass_fields__}
-    return WorkerContext(
-        **{
-            **own,
-            "journal": parent,
-            "tell": parent.told,
-            "stop": ParentStopSignal(parent),
-            "seen": start,
-            "wrote": start.data,
-            "history": replace(run.history, running={n: run.history.running[n]}),
-            "before": None,
-            "scanned": None,
-            "parent": parent,
-            "spending": parent.spending,
-            "ring": notify_nobody,
-        }
+    state = replace(
+        context.state,
+        history=replace(run.state.history, running={n: run.state.history.running[n]}),
+        reading=replace(context.state.reading, prd=start, data=start.data),
+        snapshot=None,
+        last_scan=None,
+        notify=notify_nobody,
+    )
+    return replace(
+        context,
+        state=state,
+        journal=parent,
+        tell=parent.told,
+        stop=ParentStopSignal(parent),
+        spending=parent.spending,
+        parent_limit=lambda: parent.limit,
     )
 
 

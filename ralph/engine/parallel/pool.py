@@ -59,7 +59,7 @@ class WorkerPool(AttemptPool):
     def start(self, job: AttemptJob) -> None:
         """Start a child. Its pid is in the journal before it does anything."""
         self.jobs[job.n] = job
-        self.run.beside = self.spent()
+        self.run.state.in_progress = self.spent()
         child = self.children.start(job.n, worker.work(self.run, self.worktrees, job, worktree_setup.fit))
         self.run.note(Sent(job.n, child.pid, child.started, job.place))
         child.go()
@@ -70,8 +70,8 @@ class WorkerPool(AttemptPool):
         self.throttle = self.throttle.later(time.time(), wanted)
         most = self.throttle.most(wanted) - len(self.jobs)
         if settings.max_tasks:
-            most = min(most, settings.max_tasks - run.accepted - len(self.jobs))
-        most = min(most, settings.max_iterations - run.history.attempts)
+            most = min(most, settings.max_tasks - run.state.accepted - len(self.jobs))
+        most = min(most, settings.max_iterations - run.state.history.attempts)
         if self.throttle.limit:
             most = min(most, 1)
         return most if self.throttle.may_start(time.time()) else 0
@@ -92,7 +92,7 @@ class WorkerPool(AttemptPool):
             case "spent":
                 self.usage[n] = unpack(message["data"])
             case "failed":
-                self.run.failed[message["task"]] = unpack(message["data"])
+                self.run.state.failures[message["task"]] = unpack(message["data"])
             case "door":
                 self.queue.append(n)
             case "meddled":
@@ -142,7 +142,7 @@ class WorkerPool(AttemptPool):
             return
         job = self.jobs[n]
         self.forget(n)
-        unfinished = self.run.history.running.get(n)
+        unfinished = self.run.state.history.running.get(n)
         self.lost[n] = self.lost.get(n, 0) + 1
         if unfinished is None or self.run.hurried:
             return  # the next start resumes it
@@ -153,8 +153,8 @@ class WorkerPool(AttemptPool):
 
     def give_up(self, n: int) -> None:
         """Set aside an attempt that can't be examined."""
-        unfinished = self.run.history.running[n]
-        counted = self.run.history.tallies.get(unfinished.task, TaskStats()).uncounted + 1 >= policy.PATIENCE
+        unfinished = self.run.state.history.running[n]
+        counted = self.run.state.history.tallies.get(unfinished.task, TaskStats()).uncounted + 1 >= policy.PATIENCE
         spent = recount(self.run, unfinished)
         self.run.note(SetAside(
             n, unfinished.task, "its process died", counted=counted, same="lost",
@@ -164,7 +164,7 @@ class WorkerPool(AttemptPool):
     def take_up(self, prd: Prd) -> None:
         """Resume the attempts of a killed run in their worktrees."""
         tasks = {task.id: task for task in prd.tasks}
-        for n, current in self.run.history.running.items():
+        for n, current in self.run.state.history.running.items():
             gone = Task(current.task, written=False, number=0, line=0, offset=0, text=current.text, done=False)
             if current.place:
                 self.start(
@@ -186,7 +186,7 @@ class WorkerPool(AttemptPool):
         self.inside = min(self.queue, key=lambda n: (self.jobs[n].task.number, n))
         self.queue.remove(self.inside)
         publish.hold_tip(self.run)
-        self.children.say(self.inside, f"enter {self.run.tip}")
+        self.children.say(self.inside, f"enter {self.run.state.tip}")
 
     # ------------------------------------------------------------ ending
 
@@ -209,7 +209,7 @@ def worker_pool(run: RunContext) -> Iterator[WorkerPool]:
     """Yield a pool. End its processes and remove its worktrees on exit."""
     import pexpect.fdpexpect  # noqa: F401 - here, so that not each child has to import it
 
-    run.git.beside = run.git.beside or run.tip
+    run.git.beside = run.git.beside or run.state.tip
     worktrees = worktree_setup.pool(run)
     try:
         with several() as children:

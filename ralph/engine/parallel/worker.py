@@ -11,7 +11,7 @@ from ralph.engine.attempt import attempt
 from ralph.engine.attempt.gates import GatesInterruptedError
 from ralph.engine.attempt.job import AttemptJob, AttemptOutcome
 from ralph.engine.context import RunContext
-from ralph.engine.parallel.channel import ParentChannel, WaitingEndedError, WorkerContext, pack, worker_context
+from ralph.engine.parallel.channel import ParentChannel, WaitingEndedError, pack, worker_context
 from ralph.errors import NO_ROOM, RalphError
 from ralph.git import worktrees
 from ralph.prd import document as prd
@@ -27,7 +27,7 @@ def work(
 
     def child(link: Link) -> WorkerMessage:
         parent = ParentChannel(link, run.id)
-        git = pool.open(job.place, run.tip, run.settings.brought)
+        git = pool.open(job.place, run.state.tip, run.settings.brought)
         own = worker_context(run, git, parent, job.n, job.prd)
         try:
             return {"kind": "outcome", "data": pack(_outcome(own, job, parent, prepare))}
@@ -43,12 +43,12 @@ def work(
     return child
 
 
-def _outcome(run: WorkerContext, job: AttemptJob, parent: ParentChannel, prepare: Prepare) -> AttemptOutcome:
+def _outcome(run: RunContext, job: AttemptJob, parent: ParentChannel, prepare: Prepare) -> AttemptOutcome:
     if job.left is not None:
         return resume.take_up(run, job.left, parent)
-    seen = time.monotonic(), worktrees.check_out(run.git, run.tip, job.n)
-    job = replace(job, prd=prd.parse(run.papers.read(run.paths.prd) or b"", run.paths.prd))
-    run.seen, run.wrote = job.prd, job.prd.data
+    seen = time.monotonic(), worktrees.check_out(run.git, run.state.tip, job.n)
+    job = replace(job, prd=prd.parse(run.editor.read(run.paths.prd) or b"", run.paths.prd))
+    run.state.reading.prd, run.state.reading.data = job.prd, job.prd.data
     prepare(run)
-    run.scanned = None if run.settings.setup else seen  # a setup may leave files that git shows
+    run.state.last_scan = None if run.settings.setup else seen  # a setup may leave files that git shows
     return attempt.attempt(run, job, parent)

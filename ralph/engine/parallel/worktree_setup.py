@@ -64,7 +64,7 @@ def fresh(run: RunContext) -> Iterator[RunContext]:
     place = pool(run)
     shutil.rmtree(place.repo(CLEAN).root, ignore_errors=True)
     try:
-        yield run.elsewhere(place.open(CLEAN, run.tip, run.settings.brought))
+        yield run.elsewhere(place.open(CLEAN, run.state.tip, run.settings.brought))
     finally:
         shutil.rmtree(place.repo(CLEAN).root.parent, ignore_errors=True)
         place.close(CLEAN)
