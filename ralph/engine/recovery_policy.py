@@ -34,7 +34,7 @@ CURES = {
 }
 
 
-class Outcome(StrEnum):
+class EndingKind(StrEnum):
     """The kinds of endings of an attempt that was not accepted."""
 
     REJECTED = "rejected"  # it delivered, and the verdict is no
@@ -100,18 +100,18 @@ ESCALATE = (
 )
 THIRD = f"it is not the {PATIENCE}rd in a row"
 
-TABLE: dict[Outcome, tuple[PolicyRow, ...]] = {
-    Outcome.REJECTED: ESCALATE,
-    Outcome.OVERTAKEN: (
+TABLE: dict[EndingKind, tuple[PolicyRow, ...]] = {
+    EndingKind.REJECTED: ESCALATE,
+    EndingKind.OVERTAKEN: (
         PolicyRow(THIRD, lambda c: c.uncounted + 1 < PATIENCE, MoveKind.RETRY, counted=False),
         *ESCALATE,
     ),
-    Outcome.NO_DELIVERY: (
+    EndingKind.NO_DELIVERY: (
         PolicyRow("one try was asked for", lambda c: c.single, MoveKind.PARK, counted=True),
         PolicyRow(THIRD, lambda c: c.uncounted + 1 < PATIENCE, MoveKind.RETRY, counted=False),
         *(row for row in ESCALATE if row.move is not MoveKind.SPLIT),
     ),
-    Outcome.TRANSIENT: (
+    EndingKind.TRANSIENT: (
         PolicyRow(
             "it would be long, and the ladder has another agent",
             lambda c: c.wait > LONG and c.rungs > 0,
@@ -124,15 +124,15 @@ TABLE: dict[Outcome, tuple[PolicyRow, ...]] = {
         PolicyRow("the ladder has another agent", lambda c: c.rungs > 0, MoveKind.CHANGE, counted=False),
         PolicyRow("else", _always, MoveKind.STOP, counted=False),
     ),
-    Outcome.FULL: (
+    EndingKind.FULL: (
         PolicyRow("there was progress", lambda c: c.progress and not c.single, MoveKind.HAND_OVER, counted=False),
         PolicyRow("a try is left", lambda c: not c.last, MoveKind.HAND_OVER, counted=True),
         *ESCALATE[1:],
     ),
-    Outcome.TASK_LIMIT: (PolicyRow("always", _always, MoveKind.PARK, counted=True),),
-    Outcome.REFUSED: (PolicyRow("always", _always, MoveKind.STOP, counted=False),),
-    Outcome.SKIPPED: (PolicyRow("always", _always, MoveKind.SKIP, counted=False),),
-    Outcome.INTERRUPTED: (
+    EndingKind.TASK_LIMIT: (PolicyRow("always", _always, MoveKind.PARK, counted=True),),
+    EndingKind.REFUSED: (PolicyRow("always", _always, MoveKind.STOP, counted=False),),
+    EndingKind.SKIPPED: (PolicyRow("always", _always, MoveKind.SKIP, counted=False),),
+    EndingKind.INTERRUPTED: (
         PolicyRow(
             f"{THIRD}, or the last try",
             lambda c: c.uncounted + 1 < PATIENCE or c.last,
@@ -141,40 +141,40 @@ TABLE: dict[Outcome, tuple[PolicyRow, ...]] = {
         ),
         PolicyRow("else", _always, MoveKind.STOP, counted=True),
     ),
-    Outcome.LOST: (
+    EndingKind.LOST: (
         PolicyRow(THIRD, lambda c: c.uncounted + 1 < PATIENCE, MoveKind.RETRY, counted=False),
         PolicyRow("a try is left", lambda c: not c.last, MoveKind.RETRY, counted=True),
         PolicyRow("else", _always, MoveKind.PARK, counted=True),
     ),
-    Outcome.LIMIT: (PolicyRow("always", _always, MoveKind.STOP, counted=False),),
+    EndingKind.LIMIT: (PolicyRow("always", _always, MoveKind.STOP, counted=False),),
 }
 
 OF_WHY = {
-    StopReason.UNSTARTED: Outcome.REFUSED,
-    StopReason.REFUSED: Outcome.REFUSED,
-    StopReason.INTERRUPTED: Outcome.INTERRUPTED,
-    StopReason.LOST: Outcome.LOST,
-    StopReason.LIMIT: Outcome.LIMIT,
-    StopReason.TASK_LIMIT: Outcome.TASK_LIMIT,
-    StopReason.SKIPPED: Outcome.SKIPPED,
-    StopReason.FULL: Outcome.FULL,
-    StopReason.CIRCLES: Outcome.REJECTED,
-    StopReason.PROMPT: Outcome.REJECTED,
-    StopReason.DRIFT: Outcome.REJECTED,
+    StopReason.UNSTARTED: EndingKind.REFUSED,
+    StopReason.REFUSED: EndingKind.REFUSED,
+    StopReason.INTERRUPTED: EndingKind.INTERRUPTED,
+    StopReason.LOST: EndingKind.LOST,
+    StopReason.LIMIT: EndingKind.LIMIT,
+    StopReason.TASK_LIMIT: EndingKind.TASK_LIMIT,
+    StopReason.SKIPPED: EndingKind.SKIPPED,
+    StopReason.FULL: EndingKind.FULL,
+    StopReason.CIRCLES: EndingKind.REJECTED,
+    StopReason.PROMPT: EndingKind.REJECTED,
+    StopReason.DRIFT: EndingKind.REJECTED,
 }
 
 
-def ending(stopped: Stopped, *, changed: bool) -> Outcome:
+def ending(stopped: Stopped, *, changed: bool) -> EndingKind:
     """`changed`: the attempt left the tree different from how it found it."""
     if stopped.why in OF_WHY:
         return OF_WHY[stopped.why]
     if stopped.well:
-        return Outcome.REJECTED
+        return EndingKind.REJECTED
     if stopped.failure and stopped.failure.kind in REFUSALS:
-        return Outcome.REFUSED
+        return EndingKind.REFUSED
     if stopped.why is StopReason.RETRYING or (stopped.failure and stopped.failure.kind in TRANSIENT):
-        return Outcome.TRANSIENT
-    return Outcome.REJECTED if changed or _gave_up(stopped) else Outcome.NO_DELIVERY
+        return EndingKind.TRANSIENT
+    return EndingKind.REJECTED if changed or _gave_up(stopped) else EndingKind.NO_DELIVERY
 
 
 def move(
@@ -185,7 +185,7 @@ def move(
     `verdict` is None where there was nothing to judge; `cure` is the sentence that tells how to log in; `now` is
     epoch time. `Move.when` is the epoch time from which on it is worth to try again.
     """
-    kind = Outcome.OVERTAKEN if _overtaken(verdict) else ending(stopped, changed=changed)
+    kind = EndingKind.OVERTAKEN if _overtaken(verdict) else ending(stopped, changed=changed)
     row = next(row for row in TABLE[kind] if row.fits(counts))
     when = now + counts.wait if row.move is MoveKind.WAIT else _resets(stopped)
     return Move(row.move, _reason(kind, row.move, stopped, verdict, counts, cure), when, row.counted)
@@ -222,7 +222,7 @@ def stop_after(parked: Sequence[str], *, left: bool) -> Move | None:
 def same(stopped: Stopped, verdict: Verdict | None, *, changed: bool) -> str:
     """A short text that is equal for two attempts that failed in the same way; SetAside.same keeps it."""
     kind = ending(stopped, changed=changed)
-    if kind is not Outcome.REJECTED:
+    if kind is not EndingKind.REJECTED:
         return stopped.failure.kind.value if stopped.failure else f"{kind.value}: {stopped.why.value}"
     reasons = sorted({finding.what.value for finding in verdict.reasons}) if verdict else []
     return ", ".join(reasons) or (
@@ -248,16 +248,16 @@ def table_as_text() -> str:
 
 
 def _reason(
-    kind: Outcome, what: MoveKind, stopped: Stopped, verdict: Verdict | None, counts: TryCounts, cure: str
+    kind: EndingKind, what: MoveKind, stopped: Stopped, verdict: Verdict | None, counts: TryCounts, cure: str
 ) -> str:
-    if kind is Outcome.REFUSED:
+    if kind is EndingKind.REFUSED:
         return " ".join(name for name in (_refusal(stopped), _cure(stopped, cure)) if name)
-    if kind in (Outcome.REJECTED, Outcome.OVERTAKEN):
+    if kind in (EndingKind.REJECTED, EndingKind.OVERTAKEN):
         return summary(stopped, verdict)
     reason = _no_delivery(stopped)
-    if kind is Outcome.TRANSIENT and what is MoveKind.STOP:
+    if kind is EndingKind.TRANSIENT and what is MoveKind.STOP:
         return f"{reason} The wait would be longer than --max-wait allows."
-    if kind in (Outcome.NO_DELIVERY, Outcome.LOST) and what is MoveKind.PARK and not counts.single:
+    if kind in (EndingKind.NO_DELIVERY, EndingKind.LOST) and what is MoveKind.PARK and not counts.single:
         return f"{PATIENCE} attempts in a row ended before anything was delivered. {reason}"
     return reason
 

@@ -78,7 +78,7 @@ def finish(
     left = run.editor.read(run.paths.memory) if run.paths.memory else None
     settled = settle(run, start, task, end, frozen)
     finished = FinishedAttempt(run, turn, space, task, end, frozen, held, left, settled, (at, now))
-    if policy.ending(end, changed=finished.leaves_work) is not policy.Outcome.REJECTED:
+    if policy.ending(end, changed=finished.leaves_work) is not policy.EndingKind.REJECTED:
         return finished.set_aside(None)
     return finished.judged()
 

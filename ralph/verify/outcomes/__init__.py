@@ -1,0 +1,1 @@
+"""What a test run reported: one small reader for each runner. Pure."""
