@@ -235,7 +235,7 @@ def test_logging_in_cures_nothing_else() -> None:
 
 def test_an_error_that_the_agent_got_over_is_none() -> None:
     well = Stopped(StopReason.EXITED, 0, ended=True, failure=Signal(SignalKind.RATE_LIMIT))
-    assert recovery.ending(well, changed=True) is recovery.Outcome.REJECTED
+    assert recovery.ending(well, changed=True) is recovery.EndingKind.REJECTED
 
 
 def test_three_tasks_that_fail_in_the_same_way_stop_the_run() -> None:
@@ -268,8 +268,8 @@ def key(verdict: Verdict) -> str:
 @pytest.mark.parametrize("kind", SignalKind)
 def test_what_passes_and_what_is_refused_is_the_same_for_all(kind: SignalKind) -> None:
     ending = recovery.ending(failed(kind), changed=False)
-    assert (ending is recovery.Outcome.TRANSIENT) == (kind in TRANSIENT)
-    assert (ending is recovery.Outcome.REFUSED) == (kind in REFUSALS)
+    assert (ending is recovery.EndingKind.TRANSIENT) == (kind in TRANSIENT)
+    assert (ending is recovery.EndingKind.REFUSED) == (kind in REFUSALS)
     assert (kind in recovery.SENTENCES) == (kind in TRANSIENT | REFUSALS)
 
 
