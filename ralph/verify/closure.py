@@ -177,18 +177,17 @@ def _follow_make(search: _Search, text: str, folder: str) -> None:
         content = (search.read(paths[0]) or b"").decode(errors="replace")
         for include in INCLUDE.finditer(content):
             for word in include[1].split():
-                _include(search, _join(folder, word))
+                _include(search, _join(folder, word), folder)
         targets = [word for word in match[2].split() if "=" not in word and not word.startswith("-")]
         for recipe in _recipes(content, targets):
             search.add(recipe, folder)
 
 
-def _include(search: _Search, path: str) -> None:
-    content = search.read(path)
-    if content is not None:
+def _include(search: _Search, path: str, folder: str) -> None:
+    """Follow an included file. Its commands run in the folder of the Makefile."""
+    if (content := search.read(path)) is not None:
         search.files.add(path)
-        search.texts.append(content.decode(errors="replace"))
-        search.add(content.decode(errors="replace"), posixpath.dirname(path))
+        search.add(content.decode(errors="replace"), folder)
 
 
 def _recipes(makefile: str, targets: Sequence[str]) -> Iterator[str]:
