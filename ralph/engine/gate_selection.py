@@ -1,11 +1,19 @@
-"""Which gates judge an attempt."""
+"""Which gates judge an attempt, and what they execute."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import suppress
+
 from ralph.engine.context import RunContext
+from ralph.files import replace_file
 from ralph.prd.model import Task
-from ralph.verify import gates
+from ralph.verify import closure, floor, gates
+from ralph.verify.closure import GateCode
 from ralph.verify.model import Gate
+from ralph.verify.outcomes.model import Outcome
+
+FLOORS = "floors.json"  # in the folder of the run
 
 
 def find_gates(run: RunContext) -> tuple[Gate, ...]:
@@ -24,7 +32,43 @@ def look_again(run: RunContext) -> None:
             run.state.reported_missing.add(missing.what)
 
 
+def code_of(run: RunContext, command: str) -> GateCode:
+    """Return what a gate executes, read from the tip. It is followed once for each tip."""
+    tip = run.state.tip or run.git.head()[1]
+    key = (tip, command)
+    if key not in run.state.code:
+        run.state.code.clear()
+        folder = run.here.relative_to(run.root).as_posix()
+        folder = "" if folder == "." else folder
+        run.state.code[key] = closure.gate_code(command, folder, lambda path: _at(run, tip, path))
+    return run.state.code[key]
+
+
+def _at(run: RunContext, commit: str, path: str) -> bytes | None:
+    blob = run.git.blob_at(commit, path) if path else ""
+    return run.git.blob(blob) if blob else None
+
+
 def gates_for(run: RunContext, task: Task) -> tuple[Gate, ...]:
     """Return the run's gates and the task's own checks, each command once."""
     checks = (Gate(command, f"Check of {task.id}") for command in task.fields.checks)
     return tuple({gate.command: gate for gate in (*run.state.gates, *checks)}.values())
+
+
+def keep_floors(run: RunContext, outcomes: Mapping[str, Outcome]) -> None:
+    """Take these outcomes as the floors. A gate that is green now must stay so."""
+    if not outcomes:
+        return
+    run.state.floors.update(outcomes)
+    green = {command for command, outcome in outcomes.items() if not outcome.failed}
+    run.state.red_at_start -= green
+    for command in green:
+        run.state.known_failures.pop(command, None)
+    run.folder.mkdir(parents=True, exist_ok=True)
+    replace_file(run.folder / FLOORS, floor.to_json(run.state.floors).encode())
+
+
+def load_floors(run: RunContext) -> None:
+    """Read the floors of a run that was cut off."""
+    with suppress(OSError):
+        run.state.floors.update(floor.from_json((run.folder / FLOORS).read_text()))

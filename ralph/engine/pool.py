@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from ralph.agents.model import Stopped
 from ralph.agents.usage import Spent
-from ralph.engine import recovery
+from ralph.engine import gate_selection, recovery
 from ralph.engine.attempt import attempt
 from ralph.engine.attempt.job import Answer, AttemptJob, AttemptOutcome, OnlyTurn, ReadyCommit
 from ralph.engine.attempt.run_agent import choose
@@ -72,6 +72,7 @@ class AttemptPool(ABC):
         if isinstance(outcome, ReadyCommit):
             publish(self.run, n, job.task.id, outcome)
             self.run.state.without_tests = set(outcome.nothing)
+            gate_selection.keep_floors(self.run, outcome.outcomes)
         elif isinstance(outcome, Answer):
             self._answered(job, outcome.stopped)
         elif outcome.move is not None:

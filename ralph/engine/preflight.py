@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from ralph.agents import sandbox
 from ralph.agents.selection import names_agent, parse_choice
 from ralph.config import Settings
 from ralph.engine import gate_selection
-from ralph.engine.attempt.gates import run_gates
+from ralph.engine.attempt.gates import confirmed, run_gates
 from ralph.engine.attempt.prd_edits import untick_after_gates
 from ralph.engine.context import RunContext
 from ralph.errors import RalphError
@@ -26,7 +26,7 @@ from ralph.prd import schedule as plan
 from ralph.prd.model import Prd, Task
 from ralph.state.events import Noted
 from ralph.text import clean, one_line
-from ralph.verify import gates
+from ralph.verify import expectations, gates
 from ralph.verify.model import GateResult
 
 LARGE = 1_000_000  # bytes: a larger untracked file is not saved before an attempt
@@ -211,31 +211,69 @@ def refuse_missing_program(run: RunContext) -> None:
 
 
 def ask_gates(run: RunContext, now: Prd) -> None:
-    """Run the gates. Refuse red ones without `--baseline`. A gate without tests is neither green nor red."""
+    """Run the gates. Refuse red ones without `--baseline`. A gate without tests is neither green nor red.
+
+    Their outcomes are the floors of the run. Without `--baseline`, red gates do not stop a task that is about
+    the tests which fail.
+    """
     run.state.gates = gate_selection.find_gates(run)
-    if plan.choose(now, only=run.settings.only) is None or not run.state.gates:
+    first = plan.choose(now, only=run.settings.only)
+    if first is None or not run.state.gates:
         return
+    results = _first_results(run, now)
+    red = _red(results)
+    run.state.gates = tuple(result.gate for result in results if not result.none)
+    if red and not run.settings.baseline and not _is_about(first, red):
+        names = "; ".join(result.gate.command for result in red)
+        shown = f"\n\n{red[0].tail.strip()}\n" if red[0].tail.strip() else ""
+        raise RalphError(f"gates are red before the first task: {names}{shown}", _cure_red(run))
+    gate_selection.keep_floors(run, {one.gate.command: one.outcome for one in results if one.outcome})
+    run.state.red_at_start = frozenset(result.gate.command for result in red)
+    run.state.known_failures.update({
+        one.gate.command: one.outcome.failed_names for one in red if one.outcome and one.outcome.failures_named
+    })  # fmt: skip
+
+
+def _is_about(task: Task, red: Sequence[GateResult]) -> bool:
+    """Return whether the task names a test that fails in each red gate, or its file, as a path or in code."""
+    text = f"{task.text}\n{task.body}\n{' '.join(task.fields.files)}"
+    outcomes = [result.outcome for result in red]
+    return all(
+        outcome is not None and any(expectations.is_named(name, text) for name in outcome.failed_names)
+        for outcome in outcomes
+    )
+
+
+def _first_results(run: RunContext, now: Prd) -> tuple[GateResult, ...]:
+    """Run the gates where attempts will be judged."""
     if run.settings.at_once:
         from ralph.engine.parallel import worktree_setup
 
         with worktree_setup.rehearsed(run) as place:
-            results = run_gates(place, run.state.gates, 0)
+            results = _run_twice(place)
             _refuse_linked(place, results)
         run.state.without_tests = place.state.without_tests
-    else:
-        results = _run_here(run, now)
-        if run.settings.gates_in == "clean":
-            from ralph.engine.parallel import worktree_setup
+        return results
+    results = _run_here(run, now)
+    if run.settings.gates_in == "clean":
+        from ralph.engine.parallel import worktree_setup
 
-            with worktree_setup.rehearsed(run) as place:
-                _refuse_linked(place, results)
-    red = _red(results)
-    run.state.gates = tuple(result.gate for result in results if not result.none)
-    if red and not run.settings.baseline:
-        names = "; ".join(result.gate.command for result in red)
-        shown = f"\n\n{red[0].tail.strip()}\n" if red[0].tail.strip() else ""
-        raise RalphError(f"gates are red before the first task: {names}{shown}", _cure_red(run))
-    run.state.red_at_start = frozenset(result.gate.command for result in red)
+        with worktree_setup.rehearsed(run) as place:
+            _refuse_linked(place, results)
+    return results
+
+
+def _run_twice(run: RunContext) -> tuple[GateResult, ...]:
+    """Run the gates. Run red ones once more: chance, or the request for a report, may have made them red."""
+    results = run_gates(run, run.state.gates, 0)
+    run.state.unreportable.update(result.gate.command for result in _red(results))
+    final = confirmed(run, results, lambda result: bool(_red([result])), 0)
+    run.state.unreportable.difference_update(result.gate.command for result in _red(final))
+    for result in final:
+        if result.flaky:
+            gate = one_line(clean(result.gate.command), 100)
+            run.say(f"The gate `{gate}` was red, and green on the same files the second time.", loud=True)
+    return final
 
 
 def _red(results: Iterable[GateResult]) -> list[GateResult]:
@@ -262,7 +300,7 @@ def _cure_red(run: RunContext) -> str:
 
 def _run_here(run: RunContext, now: Prd) -> tuple[GateResult, ...]:
     try:
-        return run_gates(run, run.state.gates, 0)
+        return _run_twice(run)
     finally:
         _take_back_writes(run)
         untick_after_gates(run, now.data)

@@ -24,10 +24,16 @@ from ralph.prd.document import parse
 from ralph.prd.model import Prd, Task
 from ralph.state.events import AgentChanged, SetAside, Skipped, Split
 from ralph.text import clean, one_line, time_of_day
-from ralph.verify.model import Verdict
+from ralph.verify.model import FindingKind, Verdict
 
 TICK = 0.2  # seconds between two looks at what ends a wait early
 NOBODY = "Nobody could be asked to split it."
+
+
+def _was_asked(run: RunContext, task: Task) -> bool:
+    """Return whether the attempt before this one changed what tests expect."""
+    before = run.last_failure(task)
+    return before is not None and any(finding.what is FindingKind.EXPECTS for finding in before[0])
 
 
 def counts(
@@ -54,6 +60,7 @@ def counts(
         and task.leaf
         and not asks
         and not {task.id, task.parent} & run.state.history.split,
+        asked=_was_asked(run, task),
         progress=tree != tally.tree,
         wait=wait,
         waited=run.state.history.waited,

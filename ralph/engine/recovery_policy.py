@@ -38,6 +38,7 @@ class EndingKind(StrEnum):
     """The kinds of endings of an attempt that was not accepted."""
 
     REJECTED = "rejected"  # it delivered, and the verdict is no
+    QUESTION = "changes what tests expect"  # it delivered, and a person has to confirm it
     OVERTAKEN = "overtaken"  # it delivered, and others changed the same meanwhile
     NO_DELIVERY = "no delivery"  # it never got to deliver
     TRANSIENT = "limit or network"  # the service's fault, and it passes
@@ -61,6 +62,7 @@ class TryCounts:
     circle: int = 3  # so many of those are a circle
     rungs: int = 0  # agents of the ladder that were not tried
     may_split: bool = False
+    asked: bool = False  # the attempt before changed what tests expect, too
     progress: bool = True  # it left more than the attempt that it went on from
     wait: float = 0.0  # how long the next wait would be
     waited: float = 0.0  # how long was waited since an agent last answered
@@ -102,6 +104,15 @@ THIRD = f"it is not the {PATIENCE}rd in a row"
 
 TABLE: dict[EndingKind, tuple[PolicyRow, ...]] = {
     EndingKind.REJECTED: ESCALATE,
+    EndingKind.QUESTION: (
+        PolicyRow(
+            "it was not asked before, and a try is left",
+            lambda c: not c.asked and not c.last,
+            MoveKind.RETRY,
+            counted=True,
+        ),  # fmt: skip
+        PolicyRow("else", _always, MoveKind.PARK, counted=True),
+    ),
     EndingKind.OVERTAKEN: (
         PolicyRow(THIRD, lambda c: c.uncounted + 1 < PATIENCE, MoveKind.RETRY, counted=False),
         *ESCALATE,
@@ -185,15 +196,19 @@ def move(
     `verdict` is None where there was nothing to judge; `cure` is the sentence that tells how to log in; `now` is
     epoch time. `Move.when` is the epoch time from which on it is worth to try again.
     """
-    kind = EndingKind.OVERTAKEN if _overtaken(verdict) else ending(stopped, changed=changed)
+    kind = _only(verdict) or ending(stopped, changed=changed)
     row = next(row for row in TABLE[kind] if row.fits(counts))
     when = now + counts.wait if row.move is MoveKind.WAIT else _resets(stopped)
     return Move(row.move, _reason(kind, row.move, stopped, verdict, counts, cure), when, row.counted)
 
 
-def _overtaken(verdict: Verdict | None) -> bool:
-    """Nothing is wrong with the work but that it does not fit any more."""
-    return verdict is not None and {finding.what for finding in verdict.reasons} == {FindingKind.CLASH}
+ONLY = {FindingKind.CLASH: EndingKind.OVERTAKEN, FindingKind.EXPECTS: EndingKind.QUESTION}
+
+
+def _only(verdict: Verdict | None) -> EndingKind | None:
+    """Return the ending of work with which only one thing is wrong: it does not fit any more, or it needs a yes."""
+    kinds = {finding.what for finding in verdict.reasons} if verdict else set()
+    return ONLY.get(next(iter(kinds))) if len(kinds) == 1 else None
 
 
 def next_wait(stopped: Stopped, *, waits: int, first: float, chance: float, now: float) -> float:
@@ -252,7 +267,9 @@ def _reason(
 ) -> str:
     if kind is EndingKind.REFUSED:
         return " ".join(name for name in (_refusal(stopped), _cure(stopped, cure)) if name)
-    if kind in (EndingKind.REJECTED, EndingKind.OVERTAKEN):
+    if kind is EndingKind.QUESTION and what is MoveKind.PARK:
+        return f"A question: {summary(stopped, verdict)} Or leave it out with `ralph skip`."
+    if kind in (EndingKind.REJECTED, EndingKind.OVERTAKEN, EndingKind.QUESTION):
         return summary(stopped, verdict)
     reason = _no_delivery(stopped)
     if kind is EndingKind.TRANSIENT and what is MoveKind.STOP:

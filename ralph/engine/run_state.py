@@ -12,7 +12,9 @@ from ralph.git.index import Snapshot, WorktreeStatus
 from ralph.prd.model import Prd
 from ralph.state.events import Event
 from ralph.state.history import History
+from ralph.verify.closure import GateCode
 from ralph.verify.model import Finding, Gate
+from ralph.verify.outcomes.model import Outcome
 
 FRESH = 1.0  # seconds
 Failure = tuple[tuple[Finding, ...], Stopped]
@@ -58,6 +60,10 @@ class RunState:
     red_at_start: frozenset[str] = frozenset()  # commands that were red before the first task (--baseline)
     without_tests: set[str] = field(default_factory=set)  # commands that had nothing to run the last time
     reported_missing: set[str] = field(default_factory=set)  # sentences on tests that can't run
+    floors: dict[str, Outcome] = field(default_factory=dict)  # command -> what it must not fall below
+    known_failures: dict[str, frozenset[str]] = field(default_factory=dict)  # command -> tests red at the start
+    unreportable: set[str] = field(default_factory=set)  # commands that a request for a report breaks
+    code: dict[tuple[str, str], GateCode] = field(default_factory=dict)  # (tip, command) -> what it executes
     own_sources: set[tuple[str, ...]] = field(default_factory=set)  # links, and a gate that loads nothing by them
     in_progress: Spent = field(default_factory=Spent)  # what the attempts in progress used so far
     memory: tuple[str, bytes | None] = ("", None)  # a commit, and the memory file there

@@ -207,6 +207,7 @@ def _recover(run: RunContext, cut_off: RunStarted) -> None:
     run.git.beside = (
         run.state.tip if cut_off.at_once else ""
     )  # as the killed run left it, whatever the mode of this one
+    gate_selection.load_floors(run)
     resume.recover(run)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from ralph.errors import Exit, RalphError
@@ -279,6 +279,18 @@ class Git:
         """Return the content of a blob (`<sha>` or `<commit>:<path>`); b"" if there is none."""
         return self._always("cat-file", "blob", name, objects=[name], ok=(0, 128)) if name else b""
 
+    def small_blobs(self, names: Iterable[str], most: int) -> dict[str, bytes]:
+        """Return the contents of the blobs of at most `most` bytes, by id. "" is an empty file."""
+        wanted = [name for name in dict.fromkeys(names) if name]
+        sizes = self.tree("cat-file", "--batch-check=%(objectname) %(objectsize)", data="\n".join(wanted).encode())
+        rows = [line.split() for line in sizes.decode(errors="replace").splitlines()]
+        small = [row[0] for row in rows if len(row) == 2 and row[1].isdigit() and int(row[1]) <= most]
+        return (
+            {"": b"", **dict(_batch(self.tree("cat-file", "--batch", data="\n".join(small).encode())))}
+            if small
+            else {"": b""}
+        )
+
     def checked_out(self, commit: str, path: str) -> bytes:
         """Return the content of a commit's file as in a work tree (end-of-line rules, filters)."""
         return self._always("cat-file", "--filters", f"{commit}:{path}", objects=[commit])
@@ -344,3 +356,13 @@ class Git:
         """Return the values of a trailer of one commit."""
         form = f"--format=%(trailers:key={key},valueonly=true,unfold=true)"
         return tuple(self.repo("log", "-1", form, commit).decode(errors="replace").splitlines()[:-1])
+
+
+def _batch(answer: bytes) -> Iterator[tuple[str, bytes]]:
+    """Yield the id and the content of each object that `cat-file --batch` printed."""
+    at = 0
+    while at < len(answer):
+        end = answer.index(b"\n", at)
+        name, _, size = answer[at:end].decode().split()
+        yield name, answer[end + 1 : end + 1 + int(size)]
+        at = end + int(size) + 2

@@ -38,6 +38,7 @@ class Control:
 
     def __init__(self, state: Path) -> None:
         self._orders, self._notes, self._review = state / "control", state / "notes", state / "review"
+        self._accepted = state / "accepted"
 
     # ------------------------------------------------------------ read by the run
 
@@ -86,6 +87,14 @@ class Control:
         """Append a person's note about a task."""
         _append(self._notes / f"{safe_name(task_id)}.md", f"{clean(text).strip()}\n\n")
 
+    def accept(self, task_id: str) -> None:
+        """Confirm that a task changes what tests expect, until it is done."""
+        _write(self._accepted / safe_name(task_id), task_id)
+
+    def accepts(self, task_id: str) -> bool:
+        """Return whether a person confirmed that this task changes what tests expect."""
+        return _read(self._accepted / safe_name(task_id), MOST_ORDER) == task_id
+
     def note_for(self, task_id: str) -> str:
         """Return the notes about a task, newest last, cut to the last 4,000 characters; "" if there are none."""
         notes = _read(self._notes / f"{safe_name(task_id)}.md", MOST_NOTES, from_end=True)
@@ -102,8 +111,9 @@ class Control:
         return path
 
     def forget(self, task_id: str) -> None:
-        """Remove notes and review file of an accepted task."""
-        for path in (self._notes / f"{safe_name(task_id)}.md", self.review_path(task_id)):
+        """Remove notes, confirmation and review file of an accepted task."""
+        notes, accepted = self._notes / f"{safe_name(task_id)}.md", self._accepted / safe_name(task_id)
+        for path in (notes, accepted, self.review_path(task_id)):
             with suppress(OSError):
                 path.unlink()
 

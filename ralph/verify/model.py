@@ -9,6 +9,7 @@ from enum import StrEnum
 from ralph.agents.model import Stopped
 from ralph.git.model import Change, Commit, StashChange
 from ralph.immutable import immutable
+from ralph.verify.outcomes.model import Outcome
 
 
 @immutable
@@ -30,6 +31,8 @@ class GateResult:
     tail: str = ""
     timed_out: bool = False
     none: bool = False
+    outcome: Outcome | None = None  # what the test run reported; None: no count
+    flaky: bool = False  # it was red, or reported less, and then green on the same tree
 
 
 class FindingKind(StrEnum):
@@ -58,6 +61,11 @@ class FindingKind(StrEnum):
     GONE = "its task is gone from the PRD"
     CLASH = "clashes with work that came in meanwhile"
     REVIEW = "the reviewer refused it"
+    FEWER = "fewer tests passed"
+    EXPECTS = "changes what tests expect"
+    FLAKY = "a gate is flaky"
+    THIN = "thin work"
+    CONTENT = "holds what must not be committed"
     STASH = "holds the content of a stash"
 
 
@@ -103,6 +111,9 @@ class Evidence:
     gates: tuple[GateResult, ...] = ()
     base_tests: tuple[GateResult, ...] = ()  # the gates with the base versions of changed tests
     gate_wrote: tuple[str, ...] = ()
+    contents: Mapping[str, tuple[bytes, bytes]] = field(
+        default_factory=dict
+    )  # path -> (base, work), large ones not
     stash: StashChange = field(default_factory=StashChange)
 
 
@@ -119,6 +130,11 @@ class Rules:
     tracked: frozenset[str] = frozenset()  # words of the gates' commands that name tracked files
     baseline: frozenset[str] = frozenset()  # commands that were red before the run (--baseline)
     checks: frozenset[str] = frozenset()  # the task's own checks: never excused by the baseline
+    floors: Mapping[str, Outcome] = field(
+        default_factory=dict
+    )  # command -> the outcome that it must not fall below
+    known_failures: Mapping[str, frozenset[str]] = field(default_factory=dict)  # command -> tests red at the start
+    may_change_tests: bool = False  # a person confirmed it: `ralph accept`
     standing: frozenset[str] | None = None  # commands of gates that had something to run before; None: unknown
     strict: bool = False
     only_checked: bool = False  # no agent worked: all subtasks are done, and only its own checks prove it

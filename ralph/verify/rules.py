@@ -14,10 +14,12 @@ from ralph.agents.model import StopReason
 from ralph.git.model import StashEntry
 from ralph.text import count_noun, join_names, list_lines, show_name
 from ralph.verify import exceptions as named
+from ralph.verify import expectations, floor
 from ralph.verify import gate_config as guarded
 from ralph.verify import wording as words
 from ralph.verify.model import Evidence, Finding, FindingKind, GateResult, Rules, Verdict
 
+CONFIRM = "Keep them, or let a person confirm it with `ralph accept`."
 STASH = re.compile(r"\bstash", re.IGNORECASE)
 Rule = Callable[[Evidence, Rules], Iterable[Finding]]
 
@@ -33,11 +35,11 @@ def before_gates(evidence: Evidence, rules: Rules) -> Verdict:
 
 
 def tests_to_restore(evidence: Evidence, rules: Rules) -> tuple[str, ...]:
-    """Return the changed or deleted test files of the base that the task does not name.
+    """Return the added, changed and deleted test files that the task does not name.
 
     If there are any, the gates run once more with their base versions (`Evidence.base_tests`).
     """
-    paths = (change.path for change in evidence.changes if change.status in {"M", "D", "T"})
+    paths = (change.path for change in evidence.changes)
     return tuple(path for path in paths if sensitive.is_test(path) and not named.test_is_named(path, rules))
 
 
@@ -216,15 +218,57 @@ def a_gate_has_nothing_to_run_any_more(evidence: Evidence, rules: Rules) -> Iter
             yield Finding(FindingKind.GATE, text, result.tail)
 
 
+def fewer_tests_passed(evidence: Evidence, rules: Rules) -> Iterator[Finding]:
+    """Reject a green gate that reports less than its floor. If tests changed, the run with the base's decides."""
+    changed = bool(tests_to_restore(evidence, rules)) and bool(evidence.base_tests)
+    for result in evidence.gates:
+        less = floor.shortfall(result, rules) if result.ok else ""
+        if less and (not changed or floor.new_failures(result, rules)):
+            yield Finding(FindingKind.FEWER, f"{words.gate(result)} {less}.", result.tail)
+
+
+def tests_are_gone(evidence: Evidence, rules: Rules) -> Iterator[Finding]:
+    """Report the tests that the work took out, with the gates' consent."""
+    for result in evidence.gates:
+        base = rules.floors.get(result.gate.command)
+        lost = floor.lost_names(base, result.outcome) if base and result.ok and result.outcome else frozenset()
+        if lost:
+            text = f"{count_noun(sorted(lost), 'test')} of before no longer counted: {join_names(sorted(lost))}."
+            yield Finding(FindingKind.FEWER, text, list_lines(sorted(lost)), rejects=False)
+
+
 def it_passes_only_with_the_changed_tests(evidence: Evidence, rules: Rules) -> Iterator[Finding]:
     changed = tests_to_restore(evidence, rules)
     for result in evidence.base_tests:
-        if changed and not result.ok and not result.none and not _is_excused(result, rules):
-            text = (
-                f"{words.gate(result)} fails with the tests as they were before: {join_names(changed)}. "
-                f"Tests may change only where the task's Files or text name them."
-            )
-            yield Finding(FindingKind.TESTS, text, result.tail)
+        if not changed or result.none or _is_excused(result, rules):
+            continue
+        less = floor.shortfall(result, rules) if result.ok else "fails"
+        if less:
+            yield _with_base_tests(result, less, evidence, rules, changed)
+
+
+def _with_base_tests(
+    result: GateResult, less: str, evidence: Evidence, rules: Rules, changed: tuple[str, ...]
+) -> Finding:
+    gate, names = words.gate(result), join_names(changed)
+    if not expectations.only_changed_tests_fail(result, changed):
+        text = f"{gate} {less} with the tests as they were before: {names}."
+        cure = "Tests may change only where the task's Files or text name them."
+        return Finding(FindingKind.TESTS, f"{text} {cure}", result.tail)
+    if expectations.is_licensed(result, evidence, rules):
+        return Finding(
+            FindingKind.EXPECTS, f"The work changes what tests expect: {names}.", result.tail, rejects=False
+        )
+    text = f"The work changes what tests expect, which the task does not ask for: {names}."
+    before = f"{gate} {less} with the tests as they were before."
+    return Finding(FindingKind.EXPECTS, f"{text} {before} {CONFIRM}", result.tail)
+
+
+def a_gate_is_flaky(evidence: Evidence, _: Rules) -> Iterator[Finding]:
+    for result in evidence.gates:
+        if result.flaky:
+            text = f"{words.gate(result)} is flaky: it was red, and green on the same tree."
+            yield Finding(FindingKind.FLAKY, text, rejects=False)
 
 
 def the_gates_wrote_files(evidence: Evidence, _: Rules) -> Iterator[Finding]:
@@ -259,7 +303,10 @@ RULES: tuple[Rule, ...] = (
     *CHEAP,
     a_gate_failed,
     a_gate_has_nothing_to_run_any_more,
+    fewer_tests_passed,
+    tests_are_gone,
     it_passes_only_with_the_changed_tests,
+    a_gate_is_flaky,
     the_gates_wrote_files,
 )
 
@@ -301,8 +348,18 @@ def _gate_file(path: str, sentence: str, rules: Rules, *, new: bool) -> Finding:
     return Finding(FindingKind.GATE_FILES, f"{sentence}. {cure}")
 
 
+def is_red(result: GateResult, rules: Rules) -> bool:
+    """Return whether a gate failed, and not only as it did at the start."""
+    return not (result.ok or result.none or _is_excused(result, rules))
+
+
 def _is_excused(result: GateResult, rules: Rules) -> bool:
-    return result.gate.command in rules.baseline - rules.checks
+    """Return whether a red gate was red at the start, too, and no test fails that passed then."""
+    command, outcome = result.gate.command, result.outcome
+    if command not in rules.baseline - rules.checks:
+        return False
+    known = rules.known_failures.get(command)
+    return not known or outcome is None or not outcome.failures_named or outcome.failed_names <= known
 
 
 def _red(result: GateResult, *, excused: bool) -> Finding:

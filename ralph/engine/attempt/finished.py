@@ -99,7 +99,8 @@ class FinishedAttempt:
         commit = judge.build_commit(run, self.task, frozen, judged, placing, parent)
         scan = None if judged.evidence.gates or run.apart else self._final_scan(placing)
         proved = any(result.ok for result in judged.evidence.gates)
-        return ReadyCommit(commit, self.held, placing, frozenset(run.state.without_tests), proved, scan)
+        outcomes = {one.gate.command: one.outcome for one in judged.evidence.gates if one.ok and one.outcome}
+        return ReadyCommit(commit, self.held, placing, frozenset(run.state.without_tests), proved, outcomes, scan)
 
     def _final_scan(self, placing: PendingCompletion) -> FinalScan:
         at, status = self.seen

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+import shutil
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
+from ralph.engine import gate_selection
 from ralph.engine.context import RunContext
 from ralph.errors import Exit, RalphError
 from ralph.git import restore as undo
@@ -14,6 +18,9 @@ from ralph.state.events import GateRan, GateStarted
 from ralph.text import clean, mask, one_line
 from ralph.verify import gates
 from ralph.verify.model import Gate, GateResult
+from ralph.verify.outcomes.model import Outcome, lower
+from ralph.verify.outcomes.report import REPORT, read_junit, request
+from ralph.verify.outcomes.runners import LONGEST, read_output, runners_of, runs_a_selection
 
 
 class GatesInterruptedError(RalphError):
@@ -43,26 +50,65 @@ def run_gates(
     """Run all gates in order. Raise GatesInterruptedError if the run ends meanwhile."""
     results = []
     for number, gate in enumerate(commands, 1):
-        log = run.folder / f"{n}.gate-{number}{'-base' if base_tests else ''}.log"
-        log.parent.mkdir(parents=True, exist_ok=True)
         run.tell(GateStarted(n, one_line(clean(gate.command), 200)))
-        result = gates.run_gate(
-            gate,
-            cwd=run.here,
-            env=run.environment(),
-            timeout=run.settings.gate_timeout,
-            log=log,
-            stop=lambda: run.hurried,
-            secrets=run.secrets,
-        )
-        if run.hurried:
-            raise GatesInterruptedError("interrupted while the gates ran", code=Exit.INTERRUPTED)
-        result = replace(result, tail=mask(clean(result.tail), run.secrets))
+        result = _run(run, gate, f"{n}.gate-{number}{'-base' if base_tests else ''}")
         results.append(result)
         (run.state.without_tests.add if result.none else run.state.without_tests.discard)(gate.command)
         run.note(GateRan(n, one_line(clean(gate.command), 200), result.ok, round(result.seconds, 3), result.none,
                          result.timed_out, base_tests))  # fmt: skip
     return tuple(results)
+
+
+def _run(run: RunContext, gate: Gate, name: str) -> GateResult:
+    """Run a gate and read what it reported, from its report and from its output."""
+    code = gate_selection.code_of(run, gate.command)
+    runners = runners_of(gate.command, code.texts)
+    log, report = run.folder / f"{name}.log", run.folder / f"{name}.report"
+    report.mkdir(parents=True, exist_ok=True)
+    asked = {} if gate.command in run.state.unreportable else request(runners, str(report), os.environ)
+    try:
+        result = gates.run_gate(
+            gate, cwd=run.here, env={**run.environment(), **asked}, timeout=run.settings.gate_timeout, log=log,
+            stop=lambda: run.hurried, secrets=run.secrets,
+        )  # fmt: skip
+        if run.hurried:
+            raise GatesInterruptedError("interrupted while the gates ran", code=Exit.INTERRUPTED)
+        counted = () if runs_a_selection(gate.command, code.texts) else runners
+        outcome = lower(_report(report), read_output(counted, _output(log), code.texts)) if counted else None
+    finally:
+        shutil.rmtree(report, ignore_errors=True)
+    return replace(result, tail=mask(clean(result.tail), run.secrets), outcome=outcome)
+
+
+def _report(folder: Path) -> Outcome | None:
+    try:
+        return read_junit((folder / REPORT).read_bytes())
+    except OSError:
+        return None
+
+
+def _output(log: Path) -> str:
+    """Return the end of a gate's output."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - LONGEST))
+            return file.read(LONGEST).decode(errors="replace")
+    except OSError:
+        return ""
+
+
+def confirmed(
+    run: RunContext, results: Sequence[GateResult], doubtful: Callable[[GateResult], bool], n: int
+) -> tuple[GateResult, ...]:
+    """Run each doubtful gate once more on the same tree. One that is good then is flaky, and that result counts."""
+    final = []
+    for number, result in enumerate(results, 1):
+        if not doubtful(result) or result.none or result.timed_out:
+            final.append(result)
+            continue
+        again = _run(run, result.gate, f"{n}.gate-{number}-again")
+        final.append(result if doubtful(again) else replace(again, flaky=True))
+    return tuple(final)
 
 
 def take_back_writes(run: RunContext, space: Workspace | None) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from ralph.agents.model import Stopped
@@ -13,6 +14,7 @@ from ralph.immutable import immutable
 from ralph.prd.model import Prd, Task
 from ralph.state.attempt import Attempt
 from ralph.verify.model import Finding
+from ralph.verify.outcomes.model import Outcome
 
 
 @immutable
@@ -46,6 +48,7 @@ class ReadyCommit:
     placing: PendingCompletion
     nothing: frozenset[str]  # gate commands that had nothing to run
     proved: bool  # at least one gate or Check passed
+    outcomes: Mapping[str, Outcome]  # command -> what it reported
     scan: FinalScan | None = None  # None: gates ran since, or it was a worktree
 
 

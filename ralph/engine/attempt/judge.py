@@ -14,23 +14,30 @@ from ralph.engine import commit as record
 from ralph.engine import gate_selection
 from ralph.engine.attempt.completion import PendingCompletion, merged, place, take_out
 from ralph.engine.attempt.criteria import confirm, open_criteria
-from ralph.engine.attempt.gates import gates_on_the_index, take_back_writes
+from ralph.engine.attempt.gates import confirmed, gates_on_the_index, take_back_writes
 from ralph.engine.attempt.prd_edits import PrdOutcome, untick_after_gates
 from ralph.engine.attempt.run_agent import protected
 from ralph.engine.context import RunContext
 from ralph.errors import RalphError
 from ralph.git import restore as undo
+from ralph.git.client import Git
 from ralph.git.freeze import FrozenWork
 from ralph.git.index import lend_index
+from ralph.git.model import Change
 from ralph.git.workspace import Workspace
 from ralph.immutable import immutable
 from ralph.prd.model import Criterion, Task, id_prefix
 from ralph.state.attempt import CHECK
 from ralph.state.events import Judged
 from ralph.text import clean, mask, one_line
+from ralph.verify import floor
 from ralph.verify import gate_config as guarded
 from ralph.verify import rules as verdict
-from ralph.verify.model import Evidence, Finding, FindingKind, Gate, Rules, Verdict
+from ralph.verify.model import Evidence, Finding, FindingKind, Gate, GateResult, Rules, Verdict
+
+MOST_FILES = 300  # changed files: work on more is not read
+LARGEST = 500_000  # bytes of a changed file that is read
+FILE_MODES = frozenset({"000000", "100644", "100755"})
 
 
 @immutable
@@ -97,20 +104,29 @@ def files_name(run: RunContext, task: Task, path: str) -> bool:
 
 def rules_for(run: RunContext, task: Task, commands: Sequence[Gate]) -> Rules:
     """What this attempt is held against: all of it read from the base."""
-    words = {word for gate in commands for word in _words(gate.command)}
     return Rules(
         scope=run.patterns(task.fields.files),
         protected=protected(run, task),
         prd=run.paths.prd,
         memory=run.paths.memory,
         text=f"{task.text}\n{task.body}",
-        tracked=run.git.tracked(run.state.tip, [_in_repository(run, word) for word in words]),
+        tracked=_gate_files(run, commands),
         baseline=run.state.red_at_start,
         standing=frozenset(gate.command for gate in run.state.gates if gate.command not in run.state.without_tests),
         checks=frozenset(task.fields.checks),
         strict=run.settings.strict,
+        floors=run.state.floors,
+        known_failures=run.state.known_failures,
+        may_change_tests=run.control.accepts(task.id),
         only_checked=run.state.history.current is not None and run.state.history.current.purpose == CHECK,
     )
+
+
+def _gate_files(run: RunContext, commands: Sequence[Gate]) -> frozenset[str]:
+    """Return the files of the base that the gates execute, or that they name."""
+    words = {word for gate in commands for word in _words(gate.command)}
+    named = run.git.tracked(run.state.tip, [_in_repository(run, word) for word in words])
+    return named.union(*(gate_selection.code_of(run, gate.command).files for gate in commands))
 
 
 def _words(command: str) -> list[str]:
@@ -153,6 +169,7 @@ def gather(run: RunContext, space: Workspace, task: Task, frozen: FrozenWork, se
         untracked=frozen.untracked,
         stash=frozen.stash,
         texts={c.path: (run.git.blob(_id(c.old_blob)), run.git.blob(_id(c.new_blob))) for c in configs},
+        contents=contents_of(run.git, frozen.changes),
     )
 
 
@@ -160,30 +177,66 @@ def _id(blob: str) -> str:
     return blob if blob.strip("0") else ""
 
 
+def contents_of(git: Git, changes: Sequence[Change]) -> dict[str, tuple[bytes, bytes]]:
+    """Return the contents of changed files before and after, without large files and without links."""
+    if len(changes) > MOST_FILES:
+        return {}
+    wanted = [change for change in changes if {change.old_mode, change.new_mode} <= FILE_MODES]
+    blobs = git.small_blobs(
+        [_id(blob) for change in wanted for blob in (change.old_blob, change.new_blob)], LARGEST
+    )
+    return {
+        change.path: (blobs[_id(change.old_blob)], blobs[_id(change.new_blob)])
+        for change in wanted
+        if _id(change.old_blob) in blobs and _id(change.new_blob) in blobs
+    }
+
+
 # ---------------------------------------------------------------- gates
 
 
 def _with_gates(run: RunContext, space: Workspace, evidence: Evidence, rules: Rules, commands: Sequence[Gate],
                 placing: PendingCompletion) -> Evidence:  # fmt: skip
+    """Run the gates on the tree to be committed and, if the attempt changed tests, with the base's tests."""
     record.stage_papers(run.git, run.editor, placing.new)
     lend_index(run.git)
     if not commands:
         return evidence
     results = gates_on_the_index(run, commands, space.n)
-    wrote = take_back_writes(run, space)
-    untick_after_gates(run, placing.new[run.paths.prd])
+    wrote = _after_gates(run, space, placing)
+    results = _confirmed(run, space, results, rules, placing)
     evidence = replace(evidence, gates=results, gate_wrote=wrote)
     restored = verdict.tests_to_restore(evidence, rules)
-    red = [result for result in results if not (result.ok or result.none or result.gate.command in rules.baseline)]
-    if red or not restored:
+    if not restored or any(verdict.is_red(result, rules) for result in results):
         return evidence
     changes = [change for change in evidence.changes if change.path in restored]
     undo.restore(run.git, changes)
     again = gates_on_the_index(run, commands, space.n, base_tests=True)
-    take_back_writes(run, space)
-    untick_after_gates(run, placing.new[run.paths.prd])
+    _after_gates(run, space, placing)
+    again = _confirmed(run, space, again, rules, placing)
     undo.restore(run.git, [change.backwards for change in changes])
     return replace(evidence, base_tests=again)
+
+
+def _confirmed(
+    run: RunContext, space: Workspace, results: Sequence[GateResult], rules: Rules, placing: PendingCompletion
+) -> tuple[GateResult, ...]:
+    """Run gates that are red, or that report less than before, once more on the same tree."""
+
+    def is_doubtful(result: GateResult) -> bool:
+        return verdict.is_red(result, rules) or (result.ok and bool(floor.shortfall(result, rules)))
+
+    final = confirmed(run, results, is_doubtful, space.n)
+    if final != tuple(results):
+        _after_gates(run, space, placing)
+    return final
+
+
+def _after_gates(run: RunContext, space: Workspace, placing: PendingCompletion) -> tuple[str, ...]:
+    """Take back what the gates wrote, ticks included. Return the paths."""
+    wrote = take_back_writes(run, space)
+    untick_after_gates(run, placing.new[run.paths.prd])
+    return wrote
 
 
 def _reviewed(
