@@ -63,6 +63,9 @@ class Settings:
     strict: bool = _set(
         False, ValueKind.SWITCH, "Proof", "refuse tasks without Files; reject changed hooks and config"
     )
+    max_file_size: int = _set(
+        10_000_000, ValueKind.SIZE, "Proof", "reject work with a larger file (default 10MB)", "SIZE"
+    )
     review_with: str = _set("", ValueKind.TEXT, "Proof", "a second agent that reviews each change", "AGENT")
 
     max_retries: int = _set(

@@ -23,6 +23,7 @@ class ValueKind(StrEnum):
     SECRETS = "secrets"  # texts that are never shown
     SWITCH = "switch"
     COUNT = "count"
+    SIZE = "size"  # bytes
     MONEY = "money"
     DURATION = "duration"
     PACE = "pace"  # a number of tasks, or a duration
@@ -82,6 +83,7 @@ def _example(option: Option, path: Path | None) -> str:
         ValueKind.SECRETS: "mailto://...",
         ValueKind.SWITCH: "true",
         ValueKind.COUNT: "5",
+        ValueKind.SIZE: "20MB",
         ValueKind.MONEY: "7.50",
         ValueKind.DURATION: "90s",
         ValueKind.PACE: "8h",
@@ -95,6 +97,7 @@ def _example(option: Option, path: Path | None) -> str:
         ValueKind.TEXT,
         ValueKind.TEXTS,
         ValueKind.SECRETS,
+        ValueKind.SIZE,
         ValueKind.DURATION,
         ValueKind.PACE,
     )
@@ -125,6 +128,14 @@ def _count(option: Option, value: object) -> int:
     if number < option.least:
         raise ValueError(value)
     return number
+
+
+def _size(_: Option, value: object) -> int:
+    """Return bytes: `20MB`, `500k`, or a plain number."""
+    match = re.fullmatch(r"(\d+)\s*([kmg]?)b?", str(value).strip(), re.IGNORECASE | re.ASCII)
+    if isinstance(value, bool) or match is None or not int(match[1]):
+        raise ValueError(value)
+    return int(match[1]) * {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}[match[2].lower()]
 
 
 def _money(_: Option, value: object) -> float:
@@ -180,6 +191,7 @@ _READ: dict[ValueKind, Callable[[Option, object], Any]] = {
     ValueKind.SECRETS: _texts,
     ValueKind.SWITCH: _switch,
     ValueKind.COUNT: _count,
+    ValueKind.SIZE: _size,
     ValueKind.MONEY: _money,
     ValueKind.DURATION: _duration,
     ValueKind.PACE: _pace,
@@ -193,6 +205,7 @@ _WANTED = {
     ValueKind.SECRETS: "text, or a list of texts",
     ValueKind.SWITCH: "true or false",
     ValueKind.COUNT: "a whole number from {least} on",
+    ValueKind.SIZE: "a size like 20MB",
     ValueKind.MONEY: "an amount of money above 0",
     ValueKind.DURATION: "a time with its unit (90s, 10m, 8h)",
     ValueKind.PACE: "a number of tasks or a time (20, 8h)",

@@ -5,21 +5,15 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Sequence
-from fnmatch import fnmatchcase
-from functools import lru_cache
+from fnmatch import fnmatchcase, translate
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 from warnings import catch_warnings, simplefilter
 
+from ralph.package_data import table
+
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
-
-TEST_FOLDERS = frozenset({"test", "tests", "spec", "specs", "__tests__", "__snapshots__", "testdata"})
-TEST_NAMES = re.compile(
-    r"""test_.* | .*_(test|spec)\..* | .*\.(test|spec)\..* | conftest\.py
-      | (test|tests|spec)\.(py|[cm]?[jt]sx?|rb|php|lua)
-      | .*[a-z0-9](Test|Tests|Spec)\.(java|kt|cs|swift|php|scala|groovy)""",
-    re.VERBOSE,
-)
 
 ARTEFACTS = frozenset({
     "node_modules", "bower_components", ".venv", "venv", "__pycache__", "__pypackages__", "target", "dist",
@@ -40,9 +34,21 @@ CACHES = (
 
 
 def is_test(path: str) -> bool:
-    """A test, or data and snapshots of tests, in any language: told by its folders and its name."""
+    """A test, or data and support of tests, by its folders and its name (`test_names.toml`)."""
     *folders, name = path.split("/")
-    return any(folder.lower() in TEST_FOLDERS for folder in folders) or bool(TEST_NAMES.fullmatch(name))
+    in_folder, is_named = _test_names()
+    return any(in_folder.fullmatch(folder.lower()) for folder in folders) or bool(is_named.fullmatch(name))
+
+
+@cache
+def _test_names() -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """The patterns of the folders and of the files of tests."""
+    kinds = table("test_names.toml").values()
+    return tuple(_any([name for kind in kinds for name in kind.get(part, ())]) for part in ("folders", "files"))  # type: ignore[return-value]
+
+
+def _any(patterns: Sequence[str]) -> re.Pattern[str]:
+    return re.compile("|".join(translate(pattern) for pattern in patterns))
 
 
 def is_artefact(path: str) -> bool:

@@ -39,6 +39,7 @@ To steer, from another terminal:
   pause     start nothing more, until `resume`
   resume    let a paused run go on; after a crash, continue on changed files (--set-aside or --keep)
   skip      leave a task out of this run
+  accept    confirm that a task changes what tests expect
   retry     put a parked task back; --note TEXT goes into its next prompt
   stop      end the run when what is being worked on is over; --now: at once
 

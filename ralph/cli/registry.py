@@ -132,6 +132,13 @@ def _skip(task: str, prd: str | None = None) -> int:
     return skip(task, prd)
 
 
+def _accept(task: str, prd: str | None = None) -> int:
+    """Confirm that a task changes what tests expect, and put it back if it is parked."""
+    from ralph.cli.commands.control import accept
+
+    return accept(task, prd)
+
+
 def _retry(task: str, prd: str | None = None, note: str = "") -> int:
     """Put a parked task back: its `- Parked:` line goes."""
     from ralph.cli.commands.control import retry
@@ -267,6 +274,7 @@ COMMANDS = {
     "pause": Command(_pause, (PRD,)),
     "stop": Command(_stop, (_switch("now", "end the agent that works, too"), PRD), SESSION),
     "skip": Command(_skip, (PRD,), THE_TASK),
+    "accept": Command(_accept, (PRD,), THE_TASK),
     "retry": Command(_retry, (_text("note", "for its next prompt", "TEXT"), PRD), THE_TASK),
     "start": Command(_start, (_switch("detach", "without tmux, as a plain process"), *LOOP), NAME),
     "attach": Command(_attach, (), NAME),

@@ -105,12 +105,7 @@ THIRD = f"it is not the {PATIENCE}rd in a row"
 TABLE: dict[EndingKind, tuple[PolicyRow, ...]] = {
     EndingKind.REJECTED: ESCALATE,
     EndingKind.QUESTION: (
-        PolicyRow(
-            "it was not asked before, and a try is left",
-            lambda c: not c.asked and not c.last,
-            MoveKind.RETRY,
-            counted=True,
-        ),  # fmt: skip
+        PolicyRow("it was not asked before", lambda c: not c.asked and not c.last, MoveKind.RETRY, counted=True),
         PolicyRow("else", _always, MoveKind.PARK, counted=True),
     ),
     EndingKind.OVERTAKEN: (

@@ -93,9 +93,9 @@ class Git:
                 del self._answers[next(iter(self._answers))]
         return answer
 
-    def outcome(self, *args: str) -> tuple[bytes, int]:
+    def outcome(self, *args: str, data: bytes = b"") -> tuple[bytes, int]:
         """Return git's output and its exit code, for calls that answer with the code."""
-        out, _, code = self._start(args, own=True).finish()
+        out, _, code = self._start(args, own=True, data=data).finish()
         return out, code
 
     def begin(self, *args: str) -> GitProcess:
@@ -279,17 +279,26 @@ class Git:
         """Return the content of a blob (`<sha>` or `<commit>:<path>`); b"" if there is none."""
         return self._always("cat-file", "blob", name, objects=[name], ok=(0, 128)) if name else b""
 
+    def blob_sizes(self, names: Iterable[str]) -> dict[str, int]:
+        """Return the size in bytes of each blob, by id."""
+        wanted = "\n".join(name for name in dict.fromkeys(names) if name)
+        answer = (
+            self.tree("cat-file", "--batch-check=%(objectname) %(objectsize)", data=wanted.encode())
+            if wanted
+            else b""
+        )
+        rows = [line.split() for line in answer.decode(errors="replace").splitlines()]
+        return {row[0]: int(row[1]) for row in rows if len(row) == 2 and row[1].isdigit()}
+
     def small_blobs(self, names: Iterable[str], most: int) -> dict[str, bytes]:
         """Return the contents of the blobs of at most `most` bytes, by id. "" is an empty file."""
-        wanted = [name for name in dict.fromkeys(names) if name]
-        sizes = self.tree("cat-file", "--batch-check=%(objectname) %(objectsize)", data="\n".join(wanted).encode())
-        rows = [line.split() for line in sizes.decode(errors="replace").splitlines()]
-        small = [row[0] for row in rows if len(row) == 2 and row[1].isdigit() and int(row[1]) <= most]
-        return (
-            {"": b"", **dict(_batch(self.tree("cat-file", "--batch", data="\n".join(small).encode())))}
-            if small
-            else {"": b""}
-        )
+        small = [name for name, size in self.blob_sizes(names).items() if size <= most]
+        data = self.tree("cat-file", "--batch", data="\n".join(small).encode()) if small else b""
+        return {"": b"", **dict(_batch(data))}
+
+    def holds(self, commit: str, text: str) -> bool:
+        """Return whether a file of a commit contains this text. The text is no argument: `ps` shows those."""
+        return self.outcome("grep", "-qF", "-f", "-", commit, data=text.encode())[1] == 0
 
     def checked_out(self, commit: str, path: str) -> bytes:
         """Return the content of a commit's file as in a work tree (end-of-line rules, filters)."""

@@ -36,7 +36,8 @@ def clean_environment(env: Mapping[str, str]) -> dict[str, str]:
     """Return the environment without variables that redirect git (GIT_DIR, GIT_INDEX_FILE ...); identity and
     settings stay."""
     variables = {name: value for name, value in env.items() if not name.startswith("GIT_") or name.startswith(KEPT)}
-    return {**variables, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C.UTF-8", "GIT_OPTIONAL_LOCKS": "0"}
+    return {**variables, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C.UTF-8", "GIT_OPTIONAL_LOCKS": "0",
+            "GIT_NO_REPLACE_OBJECTS": "1"}  # fmt: skip
 
 
 @cache

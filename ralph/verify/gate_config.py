@@ -11,8 +11,11 @@ import json
 import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
-from fnmatch import fnmatchcase
+from fnmatch import fnmatchcase, translate
+from functools import cache
 from typing import Any
+
+from ralph.package_data import table
 
 WHOLE = "the whole file"
 
@@ -30,6 +33,7 @@ TOOLS = frozenset({
 INI_SECTIONS = re.compile(
     r"tool:.*|pytest|mypy.*|coverage.*|flake8.*|pylint.*|isort|pycodestyle|pydocstyle|testenv.*|tox.*"
 )
+CARGO_TABLES = ("alias", "build", "env", "profile")
 CARGO_KEYS = ("lints", "workspace.lints", "profile.test", "test", "package.autotests", "lib.test", "lib.doctest")
 COMPILER_KEYS = re.compile(r"compilerOptions\.(strict|no[A-Z]|check|allow|skip)\w*|exclude.*")
 CONFTEST_HOOKS = re.compile(
@@ -38,26 +42,13 @@ CONFTEST_HOOKS = re.compile(
     re.MULTILINE,
 )
 
-WHOLE_FILES = (
-    "ralph.toml", "Makefile", "makefile", "GNUmakefile", "*.mk", "justfile", "Justfile", ".justfile",
-    "pytest.ini", ".pytest.ini", "pytest.toml", ".pytest.toml", "mypy.ini", ".mypy.ini", "ruff.toml", ".ruff.toml",
-    "Taskfile.y*ml", "noxfile.py", ".coveragerc", ".flake8", ".pylintrc", "pylintrc", "ty.toml",
-    "pytest.py", "sitecustomize.py", "usercustomize.py",  # shadow the real ones: `python -m` searches here first
-    "pyrightconfig.json", ".eslintrc*", "eslint.config.*", ".eslintignore", "jest.config.*", "jest.setup.*",
-    "vitest.config.*", "vitest.setup.*", "vitest.workspace.*", ".mocharc*", "ava.config.*", "karma.conf.*",
-    "playwright.config.*", "cypress.config.*", ".nycrc*", ".c8rc*", "biome.json*", ".oxlintrc.json",
-    ".stylelintrc*", "stylelint.config.*",
-    ".prettierrc*", "prettier.config.*", ".prettierignore", "clippy.toml", ".clippy.toml", "nextest.toml",
-    ".golangci.*", ".rspec", ".rubocop.yml", "Rakefile", "phpunit.xml*", "phpstan.neon*", ".credo.exs",
-    ".pre-commit-config.yaml", "lefthook.y*ml",
-)  # fmt: skip
 FIXTURES = frozenset({"fixtures", "__fixtures__", "testdata", "node_modules", ".venv", "venv"})
 
 
 def is_gate_config(path: str) -> bool:
     """Return whether this path may configure gates. The verdict then needs both its texts."""
-    *folders, name = path.split("/")
-    return FIXTURES.isdisjoint(folders) and (_is_whole(path) or _reader(name) is not None)
+    folders = path.split("/")[:-1]
+    return FIXTURES.isdisjoint(folders) and (_is_whole(path) or _reader(path) is not None)
 
 
 def changed_gate_config(path: str, base: bytes, work: bytes) -> tuple[str, ...]:
@@ -69,7 +60,7 @@ def changed_gate_config(path: str, base: bytes, work: bytes) -> tuple[str, ...]:
     if not is_gate_config(path) or base == work:
         return ()
     name = path.rpartition("/")[2]
-    reader = _reader(name)
+    reader = _reader(path)
     if reader is None:
         return () if not base and name in {"Makefile", "justfile"} else (WHOLE,)
     if not base and name == "package.json":
@@ -104,15 +95,22 @@ def _counts(key: str, before: Keys, after: Keys) -> bool:
 
 def _is_whole(path: str) -> bool:
     name = path.rpartition("/")[2]
-    return any(fnmatchcase(name, pattern) for pattern in WHOLE_FILES) or "/.husky/" in f"/{path}"
+    return bool(_whole_names().fullmatch(name)) or "/.husky/" in f"/{path}"
 
 
-def _reader(name: str) -> Reader | None:
+@cache
+def _whole_names() -> re.Pattern[str]:
+    patterns = [name for names in table("verify/gate_names.toml").values() for name in names]
+    return re.compile("|".join(translate(pattern) for pattern in patterns))
+
+
+def _reader(path: str) -> Reader | None:
+    name = path.rpartition("/")[2]
     if fnmatchcase(name, "tsconfig*.json"):
         return _tsconfig
     if fnmatchcase(name, "vite.config.*"):
         return _vite
-    return READERS.get(name)
+    return READERS.get(name) or READERS.get("/".join(path.split("/")[-2:]))
 
 
 def _package_json(text: str) -> Keys:
@@ -152,6 +150,23 @@ def _ini(text: str) -> Keys:
     return {f"{name}.{key}": value for name in wanted for key, value in parser.items(name) if key != "deps"}
 
 
+def _npmrc(text: str) -> Keys:
+    """Return the settings that change how npm runs scripts; a registry changes no gate."""
+    lines = (line.partition("=") for line in text.splitlines() if not line.lstrip().startswith(("#", ";")))
+    return {key.strip(): value.strip() for key, _, value in lines if key.strip() in NPM_KEYS}
+
+
+def _cargo_config(text: str) -> Keys:
+    """Return the settings that change how cargo builds and runs tests; sources and networks change no gate."""
+    flat = dict(_flat(tomllib.loads(text)))
+    return {
+        key: value
+        for key, value in flat.items()
+        if key.partition(".")[0] in ("alias", "build", "env", "profile")
+        or key.endswith(("runner", "flags", "linker"))
+    }
+
+
 def _vite(text: str) -> Keys:
     """Return the keys of vite's configuration, which concerns a gate only if it configures vitest."""
     return {"test": text} if re.search(r"\btest\s*:", text) else {}
@@ -182,6 +197,7 @@ def _flat(data: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, o
             yield f"{prefix}{key}", value
 
 
+NPM_KEYS = frozenset({"script-shell", "node-options", "ignore-scripts", "shell", "prefix", "if-present"})
 READERS: dict[str, Reader] = {
     "package.json": _package_json,
     "composer.json": _composer_json,
@@ -192,4 +208,7 @@ READERS: dict[str, Reader] = {
     "setup.cfg": _ini,
     "tox.ini": _ini,
     "conftest.py": _conftest,
+    ".npmrc": _npmrc,
+    ".cargo/config.toml": _cargo_config,
+    ".cargo/config": _cargo_config,
 }

@@ -9,6 +9,7 @@ from enum import StrEnum
 from ralph.agents.model import Stopped
 from ralph.git.model import Change, Commit, StashChange
 from ralph.immutable import immutable
+from ralph.verify.added_content import Added
 from ralph.verify.outcomes.model import Outcome
 
 
@@ -66,6 +67,7 @@ class FindingKind(StrEnum):
     FLAKY = "a gate is flaky"
     THIN = "thin work"
     CONTENT = "holds what must not be committed"
+    SILENCED = "silences tests or linters"
     STASH = "holds the content of a stash"
 
 
@@ -111,6 +113,8 @@ class Evidence:
     gates: tuple[GateResult, ...] = ()
     base_tests: tuple[GateResult, ...] = ()  # the gates with the base versions of changed tests
     gate_wrote: tuple[str, ...] = ()
+    earlier: tuple[tuple[Change, ...], ...] = ()  # the changes of this run's commits
+    added: tuple[Added, ...] = ()  # secrets, dumps, large files and links in the work
     contents: Mapping[str, tuple[bytes, bytes]] = field(
         default_factory=dict
     )  # path -> (base, work), large ones not
@@ -130,6 +134,8 @@ class Rules:
     tracked: frozenset[str] = frozenset()  # words of the gates' commands that name tracked files
     baseline: frozenset[str] = frozenset()  # commands that were red before the run (--baseline)
     checks: frozenset[str] = frozenset()  # the task's own checks: never excused by the baseline
+    missing: tuple[str, ...] = ()  # paths in the task's text that exist neither before nor after
+    proving_checks: frozenset[str] = frozenset()  # of the checks: red on the base
     floors: Mapping[str, Outcome] = field(
         default_factory=dict
     )  # command -> the outcome that it must not fall below

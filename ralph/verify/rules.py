@@ -17,6 +17,12 @@ from ralph.verify import exceptions as named
 from ralph.verify import expectations, floor
 from ralph.verify import gate_config as guarded
 from ralph.verify import wording as words
+from ralph.verify.content_rules import (
+    it_must_not_be_committed,
+    only_documents_changed,
+    tests_or_linters_are_silenced,
+    the_work_is_trivial,
+)
 from ralph.verify.model import Evidence, Finding, FindingKind, GateResult, Rules, Verdict
 
 CONFIRM = "Keep them, or let a person confirm it with `ralph accept`."
@@ -298,6 +304,10 @@ CHEAP: tuple[Rule, ...] = (
     other_branches_or_tags_changed,
     untracked_files_changed,
     the_work_holds_a_stash,
+    the_work_is_trivial,
+    only_documents_changed,
+    it_must_not_be_committed,
+    tests_or_linters_are_silenced,
 )
 RULES: tuple[Rule, ...] = (
     *CHEAP,

@@ -168,6 +168,29 @@ def skip(called: str, asked: str | None) -> int:
     return Exit.DONE
 
 
+def accept(called: str, asked: str | None) -> int:
+    """Confirm that a task changes what tests expect, until it is done. Put it back if it is parked."""
+    going = going_on(asked)
+    where = going.where if going else locate(asked)
+    if where.repo is None:
+        raise RalphError("this is no git repository", "Go to where the PRD's repository is.")
+    now = where.prd()
+    task = prd.resolve(now, called)
+    if task.done:
+        raise RalphError(f"{title(task)} is ticked already", "`ralph status` shows what is open.")
+    Control(where.repo.state).accept(task.id)
+    say(f"{title(task)} may change what tests expect.")
+    if task.fields.parked is not None:
+        unpark(where.path, task.id, where.repo.state / "accept")
+        say("It is back in the queue: its `- Parked:` line is gone.")
+    say(f"{going} takes it up in its turn." if going else _next_step(asked))
+    return Exit.DONE
+
+
+def _next_step(asked: str | None) -> str:
+    return f"Next: `ralph{f' --prd {shlex.quote(asked)}' if asked else ''}`, with the flags that you use."
+
+
 def retry(called: str, asked: str | None, *, note: str) -> int:
     """A parked task is put back, and the note goes into its next prompt."""
     going = going_on(asked)
@@ -190,7 +213,7 @@ def retry(called: str, asked: str | None, *, note: str) -> int:
     if going:
         say(f"{going} takes it up in its turn.")
     else:
-        say(f"Next: `ralph{f' --prd {shlex.quote(asked)}' if asked else ''}`, with the flags that you use.")
+        say(_next_step(asked))
     return Exit.DONE
 
 

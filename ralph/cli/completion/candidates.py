@@ -158,7 +158,7 @@ def _text(name: str, command: Command, before: Sequence[str], word: str) -> tupl
 
 def _fits(name: str, box: CandidateTask) -> bool:
     """Only what is parked can be put back, only what is open left out."""
-    if name in ("retry", "review"):
+    if name in ("accept", "retry", "review"):
         return box.parked
     return not box.done if name == "skip" else True
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -30,9 +30,11 @@ from ralph.prd.model import Criterion, Task, id_prefix
 from ralph.state.attempt import CHECK
 from ralph.state.events import Judged
 from ralph.text import clean, mask, one_line
-from ralph.verify import floor
+from ralph.verify import added_content as added_content_rules
+from ralph.verify import floor, thin_work
 from ralph.verify import gate_config as guarded
 from ralph.verify import rules as verdict
+from ralph.verify.added_content import Added
 from ralph.verify.model import Evidence, Finding, FindingKind, Gate, GateResult, Rules, Verdict
 
 MOST_FILES = 300  # changed files: work on more is not read
@@ -115,6 +117,7 @@ def rules_for(run: RunContext, task: Task, commands: Sequence[Gate]) -> Rules:
         standing=frozenset(gate.command for gate in run.state.gates if gate.command not in run.state.without_tests),
         checks=frozenset(task.fields.checks),
         strict=run.settings.strict,
+        missing=thin_work.missing(task.text, lambda path: (run.root / path).exists()),
         floors=run.state.floors,
         known_failures=run.state.known_failures,
         may_change_tests=run.control.accepts(task.id),
@@ -151,6 +154,7 @@ def gather(run: RunContext, space: Workspace, task: Task, frozen: FrozenWork, se
     changed = left != base_memory
     own = run.paths.memory in task.fields.files
     dropped = merged(run, base_memory, left)[1] if changed and not own else ()
+    contents = contents_of(run.git, frozen.changes)
     configs = [change for change in frozen.changes if guarded.is_gate_config(change.path)]
     return Evidence(
         base=space.before.base,
@@ -169,7 +173,9 @@ def gather(run: RunContext, space: Workspace, task: Task, frozen: FrozenWork, se
         untracked=frozen.untracked,
         stash=frozen.stash,
         texts={c.path: (run.git.blob(_id(c.old_blob)), run.git.blob(_id(c.new_blob))) for c in configs},
-        contents=contents_of(run.git, frozen.changes),
+        contents=contents,
+        added=added_content(run, frozen.changes, contents),
+        earlier=_earlier(run),
     )
 
 
@@ -190,6 +196,39 @@ def contents_of(git: Git, changes: Sequence[Change]) -> dict[str, tuple[bytes, b
         for change in wanted
         if _id(change.old_blob) in blobs and _id(change.new_blob) in blobs
     }
+
+
+def added_content(
+    run: RunContext, changes: Sequence[Change], contents: Mapping[str, tuple[bytes, bytes]]
+) -> tuple[Added, ...]:
+    """Return the secrets, core dumps, large files and links that the work adds."""
+    sizes = run.git.blob_sizes(_id(change.new_blob) for change in changes)
+    by_path = {change.path: sizes.get(_id(change.new_blob), 0) for change in changes}
+    targets = {change.path: run.git.blob(_id(change.new_blob)) for change in changes
+               if change.new_mode == added_content_rules.LINK}  # fmt: skip
+    known = [value for value in run.secrets if any(value.encode() in new for _, new in contents.values())]
+    in_base = [value for value in known if run.git.holds(run.state.tip, value)]
+    secrets = (
+        one for path, pair in contents.items() for one in added_content_rules.secrets(path, pair, known, in_base)
+    )
+    return (
+        *secrets,
+        *added_content_rules.files(changes, by_path, run.settings.max_file_size),
+        *added_content_rules.links(changes, targets),
+    )
+
+
+def _earlier(run: RunContext) -> tuple[tuple[Change, ...], ...]:
+    """Return the changes of this run's last commits, without PRD and memory file."""
+    if not run.state.accepted:
+        return ()
+    words = ("rev-list", "--first-parent", "-n", "20", "-F", f"--grep=Ralph-Run: {run.id}", run.state.tip)
+    commits = run.git.repo(*words).decode().split()
+    own = frozenset(run.paths.both)
+    return tuple(
+        tuple(change for change in run.git.changes(f"{commit}^", commit) if change.path not in own)
+        for commit in commits
+    )
 
 
 # ---------------------------------------------------------------- gates

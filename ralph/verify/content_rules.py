@@ -1,0 +1,55 @@
+"""Rules about what the work holds: nothing, secrets, or lines that silence tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ralph.text import join_names, list_lines, show_name
+from ralph.verify import thin_work
+from ralph.verify.model import Evidence, Finding, FindingKind, Rules
+from ralph.verify.suppressions import Suppression, find_suppressions
+from ralph.verify.thin_work import TRIVIAL, Thin
+
+
+def the_work_is_trivial(evidence: Evidence, rules: Rules) -> Iterator[Finding]:
+    """Reject work that does nothing, unless the task asks for exactly that or has a Check that was red before."""
+    thin = thin_work.kind(evidence.changes, evidence.contents, evidence.earlier)
+    if thin not in TRIVIAL or rules.proving_checks or thin_work.is_asked_for(thin, rules.text, evidence.changes):
+        return
+    paths = [change.path for change in evidence.changes]
+    yield Finding(
+        FindingKind.THIN, f"The whole work is {thin}, which the task does not ask for: {join_names(paths)}."
+    )
+
+
+def only_documents_changed(evidence: Evidence, rules: Rules) -> Iterator[Finding]:
+    """Reject work on documents only, if the task names code that does not exist yet."""
+    thin = thin_work.kind(evidence.changes, evidence.contents, evidence.earlier)
+    if thin is not Thin.DOCUMENT or rules.proving_checks or thin_work.is_about_documents(rules.text):
+        return
+    names = frozenset(rules.missing) - {change.path for change in evidence.changes}
+    code = [name for name in names if not thin_work.is_document(name)]
+    if code:
+        text = f"Only documents changed, and the task names what does not exist: {join_names(sorted(code))}."
+        yield Finding(FindingKind.THIN, text)
+
+
+def it_must_not_be_committed(evidence: Evidence, _: Rules) -> Iterator[Finding]:
+    for added in evidence.added:
+        yield Finding(FindingKind.CONTENT, f"{show_name(added.path)} {added.what}.", rejects=added.sure)
+
+
+def tests_or_linters_are_silenced(evidence: Evidence, rules: Rules) -> Iterator[Finding]:
+    """Report new suppressions and fewer assertions. --strict rejects them."""
+    found = [one for path, (old, new) in evidence.contents.items() for one in find_suppressions(path, old, new)]
+    if not found:
+        return
+    paths = sorted({one.path for one in found})
+    effect = " --strict rejects that." if rules.strict else ""
+    text = f"The work {_summary(found)}: {join_names(paths)}.{effect}"
+    lines = [f"{one.path}: {one.line or one.what}" for one in found]
+    yield Finding(FindingKind.SILENCED, text, list_lines(lines), rejects=rules.strict)
+
+
+def _summary(found: list[Suppression]) -> str:
+    return " and ".join(dict.fromkeys(one.what for one in found))
