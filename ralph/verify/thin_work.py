@@ -153,7 +153,7 @@ def _is_rename(changes: Sequence[Change]) -> bool:
 
 def _kind_of(change: Change, contents: Contents | None) -> Thin | None:
     name = change.path.rpartition("/")[2]
-    if change.status == "M" and change.old_blob == change.new_blob:
+    if change.status == "M" and change.old_blob and change.old_blob == change.new_blob:
         return Thin.MODE
     if change.status == "A" and any(fnmatchcase(name, pattern) for pattern in LEFTOVERS):
         return Thin.LEFTOVER

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,9 @@ from syrupy.assertion import SnapshotAssertion
 from ralph.agents.model import Signal, SignalKind, Stopped, StopReason
 from ralph.git.model import Change, Commit, StashChange, StashEntry, StashMatch
 from ralph.verify import rules as verdict
+from ralph.verify.added_content import Added
 from ralph.verify.model import Evidence, Finding, FindingKind, Gate, GateResult, PrdEdit, Rules, Verdict
+from ralph.verify.outcomes.model import Outcome, of_names
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "verdicts" / "cases.toml"
 CASES: list[dict[str, Any]] = tomllib.loads(FIXTURES.read_text())["case"]
@@ -74,10 +77,11 @@ def test_a_red_gate_never_gets_through(case: dict[str, Any], path: str) -> None:
     assert not judge({**case, **red}).accepted
 
 
-def test_tests_to_restore_are_those_of_the_base_that_nobody_named() -> None:
+def test_tests_to_restore_are_those_that_the_task_does_not_name() -> None:
     changed = ["A tests/test_new.py", "M tests/test_old.py", "D spec/b_spec.rb", "T c.test.ts", "M src/d.py"]
     case = {"changed": changed, "text": "Repair test_old.py"}
-    assert verdict.tests_to_restore(evidence_of(case), rules_of(case)) == ("spec/b_spec.rb", "c.test.ts")
+    restored = ("tests/test_new.py", "spec/b_spec.rb", "c.test.ts")
+    assert verdict.tests_to_restore(evidence_of(case), rules_of(case)) == restored
 
 
 def test_files_that_name_one_test_name_no_other() -> None:
@@ -132,8 +136,10 @@ def evidence_of(case: dict[str, Any]) -> Evidence:
         refs=tuple(case.get("refs", ())),
         untracked=tuple(case.get("untracked", ())),
         texts={path: (base.encode(), work.encode()) for path, (base, work) in case.get("config", {}).items()},
-        gates=results(case, "gates"),
-        base_tests=results(case, "base tests"),
+        gates=results(case, "gates", "reported"),
+        base_tests=results(case, "base tests", "base reported" if "base reported" in case else "reported"),
+        contents={path: (base.encode(), work.encode()) for path, (base, work) in case.get("contents", {}).items()},
+        added=tuple(Added(path, "holds the value of a secret variable") for path in case.get("added", ())),
         gate_wrote=tuple(case.get("gate_wrote", ())),
         stash=stash_of(case),
     )
@@ -161,23 +167,35 @@ def rules_of(case: dict[str, Any]) -> Rules:
         baseline=frozenset(case.get("red before", ())),
         checks=frozenset(case.get("checks", ())),
         standing=frozenset(case["standing"]) if "standing" in case else None,
+        floors={command: outcome(text) for command, text in case.get("floors", {}).items()},
+        known_failures={command: frozenset(text.split()) for command, text in case.get("known", {}).items()},
+        may_change_tests=case.get("confirmed", False),
+        missing=tuple(case.get("missing", ())),
         strict=case.get("strict", False),
         only_checked=case.get("only checked", False),
     )
 
 
-def results(case: dict[str, Any], name: str) -> tuple[GateResult, ...]:
-    return tuple(
-        result(command, how, command in case.get("checks", ())) for command, how in case.get(name, {}).items()
-    )
+def results(case: dict[str, Any], name: str, reported: str) -> tuple[GateResult, ...]:
+    return tuple(result(case, command, how, reported) for command, how in case.get(name, {}).items())
 
 
-def result(command: str, how: str, own: bool) -> GateResult:
-    gate = Gate(command, "Check of T3" if own else "found")
+def result(case: dict[str, Any], command: str, how: str, reported: str) -> GateResult:
+    gate = Gate(command, "Check of T3" if command in case.get("checks", ()) else "found")
     code = {"green": 0, "red": 1, "none": 5, "timed out": -9}[how]
+    text = case.get(reported, {}).get(command)
     return GateResult(
-        gate, how == "green", code, 900.4, f"the tail of {command}\n", how == "timed out", how == "none"
-    )
+        gate, how == "green", code, 900.4, f"the tail of {command}\n", how == "timed out", how == "none",
+        outcome(text) if text else None, command in case.get("flaky", ()),
+    )  # fmt: skip
+
+
+def outcome(text: str) -> Outcome:
+    """`3 passed 1 failed`, or the names of tests: `a b !c`."""
+    if counts := {word: int(number) for number, word in re.findall(r"(\d+) (passed|failed|skipped)", text)}:
+        return Outcome(counts.get("passed", 0), counts.get("failed", 0), counts.get("skipped", 0))
+    names = text.split()
+    return of_names([name for name in names if name[0] != "!"], [name[1:] for name in names if name[0] == "!"])
 
 
 def told(findings: tuple[Finding, ...]) -> str:
