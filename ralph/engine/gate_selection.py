@@ -65,10 +65,10 @@ def keep_floors(run: RunContext, outcomes: Mapping[str, Outcome]) -> None:
     for command in green:
         run.state.known_failures.pop(command, None)
     run.folder.mkdir(parents=True, exist_ok=True)
-    replace_file(run.folder / FLOORS, floor.to_json(run.state.floors).encode())
+    replace_file(run.folder / FLOORS, floor.dump(run.state.floors).encode())
 
 
 def load_floors(run: RunContext) -> None:
     """Read the floors of a run that was cut off."""
     with suppress(OSError):
-        run.state.floors.update(floor.from_json((run.folder / FLOORS).read_text()))
+        run.state.floors.update(floor.load((run.folder / FLOORS).read_text()))

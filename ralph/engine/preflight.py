@@ -263,9 +263,11 @@ def _first_results(run: RunContext, now: Prd) -> tuple[GateResult, ...]:
     return results
 
 
-def _run_twice(run: RunContext) -> tuple[GateResult, ...]:
+def _run_twice(run: RunContext, tidy: Callable[[], None] = lambda: None) -> tuple[GateResult, ...]:
     """Run the gates. Run red ones once more: chance, or the request for a report, may have made them red."""
     results = run_gates(run, run.state.gates, 0)
+    if _red(results):
+        tidy()
     run.state.unreportable.update(result.gate.command for result in _red(results))
     final = confirmed(run, results, lambda result: bool(_red([result])), 0)
     run.state.unreportable.difference_update(result.gate.command for result in _red(final))
@@ -300,7 +302,7 @@ def _cure_red(run: RunContext) -> str:
 
 def _run_here(run: RunContext, now: Prd) -> tuple[GateResult, ...]:
     try:
-        return _run_twice(run)
+        return _run_twice(run, lambda: _take_back_writes(run))
     finally:
         _take_back_writes(run)
         untick_after_gates(run, now.data)

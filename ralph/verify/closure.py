@@ -22,10 +22,14 @@ Read = Callable[[str], bytes | None]
 WORD = re.compile(r"[\w@.+~/-]+")
 SHELL = frozenset({"sh", "bash", "zsh", "mk"})
 SCRIPTS = SHELL | {"py", "rb", "pl", "js", "mjs", "cjs", "ts", "mts", "php", "awk", "lua"}
-DATA = frozenset({
-    "toml", "json", "json5", "jsonc", "yaml", "yml", "ini", "cfg", "conf", "properties", "env", "xml", "txt",
-    "list",
-})  # fmt: skip
+CONFIGURATION = frozenset({"toml", "ini", "cfg", "conf", "properties", "env"})
+#: Data that may be the product's: it belongs to the gate if it is called like a limit or an expectation.
+DATA = frozenset({"json", "json5", "jsonc", "yaml", "yml", "xml", "txt", "list", "csv", "tsv"})
+LIMIT = re.compile(
+    r"limit|threshold|quality|expect|baseline|budget|config|setting|rule|allow|deny|ignore|golden|max|min\b|coverage"
+    r"|score|level|reference|approved|snapshot|check|test|gate|lint",
+    re.IGNORECASE,
+)
 #: Folders of the product: what a script names there is what it tests.
 PRODUCT = frozenset({
     "src", "lib", "libs", "app", "apps", "pkg", "internal", "cmd", "source", "public", "static", "assets",
@@ -127,14 +131,14 @@ def _follow_files(search: _Search, text: str, folder: str, *, direct: bool) -> N
 
 
 def _belongs_to_a_gate(path: str) -> bool:
-    """Return whether a file that a script names is a script or data of the gate, and not the product."""
+    """Return whether a file that a script names is a script or data of the gate, and not of the product."""
     *folders, name = path.split("/")
     extension = name.rpartition(".")[2].lower()
     if not TOOLS.isdisjoint(folders):
         return True
     if not PRODUCT.isdisjoint(folders):
         return False
-    if extension in SHELL or (extension in DATA and name != "package.json"):
+    if extension in SHELL or extension in CONFIGURATION or (extension in DATA and LIMIT.search(name)):
         return True
     return (extension in SCRIPTS or "." not in name) and TASK.search(name) is not None
 

@@ -57,7 +57,7 @@ def _count(floor: Outcome) -> str:
     return f"it passed {floor.passed}"
 
 
-def to_json(floors: Mapping[str, Outcome]) -> str:
+def dump(floors: Mapping[str, Outcome]) -> str:
     """Return the floors as text."""
     return json.dumps({
         command: {
@@ -68,7 +68,7 @@ def to_json(floors: Mapping[str, Outcome]) -> str:
     })  # fmt: skip
 
 
-def from_json(text: str) -> dict[str, Outcome]:
+def load(text: str) -> dict[str, Outcome]:
     """Return floors from text; none if it can't be read. Ignore fields of later versions."""
     try:
         items = json.loads(text).items()

@@ -203,7 +203,7 @@ def _from_trailers(proof: Proof, trailers: Trailers) -> Proof:
 def passed(gates: str) -> bool:
     """Return whether a gate or Check passed, by a `Ralph-Gates:` trailer."""
     first = gates.partition("; ")[0]
-    return bool(first) and first != "none" and not first.endswith(" (red before)")
+    return bool(first) and first != "none" and not first.endswith((" (red before)", " (flaky)"))
 
 
 def _from_squash(proof: Proof, blocks: list[dict[str, tuple[str, ...]]]) -> Proof:

@@ -8,7 +8,7 @@ but a gate that stays green proves nothing about them.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from fnmatch import fnmatchcase
 
@@ -118,11 +118,9 @@ def names(text: str, path: str) -> bool:
     return any(word in (path, last) or path.endswith("/" + word) for word in _paths(text))
 
 
-def missing(text: str, exists: Callable[[str], bool]) -> tuple[str, ...]:
-    """Return the paths with a folder that the text names and that exist neither before nor after."""
-    return tuple(
-        word for word in _paths(text) if "/" in word and "." in word.rpartition("/")[2] and not exists(word)
-    )
+def named_files(text: str) -> tuple[str, ...]:
+    """Return the paths with a folder and an extension that the text names."""
+    return tuple(word for word in _paths(text) if "/" in word and "." in word.rpartition("/")[2])
 
 
 def is_about_documents(text: str) -> bool:

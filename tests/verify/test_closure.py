@@ -17,7 +17,8 @@ TREE = {
 set -e
 bash scripts/check.sh
 . ./env.sh
-grep -q ok src/lib.txt
+grep -q ok src/lib.txt state.txt
+test 2 -lt $(cat limit.txt)
 python3 quality.py --limits quality.toml
 """,
     "scripts/check.sh": "python3 tools/count.py src\n",
@@ -27,6 +28,8 @@ python3 quality.py --limits quality.toml
     "quality.toml": "max = 3\n",
     "quality.py": "",
     "src/lib.txt": "ok\n",
+    "state.txt": "ok\n",
+    "limit.txt": "3\n",
     "app.py": "",
     "package.json": PACKAGE,
     "scripts/prepare.mjs": "",
@@ -50,7 +53,15 @@ def code(command: str, folder: str = "") -> GateCode:
     return gate_code(command, folder, lambda path: TREE[path].encode() if path in TREE else None)
 
 
-SCRIPTS = {"gate.sh", "scripts/check.sh", "env.sh", "tools/count.py", "tools/limits.json", "quality.toml"}
+SCRIPTS = {
+    "gate.sh",
+    "scripts/check.sh",
+    "env.sh",
+    "tools/count.py",
+    "tools/limits.json",
+    "quality.toml",
+    "limit.txt",
+}
 
 
 def test_scripts_are_followed_with_their_data_but_not_the_product() -> None:

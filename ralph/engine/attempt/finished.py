@@ -98,7 +98,7 @@ class FinishedAttempt:
         )
         commit = judge.build_commit(run, self.task, frozen, judged, placing, parent)
         scan = None if judged.evidence.gates or run.apart else self._final_scan(placing)
-        proved = any(result.ok for result in judged.evidence.gates)
+        proved = any(result.ok and not result.flaky for result in judged.evidence.gates)
         outcomes = {one.gate.command: one.outcome for one in judged.evidence.gates if one.ok and one.outcome}
         return ReadyCommit(commit, self.held, placing, frozenset(run.state.without_tests), proved, outcomes, scan)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,21 +28,29 @@ class GatesInterruptedError(RalphError):
     """Ctrl-C, or the end of the run's time, while gates ran."""
 
 
-def gates_on_the_index(
-    run: RunContext, commands: Sequence[Gate], n: int, *, base_tests: bool = False
-) -> tuple[GateResult, ...]:  # fmt: skip
-    """Run the gates in the work tree, or with `gates_in = "clean"` in a fresh worktree of the index's content."""
+@contextmanager
+def place_of_gates(run: RunContext) -> Iterator[RunContext]:
+    """Yield where gates run: the work tree, or with `gates_in = "clean"` a fresh worktree of the index."""
     if run.settings.gates_in != "clean":
-        return run_gates(run, commands, n, base_tests=base_tests)
+        yield run
+        return
     from ralph.engine.parallel import worktree_setup
 
     tree = write_tree(run.git)
     with worktree_setup.fresh(run) as place:
         worktree_setup.renew(place, run.git.commit(tree, [run.state.tip], "what the gates see"))
         try:
-            return run_gates(place, commands, n, base_tests=base_tests)
+            yield place
         finally:
             run.state.history = place.state.history
+
+
+def gates_on_the_index(
+    run: RunContext, commands: Sequence[Gate], n: int, *, base_tests: bool = False
+) -> tuple[GateResult, ...]:  # fmt: skip
+    """Run the gates on what would be recorded."""
+    with place_of_gates(run) as place:
+        return run_gates(place, commands, n, base_tests=base_tests)
 
 
 def run_gates(
@@ -101,14 +110,20 @@ def confirmed(
     run: RunContext, results: Sequence[GateResult], doubtful: Callable[[GateResult], bool], n: int
 ) -> tuple[GateResult, ...]:
     """Run each doubtful gate once more on the same tree. One that is good then is flaky, and that result counts."""
+    if not any(_may_be_chance(result, doubtful) for result in results):
+        return tuple(results)
     final = []
-    for number, result in enumerate(results, 1):
-        if not doubtful(result) or result.none or result.timed_out:
-            final.append(result)
-            continue
-        again = _run(run, result.gate, f"{n}.gate-{number}-again")
-        final.append(result if doubtful(again) else replace(again, flaky=True))
+    with place_of_gates(run) as place:
+        for number, result in enumerate(results, 1):
+            again = result
+            if _may_be_chance(result, doubtful):
+                again = _run(place, result.gate, f"{n}.gate-{number}-again")
+            final.append(result if doubtful(again) or again is result else replace(again, flaky=True))
     return tuple(final)
+
+
+def _may_be_chance(result: GateResult, doubtful: Callable[[GateResult], bool]) -> bool:
+    return doubtful(result) and not result.none and not result.timed_out
 
 
 def take_back_writes(run: RunContext, space: Workspace | None) -> tuple[str, ...]:

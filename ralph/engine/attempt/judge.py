@@ -106,6 +106,8 @@ def files_name(run: RunContext, task: Task, path: str) -> bool:
 
 def rules_for(run: RunContext, task: Task, commands: Sequence[Gate]) -> Rules:
     """What this attempt is held against: all of it read from the base."""
+    files = thin_work.named_files(task.text)
+    tracked = run.git.tracked(run.state.tip, files)
     return Rules(
         scope=run.patterns(task.fields.files),
         protected=protected(run, task),
@@ -117,7 +119,7 @@ def rules_for(run: RunContext, task: Task, commands: Sequence[Gate]) -> Rules:
         standing=frozenset(gate.command for gate in run.state.gates if gate.command not in run.state.without_tests),
         checks=frozenset(task.fields.checks),
         strict=run.settings.strict,
-        missing=thin_work.missing(task.text, lambda path: (run.root / path).exists()),
+        missing=tuple(path for path in files if path not in tracked),
         floors=run.state.floors,
         known_failures=run.state.known_failures,
         may_change_tests=run.control.accepts(task.id),
@@ -322,9 +324,12 @@ def build_commit(
 
 def gates_trailer(judged: Judgement) -> str:
     """The gates that proved it, or `none`; and what the task was allowed to change of them."""
-    proved = [one_line(clean(result.gate.command), 120) for result in judged.evidence.gates if result.ok]
+    proved = [one_line(clean(result.gate.command), 120) for result in judged.evidence.gates
+              if result.ok and not result.flaky]  # fmt: skip
     excused = [one_line(clean(result.gate.command), 120) + " (red before)" for result in judged.evidence.gates
                if not result.ok and not result.none]  # fmt: skip
+    excused += [one_line(clean(result.gate.command), 120) + " (flaky)" for result in judged.evidence.gates
+                if result.ok and result.flaky]  # fmt: skip
     allowed = [
         one_line(f.text, 160) for f in judged.verdict.findings if f.what is FindingKind.GATE_FILES and not f.rejects
     ]
