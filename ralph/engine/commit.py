@@ -12,7 +12,7 @@ from ralph.errors import Exit, RalphError
 from ralph.files import edit_file, read_file
 from ralph.git.client import Git, GitError
 from ralph.git.fast_forward import fast_forward_checkout
-from ralph.git.index import fill, lend_index, stage, tree_with, write_tree
+from ralph.git.index import fill, lend_index, stage, tree_with
 from ralph.git.model import Commit
 from ralph.immutable import immutable
 from ralph.state.events import Publishing
@@ -83,13 +83,11 @@ def stage_papers(git: Git, papers: FileEditor, placed: Mapping[str, bytes]) -> N
 
 
 def build_task(
-    git: Git, papers: FileEditor, tip: str, placed: Mapping[str, bytes], message: Callable[[str], CommitMessage]
+    git: Git, tree: str, tip: str, placed: Mapping[str, bytes], message: Callable[[str], CommitMessage]
 ) -> str:
-    """Return the commit of an accepted task on `tip`: the index, with PRD and memory file."""
-    if any(papers.read(path) != content for path, content in placed.items()):
-        stage_papers(git, papers, placed)
-    tree = write_tree(git)
-    return git.commit(tree, [tip], message(tree).text(), sign=True)
+    """Return the commit of an accepted task on `tip`: the tree that the gates saw, with PRD and memory file."""
+    whole = tree_with(git, tree, {path: ("100644", git.put(path, content)) for path, content in placed.items()})
+    return git.commit(whole, [tip], message(whole).text(), sign=True)
 
 
 def build_paper(git: Git, *, tip: str, path: str, content: bytes, message: str) -> str:

@@ -24,8 +24,20 @@ def find_gates(run: RunContext) -> tuple[Gate, ...]:
 
 
 def look_again(run: RunContext) -> None:
-    """Find the gates again, from the base: a young project grows its tests. Report tests that can't run, once."""
-    run.state.gates = find_gates(run)
+    """Find the gates again, from the base: a young project grows its tests. A gate that was found stays.
+
+    Report tests that can't run, once.
+    """
+    found = find_gates(run)
+    commands = {gate.command for gate in found}
+    gone = tuple(gate for gate in run.state.gates if gate.command not in commands)
+    run.state.gates = (*found, *gone)
+    for gate in gone:
+        if gate.command not in run.state.reported_missing:
+            run.say(
+                f"The gate `{gate.command}` is no longer found in the project. It stays in this run.", loud=True
+            )
+            run.state.reported_missing.add(gate.command)
     for missing in gates.missing(run.here) if run.settings.gate is None else ():
         if missing.what not in run.state.reported_missing:
             run.say(f"{missing.what}. {missing.cure}", loud=True)

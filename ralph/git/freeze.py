@@ -122,7 +122,7 @@ def freeze(
         hidden=_hidden(git, before, changes), nested=nested,
         obstacles=(*_operations(git), *_nested(nested), *_markers(git, changes), *_submodules(changes)),
         rewritten=_rewritten(git, before.base, tips, commits),
-        refs=_refs_changed(git, watched.refs, now.refs, ours), config=_config_changed(watched, git, now.refs),
+        refs=_refs_changed(git, watched.refs, now.refs, ours), config=config_changed(watched, git, now.refs),
     )  # fmt: skip
 
 
@@ -199,7 +199,8 @@ def _refs_changed(
     return tuple(sentences)
 
 
-def _config_changed(watched: RepoFingerprint, git: Git, refs: Mapping[str, str]) -> tuple[str, ...]:
+def config_changed(watched: RepoFingerprint, git: Git, refs: Mapping[str, str]) -> tuple[str, ...]:
+    """Return what changed of hooks, configuration and excludes, sentences."""
     now = watch(git, refs).files
     names = sorted({*watched.files, *now})
     return tuple(

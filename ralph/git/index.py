@@ -74,6 +74,21 @@ def fill(git: Git, commit: str) -> None:
     git.tree("read-tree", "--reset", commit)
 
 
+def keep_index(git: Git, tree: str) -> bool:
+    """Make ralph's own index hold this tree, without flags that hide changes. Return whether it did not.
+
+    Agents and gates can reach the index: a flag, or a staged file, would hide a change from every diff.
+    """
+    listed = git.tree("ls-files", "-v", "-z").split(b"\0")
+    flagged = [line[2:] for line in listed if line[:1].islower() or line[:1] == b"S"]
+    if not flagged and write_tree(git) == tree:
+        return False
+    git.index.unlink(missing_ok=True)
+    fill(git, tree)
+    refresh(git)
+    return True
+
+
 def refresh(git: Git) -> None:
     git.tree("update-index", "-q", "--refresh", ok=(0, 1))
 

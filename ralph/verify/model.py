@@ -113,6 +113,7 @@ class Evidence:
     gates: tuple[GateResult, ...] = ()
     base_tests: tuple[GateResult, ...] = ()  # the gates with the base versions of changed tests
     gate_wrote: tuple[str, ...] = ()
+    gates_format: bool = False  # a gate rewrites files on purpose
     earlier: tuple[tuple[Change, ...], ...] = ()  # the changes of this run's commits
     added: tuple[Added, ...] = ()  # secrets, dumps, large files and links in the work
     contents: Mapping[str, tuple[bytes, bytes]] = field(

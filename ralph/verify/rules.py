@@ -278,7 +278,11 @@ def a_gate_is_flaky(evidence: Evidence, _: Rules) -> Iterator[Finding]:
 
 
 def the_gates_wrote_files(evidence: Evidence, _: Rules) -> Iterator[Finding]:
-    if evidence.gate_wrote:
+    work = {change.path for change in evidence.changes}
+    if (healed := [path for path in evidence.gate_wrote if path in work]) and not evidence.gates_format:
+        text = f"The gates wrote files that the work changed, so they did not test it: {join_names(healed)}."
+        yield Finding(FindingKind.GATE_WROTE, text, list_lines(healed))
+    elif evidence.gate_wrote:
         files = count_noun(evidence.gate_wrote, "file")
         text = f"The gates wrote {files}, not committed: {join_names(evidence.gate_wrote)}."
         yield Finding(FindingKind.GATE_WROTE, text, list_lines(evidence.gate_wrote), rejects=False)

@@ -21,7 +21,7 @@ from ralph.engine.attempt.run_agent import brief, let_work, prepare, stopped_eve
 from ralph.engine.context import RunContext
 from ralph.git import restore, workspace
 from ralph.git.freeze import freeze
-from ralph.git.index import scan
+from ralph.git.index import keep_index, scan, write_tree
 from ralph.git.workspace import Workspace
 from ralph.prd.model import Prd, Task
 from ralph.state.attempt import CHECK, HAND_OVER
@@ -33,8 +33,11 @@ def attempt(run: RunContext, job: AttemptJob, turn: Turn) -> AttemptOutcome:
         return ask(run, job)
     space = prepare(run, job.n, "" if job.purpose else run.tally(job.task).work)
     gate_selection.look_again(run)
+    index = write_tree(run.git)
     end = _work(run, space, job)
     run.note(stopped_event(run, space.n, end))
+    if keep_index(run.git, index):
+        run.say("While the agent worked, ralph's own index was changed. It was built again.", loud=True)
     return finish(run, space, job.task, job.prd, end, turn)
 
 

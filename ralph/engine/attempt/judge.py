@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -21,8 +22,8 @@ from ralph.engine.context import RunContext
 from ralph.errors import RalphError
 from ralph.git import restore as undo
 from ralph.git.client import Git
-from ralph.git.freeze import FrozenWork
-from ralph.git.index import lend_index
+from ralph.git.freeze import FrozenWork, config_changed
+from ralph.git.index import keep_index, lend_index, write_tree
 from ralph.git.model import Change
 from ralph.git.workspace import Workspace
 from ralph.immutable import immutable
@@ -37,6 +38,10 @@ from ralph.verify import rules as verdict
 from ralph.verify.added_content import Added
 from ralph.verify.model import Evidence, Finding, FindingKind, Gate, GateResult, Rules, Verdict
 
+FORMATS = re.compile(
+    r"--fix\b|--write\b|(?<![-\w])format\b(?! --check)|\bfmt\b|\bgofmt -w|\bblack\b|\bprettier\b|pre-commit"
+    r"|rustfmt|--update-?snapshots?"
+)
 MOST_FILES = 300  # changed files: work on more is not read
 LARGEST = 500_000  # bytes of a changed file that is read
 FILE_MODES = frozenset({"000000", "100644", "100755"})
@@ -49,6 +54,7 @@ class Judgement:
     verdict: Verdict
     evidence: Evidence
     placing: PendingCompletion | None = None
+    tree: str = ""  # the tree that the gates saw
 
 
 @immutable
@@ -85,7 +91,7 @@ def judge(
         return Judgement(Verdict((gone,)), evidence)
     met: tuple[Criterion, ...] = ()
     try:
-        evidence = _with_gates(run, space, evidence, rules, examined.commands, placing)
+        evidence, tree = _with_gates(run, space, evidence, rules, examined.commands, placing)
         final = verdict.judge(evidence, rules)
         if final.accepted and run.settings.review_with and frozen.changes:
             findings, met = _reviewed(run, space, task, frozen, evidence, placing)
@@ -94,7 +100,7 @@ def judge(
         take_out(run, placing)
         raise
     if final.accepted:
-        return Judgement(final, evidence, confirm(run, task, placing, evidence.gates, met))
+        return Judgement(final, evidence, confirm(run, task, placing, evidence.gates, met), tree)
     take_out(run, placing)
     return Judgement(final, evidence)
 
@@ -237,44 +243,66 @@ def _earlier(run: RunContext) -> tuple[tuple[Change, ...], ...]:
 
 
 def _with_gates(run: RunContext, space: Workspace, evidence: Evidence, rules: Rules, commands: Sequence[Gate],
-                placing: PendingCompletion) -> Evidence:  # fmt: skip
-    """Run the gates on the tree to be committed and, if the attempt changed tests, with the base's tests."""
+                placing: PendingCompletion) -> tuple[Evidence, str]:  # fmt: skip
+    """Run the gates on the tree to be committed and, if the attempt changed tests, with the base's tests.
+
+    Return the evidence and the tree, which is fixed before the first gate runs.
+    """
     record.stage_papers(run.git, run.editor, placing.new)
     lend_index(run.git)
+    tree = write_tree(run.git)
     if not commands:
-        return evidence
+        return evidence, tree
     results = gates_on_the_index(run, commands, space.n)
-    wrote = _after_gates(run, space, placing)
-    results = _confirmed(run, space, results, rules, placing)
-    evidence = replace(evidence, gates=results, gate_wrote=wrote)
+    wrote = _after_gates(run, space, placing, tree)
+    results = _confirmed(run, space, results, rules, placing, tree)
+    evidence = replace(evidence, gates=results, gate_wrote=wrote, gates_format=_gates_format(run, commands))
     restored = verdict.tests_to_restore(evidence, rules)
-    if not restored or any(verdict.is_red(result, rules) for result in results):
-        return evidence
+    if restored and not any(verdict.is_red(result, rules) for result in results):
+        evidence = replace(evidence, base_tests=_with_base_tests(run, space, evidence, rules, commands, placing))
+        keep_index(run.git, tree)
+    config = config_changed(space.watched, run.git, space.watched.refs)
+    return replace(evidence, config=tuple(dict.fromkeys((*evidence.config, *config)))), tree
+
+
+def _with_base_tests(run: RunContext, space: Workspace, evidence: Evidence, rules: Rules, commands: Sequence[Gate],
+                     placing: PendingCompletion) -> tuple[GateResult, ...]:  # fmt: skip
+    """Run the gates with the base's versions of the tests that the attempt added, changed or removed."""
+    restored = verdict.tests_to_restore(evidence, rules)
     changes = [change for change in evidence.changes if change.path in restored]
     undo.restore(run.git, changes)
-    again = gates_on_the_index(run, commands, space.n, base_tests=True)
-    _after_gates(run, space, placing)
-    again = _confirmed(run, space, again, rules, placing)
+    tree = write_tree(run.git)
+    results = gates_on_the_index(run, commands, space.n, base_tests=True)
+    _after_gates(run, space, placing, tree)
+    results = _confirmed(run, space, results, rules, placing, tree)
     undo.restore(run.git, [change.backwards for change in changes])
-    return replace(evidence, base_tests=again)
+    return results
 
 
-def _confirmed(
-    run: RunContext, space: Workspace, results: Sequence[GateResult], rules: Rules, placing: PendingCompletion
-) -> tuple[GateResult, ...]:
+def _gates_format(run: RunContext, commands: Sequence[Gate]) -> bool:
+    """Return whether a gate rewrites files on purpose: a formatter, or a linter that repairs."""
+    texts = [text for gate in commands for text in (gate.command, *gate_selection.code_of(run, gate.command).texts)]
+    return any(FORMATS.search(text) for text in texts)
+
+
+def _confirmed(run: RunContext, space: Workspace, results: Sequence[GateResult], rules: Rules,
+               placing: PendingCompletion, tree: str) -> tuple[GateResult, ...]:  # fmt: skip
     """Run gates that are red, or that report less than before, once more on the same tree."""
 
     def is_doubtful(result: GateResult) -> bool:
         return verdict.is_red(result, rules) or (result.ok and bool(floor.shortfall(result, rules)))
 
+    if not any(is_doubtful(result) for result in results):
+        return tuple(results)
     final = confirmed(run, results, is_doubtful, space.n)
-    if final != tuple(results):
-        _after_gates(run, space, placing)
+    _after_gates(run, space, placing, tree)
     return final
 
 
-def _after_gates(run: RunContext, space: Workspace, placing: PendingCompletion) -> tuple[str, ...]:
-    """Take back what the gates wrote, ticks included. Return the paths."""
+def _after_gates(run: RunContext, space: Workspace, placing: PendingCompletion, tree: str) -> tuple[str, ...]:
+    """Take back what the gates wrote, into the index and the PRD, too. Return the paths."""
+    if keep_index(run.git, tree):
+        run.say("While the gates ran, ralph's own index was changed. It was built again.", loud=True)
     wrote = take_back_writes(run, space)
     untick_after_gates(run, placing.new[run.paths.prd])
     return wrote
@@ -319,7 +347,7 @@ def build_commit(
         commits = [replace(commit, body=mask(clean(commit.body), run.secrets)) for commit in frozen.commits]
         return record.CommitMessage(run.subject(task), trailers, commits)
 
-    return record.build_task(run.git, run.editor, parent, placing.new, message)
+    return record.build_task(run.git, judged.tree, parent, placing.new, message)
 
 
 def gates_trailer(judged: Judgement) -> str:
