@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from ralph.agents.model import Stopped
 from ralph.agents.usage import Spent
 from ralph.git.index import Snapshot, WorktreeStatus
-from ralph.prd.model import Prd
+from ralph.prd.model import Fields, Prd
 from ralph.state.events import Event
 from ralph.state.history import History
 from ralph.verify.closure import GateCode
@@ -54,6 +54,7 @@ class RunState:
     vanished: dict[str, str] = field(
         default_factory=dict
     )  # open tasks that went away while an agent ran: id -> text
+    kept_fields: dict[str, Fields] = field(default_factory=dict)  # task id -> what it required before an attempt
     unparkable: set[str] = field(default_factory=set)  # ids of tasks that could not even be parked
     failures: dict[str, Failure] = field(default_factory=dict)  # task id -> its last failure
     gates: tuple[Gate, ...] = ()

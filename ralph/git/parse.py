@@ -6,7 +6,8 @@ import os
 
 from ralph.git.model import Change, Commit
 
-REFS = ("for-each-ref", "--format=%(objectname) %(refname)", "refs/heads", "refs/tags", "refs/ralph")
+WATCHED = ("refs/heads", "refs/tags", "refs/replace", "refs/ralph")
+REFS = ("for-each-ref", "--format=%(objectname) %(refname)", *WATCHED)
 
 
 def log(base: str, tip: str, limit: int = 50) -> tuple[str, ...]:

@@ -43,8 +43,7 @@ def find_task(task: Task, before: Prd, now: Prd) -> Task | None:
 
 
 def difference(before: Prd, now: Prd) -> PrdDiff:
-    """Return the differences between two versions. If an open task vanished, a new box that is ticked counts as
-    ticked: it may be the same task, reworded."""
+    """Return the differences between two versions. A new box that is ticked counts as ticked."""
     if before.data == now.data:
         return PrdDiff()
     pairs = _pairs(before, now)
@@ -69,8 +68,7 @@ def new_ticks(before: Prd, now: Prd) -> list[Task]:
 
 def _new_ticks(before: Prd, now: Prd, pairs: dict[int, int]) -> list[Task]:
     ticked = [now.tasks[m] for n, m in pairs.items() if now.tasks[m].done and not before.tasks[n].done]
-    reworded = _appeared(now, pairs) if _vanished(before, pairs) else ()
-    return ticked + [task for task in reworded if task.done]
+    return ticked + [task for task in _appeared(now, pairs) if task.done]
 
 
 def _vanished(before: Prd, pairs: dict[int, int]) -> tuple[Task, ...]:

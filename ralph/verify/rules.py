@@ -184,6 +184,9 @@ def other_branches_or_tags_changed(evidence: Evidence, _: Rules) -> Iterator[Fin
     if evidence.refs:
         text = "Other branches or tags changed while the agent ran; they were left as they are."
         yield Finding(FindingKind.REFS, text, list_lines(evidence.refs), rejects=False)
+    if any("replace/" in sentence for sentence in evidence.refs):
+        text = "Replace refs changed: other git commands may show other commits (`git replace -l`). ralph ignores them."
+        yield Finding(FindingKind.REFS, text, rejects=False)
 
 
 def untracked_files_changed(evidence: Evidence, _: Rules) -> Iterator[Finding]:

@@ -67,6 +67,7 @@ def _keep(run: RunContext, start: Prd, now: Prd, task: Task, edit: PrdEdit) -> P
         run.paths.prd, lambda fresh: prd_file.with_ticks(run, once, _unticked(run, start, fresh))
     ) or b""  # fmt: skip
     _tell_hand_edit(run, task, difference, now)
+    prd_file.keep_requirements(run, start, now, task)
     if once:
         prd_file.tell_ticked_again(run, once)
     settled = prd.parse(data, run.paths.prd)
