@@ -63,6 +63,10 @@ class Settings:
     strict: bool = _set(
         False, ValueKind.SWITCH, "Proof", "refuse tasks without Files; reject changed hooks and config"
     )
+    require_proof: str = _set("", ValueKind.TEXT, "Proof", "park tasks that are proven less strongly", "LEVEL")
+    prove_time: float = _set(
+        120.0, ValueKind.DURATION, "Proof", "end a Check on the base, before the agent (default 2m)", "DUR"
+    )
     max_file_size: int = _set(
         10_000_000, ValueKind.SIZE, "Proof", "reject work with a larger file (default 10MB)", "SIZE"
     )

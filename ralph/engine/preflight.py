@@ -26,7 +26,7 @@ from ralph.prd import schedule as plan
 from ralph.prd.model import Prd, Task
 from ralph.state.events import Noted
 from ralph.text import clean, one_line
-from ralph.verify import expectations, gates
+from ralph.verify import expectations, gates, strength
 from ralph.verify.model import GateResult
 
 LARGE = 1_000_000  # bytes: a larger untracked file is not saved before an attempt
@@ -115,6 +115,17 @@ def refuse_memory(run: RunContext) -> None:
         raise RalphError(problem, "Resolve them, then start again.", where=run.paths.memory)
     if why := memory.unwritable(data):
         run.tell(Noted(f"{run.paths.memory} gets no queue and no log. {why}", loud=True))
+
+
+def refuse_proof_levels(run: RunContext) -> None:
+    """Refuse a level of proof that is not known, of the run or of an open task."""
+    levels = f"Take one of: {', '.join(strength.ORDER)}."
+    if run.settings.require_proof and run.settings.require_proof not in strength.ORDER:
+        raise RalphError(f"`{run.settings.require_proof}` is no level of proof", levels)
+    for task in checked_prd(run).tasks:
+        if not task.done and task.fields.proof and task.fields.proof not in strength.ORDER:
+            shown = one_line(clean(task.fields.proof), 40)
+            raise RalphError(f"`{shown}` is no level of proof", levels, where=f"{run.settings.prd}:{task.line}")
 
 
 def refuse_sandbox(run: RunContext) -> None:
@@ -327,5 +338,5 @@ def _take_back_writes(run: RunContext) -> None:
 
 STEPS: tuple[Callable[[RunContext], None], ...] = (
     refuse_states, refuse_branch_name, refuse_agents, refuse_ignored, refuse_sparse, refuse_protected_scopes,
-    refuse_memory, refuse_sandbox, refuse_dirty, refuse_missing_program,
+    refuse_memory, refuse_proof_levels, refuse_sandbox, refuse_dirty, refuse_missing_program,
 )  # fmt: skip

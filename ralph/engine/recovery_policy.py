@@ -39,6 +39,7 @@ class EndingKind(StrEnum):
 
     REJECTED = "rejected"  # it delivered, and the verdict is no
     QUESTION = "changes what tests expect"  # it delivered, and a person has to confirm it
+    FOR_A_PERSON = "needs a person"  # it delivered, and no other try can help
     OVERTAKEN = "overtaken"  # it delivered, and others changed the same meanwhile
     NO_DELIVERY = "no delivery"  # it never got to deliver
     TRANSIENT = "limit or network"  # the service's fault, and it passes
@@ -108,6 +109,7 @@ TABLE: dict[EndingKind, tuple[PolicyRow, ...]] = {
         PolicyRow("it was not asked before", lambda c: not c.asked and not c.last, MoveKind.RETRY, counted=True),
         PolicyRow("else", _always, MoveKind.PARK, counted=True),
     ),
+    EndingKind.FOR_A_PERSON: (PolicyRow("always", _always, MoveKind.PARK, counted=True),),
     EndingKind.OVERTAKEN: (
         PolicyRow(THIRD, lambda c: c.uncounted + 1 < PATIENCE, MoveKind.RETRY, counted=False),
         *ESCALATE,
@@ -197,7 +199,8 @@ def move(
     return Move(row.move, _reason(kind, row.move, stopped, verdict, counts, cure), when, row.counted)
 
 
-ONLY = {FindingKind.CLASH: EndingKind.OVERTAKEN, FindingKind.EXPECTS: EndingKind.QUESTION}
+ONLY = {FindingKind.CLASH: EndingKind.OVERTAKEN, FindingKind.EXPECTS: EndingKind.QUESTION,
+        FindingKind.UNREVIEWED: EndingKind.FOR_A_PERSON, FindingKind.WEAK: EndingKind.FOR_A_PERSON}  # fmt: skip
 
 
 def _only(verdict: Verdict | None) -> EndingKind | None:
@@ -264,7 +267,7 @@ def _reason(
         return " ".join(name for name in (_refusal(stopped), _cure(stopped, cure)) if name)
     if kind is EndingKind.QUESTION and what is MoveKind.PARK:
         return f"A question: {summary(stopped, verdict)} Or leave it out with `ralph skip`."
-    if kind in (EndingKind.REJECTED, EndingKind.OVERTAKEN, EndingKind.QUESTION):
+    if kind in (EndingKind.REJECTED, EndingKind.OVERTAKEN, EndingKind.QUESTION, EndingKind.FOR_A_PERSON):
         return summary(stopped, verdict)
     reason = _no_delivery(stopped)
     if kind is EndingKind.TRANSIENT and what is MoveKind.STOP:

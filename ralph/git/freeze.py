@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import field
 from pathlib import Path
 
@@ -120,7 +120,8 @@ def freeze(
         commits=commits,
         untracked=_not_ours(touched, taken, undo, before),
         hidden=_hidden(git, before, changes), nested=nested,
-        obstacles=(*_operations(git), *_nested(nested), *_markers(git, changes), *_submodules(changes)),
+        obstacles=(*_operations(git), *_nested(nested), *_markers(git, changes),
+                   *_submodules(changes), *_dirty_submodules(git, now.changed, changes)),
         rewritten=_rewritten(git, before.base, tips, commits),
         refs=_refs_changed(git, watched.refs, now.refs, ours), config=config_changed(watched, git, now.refs),
     )  # fmt: skip
@@ -225,6 +226,16 @@ def _submodules(changes: tuple[Change, ...]) -> list[str]:
         for change in changes
         if change.new_mode == "160000"
     ]
+
+
+def _dirty_submodules(git: Git, changed: Sequence[str], changes: tuple[Change, ...]) -> list[str]:
+    """Name submodules with changes that no commit of this repository holds."""
+    others = [path for path in changed if path not in {change.path for change in changes}]
+    if not others or not (git.where.root / ".gitmodules").exists():
+        return []
+    listed = git.tree("ls-files", "-s", "-z", "--", *others).split(b"\0")
+    paths = [os.fsdecode(line.partition(b"\t")[2]) for line in listed if line.startswith(b"160000")]
+    return [f"{path} is a submodule with changes of its own, which this repository can't record" for path in paths]
 
 
 def _markers(git: Git, changes: tuple[Change, ...]) -> list[str]:

@@ -15,6 +15,8 @@ class Fields:
     protected: tuple[str, ...] = ()
     depends: tuple[str, ...] = ()  # written ids or texts as the person wrote them
     checks: tuple[str, ...] = ()  # commands, run by `sh -c`: the only text of a PRD that is executed
+    late_checks: tuple[str, ...] = ()  # of the checks: not run on the base
+    proof: str = ""  # the level of proof that the task asks for
     done_when: tuple[str, ...] = ()  # for the agent and the reviewer
     group: str = ""
     agent: str = ""

@@ -68,6 +68,9 @@ class FindingKind(StrEnum):
     THIN = "thin work"
     CONTENT = "holds what must not be committed"
     SILENCED = "silences tests or linters"
+    CHECK_BEFORE = "a check proves nothing"
+    UNREVIEWED = "was not reviewed"
+    WEAK = "is not proven strongly enough"
     STASH = "holds the content of a stash"
 
 
@@ -135,6 +138,8 @@ class Rules:
     tracked: frozenset[str] = frozenset()  # words of the gates' commands that name tracked files
     baseline: frozenset[str] = frozenset()  # commands that were red before the run (--baseline)
     checks: frozenset[str] = frozenset()  # the task's own checks: never excused by the baseline
+    tests_touched: frozenset[str] = frozenset()  # tests that the attempt added, changed or removed
+    required: str = ""  # the level of proof that the task or the run asks for
     missing: tuple[str, ...] = ()  # paths in the task's text that exist neither before nor after
     proving_checks: frozenset[str] = frozenset()  # of the checks: red on the base
     floors: Mapping[str, Outcome] = field(

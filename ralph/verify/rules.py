@@ -14,7 +14,7 @@ from ralph.agents.model import StopReason
 from ralph.git.model import StashEntry
 from ralph.text import count_noun, join_names, list_lines, show_name
 from ralph.verify import exceptions as named
-from ralph.verify import expectations, floor
+from ralph.verify import expectations, floor, strength
 from ralph.verify import gate_config as guarded
 from ralph.verify import wording as words
 from ralph.verify.content_rules import (
@@ -185,7 +185,9 @@ def other_branches_or_tags_changed(evidence: Evidence, _: Rules) -> Iterator[Fin
         text = "Other branches or tags changed while the agent ran; they were left as they are."
         yield Finding(FindingKind.REFS, text, list_lines(evidence.refs), rejects=False)
     if any("replace/" in sentence for sentence in evidence.refs):
-        text = "Replace refs changed: other git commands may show other commits (`git replace -l`). ralph ignores them."
+        text = (
+            "Replace refs changed, so other git commands may show other commits (`git replace -l`); ralph does not."
+        )
         yield Finding(FindingKind.REFS, text, rejects=False)
 
 
@@ -273,6 +275,15 @@ def _with_base_tests(
     return Finding(FindingKind.EXPECTS, f"{text} {before} {CONFIRM}", result.tail)
 
 
+def a_check_runs_what_the_work_added(evidence: Evidence, rules: Rules) -> Iterator[Finding]:
+    """Report a Check whose script the work itself added: it says what the agent let it say."""
+    added = {change.path for change in evidence.changes if change.status == "A"}
+    for command in sorted(rules.checks):
+        for path in [path for path in strength.executed(command) if path in added]:
+            text = f"The Check `{command}` runs {show_name(path)}, which is new: the work wrote its own judge."
+            yield Finding(FindingKind.CHECK_BEFORE, text, rejects=False)
+
+
 def a_gate_is_flaky(evidence: Evidence, _: Rules) -> Iterator[Finding]:
     for result in evidence.gates:
         if result.flaky:
@@ -323,6 +334,7 @@ RULES: tuple[Rule, ...] = (
     fewer_tests_passed,
     tests_are_gone,
     it_passes_only_with_the_changed_tests,
+    a_check_runs_what_the_work_added,
     a_gate_is_flaky,
     the_gates_wrote_files,
 )

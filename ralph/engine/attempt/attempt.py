@@ -13,7 +13,7 @@ from ralph.agents.shell_commands import only_reads
 from ralph.engine import gate_selection
 from ralph.engine import recovery_policy as policy
 from ralph.engine.attempt import ask as asking
-from ralph.engine.attempt import judge, stash
+from ralph.engine.attempt import base_checks, judge, stash
 from ralph.engine.attempt.finished import FinishedAttempt
 from ralph.engine.attempt.job import Answer, AttemptJob, AttemptOutcome, Turn
 from ralph.engine.attempt.prd_edits import settle
@@ -34,6 +34,8 @@ def attempt(run: RunContext, job: AttemptJob, turn: Turn) -> AttemptOutcome:
     space = prepare(run, job.n, "" if job.purpose else run.tally(job.task).work)
     gate_selection.look_again(run)
     index = write_tree(run.git)
+    if job.purpose != CHECK:
+        base_checks.run_checks(run, space, job.task, index)
     end = _work(run, space, job)
     run.note(stopped_event(run, space.n, end))
     if keep_index(run.git, index):

@@ -60,7 +60,8 @@ def run_gates(
     results = []
     for number, gate in enumerate(commands, 1):
         run.tell(GateStarted(n, one_line(clean(gate.command), 200)))
-        result = _run(run, gate, f"{n}.gate-{number}{'-base' if base_tests else ''}")
+        name = f"{n}.gate-{number}{'-base' if base_tests else ''}"
+        result = run_once(run, gate, name, run.settings.gate_timeout)
         results.append(result)
         (run.state.without_tests.add if result.none else run.state.without_tests.discard)(gate.command)
         run.note(GateRan(n, one_line(clean(gate.command), 200), result.ok, round(result.seconds, 3), result.none,
@@ -68,8 +69,11 @@ def run_gates(
     return tuple(results)
 
 
-def _run(run: RunContext, gate: Gate, name: str) -> GateResult:
-    """Run a gate and read what it reported, from its report and from its output."""
+def run_once(run: RunContext, gate: Gate, name: str, timeout: float) -> GateResult:
+    """Run a gate and read what it reported, from its report and from its output. `name` is that of its log.
+
+    Raise GatesInterruptedError if the run ends meanwhile.
+    """
     code = gate_selection.code_of(run, gate.command)
     runners = runners_of(gate.command, code.texts)
     log, report = run.folder / f"{name}.log", run.folder / f"{name}.report"
@@ -77,7 +81,7 @@ def _run(run: RunContext, gate: Gate, name: str) -> GateResult:
     asked = {} if gate.command in run.state.unreportable else request(runners, str(report), os.environ)
     try:
         result = gates.run_gate(
-            gate, cwd=run.here, env={**run.environment(), **asked}, timeout=run.settings.gate_timeout, log=log,
+            gate, cwd=run.here, env={**run.environment(), **asked}, timeout=timeout, log=log,
             stop=lambda: run.hurried, secrets=run.secrets,
         )  # fmt: skip
         if run.hurried:
@@ -117,7 +121,7 @@ def confirmed(
         for number, result in enumerate(results, 1):
             again = result
             if _may_be_chance(result, doubtful):
-                again = _run(place, result.gate, f"{n}.gate-{number}-again")
+                again = run_once(place, result.gate, f"{n}.gate-{number}-again", run.settings.gate_timeout)
             final.append(result if doubtful(again) or again is result else replace(again, flaky=True))
     return tuple(final)
 

@@ -10,9 +10,11 @@ from datetime import datetime
 from pathlib import Path
 
 from ralph import paths as sensitive
+from ralph.agents import sandbox
 from ralph.agents.model import Stopped
 from ralph.engine import commit as record
 from ralph.engine import gate_selection
+from ralph.engine.attempt import base_checks
 from ralph.engine.attempt.completion import PendingCompletion, merged, place, take_out
 from ralph.engine.attempt.criteria import confirm, open_criteria
 from ralph.engine.attempt.gates import confirmed, gates_on_the_index, take_back_writes
@@ -32,11 +34,12 @@ from ralph.state.attempt import CHECK
 from ralph.state.events import Judged
 from ralph.text import clean, mask, one_line
 from ralph.verify import added_content as added_content_rules
-from ralph.verify import floor, thin_work
+from ralph.verify import floor, strength, thin_work
 from ralph.verify import gate_config as guarded
 from ralph.verify import rules as verdict
 from ralph.verify.added_content import Added
 from ralph.verify.model import Evidence, Finding, FindingKind, Gate, GateResult, Rules, Verdict
+from ralph.verify.strength import Strength
 
 FORMATS = re.compile(
     r"--fix\b|--write\b|(?<![-\w])format\b(?! --check)|\bfmt\b|\bgofmt -w|\bblack\b|\bprettier\b|pre-commit"
@@ -55,6 +58,7 @@ class Judgement:
     evidence: Evidence
     placing: PendingCompletion | None = None
     tree: str = ""  # the tree that the gates saw
+    proof: Strength | None = None
 
 
 @immutable
@@ -73,7 +77,7 @@ def examine(
 ) -> Examination:
     """Gather the evidence, and apply the rules that cost nothing."""
     commands, base_memory = gate_selection.gates_for(run, task), run.base_memory()
-    rules = rules_for(run, task, commands)
+    rules = rules_for(run, task, commands, space.before.base, frozen.changes)
     evidence = gather(run, space, task, frozen, settled, stopped, base_memory)
     return Examination(commands, rules, evidence, base_memory, verdict.before_gates(evidence, rules))
 
@@ -96,13 +100,29 @@ def judge(
         if final.accepted and run.settings.review_with and frozen.changes:
             findings, met = _reviewed(run, space, task, frozen, evidence, placing)
             final = Verdict((*final.findings, *findings))
+        proof = _strength(run, evidence, rules, final)
+        if final.accepted and not strength.reaches(proof.level, rules.required):
+            final = Verdict((*final.findings, _too_weak(proof, rules)))
     except RalphError:
         take_out(run, placing)
         raise
     if final.accepted:
-        return Judgement(final, evidence, confirm(run, task, placing, evidence.gates, met), tree)
+        return Judgement(final, evidence, confirm(run, task, placing, evidence.gates, met), tree, proof)
     take_out(run, placing)
     return Judgement(final, evidence)
+
+
+def _strength(run: RunContext, evidence: Evidence, rules: Rules, final: Verdict) -> Strength:
+    """Return how strongly the attempt is proven, if it is accepted."""
+    place = "fresh" if run.settings.gates_in == "clean" else "worktree" if run.apart else "checkout"
+    boxed = "yes" if sandbox.wanted(run.settings.sandbox) else "no"
+    reviewer = run.settings.review_with if evidence.changes else ""
+    return strength.strength(evidence, rules, final, strength.Circumstances(place, boxed, reviewer))
+
+
+def _too_weak(proof: Strength, rules: Rules) -> Finding:
+    cure = "Look at the work: `ralph review` shows it."
+    return Finding(FindingKind.WEAK, f"Its proof is `{proof.level}`, and `{rules.required}` is required. {cure}")
 
 
 def files_name(run: RunContext, task: Task, path: str) -> bool:
@@ -110,7 +130,7 @@ def files_name(run: RunContext, task: Task, path: str) -> bool:
     return bool(task.fields.files) and sensitive.matches(run.patterns(task.fields.files), path)
 
 
-def rules_for(run: RunContext, task: Task, commands: Sequence[Gate]) -> Rules:
+def rules_for(run: RunContext, task: Task, commands: Sequence[Gate], base: str, changes: Sequence[Change]) -> Rules:
     """What this attempt is held against: all of it read from the base."""
     files = thin_work.named_files(task.text)
     tracked = run.git.tracked(run.state.tip, files)
@@ -125,6 +145,9 @@ def rules_for(run: RunContext, task: Task, commands: Sequence[Gate]) -> Rules:
         standing=frozenset(gate.command for gate in run.state.gates if gate.command not in run.state.without_tests),
         checks=frozenset(task.fields.checks),
         strict=run.settings.strict,
+        proving_checks=base_checks.red_checks(run, task, base),
+        tests_touched=frozenset(change.path for change in changes if sensitive.is_test(change.path)),
+        required=task.fields.proof or run.settings.require_proof,
         missing=tuple(path for path in files if path not in tracked),
         floors=run.state.floors,
         known_failures=run.state.known_failures,
@@ -343,11 +366,17 @@ def build_commit(
             ("Ralph-Agent", run.worker(task).name if frozen.changes else "none"),
             ("Ralph-Gates", gates_trailer(judged)),
             ("Ralph-Tree", tree),
+            *([("Ralph-Proof", str(judged.proof))] if judged.proof else ()),
+            *([("Ralph-Review", f"accepted by {run.settings.review_with}")] if _was_reviewed(run, frozen) else ()),
         ]
         commits = [replace(commit, body=mask(clean(commit.body), run.secrets)) for commit in frozen.commits]
         return record.CommitMessage(run.subject(task), trailers, commits)
 
     return record.build_task(run.git, judged.tree, parent, placing.new, message)
+
+
+def _was_reviewed(run: RunContext, frozen: FrozenWork) -> bool:
+    return bool(run.settings.review_with and frozen.changes)
 
 
 def gates_trailer(judged: Judgement) -> str:

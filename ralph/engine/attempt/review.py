@@ -1,6 +1,6 @@
 """Review of the work by a second agent with fresh context, before the commit: one more gate.
 
-A refusal is a finding. An unreadable answer is reported, and the gates alone decide.
+A refusal is a finding. So is an answer that stays unreadable: a review that was asked for is required.
 """
 
 from __future__ import annotations
@@ -34,25 +34,35 @@ def review_work(
 ) -> tuple[list[Finding], tuple[Criterion, ...]]:  # fmt: skip
     """Return the reviewer's findings and the criteria that it confirms. The caller undoes the reviewer's writes."""
     worker = parse_choice(run.settings.review_with)
-    end = _asked(run, space, task, worker, _question(run, task, frozen, results, criteria))
-    answer = review.read_answer(end.said) if end.well else ReviewAnswer(None)
-    text = one_line(mask(clean(" ".join(answer.problems)), run.secrets), 400)
-    run.note(Reviewed(
-        space.n, worker.name, answer.ok, text, round(end.seconds, 3), end.tokens, end.cost, end.about
-    ))  # fmt: skip
+    question = _question(run, task, frozen, results, criteria)
+    answer = _answer(run, space, task, worker, question)
+    if answer.ok is None and not run.hurried:
+        answer = _answer(run, space, task, worker, question)
     if answer.ok is None:
-        run.say(f"The reviewer {worker.name} gave no readable answer: the gates alone decide.", loud=True)
-    if answer.ok is not False:
+        text = f"The reviewer {worker.name} gave no readable answer, twice: nobody reviewed the work."
+        return [Finding(FindingKind.UNREVIEWED, text)], ()
+    if answer.ok:
         return [], tuple(criterion for number, criterion in enumerate(criteria, 1) if number in answer.met)
     problems = [mask(clean(problem), run.secrets) for problem in answer.problems]
     first = one_line(problems[0], 200) if problems else "it gave no reason"
     return [Finding(FindingKind.REVIEW, f"The reviewer {worker.name} refused it: {first}", "\n".join(problems))], ()
 
 
+def _answer(run: RunContext, space: Workspace, task: Task, worker: AgentChoice, question: str) -> ReviewAnswer:
+    """Ask the reviewer once. Journal what it answered, and what it cost."""
+    end = _asked(run, space, task, worker, question)
+    answer = review.read_answer(end.said) if end.well else ReviewAnswer(None)
+    text = one_line(mask(clean(" ".join(answer.problems)), run.secrets), 400)
+    run.note(Reviewed(
+        space.n, worker.name, answer.ok, text, round(end.seconds, 3), end.tokens, end.cost, end.about
+    ))  # fmt: skip
+    return answer
+
+
 def _question(
     run: RunContext, task: Task, frozen: FrozenWork, results: tuple[GateResult, ...], criteria: Sequence[Criterion]
 ) -> str:  # fmt: skip
-    words = ("diff", "--no-color", "--no-ext-diff", "--no-textconv", run.state.tip, frozen.tree)
+    words = ("diff", "--no-color", "--no-ext-diff", "--no-textconv", "--text", run.state.tip, frozen.tree)
     diff = run.git.tree(*words).decode(errors="replace")
     cut = diff if len(diff) <= MOST_DIFF else f"{diff[:MOST_DIFF]}\n... {len(diff) - MOST_DIFF} characters more"
     texts = [criterion.text for criterion in criteria]
