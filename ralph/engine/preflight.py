@@ -26,7 +26,7 @@ from ralph.prd import schedule as plan
 from ralph.prd.model import Prd, Task
 from ralph.state.events import Noted
 from ralph.text import clean, one_line
-from ralph.verify import expectations, gates, strength
+from ralph.verify import expectations, gates, levels
 from ralph.verify.model import GateResult
 
 LARGE = 1_000_000  # bytes: a larger untracked file is not saved before an attempt
@@ -119,13 +119,13 @@ def refuse_memory(run: RunContext) -> None:
 
 def refuse_proof_levels(run: RunContext) -> None:
     """Refuse a level of proof that is not known, of the run or of an open task."""
-    levels = f"Take one of: {', '.join(strength.ORDER)}."
-    if run.settings.require_proof and run.settings.require_proof not in strength.ORDER:
-        raise RalphError(f"`{run.settings.require_proof}` is no level of proof", levels)
+    cure = f"Take one of: {', '.join(levels.ORDER)}."
+    if run.settings.require_proof and run.settings.require_proof not in levels.ORDER:
+        raise RalphError(f"`{run.settings.require_proof}` is no level of proof", cure)
     for task in checked_prd(run).tasks:
-        if not task.done and task.fields.proof and task.fields.proof not in strength.ORDER:
+        if not task.done and task.fields.proof and task.fields.proof not in levels.ORDER:
             shown = one_line(clean(task.fields.proof), 40)
-            raise RalphError(f"`{shown}` is no level of proof", levels, where=f"{run.settings.prd}:{task.line}")
+            raise RalphError(f"`{shown}` is no level of proof", cure, where=f"{run.settings.prd}:{task.line}")
 
 
 def refuse_sandbox(run: RunContext) -> None:

@@ -50,7 +50,7 @@ def publish(run: RunContext, n: int, task: str, ready: ReadyCommit) -> None:
     if scan := ready.scan:
         run.state.keep_scan(scan.status, scan.at, new=scan.recorded, gone=scan.gone)
     run.state.failures.pop(task, None)
-    run.note(Recorded(n, task, ready.commit, ticked[1:], ready.proved))
+    run.note(Recorded(n, task, ready.commit, ticked[1:], ready.proved, ready.level))
     run.control.forget(task)
 
 

@@ -33,6 +33,7 @@ from ralph.state.attempt import CHECK, Attempt, State
 from ralph.state.events import AgentStopped, Moved, Publishing, Recorded, Reviewed, SetAside
 from ralph.state.history import TaskStats
 from ralph.text import one_line
+from ralph.verify import levels
 from ralph.verify.proof import passed
 
 REPAIR = 30.0  # seconds after the last sign of life: later changes are a person's repair
@@ -72,7 +73,8 @@ def finish_recording(run: RunContext, current: Attempt) -> bool:
 def _note_recorded(run: RunContext, current: Attempt, commit: str, tasks: tuple[str, ...]) -> None:
     also = tuple(task for task in tasks if task != current.task)
     proved = passed("; ".join(run.git.trailers(commit, "Ralph-Gates")))
-    run.note(Recorded(current.n, current.task, commit, also, proved))
+    level = levels.of_trailer("; ".join(run.git.trailers(commit, "Ralph-Proof")))
+    run.note(Recorded(current.n, current.task, commit, also, proved, level))
 
 
 def _published(run: RunContext, event: Publishing) -> bool:

@@ -23,6 +23,7 @@ from ralph.agents.selection import ladder
 from ralph.config import Settings
 from ralph.engine import budget, daily_note, gate_selection, notifications, prd_file, preflight
 from ralph.engine import commit as record
+from ralph.engine.attempt import base_checks
 from ralph.engine.branch import take_branch
 from ralph.engine.context import RunContext
 from ralph.engine.launch import launch_of
@@ -208,6 +209,7 @@ def _recover(run: RunContext, cut_off: RunStarted) -> None:
         run.state.tip if cut_off.at_once else ""
     )  # as the killed run left it, whatever the mode of this one
     gate_selection.load_floors(run)
+    base_checks.load(run)
     resume.recover(run)
 
 

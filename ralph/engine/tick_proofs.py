@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from ralph.engine.context import RunContext
 from ralph.prd.model import Prd, Task
+from ralph.verify.levels import UNKNOWN, Level, counted
 from ralph.verify.proof import NONE_GREEN
 from ralph.verify.tick_proofs import FORM, Ticks, sorted_out
 
@@ -14,23 +15,22 @@ MOST = 5_000  # commits of the PRD that are read
 
 
 def sentence(run: RunContext, document: Prd) -> str:
-    """Return the sentence. It says "verified" only if every tick has a proof."""
+    """Return the sentence: how many ticks are proven how strongly. It says "proven" only if every tick is."""
     only = run.settings.only
     done = [task for task in document.tasks if task.done and only in ("", task.id)]
     ticks = prove_ticks(run, document, done)
     idle = "" if run.state.history.run else "Nothing to do. "
     subject = only or "Every task"
-    if not ticks.ungated and not ticks.unproven:
-        return f"{idle}{subject} is verified."
-    parts = [] if idle and not ticks.ungated else [_done(subject, len(ticks.ungated), len(done))]
+    if len(ticks.ungated) == len(done) and not ticks.unproven:
+        return f"{idle}{subject} is done, nothing proved it: {NONE_GREEN}."
+    strengths = [*ticks.levels.values(), *[Level.NONE] * len(ticks.ungated)]
+    parts = []
+    if strengths and set(strengths) == {Level.RED_GREEN} and not ticks.unproven:
+        parts = [f"{subject} is proven."]
+    elif strengths:
+        parts = [f"{subject} is done: {counted(strengths)}."]
     parts += _unproven(len(ticks.unproven))
     return idle + " ".join(parts)
-
-
-def _done(subject: str, ungated: int, of: int) -> str:
-    if ungated == of:
-        return f"{subject} is done, nothing proved it: {NONE_GREEN}."
-    return f"{subject} is done." + (f" Nothing proved {ungated} of {of}: {NONE_GREEN}." if ungated else "")
 
 
 def _unproven(number: int) -> list[str]:
@@ -41,14 +41,16 @@ def _unproven(number: int) -> list[str]:
 
 def prove_ticks(run: RunContext, document: Prd, done: Sequence[Task]) -> Ticks:
     """Return which ticks have no proof: from this run's history, and for older ticks from git's."""
-    own, ungated = (
-        (run.state.history.ticked, run.state.history.ungated)
-        if run.state.history.run
-        else (frozenset(), frozenset())
-    )
+    history = run.state.history
+    own, ungated = (history.ticked, history.ungated) if history.run else (frozenset(), frozenset())
     others = [task for task in done if task.id not in own]
     older = _in_history(run, document, others) if others else Ticks()
-    return Ticks(tuple(task.id for task in done if task.id in ungated) + older.ungated, older.unproven)
+    mine = {task.id: history.levels.get(task.id, UNKNOWN) for task in done if task.id in own - ungated}
+    return Ticks(
+        tuple(task.id for task in done if task.id in ungated) + older.ungated,
+        older.unproven,
+        {**older.levels, **mine},
+    )
 
 
 def _in_history(run: RunContext, document: Prd, tasks: Sequence[Task]) -> Ticks:

@@ -198,6 +198,7 @@ class Recorded(Event):
     commit: str
     also: tuple[str, ...] = ()  # parents ticked in the same commit
     proved: bool = True  # a gate or a Check passed
+    level: str = ""  # how strongly it is proven; "": by an earlier ralph
 
 
 @immutable

@@ -5,7 +5,7 @@ The loop needs it, one immutable step for each event. What people read comes fro
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import field, replace
 from typing import Any
 
@@ -57,6 +57,7 @@ class History:
     tallies: dict[str, TaskStats] = field(default_factory=dict)
     ticked: frozenset[str] = frozenset()  # tasks recorded in this run
     ungated: frozenset[str] = frozenset()  # those of them without a green gate or Check
+    levels: Mapping[str, str] = field(default_factory=dict)  # ticked task -> how strongly it is proven
     attempts: int = 0  # in this run
     tokens: int = 0
     unpriced: int = 0  # tokens without a known cost
@@ -111,7 +112,8 @@ def _run_started(history: History, time: float, event: events.RunStarted) -> His
     if event.resumed and history.run is not None:
         return replace(history, run=event)
     history, none = _turned_to(history, event.prd), frozenset[str]()
-    return replace(history, run=event, started=time, ticked=none, ungated=none, attempts=0, tokens=0, unpriced=0,
+    return replace(history, run=event, started=time, ticked=none, ungated=none, levels={}, attempts=0,
+                   tokens=0, unpriced=0,
                    cost=None, about=False, alike=(), again=none, skipped=none, reopened=none, waited=0.0,
                    since_look=0, noted=none)  # fmt: skip
 
@@ -141,6 +143,7 @@ def _attempt(history: History, time: float, run: str, event: Event) -> History:
         names = {event.task, *event.also}
         ungated = history.ungated - names if event.proved else history.ungated | names
         return replace(_forget(history, event.task), ticked=history.ticked | names, ungated=ungated, alike=(),
+                       levels={**history.levels, **dict.fromkeys(names, event.level)},
                        waited=0.0, since_look=history.since_look + 1)  # fmt: skip
     if isinstance(event, events.SetAside):
         return _set_aside(_spent(history, current.task, event), event, current)

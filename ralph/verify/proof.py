@@ -17,6 +17,7 @@ from ralph.errors import RalphError
 from ralph.immutable import immutable
 from ralph.prd import document as prd
 from ralph.prd.model import Prd
+from ralph.verify.levels import of_trailer
 
 Trailers = Mapping[str, tuple[str, ...]]
 WHOLE = ("Ralph-Run", "Ralph-Gates", "Ralph-Tree")  # the trailers beside each `Ralph-Task`
@@ -72,6 +73,7 @@ class Proof:
     attempt: str = ""
     agent: str = ""
     saw: str = ""  # the tree that the gates tested
+    level: str = ""  # how strongly, by `Ralph-Proof:`; "": recorded before there were levels
     why: str = ""  # a sentence if the status alone is not enough
 
     @property
@@ -191,6 +193,7 @@ def _from_trailers(proof: Proof, trailers: Trailers) -> Proof:
         saw=trailer("Ralph-Tree"),
         attempt=trailer("Ralph-Attempt"),
         agent=trailer("Ralph-Agent"),
+        level=of_trailer(trailer("Ralph-Proof")),
         why="",
     )
     if not passed(proof.gates):

@@ -185,9 +185,7 @@ def other_branches_or_tags_changed(evidence: Evidence, _: Rules) -> Iterator[Fin
         text = "Other branches or tags changed while the agent ran; they were left as they are."
         yield Finding(FindingKind.REFS, text, list_lines(evidence.refs), rejects=False)
     if any("replace/" in sentence for sentence in evidence.refs):
-        text = (
-            "Replace refs changed, so other git commands may show other commits (`git replace -l`); ralph does not."
-        )
+        text = "Replace refs changed. Other git commands may show other commits (`git replace -l`); ralph does not."
         yield Finding(FindingKind.REFS, text, rejects=False)
 
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from enum import StrEnum
 
 from ralph import paths
 from ralph.immutable import immutable
 from ralph.verify import thin_work
+from ralph.verify.levels import Level
 from ralph.verify.model import Evidence, FindingKind, GateResult, Rules, Verdict
 from ralph.verify.outcomes.model import Outcome
 from ralph.verify.thin_work import Thin
@@ -24,24 +24,6 @@ FIRST = re.compile(r"(?:^|[;&|]\s*)([\w@.+/-]+)")
 WORD = re.compile(r"[\w@.+/-]+")
 
 
-class Level(StrEnum):
-    """The levels of proof, the strongest first."""
-
-    RED_GREEN = "red-green"
-    SELF_TESTED = "self-tested"
-    TESTS = "tests"
-    EXIT_CODE = "exit-code"
-    NONE = "none"
-
-
-ORDER = tuple(Level)
-SHOWN: Mapping[Level, str] = {
-    Level.RED_GREEN: "proven",
-    Level.SELF_TESTED: "proven by the agent's own test",
-    Level.TESTS: "nothing broke",
-    Level.EXIT_CODE: "gates ended with 0",
-    Level.NONE: "not proven",
-}
 WEAK = frozenset({Thin.COMMENT, Thin.DOCUMENT, Thin.RENAME})
 
 
@@ -58,7 +40,7 @@ class Strength:
 
 @immutable
 class Circumstances:
-    """Where and by what an attempt was judged: `checkout`, `worktree` or `fresh`; the sandbox; the reviewer's name."""
+    """Where an attempt was judged (`checkout`, `worktree`, `fresh`), if in a sandbox, and by which reviewer."""
 
     place: str
     sandbox: str
@@ -68,19 +50,6 @@ class Circumstances:
 def strength(evidence: Evidence, rules: Rules, verdict: Verdict, judged: Circumstances) -> Strength:
     """Return how strongly an accepted attempt is proven."""
     return Strength(_level(evidence, rules, verdict), tuple(_attributes(evidence, rules, judged)))
-
-
-def reaches(level: str, required: str) -> bool:
-    """Return whether a level is at least the required one. An unknown requirement is never reached."""
-    if required not in ORDER:
-        return not required
-    return level in ORDER and ORDER.index(Level(level)) <= ORDER.index(Level(required))
-
-
-def of_trailer(value: str) -> str:
-    """Return the level of a trailer's value, or "" if it has none that is known."""
-    word = value.partition(";")[0].strip()
-    return word if word in ORDER else ""
 
 
 def _level(evidence: Evidence, rules: Rules, verdict: Verdict) -> Level:

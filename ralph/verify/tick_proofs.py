@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import field
 
 from ralph.immutable import immutable
 from ralph.prd.lookup import WRITTEN_ID
@@ -22,6 +23,7 @@ class Ticks:
 
     ungated: tuple[str, ...] = ()
     unproven: tuple[str, ...] = ()
+    levels: Mapping[str, str] = field(default_factory=dict)  # proven tick -> how strongly
 
 
 def sorted_out(tasks: Iterable[Task], now: Prd, log: str, reverts: str) -> Ticks:
@@ -40,7 +42,8 @@ def sorted_out(tasks: Iterable[Task], now: Prd, log: str, reverts: str) -> Ticks
     good = {name for name, proof in proofs.items() if proof.commit not in undone}
     ungated = tuple(name for name in wanted if name in good and proofs[name].why == UNGATED)
     proven = {name for name in good if proofs[name].proven}
-    return Ticks(ungated, tuple(name for name in wanted if name not in proven and name not in ungated))
+    unproven = tuple(name for name in wanted if name not in proven and name not in ungated)
+    return Ticks(ungated, unproven, {name: proofs[name].level for name in proven})
 
 
 def _look(step: ProofStep, diff: str, pending: dict[str, list[str]], proofs: dict[str, Proof]) -> None:

@@ -1,4 +1,4 @@
-"""What the last sentence of a run claims: verified only where each tick has a proof, as `ralph audit` says."""
+"""What the last sentence of a run claims: proven only where each tick is, as `ralph audit` says."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ def unproven(it: Play) -> int:
 
 def test_gates_prove_it_and_it_stays_verified(repo: Repository) -> None:
     it = play(repo, TWO)
-    assert end(it, "--gate", "true") == (0, "Every task is verified.")
-    assert end(it, "--gate", "true") == (0, "Nothing to do. Every task is verified.")
+    assert end(it, "--gate", "true") == (0, "Every task is done: 2 by exit code.")
+    assert end(it, "--gate", "true") == (0, "Nothing to do. Every task is done: 2 by exit code.")
     assert unproven(it) == 0
 
 
 def test_a_check_proves_its_task(repo: Repository) -> None:
     it = play(repo, "- [ ] T1 make one\n  - Check: `test -e T1.txt`\n")
-    assert end(it) == (0, "Every task is verified.")
+    assert end(it) == (0, "Every task is proven.")
 
 
 @pytest.mark.parametrize("flags", [(), ("--isolate",)])
@@ -69,7 +69,7 @@ def test_a_gate_that_was_red_before_proves_nothing(repo: Repository) -> None:
 
 def test_some_are_proved_and_some_are_not(repo: Repository) -> None:
     it = play(repo, "- [ ] T1 make one\n  - Check: `test -e T1.txt`\n- [ ] T2 make two\n")
-    assert end(it) == (0, "Every task is done. Nothing proved 1 of 2: no gate and no Check passed.")
+    assert end(it) == (0, "Every task is done: 1 proven, 1 not proven.")
 
 
 @pytest.mark.parametrize("how", ["in the first commit", "in a commit", "in no commit"])
@@ -85,7 +85,10 @@ def test_a_box_ticked_by_hand_is_counted(repo: Repository, how: str) -> None:
 
 def test_boxes_ticked_by_hand_are_named_after_a_run_that_worked(repo: Repository) -> None:
     it = play(repo, "- [x] T1 a\n- [x] T2 b\n- [ ] T3 c\n")
-    assert end(it, "--gate", "true") == (0, "Every task is done. 2 boxes are ticked without proof: `ralph audit`.")
+    assert end(it, "--gate", "true") == (
+        0,
+        "Every task is done: 1 by exit code. 2 boxes are ticked without proof: `ralph audit`.",
+    )
     assert unproven(it) == 2
 
 
@@ -95,9 +98,15 @@ def test_a_proven_box_that_is_emptied_and_ticked_by_hand_is_not_proven(repo: Rep
     ticked = repo.read("PRD.md")
     repo.commit({"PRD.md": ticked.replace("[x] T1", "[ ] T1")}, "again")
     repo.write({"PRD.md": ticked})
-    assert end(it, "--gate", "true")[1] == "Nothing to do. 1 box is ticked without proof: `ralph audit`."
+    assert (
+        end(it, "--gate", "true")[1]
+        == "Nothing to do. Every task is done: 1 by exit code. 1 box is ticked without proof: `ralph audit`."
+    )
     repo.git("commit", "-qam", "by hand")
-    assert end(it, "--gate", "true")[1] == "Nothing to do. 1 box is ticked without proof: `ralph audit`."
+    assert (
+        end(it, "--gate", "true")[1]
+        == "Nothing to do. Every task is done: 1 by exit code. 1 box is ticked without proof: `ralph audit`."
+    )
     assert unproven(it) == 1
 
 
@@ -118,7 +127,7 @@ def test_what_audit_still_calls_proven_stays_verified(repo: Repository, how: str
     end(it, "--gate", "true")
     subprocess.run(["sh", "-c", HARMLESS[how]], cwd=repo.path, check=True, capture_output=True)
     name = "plan.md" if how == "the PRD is renamed" else "PRD.md"
-    assert end(it, "--gate", "true", "--prd", name) == (0, "Nothing to do. Every task is verified.")
+    assert end(it, "--gate", "true", "--prd", name) == (0, "Nothing to do. Every task is done: 2 by exit code.")
     assert how == "the PRD is renamed" or unproven(it) == 0
 
 
@@ -139,16 +148,16 @@ def test_work_that_was_reverted_while_its_box_stayed_is_not_verified(repo: Repos
     assert end(it, "--gate", "true")[1] == "Nothing to do. 1 box is ticked without proof: `ralph audit`."
     assert unproven(it) == 1
     repo.git("revert", "--no-edit", "HEAD")
-    assert end(it, "--gate", "true")[1] == "Nothing to do. Every task is verified."
+    assert end(it, "--gate", "true")[1] == "Nothing to do. Every task is done: 1 by exit code."
 
 
 def test_only_one_task(repo: Repository) -> None:
     it = play(repo, TWO)
-    assert end(it, "--gate", "true", "--only", "T1") == (0, "T1 is verified.")
-    assert end(it, "--only", "T1") == (0, "Nothing to do. T1 is verified.")
+    assert end(it, "--gate", "true", "--only", "T1") == (0, "T1 is done: 1 by exit code.")
+    assert end(it, "--only", "T1") == (0, "Nothing to do. T1 is done: 1 by exit code.")
 
 
 def test_a_killed_run_knows_what_was_proved(repo: Repository) -> None:
     it = play(repo, TWO)
     end(it, "--max-tasks", "1")
-    assert end(it, "--gate", "true")[1] == "Every task is done. Nothing proved 1 of 2: no gate and no Check passed."
+    assert end(it, "--gate", "true")[1] == "Every task is done: 1 proven, 1 not proven."

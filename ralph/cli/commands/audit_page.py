@@ -14,6 +14,7 @@ from ralph.immutable import immutable
 from ralph.prd.model import Task
 from ralph.text import clean, mask, secrets_of
 from ralph.verify.aftermath import ChangedFile
+from ralph.verify.levels import COUNTED
 from ralph.verify.proof import Proof, ProofStatus
 
 if TYPE_CHECKING:
@@ -130,6 +131,8 @@ def _lines(tick: Tick) -> Iterator[str]:
     if proof.proven or tick.reverted:
         yield INDENT + _who(proof)
         yield f"{INDENT}gates, on tree {proof.saw[:7]}: {sentence(proof.gates)}"
+    if proof.proven:
+        yield f"{INDENT}strength: {COUNTED[proof.level] if proof.level else 'unknown (before 1.0)'}"
     if proof.proven and proof.why:
         yield f"{INDENT}{sentence(proof.why)}"
     yield from _since(tick)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 from ralph.engine.attempt.gates import run_once, take_back_writes
 from ralph.engine.context import RunContext
+from ralph.files import replace_file
 from ralph.git.index import keep_index
 from ralph.git.workspace import Workspace
 from ralph.prd.model import Task
@@ -29,6 +32,7 @@ def run_checks(run: RunContext, space: Workspace, task: Task, tree: str) -> None
         keep_index(run.git, tree)
         take_back_writes(run, space)
         known[key] = _is_red(result)
+        _save(run, space, key)
         if result.ok:
             shown = one_line(clean(command), 100)
             run.say(f"The Check `{shown}` of {task.id} is green before the work: it proves nothing.", once=True)
@@ -37,6 +41,22 @@ def run_checks(run: RunContext, space: Workspace, task: Task, tree: str) -> None
 def red_checks(run: RunContext, task: Task, base: str) -> frozenset[str]:
     """Return the Checks of the task that failed on this base."""
     return frozenset(command for command in task.fields.checks if run.state.base_checks.get((base, command)))
+
+
+def load(run: RunContext) -> None:
+    """Read what the Checks of a run that was cut off said on their bases."""
+    for path in sorted(run.folder.glob("*.checks.json")):
+        try:
+            for base, command, red in json.loads(path.read_text()):
+                run.state.base_checks[str(base), str(command)] = bool(red)
+        except (OSError, ValueError, TypeError):
+            continue
+
+
+def _save(run: RunContext, space: Workspace, key: tuple[str, str]) -> None:
+    mine = [(base, command, red) for (base, command), red in run.state.base_checks.items() if base == key[0]]
+    run.folder.mkdir(parents=True, exist_ok=True)
+    replace_file(run.folder / f"{space.n}.checks.json", json.dumps(mine).encode())
 
 
 def _is_red(result: GateResult) -> bool:

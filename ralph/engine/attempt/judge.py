@@ -34,7 +34,7 @@ from ralph.state.attempt import CHECK
 from ralph.state.events import Judged
 from ralph.text import clean, mask, one_line
 from ralph.verify import added_content as added_content_rules
-from ralph.verify import floor, strength, thin_work
+from ralph.verify import floor, levels, strength, thin_work
 from ralph.verify import gate_config as guarded
 from ralph.verify import rules as verdict
 from ralph.verify.added_content import Added
@@ -101,7 +101,7 @@ def judge(
             findings, met = _reviewed(run, space, task, frozen, evidence, placing)
             final = Verdict((*final.findings, *findings))
         proof = _strength(run, evidence, rules, final)
-        if final.accepted and not strength.reaches(proof.level, rules.required):
+        if final.accepted and not levels.reaches(proof.level, rules.required):
             final = Verdict((*final.findings, _too_weak(proof, rules)))
     except RalphError:
         take_out(run, placing)

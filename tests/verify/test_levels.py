@@ -1,0 +1,87 @@
+"""The levels of proof: their order, their trailer, and when each is granted."""
+
+from __future__ import annotations
+
+import pytest
+
+from ralph.agents.model import Stopped, StopReason
+from ralph.git.model import Change
+from ralph.verify.levels import Level, counted, of_trailer, reaches
+from ralph.verify.model import Evidence, Finding, FindingKind, Gate, GateResult, Rules, Verdict
+from ralph.verify.outcomes.model import of_names
+from ralph.verify.strength import Circumstances, executed, strength
+
+CHECK = "bash check.sh"
+GATE = GateResult(Gate("pytest"), True)
+OWN = GateResult(Gate(CHECK), True)
+
+
+def level(
+    *results: GateResult, rules: Rules | None = None, changed: tuple[str, ...] = ("src/a.py",), asked: bool = False
+) -> Level:
+    changes = tuple(Change(path, "A") for path in changed)
+    evidence = Evidence("b", "w", Stopped(StopReason.EXITED, 0), changes, gates=results)
+    told = (Finding(FindingKind.EXPECTS, "", rejects=False),) if asked else ()
+    return strength(evidence, rules or Rules(), Verdict(told), Circumstances("checkout", "no")).level
+
+
+RED = Rules(checks=frozenset({CHECK}), proving_checks=frozenset({CHECK}))
+
+
+def test_a_check_that_was_red_and_is_green_proves_it() -> None:
+    assert level(OWN, rules=RED) is Level.RED_GREEN
+
+
+def test_a_check_that_was_green_before_proves_nothing() -> None:
+    assert level(OWN, rules=Rules(checks=frozenset({CHECK}))) is Level.NONE
+
+
+def test_a_check_that_the_work_wrote_does_not_prove_it() -> None:
+    assert level(OWN, GATE, rules=RED, changed=("check.sh",)) is Level.EXIT_CODE
+
+
+def test_a_flaky_check_does_not_prove_it() -> None:
+    flaky = GateResult(Gate(CHECK), True, flaky=True)
+    assert level(flaky, rules=RED) is Level.NONE
+
+
+def test_a_task_that_changes_what_tests_expect_is_not_proven_by_them() -> None:
+    assert level(OWN, GATE, rules=RED, asked=True) is Level.EXIT_CODE
+
+
+def test_a_test_of_the_base_that_was_red_proves_it_unless_it_was_touched() -> None:
+    result = GateResult(Gate("pytest"), True, outcome=of_names(["t::a", "t::b"], []))
+    known = {"pytest": frozenset({"t::b"})}
+    assert level(result, rules=Rules(known_failures=known)) is Level.RED_GREEN
+    touched = Rules(known_failures=known, tests_touched=frozenset({"t.py"}))
+    assert level(result, rules=touched, changed=("t.py",)) is Level.EXIT_CODE
+
+
+def test_gates_alone_are_exit_codes_and_no_gate_is_nothing() -> None:
+    assert level(GATE) is Level.EXIT_CODE
+    assert level() is Level.NONE
+
+
+@pytest.mark.parametrize(
+    ("got", "required", "enough"),
+    [("red-green", "exit-code", True), ("exit-code", "exit-code", True), ("exit-code", "tests", False),
+     ("none", "", True), ("", "none", False), ("red-green", "nonsense", False)],
+)  # fmt: skip
+def test_a_level_is_required(got: str, required: str, enough: bool) -> None:
+    assert reaches(got, required) is enough
+
+
+def test_a_trailer_is_read_and_an_unknown_word_is_no_level() -> None:
+    assert of_trailer("red-green; by=ralph; review=none") == "red-green"
+    assert of_trailer("platinum; by=ralph") == of_trailer("") == ""
+
+
+def test_ticks_are_counted_strongest_first() -> None:
+    assert counted(["exit-code", "red-green", "", "exit-code"]) == (
+        "1 proven, 2 by exit code, 1 of unknown strength (before 1.0)"
+    )
+
+
+def test_what_a_command_executes() -> None:
+    assert executed("bash -e scripts/check.sh && ./run src/x.txt") == {"bash", "scripts/check.sh", "run"}
+    assert "src/x.txt" not in executed("test -f src/x.txt; grep -q a src/x.txt")
