@@ -209,7 +209,7 @@ def _recover(run: RunContext, cut_off: RunStarted) -> None:
         run.state.tip if cut_off.at_once else ""
     )  # as the killed run left it, whatever the mode of this one
     gate_selection.load_floors(run)
-    base_checks.load(run)
+    base_checks.load_checks(run)
     resume.recover(run)
 
 

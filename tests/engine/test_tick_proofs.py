@@ -160,4 +160,4 @@ def test_only_one_task(repo: Repository) -> None:
 def test_a_killed_run_knows_what_was_proved(repo: Repository) -> None:
     it = play(repo, TWO)
     end(it, "--max-tasks", "1")
-    assert end(it, "--gate", "true")[1] == "Every task is done: 1 proven, 1 not proven."
+    assert end(it, "--gate", "true")[1] == "Every task is done: 1 by exit code, 1 not proven."

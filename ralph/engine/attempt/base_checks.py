@@ -43,7 +43,7 @@ def red_checks(run: RunContext, task: Task, base: str) -> frozenset[str]:
     return frozenset(command for command in task.fields.checks if run.state.base_checks.get((base, command)))
 
 
-def load(run: RunContext) -> None:
+def load_checks(run: RunContext) -> None:
     """Read what the Checks of a run that was cut off said on their bases."""
     for path in sorted(run.folder.glob("*.checks.json")):
         try:
