@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import tomllib
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from ralph.errors import Exit, RalphError
 
@@ -21,11 +19,6 @@ def data(name: str) -> Path:
         cure = "Install ralph again, in the folder with its source: `pip install --force-reinstall .`"
         raise RalphError("a part of ralph is missing", cure, where=str(path), code=Exit.BUG)
     return path
-
-
-def table(name: str) -> dict[str, Any]:
-    """A TOML file of the package, by its path in it."""
-    return tomllib.loads((PACKAGE / name).read_text(encoding="utf-8"))
 
 
 @cache

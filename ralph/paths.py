@@ -5,12 +5,12 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Sequence
-from fnmatch import fnmatchcase, translate
-from functools import cache, lru_cache
+from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import TYPE_CHECKING
 from warnings import catch_warnings, simplefilter
 
-from ralph.package_data import table
+from ralph import conventions
 
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
@@ -33,22 +33,27 @@ CACHES = (
 )  # fmt: skip
 
 
+@lru_cache(maxsize=4096)
 def is_test(path: str) -> bool:
-    """A test, or data and support of tests, by its folders and its name (`test_names.toml`)."""
+    """Return whether this is a test, or support, data or snapshots of tests, in any language: by its folders and
+    its name."""
     *folders, name = path.split("/")
-    in_folder, is_named = _test_names()
-    return any(in_folder.fullmatch(folder.lower()) for folder in folders) or bool(is_named.fullmatch(name))
+    return (
+        any(_is_test_folder(folder) for folder in folders)
+        or bool(conventions.patterns("tests", "files").match(name))
+        or conventions.matches_below(conventions.patterns("tests", "paths"), path)
+        or (_is_test_outside_the_product(folders, name) and not conventions.in_product(folders))
+    )
 
 
-@cache
-def _test_names() -> tuple[re.Pattern[str], re.Pattern[str]]:
-    """The patterns of the folders and of the files of tests."""
-    kinds = table("test_names.toml").values()
-    return tuple(_any([name for kind in kinds for name in kind.get(part, ())]) for part in ("folders", "files"))  # type: ignore[return-value]
+def _is_test_folder(folder: str) -> bool:
+    pattern = conventions.patterns("tests", "folders")
+    return bool(pattern.match(folder) or pattern.match(folder.lower()))
 
 
-def _any(patterns: Sequence[str]) -> re.Pattern[str]:
-    return re.compile("|".join(translate(pattern) for pattern in patterns))
+def _is_test_outside_the_product(folders: list[str], name: str) -> bool:
+    top = conventions.names("tests", "top_folders")
+    return not top.isdisjoint(folders) or bool(conventions.patterns("tests", "top_files").match(name))
 
 
 def is_artefact(path: str) -> bool:

@@ -45,6 +45,7 @@ IMPURE = frozenset({
     "cli/commands/sessions.py", "cli/commands/start.py", "cli/commands/status.py", "cli/completion/candidates.py",
     "cli/crash_log.py", "cli/display/keyboard.py", "cli/display/live_view.py", "cli/display/screen.py",
     "cli/display/status.py", "cli/locate.py", "cli/output.py", "cli/report_data.py", "config.py",
+    "conventions.py",
     "engine/attempt/attempt.py", "engine/attempt/base_checks.py", "engine/attempt/finished.py",
     "engine/attempt/gates.py",
     "engine/attempt/monitor.py", "engine/attempt/run_agent.py", "engine/attempt/stash.py",

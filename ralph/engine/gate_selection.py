@@ -8,8 +8,8 @@ from contextlib import suppress
 from ralph.engine.context import RunContext
 from ralph.files import replace_file
 from ralph.prd.model import Task
-from ralph.verify import closure, floor, gates
-from ralph.verify.closure import GateCode
+from ralph.verify import floor, gates
+from ralph.verify.closure import Closure, closure_of
 from ralph.verify.model import Gate
 from ralph.verify.outcomes.model import Outcome
 
@@ -44,21 +44,26 @@ def look_again(run: RunContext) -> None:
             run.state.reported_missing.add(missing.what)
 
 
-def code_of(run: RunContext, command: str) -> GateCode:
+def code_of(run: RunContext, command: str) -> Closure:
     """Return what a gate executes, read from the tip. It is followed once for each tip."""
     tip = run.state.tip or run.git.head()[1]
     key = (tip, command)
     if key not in run.state.code:
-        run.state.code.clear()
-        folder = run.here.relative_to(run.root).as_posix()
-        folder = "" if folder == "." else folder
-        run.state.code[key] = closure.gate_code(command, folder, lambda path: _at(run, tip, path))
+        if not any(known == tip for known, _ in run.state.code):
+            run.state.code.clear()
+            run.state.files = run.git.files_of(tip)
+        run.state.code[key] = _followed(run, tip, command)
     return run.state.code[key]
 
 
-def _at(run: RunContext, commit: str, path: str) -> bytes | None:
-    blob = run.git.blob_at(commit, path) if path else ""
-    return run.git.blob(blob) if blob else None
+def _followed(run: RunContext, tip: str, command: str) -> Closure:
+    root, here, tracked = run.root.resolve(), run.here.resolve(), run.state.files
+    folder = here.relative_to(root).as_posix() if here.is_relative_to(root) else ""
+
+    def read(path: str) -> bytes | None:
+        return run.git.blob(run.git.blob_at(tip, path)) if path in tracked else None
+
+    return closure_of([command.replace(f"{root}/", "")], "" if folder == "." else folder, read, tracked)
 
 
 def gates_for(run: RunContext, task: Task) -> tuple[Gate, ...]:

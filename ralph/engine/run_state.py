@@ -12,7 +12,7 @@ from ralph.git.index import Snapshot, WorktreeStatus
 from ralph.prd.model import Fields, Prd
 from ralph.state.events import Event
 from ralph.state.history import History
-from ralph.verify.closure import GateCode
+from ralph.verify.closure import Closure
 from ralph.verify.model import Finding, Gate
 from ralph.verify.outcomes.model import Outcome
 
@@ -65,7 +65,8 @@ class RunState:
     known_failures: dict[str, frozenset[str]] = field(default_factory=dict)  # command -> tests red at the start
     base_checks: dict[tuple[str, str], bool] = field(default_factory=dict)  # (base, Check) -> whether it was red
     unreportable: set[str] = field(default_factory=set)  # commands that a request for a report breaks
-    code: dict[tuple[str, str], GateCode] = field(default_factory=dict)  # (tip, command) -> what it executes
+    code: dict[tuple[str, str], Closure] = field(default_factory=dict)  # (tip, command) -> what it executes
+    files: frozenset[str] = frozenset()  # of the tip in `code`
     own_sources: set[tuple[str, ...]] = field(default_factory=set)  # links, and a gate that loads nothing by them
     in_progress: Spent = field(default_factory=Spent)  # what the attempts in progress used so far
     memory: tuple[str, bytes | None] = ("", None)  # a commit, and the memory file there

@@ -321,6 +321,11 @@ class Git:
         listed = self.tree("ls-tree", "-z", "--name-only", commit, "--", *wanted).split(b"\0")
         return frozenset(os.fsdecode(path) for path in listed if path)
 
+    def files_of(self, commit: str) -> frozenset[str]:
+        """Return the paths of all files of a commit."""
+        listed = self.tree("ls-tree", "-r", "-z", "--name-only", "--full-tree", commit).split(b"\0")
+        return frozenset(os.fsdecode(path) for path in listed if path)
+
     @property
     def zero(self) -> str:
         """The null id."""

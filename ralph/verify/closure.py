@@ -1,234 +1,336 @@
-"""What a gate executes: its scripts, and theirs, and the data that they name. Pure: files come through a function.
+"""What a gate executes: from its command to scripts, recipes, package scripts and the data that they name.
 
-The product under test is not part of it: a gate that runs `python app.py` does not guard app.py, unless the command
-itself names it.
+All of it is read from the base. Files of the product are no members, even where a gate runs them: they are what the
+gate judges. Tests are members only if a command names them; the run with the base's tests judges the others.
 """
 
 from __future__ import annotations
 
-import json
 import posixpath
 import re
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import field
 
+from ralph import conventions, paths
 from ralph.immutable import immutable
+from ralph.verify import gate_config
+from ralph.verify.recipes import Recipe, recipes_of
+from ralph.verify.shell_words import simple_commands
 
-MOST = 60  # files and texts that are followed
-LARGEST = 200_000  # bytes of a script that is followed
-Read = Callable[[str], bytes | None]
+Reader = Callable[[str], bytes | None]
 
-WORD = re.compile(r"[\w@.+~/-]+")
-SHELL = frozenset({"sh", "bash", "zsh", "mk"})
-SCRIPTS = SHELL | {"py", "rb", "pl", "js", "mjs", "cjs", "ts", "mts", "php", "awk", "lua"}
-CONFIGURATION = frozenset({"toml", "ini", "cfg", "conf", "properties", "env"})
-#: Data that may be the product's: it belongs to the gate if it is called like a limit or an expectation.
-DATA = frozenset({"json", "json5", "jsonc", "yaml", "yml", "xml", "txt", "list", "csv", "tsv"})
-LIMIT = re.compile(
-    r"limit|threshold|quality|expect|baseline|budget|config|setting|rule|allow|deny|ignore|golden|max|min\b|coverage"
-    r"|score|level|reference|approved|snapshot|check|test|gate|lint",
-    re.IGNORECASE,
+MOST_FILES = 200  # read for one closure
+MOST_BYTES = 256 * 1024  # of one file
+MOST_DEPTH = 8
+MOST_IMPORTERS = 20  # files that are asked whether they import a script
+SHELLS = frozenset({"sh", "bash", "zsh", "dash", "ksh", "source", "."})
+OPTIONS_WITH_VALUE = frozenset(
+    {"-W", "-X", "-r", "--require", "--import", "--loader", "-I", "--config", "--env-file", "-o"}
 )
-#: Folders of the product: what a script names there is what it tests.
-PRODUCT = frozenset({
-    "src", "lib", "libs", "app", "apps", "pkg", "internal", "cmd", "source", "public", "static", "assets",
-    "include", "server", "client", "web", "api", "packages", "crates", "modules", "components", "docs", "data",
-})  # fmt: skip
-#: Folders of scripts, where a program in any language belongs to the gate.
-TOOLS = frozenset({
-    "scripts", "script", "tools", "tool", "ci", ".ci", "bin", "hack", "build", "dev", ".github", "etc",
-    "config", "make",
-})  # fmt: skip
-TASK = re.compile(
-    r"(?:^|[\s/_.-])(checks?|test\w*|gates?|lint\w*|verify|validate|ci|run|runner|coverage)(?:$|[\s/_.-])",
-    re.IGNORECASE,
+LITERAL = re.compile(r"""["'`]([^"'`\n]{1,200})["'`]""")
+# a variable or `$(dirname "$0")` before a name: the file is looked for in each folder that may be meant
+BEFORE_NAME = re.compile(r"^(?:\$\{?\w+\}?|\$\([^()]*\))/")
+TEST_LIKE = re.compile("test|spec", re.IGNORECASE)  # asked first: quick
+SELF_TEST = re.compile(r"--?self-?_?(?:test|check)")
+BACKEND = re.compile(r"^build-backend\s*=\s*[\"']([\w.]+)", re.MULTILINE)
+BACKEND_PATH = re.compile(r"^backend-path\s*=\s*\[([^\]]*)", re.MULTILINE)
+SHELL_NAME = re.compile(r".*\.(?:sh|bash|zsh|ksh)|[^.]+")
+PYTHON_IMPORT = re.compile(r"^\s*(?:from\s+\.?([\w.]+)\s+import|import\s+([\w.]+))", re.MULTILINE)
+SCRIPT_IMPORT = re.compile(
+    r"""(?:from\s+|import\s*\(?\s*|require(?:_relative)?\s*\(?\s*)["'](\.{1,2}/[^"'\n]+|[\w/-]+)["']"""
 )
-
-FLAGS = r"(?:(?:--prefix|-C|--dir|--cwd|-w|--workspace|--filter|-F)\s+\S+\s+|-\S+\s+)*"
-NPM = re.compile(rf"\b(?:npm|pnpm|yarn|bun)\s+{FLAGS}(?:run(?:-script)?\s+{FLAGS})?([\w:.-]+)")
-NPM_ALIASES = {"t": "test", "tst": "test"}
-MAKE = re.compile(r"\b(g?make|just)\b((?:\s+[\w=./:-]+)*)")
-CHANGES_FOLDER = re.compile(r"(?:\bcd|-C|--prefix|--dir|--cwd)[\s=]+([\w./@-]+)")
-RULE = re.compile(r"^([\w./%@ -]+?)\s*:(?![=:])\s*([^#\n]*)$")
-INCLUDE = re.compile(r"^\s*-?s?include\s+(.+)$", re.MULTILINE)
-#: Tools that read their commands from a file: a word in the command -> files.
-TASK_FILES = (
-    (re.compile(r"\btox\b"), ("tox.ini", "pyproject.toml", "setup.cfg")),
-    (re.compile(r"\bnox\b"), ("noxfile.py",)),
-    (re.compile(r"\bpre-commit\b|\bprek\b"), (".pre-commit-config.yaml",)),
-    (re.compile(r"\b(hatch|pdm|poe|uv run|rye)\b"), ("pyproject.toml",)),
-    (re.compile(r"\btask\b"), ("Taskfile.yml", "Taskfile.yaml")),
-    (re.compile(r"\b(rake|rails)\b"), ("Rakefile",)),
-    (re.compile(r"\bcomposer\b"), ("composer.json",)),
-)
-MAKEFILES = ("GNUmakefile", "makefile", "Makefile")
-JUSTFILES = ("justfile", "Justfile", ".justfile")
 
 
 @immutable
-class GateCode:
-    """`files`: tracked files that a gate runs or reads as its data. `texts`: the commands that it executes."""
+class Closure:
+    """The files that gates execute, and the data that these name; paths in the repository."""
 
-    files: frozenset[str] = frozenset()
-    texts: tuple[str, ...] = ()
+    scripts: frozenset[str] = frozenset()
+    data: frozenset[str] = frozenset()
+    texts: tuple[str, ...] = ()  # the shell texts that they execute, without the commands themselves
 
 
-@dataclass
+@immutable
+class Step:
+    """A text to follow: where its commands run, where relative names may also start, how deep it is."""
+
+    text: str
+    folder: str
+    path: str = ""  # the file that holds it; "" is a gate's command
+    kind: str = "shell"  # or "literals": a program whose quoted words are looked at
+    depth: int = 0
+
+
+@immutable
 class _Search:
-    read: Read
-    files: set[str] = field(default_factory=set)
+    tracked: Collection[str]
+    read: Reader
+    steps: deque[Step] = field(default_factory=deque)
+    scripts: set[str] = field(default_factory=set)
+    data: set[str] = field(default_factory=set)
     texts: list[str] = field(default_factory=list)
     seen: set[tuple[str, str]] = field(default_factory=set)
-    pending: deque[tuple[str, str, bool]] = field(default_factory=deque)  # text, folder, from a command's own words
-
-    def add(self, text: str, folder: str, *, direct: bool = False) -> None:
-        if (text, folder) not in self.seen and len(self.seen) < MOST:
-            self.seen.add((text, folder))
-            self.pending.append((text, folder, direct))
 
 
-def gate_code(command: str, folder: str, read: Read) -> GateCode:
-    """Return what a command executes in a folder of the repository ("" is its root).
-
-    `read` returns the content of a tracked file, or None.
-    """
-    search = _Search(read)
-    search.add(command, folder, direct=True)
-    while search.pending:
-        text, place, direct = search.pending.popleft()
-        if not direct:
-            search.texts.append(text)
-        _follow(search, text, place, direct=direct)
-    return GateCode(frozenset(search.files), tuple(search.texts))
+def closure_of(commands: Collection[str], here: str, read: Reader, tracked: Collection[str]) -> Closure:
+    """Return what these commands execute when they run in the folder `here` ("" is the repository's root)."""
+    search = _Search(tracked, read)
+    search.steps.extend(Step(command, here) for command in commands)
+    _set_up(search, here)
+    while search.steps:
+        step = search.steps.popleft()
+        if step.depth <= MOST_DEPTH and len(search.seen) <= MOST_FILES:
+            _follow(search, step)
+    return Closure(frozenset(search.scripts), frozenset(search.data - search.scripts), tuple(search.texts))
 
 
-def _follow(search: _Search, text: str, folder: str, *, direct: bool) -> None:
-    places = [folder, *(_join(folder, match[1]) for match in CHANGES_FOLDER.finditer(text))]
-    for place in dict.fromkeys(places):
-        _follow_files(search, text, place, direct=direct)
-        _follow_npm(search, text, place)
-        _follow_make(search, text, place)
-        for pattern, names in TASK_FILES:
-            for name in names if pattern.search(text) else ():
-                if content := search.read(_join(place, name)):
-                    search.texts.append(content.decode(errors="replace"))
-
-
-def _follow_files(search: _Search, text: str, folder: str, *, direct: bool) -> None:
-    for word in dict.fromkeys(WORD.findall(text)):
-        path = _join(folder, word)
-        if ("/" not in word and "." not in word) or not path or path in search.files:
-            continue
-        content = search.read(path)
-        if content is None or not (direct or _belongs_to_a_gate(path)):
-            continue
-        search.files.add(path)
-        if _is_script(path, content):
-            script = content.decode(errors="replace")
-            search.add(script, folder)
-            search.add(script, posixpath.dirname(path))
-
-
-def _belongs_to_a_gate(path: str) -> bool:
-    """Return whether a file that a script names is a script or data of the gate, and not of the product."""
-    *folders, name = path.split("/")
-    extension = name.rpartition(".")[2].lower()
-    if not TOOLS.isdisjoint(folders):
-        return True
-    if not PRODUCT.isdisjoint(folders):
-        return False
-    if extension in SHELL or extension in CONFIGURATION or (extension in DATA and LIMIT.search(name)):
-        return True
-    return (extension in SCRIPTS or "." not in name) and TASK.search(name) is not None
-
-
-def _is_script(path: str, content: bytes) -> bool:
-    name = path.rpartition("/")[2]
-    known = name.rpartition(".")[2].lower() in SCRIPTS or content.startswith(b"#!") or name in MAKEFILES + JUSTFILES
-    return known and len(content) <= LARGEST and b"\0" not in content
-
-
-def _follow_npm(search: _Search, text: str, folder: str) -> None:
-    """Follow the scripts of package.json that the text runs, with those before and after them."""
-    calls = [NPM_ALIASES.get(match[1], match[1]) for match in NPM.finditer(text)]
-    if not calls or (content := search.read(_join(folder, "package.json"))) is None:
+def _follow(search: _Search, step: Step) -> None:
+    if step.depth:
+        search.texts.append(step.text)
+    if step.kind == "literals":
+        _follow_literals(search, step)
         return
-    scripts = package_scripts(content)
-    for call in calls:
-        for name in (f"pre{call}", call, f"post{call}"):
-            if name in scripts:
-                search.add(scripts[name], folder)
+    folder = step.folder
+    for words in simple_commands(step.text):
+        if words[0] == "cd" and len(words) > 1:
+            folder = posixpath.normpath(posixpath.join(folder, words[1]))
+        _follow_command(search, _in_folder(step, folder), words)
 
 
-def package_scripts(content: bytes) -> Mapping[str, str]:
-    """Return the scripts of a package.json; none if it can't be read."""
-    try:
-        scripts = json.loads(content).get("scripts")
-    except (ValueError, AttributeError, RecursionError):
-        return {}
-    items = scripts.items() if isinstance(scripts, dict) else ()
-    return {name: script for name, script in items if isinstance(script, str)}
+def _in_folder(step: Step, folder: str) -> Step:
+    return Step(step.text, "" if folder == "." else folder, step.path, step.kind, step.depth)
 
 
-def _follow_make(search: _Search, text: str, folder: str) -> None:
-    """Follow the recipes of the targets that the text names, their prerequisites, and included files."""
-    for match in MAKE.finditer(text):
-        names = JUSTFILES if match[1] == "just" else MAKEFILES
-        paths = [path for name in names if search.read(path := _join(folder, name)) is not None]
-        if not paths:
-            continue
-        content = (search.read(paths[0]) or b"").decode(errors="replace")
-        for include in INCLUDE.finditer(content):
-            for word in include[1].split():
-                _include(search, _join(folder, word), folder)
-        targets = [word for word in match[2].split() if "=" not in word and not word.startswith("-")]
-        for recipe in _recipes(content, targets):
-            search.add(recipe, folder)
+def _follow_command(search: _Search, step: Step, words: list[str]) -> None:
+    program = words[0].rpartition("/")[2]
+    if words[0] in conventions.names("commands", "linters") and not {"run", "exec"} & set(words[1:2]):
+        _substitute(search, step, words)
+        if program != "npx":
+            return
+    scripts = set(_scripts(search, step, words))
+    for path, arguments in sorted(scripts):
+        _add_script(search, step, path, arguments)
+    for recipe in recipes_of(words, step.folder, search.read, search.tracked):
+        _add_recipe(search, step, recipe)
+    executed = {path for path, _ in scripts}
+    for word in words:
+        if (path := _data(search, step, word)) and path not in executed:
+            search.data.add(path)
 
 
-def _include(search: _Search, path: str, folder: str) -> None:
-    """Follow an included file. Its commands run in the folder of the Makefile."""
-    if (content := search.read(path)) is not None:
-        search.files.add(path)
-        search.add(content.decode(errors="replace"), folder)
+def _substitute(search: _Search, step: Step, words: list[str]) -> None:
+    """Follow what a linter's command line runs by itself (`git diff --exit-code` runs nothing)."""
+    for word in words[1:]:
+        if word in {"bash", "sh"} and "-c" in words:
+            search.steps.append(Step(words[-1], step.folder, step.path, "shell", step.depth + 1))
 
 
-def _recipes(makefile: str, targets: Sequence[str]) -> Iterator[str]:
-    """Yield the recipes of the targets and of what they depend on. Without targets, of the first rule."""
-    rules = _rules(makefile)
-    pending = list(targets) or [name for name in rules if not name.startswith(".")][:1]
-    done: set[str] = set()
-    while pending and len(done) < MOST:
-        target = pending.pop()
-        if target not in done and target in rules:
-            done.add(target)
-            prerequisites, recipe = rules[target]
-            pending += prerequisites
-            yield recipe
+def _scripts(search: _Search, step: Step, words: list[str]) -> Iterator[tuple[str, str]]:
+    """Yield the scripts that a command runs, with their arguments: after an interpreter, or the program itself."""
+    interpreters = conventions.names("commands", "interpreters")
+    for at, word in enumerate(words):
+        rest = words[at + 1 :]
+        if re.sub(r"[\d.]+$", "", word.rpartition("/")[2]) in interpreters or word in interpreters:
+            yield from _interpreted(search, step, word, rest)
+        elif (at == 0 or word.startswith("./") or words[at - 1] in {"run", "exec"}) and (
+            path := _resolve(search, step, word)
+        ):
+            yield path, " ".join(rest)
 
 
-def _rules(makefile: str) -> Mapping[str, tuple[list[str], str]]:
-    """Return target -> its prerequisites and recipe."""
-    rules: dict[str, tuple[list[str], str]] = {}
-    names: list[str] = []
-    for line in makefile.splitlines():
-        if line[:1] in ("\t", " ") and names:
-            for name in names:
-                rules[name] = (rules[name][0], rules[name][1] + line.strip() + "\n")
-        elif match := RULE.match(line):
-            names = match[1].split()
-            for name in names:
-                before = rules.get(name, ([], ""))
-                rules[name] = (before[0] + match[2].split(), before[1])
-        elif line.strip():
-            names = []
-    return rules
+def _interpreted(search: _Search, step: Step, program: str, rest: list[str]) -> Iterator[tuple[str, str]]:
+    skip = False
+    for at, word in enumerate(rest):
+        if skip:
+            skip = False
+        elif word == "-m" and at + 1 < len(rest):
+            yield from _module(search, step, rest[at + 1], " ".join(rest[at + 2 :]))
+            return
+        elif re.fullmatch(r"-\w*[ce]", word) and at + 1 < len(rest):
+            kind = "shell" if program.rpartition("/")[2] in SHELLS else "literals"
+            search.steps.append(Step(rest[at + 1], step.folder, step.path, kind, step.depth + 1))
+            return
+        elif word == "-n" and program.rpartition("/")[2] in SHELLS:
+            return  # a syntax check runs nothing
+        elif word in OPTIONS_WITH_VALUE:
+            skip = True
+            if path := _resolve(search, step, rest[at + 1] if at + 1 < len(rest) else ""):
+                yield path, ""
+        elif not word.startswith("-") and word not in {"run", "test"}:
+            if path := _resolve(search, step, word):
+                yield path, " ".join(rest[at + 1 :])
+            return
 
 
-def _join(folder: str, name: str) -> str:
-    """Return a path of the repository, or "" for one that leaves it."""
-    if name.startswith(("/", "~", "-")):
+def _module(search: _Search, step: Step, module: str, arguments: str) -> Iterator[tuple[str, str]]:
+    stem = module.replace(".", "/")
+    for name in (f"{stem}.py", f"{stem}/__main__.py"):
+        if path := _resolve(search, step, name):
+            yield path, arguments
+
+
+# ---------------------------------------------------------------- members
+
+
+def _add_script(search: _Search, step: Step, path: str, arguments: str) -> None:
+    if paths.is_test(path) and step.path:
+        return
+    if is_product(path, arguments, search.read, search.tracked):
+        return
+    search.scripts.add(path)
+    _open(search, step, path)
+
+
+def _add_recipe(search: _Search, step: Step, recipe: Recipe) -> None:
+    if recipe.path and recipe.is_member and not gate_config.is_gate_config(recipe.path):
+        search.scripts.add(recipe.path)
+    for text in recipe.commands:
+        _enqueue(search, Step(text, recipe.folder, recipe.path, "shell", step.depth + 1))
+    if recipe.literals:
+        _enqueue(search, Step(recipe.literals, recipe.folder, recipe.path, "literals", step.depth + 1))
+
+
+def _open(search: _Search, step: Step, path: str) -> None:
+    data = search.read(path) or b""
+    if len(data) > MOST_BYTES or b"\0" in data[:1024]:
+        return
+    text = data.decode("utf-8", "replace")
+    head = text.partition("\n")[0]
+    name = path.rpartition("/")[2]
+    is_shell = SHELL_NAME.fullmatch(name) is not None and not re.match(r"#!.*(?:python|node|ruby|perl|php)", head)
+    _enqueue(search, Step(text, step.folder, path, "shell" if is_shell else "literals", step.depth + 1))
+
+
+def _enqueue(search: _Search, step: Step) -> None:
+    if (key := (step.path, step.text)) not in search.seen:
+        search.seen.add(key)
+        search.steps.append(step)
+
+
+def _follow_literals(search: _Search, step: Step) -> None:
+    """Look at the quoted words of a program: data that it names, scripts that it starts, helpers beside it."""
+    for helper in _helpers(search, step):
+        _add_script(search, step, helper, "")
+    for match in LITERAL.finditer(step.text):
+        word = match[1]
+        if " " in word.strip():
+            search.steps.append(Step(word, step.folder, step.path or "-", "shell", step.depth + 1))
+        elif path := _data(search, step, word):
+            search.data.add(path)
+        elif (path := _resolve(search, step, word)) and _is_support(path):
+            _add_script(search, step, path, "")
+
+
+def _helpers(search: _Search, step: Step) -> Iterator[str]:
+    """Yield the modules beside a script, or below its folder, that it imports. At the root they are the product."""
+    folder = posixpath.dirname(step.path)
+    if not folder or step.path.endswith((".sh", ".bash")):
+        return
+    if step.path.endswith(".py"):
+        names = [(match[1] or match[2]).replace(".", "/") for match in PYTHON_IMPORT.finditer(step.text)]
+        ends = [".py", "/__init__.py"]
+    else:
+        names = [match[1] for match in SCRIPT_IMPORT.finditer(step.text)]
+        ends = ["", ".js", ".mjs", ".cjs", ".ts", ".rb", "/index.js", "/index.ts"]
+    for name in names:
+        for end in ends:
+            path = posixpath.normpath(posixpath.join(folder, name + end))
+            if path in search.tracked and path.startswith(f"{folder}/"):
+                yield path
+
+
+def _set_up(search: _Search, here: str) -> None:
+    """Add what the set-up executes: build.rs, and a build backend of the repository."""
+    for path in (posixpath.join(here, "build.rs"), "build.rs"):
+        if path in search.tracked:
+            search.scripts.add(path)
+    text = (search.read(posixpath.join(here, "pyproject.toml")) or b"").decode("utf-8", "replace")
+    backend, places = BACKEND.search(text), BACKEND_PATH.search(text)
+    for folder in LITERAL.findall(places[1]) if backend and places else ():
+        path = (
+            posixpath.normpath(posixpath.join(here, folder, backend[1].replace(".", "/") + ".py"))
+            if backend
+            else ""
+        )
+        if path in search.tracked:
+            search.scripts.add(path)
+
+
+# ---------------------------------------------------------------- names
+
+
+def _resolve(search: _Search, step: Step, word: str) -> str:
+    """Return the tracked file that a word names, seen from the working folder; "" if it names none."""
+    word = BEFORE_NAME.sub("", word)
+    if not word or len(word) > 300 or "\n" in word:
         return ""
-    path = posixpath.normpath(posixpath.join(folder, name))
-    return "" if path == "." or path.startswith("..") else path
+    for folder in dict.fromkeys((step.folder, posixpath.dirname(step.path), "")):
+        path = posixpath.normpath(posixpath.join(folder, word))
+        if path in search.tracked:
+            return path
+    return ""
+
+
+def _data(search: _Search, step: Step, word: str) -> str:
+    """Return the data of the gate that a word names; "" if it is no file, code, the product's, or a test's."""
+    for part in (word, word.partition("=")[2], word.lstrip("<@")):
+        path = _resolve(search, step, part)
+        if path and is_gate_data(path):
+            return path
+    return ""
+
+
+def is_gate_data(path: str) -> bool:
+    """Return whether a file that a gate's script names is data of the gate: a limit, an expected output, a list."""
+    *folders, name = path.split("/")
+    ending = name.rpartition(".")[2].lower()
+    if ending in conventions.names("product", "code") or conventions.in_product(folders):
+        return False
+    if conventions.patterns("product", "subjects").match(name) or paths.is_artefact(path):
+        return False
+    return not (paths.is_test(path) or gate_config.is_gate_config(path))
+
+
+def is_product(path: str, arguments: str, read: Reader, tracked: Collection[str]) -> bool:
+    """Return whether a script that a gate runs is the product itself, not a part of the gate."""
+    *folders, name = path.split("/")
+    stem = name.partition(".")[0]
+    if paths.is_test(path) or _is_support(path):
+        return False
+    if SELF_TEST.search(arguments):
+        return True
+    is_check = conventions.any_of(conventions.names("product", "checks")).search(stem) is not None
+    if conventions.in_product(folders):
+        return folders[0] == "src" or not is_check
+    if is_check:
+        return False
+    is_package = f"{'/'.join(folders)}/__init__.py" in tracked
+    return stem in conventions.names("product", "entries") or is_package or _is_imported(path, stem, read, tracked)
+
+
+def _is_support(path: str) -> bool:
+    """Return whether a file lies in a folder for tools, before any folder of the product."""
+    folders = path.split("/")[:-1]
+    if not folders:
+        return False
+    if folders[0] in conventions.names("product", "workspaces") and len(folders) > conventions.WORKSPACE_DEPTH:
+        folders = folders[conventions.WORKSPACE_DEPTH :]
+    return folders[0] in conventions.names("product", "support")
+
+
+def _is_imported(path: str, stem: str, read: Reader, tracked: Collection[str]) -> bool:
+    """Return whether tests, or files beside it, import a script."""
+    ending = path.rpartition(".")[2]
+    if ending not in {"py", "js", "mjs", "cjs", "ts", "rb"}:
+        return False
+    beside = posixpath.dirname(path)
+    same = (other for other in tracked if other != path and other.endswith(ending[-2:]))
+    near = sorted(other for other in same if TEST_LIKE.search(other) or posixpath.dirname(other) == beside)
+    others = [other for other in near if posixpath.dirname(other) == beside or paths.is_test(other)]
+    imports = re.compile(
+        rf"""^\s*(?:from|import)\s+[\w.]*\b{re.escape(stem)}\b|["'][./\w-]*\b{re.escape(stem)}(?:\.\w+)?["']""",
+        re.MULTILINE,
+    )
+    texts = ((read(other) or b"")[:MOST_BYTES].decode("utf-8", "replace") for other in others[:MOST_IMPORTERS])
+    return any(imports.search(text) for text in texts)

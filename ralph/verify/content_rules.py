@@ -1,13 +1,12 @@
-"""Rules about what the work holds: nothing, secrets, or lines that silence tests."""
+"""Rules about what the work holds: nothing, or what must not be committed."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ralph.text import join_names, list_lines, show_name
+from ralph.text import join_names, show_name
 from ralph.verify import thin_work
 from ralph.verify.model import Evidence, Finding, FindingKind, Rules
-from ralph.verify.suppressions import Suppression, find_suppressions
 from ralph.verify.thin_work import TRIVIAL, Thin
 
 
@@ -37,19 +36,3 @@ def only_documents_changed(evidence: Evidence, rules: Rules) -> Iterator[Finding
 def it_must_not_be_committed(evidence: Evidence, _: Rules) -> Iterator[Finding]:
     for added in evidence.added:
         yield Finding(FindingKind.CONTENT, f"{show_name(added.path)} {added.what}.", rejects=added.sure)
-
-
-def tests_or_linters_are_silenced(evidence: Evidence, rules: Rules) -> Iterator[Finding]:
-    """Report new suppressions and fewer assertions. --strict rejects them."""
-    found = [one for path, (old, new) in evidence.contents.items() for one in find_suppressions(path, old, new)]
-    if not found:
-        return
-    paths = sorted({one.path for one in found})
-    effect = " --strict rejects that." if rules.strict else ""
-    text = f"The work {_summary(found)}: {join_names(paths)}.{effect}"
-    lines = [f"{one.path}: {one.line or one.what}" for one in found]
-    yield Finding(FindingKind.SILENCED, text, list_lines(lines), rejects=rules.strict)
-
-
-def _summary(found: list[Suppression]) -> str:
-    return " and ".join(dict.fromkeys(one.what for one in found))

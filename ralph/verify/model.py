@@ -50,6 +50,8 @@ class FindingKind(StrEnum):
     PROTECTED = "protected path changed"
     TESTS = "passes only with the changed tests"
     GATE_FILES = "the gate itself was changed"
+    GATE_ADDED = "adds to what configures the gates"
+    SUPPRESSED = "takes something out of the checks"
     HIDDEN = "hidden from git"
     HISTORY = "history was rewritten"
     UNRECORDABLE = "git can't record it"
@@ -67,7 +69,6 @@ class FindingKind(StrEnum):
     FLAKY = "a gate is flaky"
     THIN = "thin work"
     CONTENT = "holds what must not be committed"
-    SILENCED = "silences tests or linters"
     CHECK_BEFORE = "a check proves nothing"
     UNREVIEWED = "was not reviewed"
     WEAK = "is not proven strongly enough"
@@ -135,7 +136,8 @@ class Rules:
     prd: str = ""  # the PRD's path in the repository
     memory: str = ""  # the memory file's path in the repository
     text: str = ""  # the task's text and body: a test file named there may change
-    tracked: frozenset[str] = frozenset()  # words of the gates' commands that name tracked files
+    tracked: frozenset[str] = frozenset()  # files of the base that the gates execute
+    read_by_gates: frozenset[str] = frozenset()  # data of the base that these name
     baseline: frozenset[str] = frozenset()  # commands that were red before the run (--baseline)
     checks: frozenset[str] = frozenset()  # the task's own checks: never excused by the baseline
     tests_touched: frozenset[str] = frozenset()  # tests that the attempt added, changed or removed

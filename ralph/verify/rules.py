@@ -14,13 +14,12 @@ from ralph.agents.model import StopReason
 from ralph.git.model import StashEntry
 from ralph.text import count_noun, join_names, list_lines, show_name
 from ralph.verify import exceptions as named
-from ralph.verify import expectations, floor, strength
+from ralph.verify import expectations, floor, strength, suppressions
 from ralph.verify import gate_config as guarded
 from ralph.verify import wording as words
 from ralph.verify.content_rules import (
     it_must_not_be_committed,
     only_documents_changed,
-    tests_or_linters_are_silenced,
     the_work_is_trivial,
 )
 from ralph.verify.model import Evidence, Finding, FindingKind, GateResult, Rules, Verdict
@@ -139,11 +138,12 @@ def protected_paths_changed(evidence: Evidence, rules: Rules) -> Iterator[Findin
 
 
 def the_gates_own_script_changed(evidence: Evidence, rules: Rules) -> Iterator[Finding]:
-    """Reject changes of a gate's script. A test that a command names is not a script: the run with base tests
-    judges it."""
-    for path in (change.path for change in evidence.changes if change.path in rules.tracked):
+    """Reject changes of a gate's script, and of data that it names. The run with base tests judges a test that a
+    command names."""
+    for path in (change.path for change in evidence.changes if change.path in rules.tracked | rules.read_by_gates):
         if not _judged_as_test(path) and not guarded.is_gate_config(path):
-            yield _gate_file(path, f"{show_name(path)} is run by a gate and was changed", rules, new=False)
+            how = "run" if path in rules.tracked else "read"
+            yield _gate_file(path, f"{show_name(path)} is {how} by a gate and was changed", rules, new=False)
 
 
 def the_gates_configuration_changed(evidence: Evidence, rules: Rules) -> Iterator[Finding]:
@@ -154,6 +154,23 @@ def the_gates_configuration_changed(evidence: Evidence, rules: Rules) -> Iterato
             new = path in evidence.texts and all(named.tool_is_new(path, key, base, rules) for key in keys)
             sentence = f"{show_name(path)} configures the gates and was changed ({join_names(keys)})"
             yield _gate_file(path, sentence, rules, new=new)
+
+
+def the_gates_configuration_grew(evidence: Evidence, _: Rules) -> Iterator[Finding]:
+    for path, (base, work) in evidence.texts.items():
+        if keys := guarded.config_difference(path, base, work).added:
+            how = "is run by the set-up and was changed" if guarded.is_reported(path) else "configures the gates"
+            names = "" if guarded.is_reported(path) else f" and has new entries: {join_names(keys)}"
+            yield Finding(FindingKind.GATE_ADDED, f"{show_name(path)} {how}{names}.", rejects=False)
+
+
+def something_was_taken_out_of_the_checks(evidence: Evidence, rules: Rules) -> Iterator[Finding]:
+    for path, lines in suppressions.new_marks(evidence.contents).items():
+        text = f"{show_name(path)} has new marks that skip tests or silence a checker: {join_names(lines)}."
+        yield Finding(FindingKind.SUPPRESSED, text, list_lines(lines), rejects=rules.strict)
+    for path, (before, after) in suppressions.fewer_asserts(evidence.contents).items():
+        text = f"{show_name(path)} has {after} lines with assertions, and had {before}."
+        yield Finding(FindingKind.SUPPRESSED, text, rejects=rules.strict)
 
 
 def files_were_hidden_from_git(evidence: Evidence, _: Rules) -> Iterator[Finding]:
@@ -313,6 +330,8 @@ CHEAP: tuple[Rule, ...] = (
     protected_paths_changed,
     the_gates_own_script_changed,
     the_gates_configuration_changed,
+    the_gates_configuration_grew,
+    something_was_taken_out_of_the_checks,
     files_were_hidden_from_git,
     boxes_were_ticked,
     memory_edits_were_dropped,
@@ -323,7 +342,6 @@ CHEAP: tuple[Rule, ...] = (
     the_work_is_trivial,
     only_documents_changed,
     it_must_not_be_committed,
-    tests_or_linters_are_silenced,
 )
 RULES: tuple[Rule, ...] = (
     *CHEAP,
@@ -364,6 +382,19 @@ def _own_files(evidence: Evidence) -> str:
 
 def _judged_as_test(path: str) -> bool:
     return sensitive.is_test(path) and not path.endswith((".sh", ".bash", ".zsh"))
+
+
+def changed_with_permission(evidence: Evidence, rules: Rules) -> tuple[str, ...]:
+    """Return the gates' own files that the attempt changed because the task's Files name them. What such gates
+    prove is proved by a judge that the attempt changed."""
+    changed = (change.path for change in evidence.changes if _is_own_of_gates(change.path, evidence, rules))
+    return tuple(path for path in changed if named.gate_file_is_named(path, rules))
+
+
+def _is_own_of_gates(path: str, evidence: Evidence, rules: Rules) -> bool:
+    texts = evidence.texts.get(path)
+    configures = bool(texts and guarded.changed_gate_config(path, *texts))
+    return configures or path in rules.tracked | rules.read_by_gates
 
 
 def _gate_file(path: str, sentence: str, rules: Rules, *, new: bool) -> Finding:

@@ -1,64 +1,95 @@
-"""Lines of the work that silence a test or a linter in files that hold product code or tests. Pure."""
+"""Marks in sources that take something out of the checks (skip, xfail, noqa ...), and assertions that are gone.
+
+Compared over the whole attempt: a marked line that moved to another file is not new.
+"""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Mapping
 
-from ralph.immutable import immutable
+from ralph import conventions, paths
+from ralph.conventions import Marks
+from ralph.text import one_line
 
-SUPPRESSIONS: Mapping[str, re.Pattern[str]] = {
-    "skips a test": re.compile(
-        r"@(?:pytest\.mark\.)?(?:skip|skipif|xfail|unittest\.skip\w*|Ignore|Disabled)\b|pytest\.(?:skip|xfail)\("
-        r"|\b(?:it|test|describe|context)\.(?:skip|todo)\(|\bx(?:it|describe|test)\(|#\[ignore\b|\bt\.Skip(?:f|Now)?\("
-        r"|\[(?:Fact|Theory)\(Skip|\[Ignore\b|markTestSkipped|markTestIncomplete|@tag :skip|\bpending\b.*do$|skip:"
-    ),
-    "runs only some tests": re.compile(r"\b(?:it|test|describe|context)\.only\(|\bf(?:it|describe)\(|:focus\b"),
-    "silences a linter": re.compile(
-        r"#\s*(?:noqa|type:\s*ignore|pyright:\s*ignore|pylint:\s*disable|nosec|ruff:\s*noqa|mypy:\s*ignore|fmt:\s*off)"
-        r"|(?:eslint|oxlint|biome|stylelint|tslint|prettier)-(?:disable|ignore)|@ts-(?:ignore|nocheck|expect-error)"
-        r"|//\s*nolint|#!?\[allow\(|@SuppressWarnings|#pragma\s+warning\s+disable|rubocop:disable|phpcs:ignore|@phpstan-ignore"
-        r"|credo:disable|swiftlint:disable|//\s*ignore(?:_for_file)?:|shellcheck disable|NOLINT|staticcheck"
-    ),
-    "leaves code out of coverage": re.compile(
-        r"pragma:\s*no cover|(?:istanbul|c8|v8) ignore|LCOV_EXCL|codeCoverageIgnore|:nocov:"
-    ),
-}
-ASSERTION = re.compile(
-    r"\bassert\w*\b|\bexpect\(|\brequire\.\w+\(|\bshould\b|\bt\.(?:Error|Fatal)f?\(|^\s*>>> ", re.MULTILINE
-)
-CODE = re.compile(
-    r".*\.(py|pyi|[cm]?[jt]sx?|vue|svelte|go|rs|java|kt|kts|scala|cs|fs|c|h|cc|cpp|hpp|rb|php|exs?|swift|dart|sh|bash|bats|lua)"
-)
+Texts = Mapping[str, tuple[bytes, bytes]]
+
+MOST_LINES = 5  # named for one file
+MOST_WIDTH = 80
+MOST_LINE = 1000  # longer lines are generated
 
 
-@immutable
-class Suppression:
-    """A line that the work adds, or assertions that it takes out."""
-
-    path: str
-    what: str  # the end of a sentence
-    line: str = ""
+def knows(path: str) -> bool:
+    """Return whether the marks of this file's language are known."""
+    return _marks(path) is not None
 
 
-def find_suppressions(path: str, old: bytes, new: bytes) -> Iterator[Suppression]:
-    """Yield what a change of a source file silences: new suppressions, and fewer assertions."""
-    if not CODE.fullmatch(path):
-        return
-    before = old.decode(errors="replace").splitlines()
-    after = new.decode(errors="replace").splitlines()
-    known = frozenset(line.strip() for line in before)
-    for line in after:
-        if line.strip() in known:
-            continue
-        for what, pattern in SUPPRESSIONS.items():
-            if pattern.search(line):
-                yield Suppression(path, what, line.strip()[:120])
-                break
-    lost = _assertions(before) - _assertions(after)
-    if old and new and lost > 0:
-        yield Suppression(path, f"has {lost} {'assertion' if lost == 1 else 'assertions'} less")
+def new_marks(texts: Texts) -> Mapping[str, tuple[str, ...]]:
+    """Return the marked lines that came with the attempt, by file: not those that only moved or got other code."""
+    marked = {path: (_marked(path, old), _marked(path, new)) for path, (old, new) in texts.items()}
+    gone: Counter[str] = Counter()
+    for old, new in marked.values():
+        gone += old - new
+    added: dict[str, tuple[str, ...]] = {}
+    for path, (old, new) in marked.items():
+        if fresh := _unexplained(new - old, gone):
+            added[path] = tuple(one_line(line, MOST_WIDTH) for line in _lines_with(texts[path][1], fresh, path))
+    return added
 
 
-def _assertions(lines: list[str]) -> int:
-    return sum(ASSERTION.search(line) is not None for line in lines)
+def fewer_asserts(texts: Texts) -> Mapping[str, tuple[int, int]]:
+    """Return the files with tests that still exist and hold fewer assertions, before and after. Assertions that
+    moved to another changed file are not gone."""
+    counts = {path: (_asserts(path, old), _asserts(path, new)) for path, (old, new) in texts.items()}
+    if sum(new - old for old, new in counts.values()) >= 0:
+        return {}
+    return {path: (old, new) for path, (old, new) in counts.items() if new < old and texts[path][1]}
+
+
+def _unexplained(added: Counter[str], gone: Counter[str]) -> list[str]:
+    """Return the added marks without those that left another place; these are taken from `gone`."""
+    fresh: list[str] = []
+    for mark in added.elements():
+        if gone[mark]:
+            gone[mark] -= 1
+        else:
+            fresh.append(mark)
+    return fresh
+
+
+def _marked(path: str, data: bytes) -> Counter[str]:
+    """Count the marks themselves: the code beside a mark may change."""
+    marks = _marks(path)
+    if marks is None:
+        return Counter()
+    return Counter(mark for line in _lines(data) for mark in _marks_in(line, marks))
+
+
+def _marks_in(line: str, marks: Marks) -> list[str]:
+    """Return the marks of a line with what they name (`noqa: E501`), without blanks."""
+    found = [
+        (match.start(), match[0]) for pattern in (marks.silences, marks.skips) for match in pattern.finditer(line)
+    ]
+    return ["".join(mark.split()) for _, mark in sorted(found)]
+
+
+def _lines_with(data: bytes, fresh: list[str], path: str) -> list[str]:
+    """Return some lines of the new text that hold these marks, from the end: additions often stand there."""
+    marks = _marks(path)
+    held = [line.strip() for line in _lines(data) if marks and set(fresh) & set(_marks_in(line, marks))]
+    return held[-min(MOST_LINES, len(fresh)) :]
+
+
+def _asserts(path: str, data: bytes) -> int:
+    marks = _marks(path)
+    if marks is None or not (paths.is_test(path) or marks.inline.search(data.decode("utf-8", "replace"))):
+        return 0
+    return sum(1 for line in _lines(data) if marks.asserts.search(line))
+
+
+def _lines(data: bytes) -> list[str]:
+    return [line for line in data.decode("utf-8", "replace").splitlines() if len(line) <= MOST_LINE]
+
+
+def _marks(path: str) -> Marks | None:
+    return conventions.marks().get(path.rpartition("/")[2].rpartition(".")[2])

@@ -165,6 +165,7 @@ def rules_of(case: dict[str, Any]) -> Rules:
         memory="CLAUDE.md",
         text=case.get("text", ""),
         tracked=frozenset(case.get("scripts", ())),
+        read_by_gates=frozenset(case.get("read", ())),
         baseline=frozenset(case.get("red before", ())),
         checks=frozenset(case.get("checks", ())),
         standing=frozenset(case["standing"]) if "standing" in case else None,

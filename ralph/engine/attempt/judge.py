@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
 
 from ralph import paths as sensitive
 from ralph.agents import sandbox
@@ -132,6 +130,7 @@ def files_name(run: RunContext, task: Task, path: str) -> bool:
 
 def rules_for(run: RunContext, task: Task, commands: Sequence[Gate], base: str, changes: Sequence[Change]) -> Rules:
     """What this attempt is held against: all of it read from the base."""
+    closures = [gate_selection.code_of(run, gate.command) for gate in commands]
     files = thin_work.named_files(task.text)
     tracked = run.git.tracked(run.state.tip, files)
     return Rules(
@@ -140,7 +139,8 @@ def rules_for(run: RunContext, task: Task, commands: Sequence[Gate], base: str, 
         prd=run.paths.prd,
         memory=run.paths.memory,
         text=f"{task.text}\n{task.body}",
-        tracked=_gate_files(run, commands),
+        tracked=frozenset().union(*(closure.scripts for closure in closures)),
+        read_by_gates=frozenset().union(*(closure.data for closure in closures)),
         baseline=run.state.red_at_start,
         standing=frozenset(gate.command for gate in run.state.gates if gate.command not in run.state.without_tests),
         checks=frozenset(task.fields.checks),
@@ -154,28 +154,6 @@ def rules_for(run: RunContext, task: Task, commands: Sequence[Gate], base: str, 
         may_change_tests=run.control.accepts(task.id),
         only_checked=run.state.history.current is not None and run.state.history.current.purpose == CHECK,
     )
-
-
-def _gate_files(run: RunContext, commands: Sequence[Gate]) -> frozenset[str]:
-    """Return the files of the base that the gates execute, or that they name."""
-    words = {word for gate in commands for word in _words(gate.command)}
-    named = run.git.tracked(run.state.tip, [_in_repository(run, word) for word in words])
-    return named.union(*(gate_selection.code_of(run, gate.command).files for gate in commands))
-
-
-def _words(command: str) -> list[str]:
-    try:
-        return shlex.split(command)
-    except ValueError:
-        return command.split()
-
-
-def _in_repository(run: RunContext, word: str) -> str:
-    path = Path(word) if Path(word).is_absolute() else run.here / word
-    try:
-        return str((path.parent.resolve() / path.name).relative_to(run.root))
-    except (ValueError, OSError):
-        return ""
 
 
 def gather(run: RunContext, space: Workspace, task: Task, frozen: FrozenWork, settled: PrdOutcome, stopped: Stopped,

@@ -21,6 +21,7 @@ from ralph.verify.model import Finding, FindingKind, Gate, GateResult
 FOLDER = Path(__file__).parents[3] / "templates"
 TEMPLATES = {path.stem: path.read_text(encoding="utf-8") for path in FOLDER.glob("*.md")}
 NEVER_REJECT = {
+    FindingKind.GATE_ADDED,
     FindingKind.CHECK_BEFORE,
     FindingKind.FLAKY,
     FindingKind.TICKS,
