@@ -35,9 +35,12 @@ def tool_is_new(path: str, key: str, base: bytes, rules: Rules) -> bool:
 
 
 def _is_mentioned(path: str, text: str) -> bool:
+    """Return whether a text names a file: by its path or name, or in code. A plain word names none."""
     name = path.rpartition("/")[2]
-    stem = name.rpartition(".")[0] if sensitive.is_test(name) else name
-    names = [re.escape(word) for word in (path, name, stem)]
+    stem = name.rpartition(".")[0]
+    spoken = (path, name, stem) if re.search("test|spec", stem, re.IGNORECASE) else (path, name)
+    names = [re.escape(word) for word in spoken if word] + [f"`{re.escape(stem)}`" if stem else ""]
+    names = [word for word in names if word]
     names += ["snapshots?"] if "__snapshots__/" in path else []
     return bool(re.search(rf"(?<![\w.-])({'|'.join(names)})(?![\w-])", text, re.IGNORECASE))
 
