@@ -11,12 +11,13 @@ import re
 from collections import deque
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import field
+from itertools import pairwise
 
 from ralph import conventions, paths
 from ralph.immutable import immutable
 from ralph.verify import gate_config
 from ralph.verify.recipes import Recipe, recipes_of
-from ralph.verify.shell_words import simple_commands
+from ralph.verify.shell_words import commands_in
 
 Reader = Callable[[str], bytes | None]
 
@@ -70,6 +71,7 @@ class _Search:
     scripts: set[str] = field(default_factory=set)
     data: set[str] = field(default_factory=set)
     texts: list[str] = field(default_factory=list)
+    subjects: set[str] = field(default_factory=set)  # files in which a gate searches: what it judges
     seen: set[tuple[str, str]] = field(default_factory=set)
 
 
@@ -82,7 +84,8 @@ def closure_of(commands: Collection[str], here: str, read: Reader, tracked: Coll
         step = search.steps.popleft()
         if step.depth <= MOST_DEPTH and len(search.seen) <= MOST_FILES:
             _follow(search, step)
-    return Closure(frozenset(search.scripts), frozenset(search.data - search.scripts), tuple(search.texts))
+    data = search.data - search.scripts - search.subjects
+    return Closure(frozenset(search.scripts), frozenset(data), tuple(search.texts))
 
 
 def _follow(search: _Search, step: Step) -> None:
@@ -92,17 +95,17 @@ def _follow(search: _Search, step: Step) -> None:
         _follow_literals(search, step)
         return
     folder = step.folder
-    for words in simple_commands(step.text):
+    for words, is_value in commands_in(step.text):
         if words[0] == "cd" and len(words) > 1:
             folder = posixpath.normpath(posixpath.join(folder, words[1]))
-        _follow_command(search, _in_folder(step, folder), words)
+        _follow_command(search, _in_folder(step, folder), words, is_value)
 
 
 def _in_folder(step: Step, folder: str) -> Step:
     return Step(step.text, "" if folder == "." else folder, step.path, step.kind, step.depth)
 
 
-def _follow_command(search: _Search, step: Step, words: list[str]) -> None:
+def _follow_command(search: _Search, step: Step, words: list[str], is_value: bool) -> None:
     program = words[0].rpartition("/")[2]
     if words[0] in conventions.names("commands", "linters") and not {"run", "exec"} & set(words[1:2]):
         _substitute(search, step, words)
@@ -114,9 +117,27 @@ def _follow_command(search: _Search, step: Step, words: list[str]) -> None:
     for recipe in recipes_of(words, step.folder, search.read, search.tracked):
         _add_recipe(search, step, recipe)
     executed = {path for path, _ in scripts}
-    for word in words:
-        if (path := _data(search, step, word)) and path not in executed:
-            search.data.add(path)
+    named = {path for word in words if (path := _data(search, step, word))} - executed
+    if "grep" in program and not is_value:
+        search.subjects.update(path for path in named if _is_subject(words, path, is_value, len(named)))
+    search.data.update(path for path in named if not _is_subject(words, path, is_value, len(named)))
+
+
+def _is_subject(words: list[str], path: str, is_value: bool, count: int) -> bool:
+    """Return whether a command judges this file, and does not judge by it: `grep -q ok state.txt`, and what is
+    compared with an expected output."""
+    program = words[0].rpartition("/")[2]
+    if conventions.patterns("product", "gate_data").match(path.rpartition("/")[2]):
+        return False
+    if program in conventions.names("commands", "comparers"):
+        return count > 1
+    is_list = "grep" in program and any(
+        re.fullmatch(r"-\w*f", word) and path.endswith(after) for word, after in pairwise(words)
+    )
+    reads = conventions.names("commands", "readers")
+    return program in conventions.names("commands", "searchers") and not (
+        is_list or (is_value and program in reads)
+    )
 
 
 def _substitute(search: _Search, step: Step, words: list[str]) -> None:
@@ -216,7 +237,7 @@ def _follow_literals(search: _Search, step: Step) -> None:
         word = match[1]
         if " " in word.strip():
             search.steps.append(Step(word, step.folder, step.path or "-", "shell", step.depth + 1))
-        elif path := _data(search, step, word):
+        elif (path := _data(search, step, word)) and conventions.patterns("product", "gate_data").match(path):
             search.data.add(path)
         elif (path := _resolve(search, step, word)) and _is_support(path):
             _add_script(search, step, path, "")

@@ -14,20 +14,20 @@ KEYWORDS = frozenset(
 )
 
 
-def simple_commands(text: str, depth: int = 0) -> Iterator[list[str]]:
-    """Yield the words of each simple command of a shell text, also of those in substitutions. Never raise."""
+def commands_in(text: str, depth: int = 0) -> Iterator[tuple[list[str], bool]]:
+    """Yield the words of each simple command, and whether it stands in a substitution, as its output is a value."""
     for line in re.sub(r"\\\n", " ", text).splitlines()[:MOST_COMMANDS]:
         words: list[str] = []
         for word in _words(line):
             if word and set(word) <= set("();|&"):
-                yield from _command(words)
+                yield from ((command, depth > 0) for command in _command(words))
                 words = []
             else:
                 words.append(word)
-        yield from _command(words)
+        yield from ((command, depth > 0) for command in _command(words))
         if depth < MOST_NESTED:
             for match in INNER.finditer(line):
-                yield from simple_commands(match[1] or match[2] or "", depth + 1)
+                yield from commands_in(match[1] or match[2] or "", depth + 1)
 
 
 def _command(words: list[str]) -> Iterator[list[str]]:

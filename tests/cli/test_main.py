@@ -132,8 +132,8 @@ def test_every_command_that_is_built_is_on_the_page(capsys: Capture) -> None:
 
 def test_every_command_of_the_contract_is_known() -> None:
     contract = (
-        "run demo init lint status logs report audit review explain retry skip pause resume stop start attach ls "
-        "tail doctor clean completion notify"
+        "run demo init lint status logs report audit review explain accept retry skip pause resume stop start "
+        "attach ls tail doctor clean completion notify"
     )
     assert set(contract.split()) == {*COMMANDS}
 

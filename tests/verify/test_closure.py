@@ -49,7 +49,13 @@ CASES: list[tuple[str, str, dict[str, str], set[str], set[str]]] = [
     ("an interpreter behind a wrapper", "timeout 60 env A=b bash ci/x.sh", {"ci/x.sh": ""}, {"ci/x.sh"}, set()),
     ("a test in shell that the command names", "bash tests/check.sh", {"tests/check.sh": ""}, {"tests/check.sh"}, set()),
     ("a test in shell behind a script", "bash gate.sh", {"gate.sh": "bash tests/check.sh", "tests/check.sh": ""}, {"gate.sh"}, set()),
+    ("a list that grep takes", "bash g.sh", {"g.sh": "grep -vxFf names.txt out", "names.txt": ""}, {"g.sh"}, {"names.txt"}),
+    ("an expected output", "bash g.sh", {"g.sh": "./run | cmp - right.txt", "right.txt": ""}, {"g.sh"}, {"right.txt"}),
+    ("the expected one of two", "bash g.sh", {"g.sh": "diff state.txt expected.txt", "state.txt": "", "expected.txt": ""}, {"g.sh"}, {"expected.txt"}),
     # no part of the gate
+    ("what a search judges", "bash g.sh", {"g.sh": "grep -q ok state.txt && cat notes.txt | grep x && [ -f a.txt ]", "state.txt": "", "notes.txt": "", "a.txt": ""}, {"g.sh"}, set()),
+    ("a value of what a search judges", "bash g.sh", {"g.sh": "echo the state is $(cat state.txt); grep -q ok state.txt", "state.txt": ""}, {"g.sh"}, set()),
+    ("what a program judges", "python tools/check.py", {"tools/check.py": "assert 'ok' in open('state.txt').read()", "state.txt": ""}, {"tools/check.py"}, set()),
     ("the product tests itself", "python app.py --self-test", {"app.py": ""}, set(), set()),
     ("a module that tests import", "python calc.py", {"calc.py": "", "tests/test_calc.py": "from calc import add\n"}, set(), set()),
     ("a package", "python -m pkg", {"pkg/__init__.py": "", "pkg/__main__.py": ""}, set(), set()),

@@ -231,7 +231,8 @@ def _earlier(run: RunContext) -> tuple[tuple[Change, ...], ...]:
     """Return the changes of this run's last commits, without PRD and memory file."""
     if not run.state.accepted:
         return ()
-    words = ("rev-list", "--first-parent", "-n", "20", "-F", f"--grep=Ralph-Run: {run.id}", run.state.tip)
+    words = ("rev-list", "--first-parent", "-n", "20", "-F", "--all-match",
+             f"--grep=Ralph-Run: {run.id}", "--grep=Ralph-Task: ", run.state.tip)  # fmt: skip
     commits = run.git.repo(*words).decode().split()
     own = frozenset(run.paths.both)
     return tuple(

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ralph.agents.model import Stopped
+from ralph.agents.model import Stopped, StopReason
 from ralph.agents.selection import AgentChoice, parse_choice
 from ralph.agents.session import session
 from ralph.engine.attempt import prompt
+from ralph.engine.attempt.gates import GatesInterruptedError
 from ralph.engine.attempt.monitor import AttemptMonitor
 from ralph.engine.attempt.run_agent import sandboxed, write_prompt
 from ralph.engine.context import RunContext
 from ralph.engine.launch import launch_of
+from ralph.errors import Exit
 from ralph.git.freeze import FrozenWork
 from ralph.git.workspace import Workspace
 from ralph.package_data import templates
@@ -56,6 +58,8 @@ def _answer(run: RunContext, space: Workspace, task: Task, worker: AgentChoice, 
     run.note(Reviewed(
         space.n, worker.name, answer.ok, text, round(end.seconds, 3), end.tokens, end.cost, end.about
     ))  # fmt: skip
+    if end.why in (StopReason.LIMIT, StopReason.INTERRUPTED):
+        raise GatesInterruptedError("interrupted while the work was reviewed", code=Exit.INTERRUPTED)
     return answer
 
 

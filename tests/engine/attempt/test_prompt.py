@@ -28,6 +28,7 @@ NEVER_REJECT = {
     FindingKind.MEMORY,
     FindingKind.REFS,
     FindingKind.UNTRACKED,
+    FindingKind.GATE_ADDED,
     FindingKind.GATE_WROTE,
 }
 GATES = (
