@@ -60,7 +60,7 @@ def _filled(text: str, out: str) -> str:
     return text.replace("$OUT", out).replace("$FIXTURES", str(FIXTURES)).replace("$PYTHON", sys.executable)
 
 
-@pytest.mark.parametrize("fault", spread(PLAYED, daily=2, ids=itemgetter("name")))
+@pytest.mark.parametrize("fault", spread(PLAYED, daily=4, ci=2, ids=itemgetter("name")))
 def test_fault(repo: Repository, fault: dict[str, Any]) -> None:
     scene = Scene(repo, fault)
     if "before" in fault:
@@ -92,7 +92,7 @@ REFUSALS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("name", "number"), spread(REFUSALS, daily=4))
+@pytest.mark.parametrize(("name", "number"), spread(REFUSALS, daily=6, ci=2))
 def test_the_system_refuses_once(repo: Repository, name: str, number: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever the first run came to, the same command ends well and nothing is left over."""
     play, word = Play(repo, ONE), repo.path.parent / "refused"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 import tomllib
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.conftest import Repository
+from tests.conftest import Repository, spread
 from tests.engine.test_stories import Play
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
@@ -17,7 +18,7 @@ STORIES: list[dict[str, Any]] = tomllib.loads((FIXTURES / "honest.toml").read_te
 GATE = f"{sys.executable} -m pytest -q -p no:cacheprovider"
 
 
-@pytest.mark.parametrize("story", STORIES, ids=[story["name"] for story in STORIES])
+@pytest.mark.parametrize("story", spread(STORIES, daily=3, ids=itemgetter("name")))
 def test_honest_work(repo: Repository, story: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OUT", str(repo.path.parent))
     monkeypatch.setenv("PYTHONPATH", ".")

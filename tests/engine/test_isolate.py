@@ -16,14 +16,14 @@ STORIES = [story for story in test_stories.STORIES if not story.get("here")]
 HEALING = [story for story in test_healing.STORIES if not story.get("here")]
 
 
-@pytest.mark.parametrize("story", spread(STORIES, daily=40, ci=5, ids=itemgetter("name")))
+@pytest.mark.parametrize("story", spread(STORIES, daily=40, ci=10, ids=itemgetter("name")))
 def test_story(repo: Repository, story: Mapping[str, Any]) -> None:
     play = test_stories.Play(repo, story)
     play.apart = ("--isolate",)
     test_stories.check_story(play, story)
 
 
-@pytest.mark.parametrize("story", spread(HEALING, daily=40, ci=8, ids=itemgetter("name")))
+@pytest.mark.parametrize("story", spread(HEALING, daily=40, ci=20, ids=itemgetter("name")))
 def test_healing_story(repo: Repository, story: Mapping[str, Any]) -> None:
     play = test_healing.Healing(repo, story)
     play.apart = ("--isolate",)

@@ -111,7 +111,7 @@ INSTALLS = {
 }
 
 
-@pytest.mark.parametrize("kind", spread(INSTALLS, daily=4))
+@pytest.mark.parametrize("kind", spread(INSTALLS, daily=8, ci=2))
 def test_an_editable_install(repo: Repository, venv: Path, ralph: Ralph, kind: str) -> None:
     build, folder, words = INSTALLS[kind]
     project(repo, build, folder)
@@ -136,7 +136,7 @@ def test_the_environment_that_is_active(repo: Repository, venv: Path, ralph: Ral
         started(done)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_each_gate_in_a_clean_checkout(repo: Repository, venv: Path, ralph: Ralph) -> None:
     project(repo)
     pip(venv, "-e", ".", cwd=repo.path)
@@ -157,7 +157,7 @@ def test_a_fresh_audit_is_no_proof(repo: Repository, venv: Path, ralph: Ralph) -
     assert "loads the sources in" not in here.stderr
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_link_that_came_while_the_run_went_on(repo: Repository, venv: Path, ralph: Ralph) -> None:
     """The fresh checkout at the end is no proof then."""
     project(repo)
@@ -193,7 +193,7 @@ def test_own_sources_come_first(repo: Repository, venv: Path, ralph: Ralph) -> N
     started(ralph(*gate(venv)))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_no_install(repo: Repository, venv: Path, ralph: Ralph) -> None:
     project(repo, more="pythonpath = ['src']\n")
     done = ralph(*gate(venv))
@@ -219,7 +219,7 @@ INSIDE = (
 )
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_set_up_that_installs_inside(repo: Repository, venv: Path, ralph: Ralph) -> None:
     """Also while the environment that is active has a link here."""
     project(repo)
@@ -259,7 +259,7 @@ def test_a_set_up_never_installs_elsewhere(
     assert repo.refs() == ["refs/heads/main"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_set_up_that_adds_a_package_for_all_is_told(
     repo: Repository, venv: Path, ralph: Ralph, tmp_path: Path
 ) -> None:
@@ -333,7 +333,7 @@ def test_node_path(repo: Repository, ralph: Ralph) -> None:
     refused(repo, ralph("--gate", "node test.js", NODE_PATH=f"{repo.path}/packages"), "NODE_PATH")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @needs_node
 def test_a_workspace_that_the_set_up_links(repo: Repository, ralph: Ralph) -> None:
     workspace(repo)

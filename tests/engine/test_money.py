@@ -23,7 +23,7 @@ from typing import Any, cast
 import pytest
 
 from ralph.engine.startup import _about_money
-from tests.conftest import Repository
+from tests.conftest import Repository, spread
 from tests.engine.test_startup import Project
 
 ROOT = Path(__file__).parents[2]
@@ -178,7 +178,7 @@ MODES = [
 
 
 @pytest.mark.parametrize(("agent", "mode"), MODES)
-@pytest.mark.parametrize("ending", FLAGS)
+@pytest.mark.parametrize("ending", spread(FLAGS, daily=3, ci=2))
 def test_the_money_limit_holds_however_an_attempt_ends(
     repo: Repository, environment: dict[str, str], agent: str, mode: tuple[str, ...], ending: str
 ) -> None:

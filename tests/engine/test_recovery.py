@@ -237,7 +237,7 @@ def recorded(event: Mapping[str, Any]) -> list[str]:
     return [event["task"], *event["also"]]
 
 
-@pytest.mark.parametrize("story", spread(STORIES, daily=4, ci=2, ids=itemgetter("name")))
+@pytest.mark.parametrize("story", spread(STORIES, daily=5, ci=5, ids=itemgetter("name")))
 def test_story(repo: Repository, story: dict[str, Any], snapshot: SnapshotAssertion) -> None:
     play = Healing(repo, story)
     check_story(play, story)

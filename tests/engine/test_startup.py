@@ -68,7 +68,7 @@ def _content(path: Path) -> tuple[int, bytes]:
 # ---------------------------------------------------------------- refusals
 
 
-@pytest.mark.parametrize("case", spread(CASES, daily=3, ids=itemgetter("name")))
+@pytest.mark.parametrize("case", spread(CASES, daily=4, ci=2, ids=itemgetter("name")))
 def test_case(repo: Repository, case: dict[str, Any], snapshot: SnapshotAssertion) -> None:
     project = Project(repo, case.get("prd", PRD))
     project.setup(case.get("setup", "true"))

@@ -9,12 +9,13 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Mapping
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.conftest import Repository
+from tests.conftest import Repository, spread
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 STORIES: list[dict[str, Any]] = tomllib.loads((FIXTURES / "stories.toml").read_text())["story"]
@@ -125,7 +126,7 @@ def _alive(repo: Path) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("story", STORIES, ids=[story["name"] for story in STORIES])
+@pytest.mark.parametrize("story", spread(STORIES, daily=2, ids=itemgetter("name")))
 def test_story(repo: Repository, story: dict[str, Any]) -> None:
     check_story(Play(repo, story), story)
 

@@ -382,7 +382,7 @@ MESSES: dict[str, Mess] = {
 
 
 @pytest.mark.parametrize("onto", ["the same", pytest.param("the next", marks=pytest.mark.slow)])
-@pytest.mark.parametrize("mess", spread(MESSES, daily=3))
+@pytest.mark.parametrize("mess", spread(MESSES, daily=6, ci=2))
 def test_whatever_was_left_it_is_the_commit(
     repo: Repository, pool: WorktreePool, first: str, second: str, tmp_path: Path, mess: str, onto: str
 ) -> None:

@@ -17,7 +17,7 @@ from tests.scorecard.stories import story
 
 STORIES = int(os.environ.get("SCORECARD", "200"))  # `SCORECARD=1000 pytest -m slow tests/scorecard` plays more
 EACH = 5
-SHARDS = spread(range(-(-STORIES // EACH)), daily=100, ci=3)
+SHARDS = spread(range(-(-STORIES // EACH)), daily=100, ci=9)
 PROGRAM = Path(__file__).parent / "run.py"
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")

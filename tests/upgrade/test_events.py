@@ -63,8 +63,11 @@ LEFT_OUT = ("agent reported", "noted")  # told every so many seconds; sentences
 
 
 def daily(*names: str, always: tuple[str, ...]) -> list[Any]:
-    """Names as parameters: those of `always` in each run, the rest marked `slow`."""
-    return [pytest.param(name, marks=() if name in always else pytest.mark.slow) for name in names]
+    """Names as parameters: those of `always` in each run, the rest marked `slow` and `long` in turns."""
+    return [
+        pytest.param(name, marks=() if name in always else pytest.mark.long if place % 2 else pytest.mark.slow)
+        for place, name in enumerate(names)
+    ]
 
 
 def named(stories: list[dict[str, Any]], name: str) -> dict[str, Any]:

@@ -67,7 +67,7 @@ def listed(repo: Repository) -> list[str]:
     return repo.git("stash", "list", "--format=%H %gn %ge %gs").splitlines()
 
 
-@pytest.mark.parametrize(("takes", "flags"), spread(product(TAKES, MODES), daily=3))
+@pytest.mark.parametrize(("takes", "flags"), spread(product(TAKES, MODES), daily=6, ci=2))
 def test_what_came_from_a_users_entry_is_in_no_task(repo: Repository, takes: str, flags: tuple[str, ...]) -> None:
     it = play(repo, f"{TAKES[takes]}; {OWN}")
     before, times = listed(repo), repo.git("reflog", "--date=raw", "refs/stash")
@@ -84,7 +84,7 @@ def test_what_came_from_a_users_entry_is_in_no_task(repo: Repository, takes: str
     assert not [ref for ref in repo.refs() if ref.endswith("/stash") and ref != "refs/stash"]
 
 
-@pytest.mark.parametrize(("drops", "flags"), spread(product(DROPS, MODES), daily=3))
+@pytest.mark.parametrize(("drops", "flags"), spread(product(DROPS, MODES), daily=6, ci=2))
 def test_what_an_agent_drops_comes_back_and_what_it_adds_stays(
     repo: Repository, drops: str, flags: tuple[str, ...]
 ) -> None:  # fmt: skip
@@ -101,7 +101,7 @@ def test_what_an_agent_drops_comes_back_and_what_it_adds_stays(
     assert repo.read("new.txt") == "an untracked idea\n"
 
 
-@pytest.mark.parametrize(("honest", "flags"), spread(product(HONEST, MODES), daily=3))
+@pytest.mark.parametrize(("honest", "flags"), spread(product(HONEST, MODES), daily=6, ci=2))
 def test_honest_work_beside_a_full_stash_list_is_accepted_without_a_word(
     repo: Repository, honest: str, flags: tuple[str, ...]
 ) -> None:  # fmt: skip

@@ -152,7 +152,7 @@ def most_at_once(spans: list[tuple[str, int, int]]) -> int:
     return max((sum(one[1] <= at <= one[2] for one in spans) for _, at, _ in spans), default=0)
 
 
-@pytest.mark.parametrize("story", spread(STORIES, daily=4, ci=2, ids=itemgetter("name")))
+@pytest.mark.parametrize("story", spread(STORIES, daily=6, ci=3, ids=itemgetter("name")))
 def test_story(repo: Repository, story: dict[str, Any]) -> None:
     play = Parallel(repo, story)
     play.person(story.get("before", "true"))

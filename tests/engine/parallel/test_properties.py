@@ -183,7 +183,7 @@ def contents(folder: Path) -> dict[str, str]:
     return {str(one.relative_to(folder)): one.read_text() for one in files}
 
 
-@pytest.mark.parametrize("seed", spread(range(1, SEEDS + 1), daily=50, ci=3))
+@pytest.mark.parametrize("seed", spread(range(1, SEEDS + 1), daily=50, ci=10))
 def test_laws(tmp_path: Path, seed: int) -> None:
     play = Lawful(story(seed), tmp_path / "story")
     play.check(play.perform())
