@@ -279,9 +279,7 @@ def _run_twice(run: RunContext, tidy: Callable[[], None] = lambda: None) -> tupl
     results = run_gates(run, run.state.gates, 0)
     if _red(results):
         tidy()
-    run.state.unreportable.update(result.gate.command for result in _red(results))
     final = confirmed(run, results, lambda result: bool(_red([result])), 0)
-    run.state.unreportable.difference_update(result.gate.command for result in _red(final))
     for result in final:
         if result.flaky:
             gate = one_line(clean(result.gate.command), 100)

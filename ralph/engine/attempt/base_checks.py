@@ -14,6 +14,7 @@ from ralph.text import clean, one_line
 from ralph.verify.model import Gate, GateResult
 
 NOT_STARTED = frozenset({126, 127})  # of the shell: the program can't be run, or was not found
+PYTEST_ERRORS = frozenset({2, 3, 4, 5})  # interrupted (an import failed), internal, usage (no such file), no tests
 
 
 def run_checks(run: RunContext, space: Workspace, task: Task, tree: str) -> None:
@@ -62,4 +63,5 @@ def _save(run: RunContext, space: Workspace, key: tuple[str, str]) -> None:
 def _is_red(result: GateResult) -> bool:
     """Return whether a Check ran and failed. A missing program, a time-out or no test is no failure."""
     ran = not (result.ok or result.none or result.timed_out)
-    return ran and result.code not in NOT_STARTED
+    unknown = NOT_STARTED | (PYTEST_ERRORS if "pytest" in result.gate.command else frozenset())
+    return ran and result.code not in unknown

@@ -119,11 +119,24 @@ def confirmed(
     final = []
     with place_of_gates(run) as place:
         for number, result in enumerate(results, 1):
-            again = result
-            if _may_be_chance(result, doubtful):
-                again = run_once(place, result.gate, f"{n}.gate-{number}-again", run.settings.gate_timeout)
-            final.append(result if doubtful(again) or again is result else replace(again, flaky=True))
+            final.append(_again(place, result, doubtful, f"{n}.gate-{number}-again"))
     return tuple(final)
+
+
+def _again(run: RunContext, result: GateResult, doubtful: Callable[[GateResult], bool], name: str) -> GateResult:
+    """Run a doubtful gate once more; without a request for a report if there was none, which may have broken it."""
+    command = result.gate.command
+    if not _may_be_chance(result, doubtful):
+        return result
+    asked = result.outcome is None and command not in run.state.unreportable
+    if asked:
+        run.state.unreportable.add(command)
+    again = run_once(run, result.gate, name, run.settings.gate_timeout)
+    if not doubtful(again):
+        return replace(again, flaky=True)
+    if asked:
+        run.state.unreportable.discard(command)
+    return result
 
 
 def _may_be_chance(result: GateResult, doubtful: Callable[[GateResult], bool]) -> bool:
