@@ -42,7 +42,7 @@ def drop(common: Path, name: str) -> bool:
     except OSError:
         return False
     finally:
-        lock.unlink()
+        lock.unlink(missing_ok=True)
     log.unlink(missing_ok=True)
     for folder in (path.parent, log.parent):
         with suppress(OSError):
@@ -58,7 +58,7 @@ def _renamed(lock: Path, path: Path) -> bool:
     try:
         lock.replace(path)
     except OSError:
-        lock.unlink()
+        lock.unlink(missing_ok=True)
         return False
     return True
 

@@ -6,7 +6,7 @@ import contextlib
 import os
 import shutil
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from ralph.errors import Exit, RalphError
@@ -28,6 +28,7 @@ TRACES = (*OPERATIONS, "sequencer", "MERGE_MSG", "MERGE_MODE", "AUTO_MERGE", "RE
 
 PATIENCE = 3.0  # seconds for a git that still works with a lock
 TICK = 0.02
+MOMENT = 1.0  # seconds; no live process holds the lock of a ref longer
 
 
 def restore(git: Git, changes: Iterable[Change], keep: frozenset[str] = frozenset()) -> None:
@@ -111,10 +112,11 @@ def clear_locks(git: Git, names: Iterable[str] = ()) -> tuple[str, ...]:
     """Remove lock files of dead processes; return their names. Call only when no process of the agent lives.
 
     Those in ralph's own git folder are always removed; the others unless another git works here. In a linked
-    worktree only its own and those of the refs in `names`: live processes may hold the rest.
+    worktree only its own and those of the refs in `names`: live processes may hold the rest. A ralph in a linked
+    worktree holds the lock of a ref without a git process, for a moment: only old ones are removed.
     """
     own, shared = list(git.own.glob("*.lock")), _shared_locks(git, names)
-    gone = [*own, *shared] if (own or shared) and _quiet(git.where.root) else own
+    gone = [*own, *(lock for lock in shared if _is_old(lock))] if _may_remove(git, own, shared) else own
     for lock in gone:
         lock.unlink(missing_ok=True)
     return tuple(str(lock.relative_to(git.where.common)) for lock in gone)
@@ -122,9 +124,31 @@ def clear_locks(git: Git, names: Iterable[str] = ()) -> tuple[str, ...]:
 
 def _shared_locks(git: Git, names: Iterable[str]) -> list[Path]:
     where = git.where
-    refs = (where.common / "refs").rglob("*.lock") if where.git_dir == where.common else ()
+    refs = _locks_below(where.common / "refs") if where.git_dir == where.common else ()
     named = (where.common / f"{name}.lock" for name in names)
     return [*where.git_dir.glob("*.lock"), *refs, *(lock for lock in named if lock.exists())]
+
+
+def _locks_below(folder: Path) -> Iterator[Path]:
+    """Yield the lock files below a folder whose subfolders may vanish meanwhile (`rglob` raises then)."""
+    for place, _, names in os.walk(folder):
+        yield from (Path(place, name) for name in names if name.endswith(".lock"))
+
+
+def _may_remove(git: Git, own: list[Path], shared: list[Path]) -> bool:
+    return bool(own or shared) and _quiet(git.where.root)
+
+
+def _is_old(lock: Path) -> bool:
+    """Return whether a lock is older than MOMENT, waiting until it is or is gone."""
+    deadline = time.monotonic() + MOMENT
+    with contextlib.suppress(FileNotFoundError):
+        while time.monotonic() < deadline:
+            if time.time() - lock.stat().st_mtime > MOMENT:
+                return True
+            time.sleep(TICK)
+        return lock.exists()
+    return False
 
 
 def _quiet(root: Path) -> bool:

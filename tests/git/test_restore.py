@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import threading
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,26 @@ def locks(repo: Repository) -> dict[str, Path]:
 def test_all_locks_go_where_no_git_runs(repo: Repository, locks: dict[str, Path]) -> None:
     undo.clear_locks(Git(discover(repo.path)))
     assert [name for name, lock in locks.items() if lock.exists()] == []
+
+
+def test_a_lock_that_its_holder_releases_in_a_moment_is_left_to_it(
+    repo: Repository, locks: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A ralph in a linked worktree holds one without a git process."""
+    monkeypatch.setattr(undo, "MOMENT", 60)
+    for name in ("own", "index"):
+        locks[name].unlink()
+    found: list[bool] = []
+
+    def release() -> None:
+        found.append(locks["ref"].exists())
+        locks["ref"].unlink(missing_ok=True)
+
+    holder = threading.Timer(0.3, release)
+    holder.start()
+    undo.clear_locks(Git(discover(repo.path)))
+    holder.join()
+    assert found == [True]
 
 
 def test_a_git_that_runs_here_keeps_its_locks(
