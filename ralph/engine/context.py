@@ -112,9 +112,9 @@ class RunContext:
 
     @property
     def seconds(self) -> float:
-        """The time since the run began, restarts after a crash included."""
-        started = self.state.history.started
-        before = max(0.0, time.time() - started) if started else 0.0
+        """The time since the run began, without the time in which it was cut off."""
+        history = self.state.history
+        before = max(0.0, time.time() - history.started - history.away) if history.started else 0.0
         return max(before, time.monotonic() - self.clock)
 
     def tally(self, task: Task) -> TaskStats:

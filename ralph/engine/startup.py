@@ -42,11 +42,12 @@ from ralph.prd import schedule as plan
 from ralph.prd.model import Prd
 from ralph.state import journal, lock, other_checkouts
 from ralph.state.control import Control
-from ralph.state.events import Event, Noted, RunStarted
+from ralph.state.events import Continued, Event, Noted, RunStarted
 from ralph.state.history import replay
 from ralph.text import secrets_of
 from ralph.verify import gates
 
+AWAY = 60.0  # seconds; a shorter time between a crash and the restart is not worth a line
 HERE = "What is edited here while an agent works is judged with its work; the PRD may be edited at any time."
 APART = "Agents work in worktrees of their own: what is edited here is yours. The PRD may be edited at any time."
 
@@ -119,6 +120,7 @@ def _assemble(
     workers = ladder(settings)
     git.other_branches = partial(other_checkouts.branches, git.where)
     git.hides = partial(ref_names.is_foreign, own={log.run, *(entry.run for entry in entries)})
+    last = max((entry.time for entry in entries if entry.run == log.run), default=0.0)
     run = RunContext(
         settings=settings, id=log.run, git=git, here=cwd, editor=record.FileEditor(git), workers=workers,
         control=Control(git.where.state),
@@ -127,6 +129,8 @@ def _assemble(
     )  # fmt: skip
     if notice:
         tell(Noted(notice, loud=True))
+    if cut_off and (away := time.time() - last) > AWAY:
+        run.note(Continued(round(away, 1)))
     return run
 
 

@@ -53,6 +53,14 @@ class RunEnded(Event):
 
 
 @immutable
+class Continued(Event):
+    """A later ralph continues a run that was cut off. Written before it recovers anything."""
+
+    NAME: ClassVar[str] = "continued"
+    away: float  # seconds since the last event of the run
+
+
+@immutable
 class Chosen(Event):
     """A task was chosen; attempt `n` counts all attempts of this checkout, `attempt` those of this task, from 1."""
 
@@ -361,9 +369,9 @@ class Noted(Event):
 EVENTS: dict[str, type[Event]] = {
     kind.NAME: kind
     for kind in (
-        RunStarted, RunEnded, Chosen, Sent, WorkspaceReady, AgentStarted, AgentReported, AgentStopped, GateRan,
-        Judged, Placed, Publishing, Recorded, SetAside, Parked, Reopened, Split, AgentChanged, Waiting, Waited,
-        Paused, Resumed, Skipped, Reviewed, Learned, Moved, Noted,
+        RunStarted, RunEnded, Continued, Chosen, Sent, WorkspaceReady, AgentStarted, AgentReported, AgentStopped,
+        GateRan, Judged, Placed, Publishing, Recorded, SetAside, Parked, Reopened, Split, AgentChanged, Waiting,
+        Waited, Paused, Resumed, Skipped, Reviewed, Learned, Moved, Noted,
     )
 }  # fmt: skip
 

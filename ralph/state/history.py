@@ -53,6 +53,7 @@ class History:
     publishing: events.Publishing | None = None  # a commit outside an attempt whose publication may be unfinished
     run: events.RunStarted | None = None  # the unfinished run
     started: float = 0.0
+    away: float = 0.0  # seconds in which this run was cut off
     n: int = 0
     tallies: dict[str, TaskStats] = field(default_factory=dict)
     ticked: frozenset[str] = frozenset()  # tasks recorded in this run
@@ -112,7 +113,7 @@ def _run_started(history: History, time: float, event: events.RunStarted) -> His
     if event.resumed and history.run is not None:
         return replace(history, run=event)
     history, none = _turned_to(history, event.prd), frozenset[str]()
-    return replace(history, run=event, started=time, ticked=none, ungated=none, levels={}, attempts=0,
+    return replace(history, run=event, started=time, away=0.0, ticked=none, ungated=none, levels={}, attempts=0,
                    tokens=0, unpriced=0,
                    cost=None, about=False, alike=(), again=none, skipped=none, reopened=none, waited=0.0,
                    since_look=0, noted=none)  # fmt: skip
@@ -237,6 +238,10 @@ def _ended(history: History, _: events.RunEnded) -> History:
     return replace(history, run=None)
 
 
+def _continued(history: History, event: events.Continued) -> History:
+    return replace(history, away=history.away + event.away)
+
+
 def _moved(history: History, event: events.Moved) -> History:
     again = history.again | {event.why} if event.why else history.again
     return replace(history, publishing=None, again=again)
@@ -297,8 +302,8 @@ def _unchanged(history: History, _: Event) -> History:
 
 
 STEPS: dict[type[Event], Callable[[History, Any], History]] = {
-    events.RunEnded: _ended, events.Moved: _moved, events.Parked: _parked, events.Split: _split,
-    events.Reopened: _reopened,
+    events.RunEnded: _ended, events.Continued: _continued, events.Moved: _moved, events.Parked: _parked,
+    events.Split: _split, events.Reopened: _reopened,
     events.AgentChanged: _changed_agent, events.Waiting: _waiting, events.Waited: _waited,
     events.Skipped: _skipped, events.Paused: _unchanged, events.Resumed: _resumed, events.Noted: _noted,
     events.Learned: _learned,

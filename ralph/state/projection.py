@@ -62,6 +62,8 @@ def _see(seen: _Seen, time: float, run: str, event: Event) -> None:
         _started(seen, time, run, event)
     if run not in seen.runs:
         return  # the first gates, before a run is one
+    if isinstance(event, events.Continued):
+        _continue(seen, time, run)
     seen.last[run] = time
     if isinstance(event, events.RunEnded):
         ran = replace(seen.runs[run], seconds=_lasted(seen, seen.runs[run]))
@@ -91,7 +93,13 @@ def _started(seen: _Seen, time: float, run: str, event: events.RunStarted) -> No
     if known is None:
         seen.runs[run] = RunRecord(run, event.prd, event.agent, event.branch, event.home, time)
     else:
-        seen.runs[run] = replace(known, seconds=_lasted(seen, known), ended=0.0, code=None, why="")
+        _continue(seen, time, run)
+    seen.since[run] = time
+
+
+def _continue(seen: _Seen, time: float, run: str) -> None:
+    known = seen.runs[run]
+    seen.runs[run] = replace(known, seconds=_lasted(seen, known), ended=0.0, code=None, why="")
     seen.since[run] = time
 
 

@@ -15,6 +15,7 @@ from ralph.state.events import (
     AgentStarted,
     AgentStopped,
     Chosen,
+    Continued,
     Event,
     Judged,
     Learned,
@@ -23,6 +24,7 @@ from ralph.state.events import (
     Recorded,
     Resumed,
     Reviewed,
+    RunEnded,
     RunStarted,
     SetAside,
     Skipped,
@@ -53,6 +55,13 @@ def aside(move: str = "retry", n: int = 1, *, counted: bool = True, tree: str = 
 
 def tally(*steps: Event) -> TaskStats:
     return after(*steps).tallies["T1"]
+
+
+def test_the_time_in_which_a_run_was_cut_off_belongs_to_this_run() -> None:
+    began = RunStarted("r", "b", "m", "b", "PRD.md", "a")
+    cut = after(began, Continued(60.0), Continued(30.0), replace(began, resumed=True))
+    assert cut.away == 90.0
+    assert after(began, since=after(RunEnded(0, "done"), since=cut)).away == 0.0
 
 
 def test_what_is_known_of_a_task_is_not_taken_for_that_of_another_prd() -> None:

@@ -133,6 +133,14 @@ def test_the_time_between_a_kill_and_the_next_start_does_not_count() -> None:
     assert run_log(steps).runs[0].seconds == 9 * 60 + 5 * 60
 
 
+def test_the_time_before_the_recovery_of_a_killed_run_does_not_count() -> None:
+    """The recovery writes events before the run is started again."""
+    again = events.RunStarted("r1", "ralph/PRD", "main", BASE, "PRD.md", "claude", resumed=True)
+    recovery = (at(600, events.Continued(591 * 60.0)), at(601, events.Noted("The last run was cut off.")))
+    steps = (*NIGHT[:7], *recovery, at(601, again), at(605, events.RunEnded(0, "done")))
+    assert run_log(steps).runs[0].seconds == 9 * 60 + 5 * 60
+
+
 def test_what_was_taken_back_is_open_again() -> None:
     back = events.Reopened("T1", "T1 Count the books", "Red in a fresh checkout.", "feedbeefcafe0000")
     made = report(run_log((*NIGHT[:-1], at(74.5, back), NIGHT[-1])))

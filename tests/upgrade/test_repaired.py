@@ -35,7 +35,7 @@ def test_nothing_is_touched(repaired: Recorded) -> None:
     after = repaired.everything()
     assert {name for name in {*before, *after} if before.get(name) != after.get(name)} <= OWN
     assert repaired.repo.git("for-each-ref") == refs
-    assert [line["event"] for line in repaired.journal()] == [*events, "noted", "noted"]
+    assert [line["event"] for line in repaired.journal()] == [*events, "continued", "noted", "noted"]
 
 
 def test_set_aside_keeps_all_of_it_in_a_ref_and_goes_on(repaired: Recorded) -> None:

@@ -124,6 +124,11 @@ def _run_ended(event: events.RunEnded, _: bool) -> list[str]:
     return labelled("end", f"{event.why} ({spent(event.seconds, event.tokens, event.cost, event.about)})")
 
 
+def _continued(event: events.Continued, _: bool) -> list[str]:
+    text = f"This run was cut off {duration(event.away)} ago. That time does not count for --max-time."
+    return labelled("note", text)
+
+
 def _chosen(event: events.Chosen, _: bool) -> list[str]:
     if event.purpose:
         return [
@@ -252,8 +257,8 @@ def _ready(event: events.WorkspaceReady, verbose: bool) -> list[str]:
 
 
 _TABLE: dict[type[Event], Callable[..., list[str]]] = {
-    events.RunStarted: _run_started, events.RunEnded: _run_ended, events.Chosen: _chosen,
-    events.WorkspaceReady: _ready, events.AgentReported: _reported, events.AgentStopped: _stopped,
+    events.RunStarted: _run_started, events.RunEnded: _run_ended, events.Continued: _continued, events.Chosen:
+    _chosen, events.WorkspaceReady: _ready, events.AgentReported: _reported, events.AgentStopped: _stopped,
     events.GateRan: _gate, events.Judged: _judged, events.Recorded: _recorded, events.SetAside: _set_aside,
     events.Parked: _parked, events.Reopened: _reopened, events.Moved: _moved, events.Noted: _noted,
     events.Waiting: _waiting, events.Waited: _waited, events.Split: _split, events.AgentChanged: _changed,

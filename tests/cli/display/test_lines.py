@@ -77,6 +77,7 @@ NIGHT: tuple[Event, ...] = (
     events.Skipped("T5", "T5 Reserve a book"),
     events.Reviewed(7, "codex", ok=False, text="books.py:7: the order is lost", seconds=12.0, tokens=900),
     events.Reviewed(8, "codex", ok=None, seconds=12.0),
+    events.Continued(38_820.0),
     events.Chosen(9, "T6", "T6 All of it", 1, "feedbee", "check"),
     events.RunEnded(1, "finished, 1 parked for a human", 3723.0, 120_000, 1.2),
 )
