@@ -290,6 +290,10 @@ class Tmux:
         """All there is, wrapped lines joined."""
         return self.call("capture-pane", "-p", "-J", "-S", "-").splitlines()
 
+    def history(self) -> list[str]:
+        """The lines of events."""
+        return [line for line in self.lines() if re.match(r"\d\d:", line)]
+
     def resize(self, columns: int, rows: int) -> None:
         self.call("resize-window", "-x", str(columns), "-y", str(rows))
 
@@ -314,14 +318,13 @@ def test_history_stays_and_resizing_leaves_one_view(place: Place, tmux: Tmux) ->
     place.go("T1")
     tmux.begin()
     until(lambda: any("task     T2" in line for line in tmux.lines()) and tmux.once())
-    before = [line for line in tmux.lines() if re.match(r"\d\d:", line)]
+    before = tmux.history()
     for columns, rows in ((60, 24), (120, 30), (45, 12), (80, 24)):
         tmux.resize(columns, rows)
-        until(tmux.once)
-        assert [line for line in tmux.lines() if re.match(r"\d\d:", line)] == before
+        until(lambda: tmux.once() and tmux.history() == before)  # it is drawn again a moment after the resize
     place.go("T2", "T3")
     until(lambda: "over" in tmux.lines())
     lines = tmux.lines()
-    assert [line for line in lines if re.match(r"\d\d:", line)][: len(before)] == before
+    assert tmux.history()[: len(before)] == before
     assert not any(line.startswith("──") for line in lines)
     assert lines.index("over") > next(n for n, line in enumerate(lines) if line.startswith("Summary: "))
