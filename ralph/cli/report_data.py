@@ -127,6 +127,7 @@ def facts(attempt: AttemptRecord) -> dict[str, Any]:
         "begun": attempt.begun,
         "ended": attempt.ended or None,
         "result": attempt.result.value,
+        "proof": attempt.level or None,
         "how": attempt.how or None,
         "false_claim": attempt.false_claim,
         "findings": [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from ralph.engine import commit as record
 from ralph.engine.attempt.job import ReadyCommit
@@ -50,8 +50,14 @@ def publish(run: RunContext, n: int, task: str, ready: ReadyCommit) -> None:
     if scan := ready.scan:
         run.state.keep_scan(scan.status, scan.at, new=scan.recorded, gone=scan.gone)
     run.state.failures.pop(task, None)
-    run.note(Recorded(n, task, ready.commit, ticked[1:], ready.proved, ready.level))
+    run.note(Recorded(n, task, ready.commit, ticked[1:], ready.proved, *recorded_levels(ready.levels)))
     run.control.forget(task)
+
+
+def recorded_levels(found: Sequence[str]) -> tuple[str, tuple[str, ...]]:
+    """Return (level of the task, levels of its parents) as `Recorded` holds them: plain strings."""
+    first, *parents = map(str, found)
+    return first, tuple(parents)
 
 
 def bring_checkout(

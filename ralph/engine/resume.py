@@ -73,8 +73,10 @@ def finish_recording(run: RunContext, current: Attempt) -> bool:
 def _note_recorded(run: RunContext, current: Attempt, commit: str, tasks: tuple[str, ...]) -> None:
     also = tuple(task for task in tasks if task != current.task)
     proved = passed("; ".join(run.git.trailers(commit, "Ralph-Gates")))
-    level = levels.of_trailer("; ".join(run.git.trailers(commit, "Ralph-Proof")))
-    run.note(Recorded(current.n, current.task, commit, also, proved, level))
+    value = "; ".join(run.git.trailers(commit, "Ralph-Proof"))
+    run.note(Recorded(
+        current.n, current.task, commit, also, proved, levels.of_trailer(value), levels.of_parents(value)
+    ))  # fmt: skip
 
 
 def _published(run: RunContext, event: Publishing) -> bool:

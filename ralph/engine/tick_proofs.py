@@ -1,4 +1,4 @@
-"""The last sentence of a finished run, which depends on the proofs of its ticks."""
+"""The proofs of the ticks of a run: its last sentence, and the levels of parents."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ralph.engine.context import RunContext
 from ralph.prd.model import Prd, Task
-from ralph.verify.levels import UNKNOWN, Level, counted
+from ralph.verify.levels import UNKNOWN, Level, counted, weakest
 from ralph.verify.proof import NONE_GREEN
 from ralph.verify.tick_proofs import FORM, Ticks, sorted_out
 
@@ -33,6 +33,26 @@ def sentence(run: RunContext, document: Prd) -> str:
     return idle + " ".join(parts)
 
 
+def parent_levels(
+    run: RunContext, document: Prd, task: str, level: str, parents: Sequence[Task]
+) -> tuple[str, ...]:
+    """Return the level of each parent that is ticked with a task of this level: that of its weakest subtask.
+
+    `document` is the PRD as it will be committed; `parents` are innermost first.
+    """
+    if not parents:
+        return ()
+    known = {task: level}
+    below = {parent.id: [child for child in document.tasks if child.parent == parent.id] for parent in parents}
+    others = {child.id: child for children in below.values() for child in children}
+    rest = [child for name, child in others.items() if name != task and name not in below]
+    ticks = prove_ticks(run, document, rest)
+    known |= {child.id: ticks.levels.get(child.id, Level.NONE) for child in rest}
+    for parent in parents:
+        known[parent.id] = weakest(known[child.id] for child in below[parent.id])
+    return tuple(known[parent.id] for parent in parents)
+
+
 def _unproven(number: int) -> list[str]:
     if not number:
         return []
@@ -55,10 +75,11 @@ def prove_ticks(run: RunContext, document: Prd, done: Sequence[Task]) -> Ticks:
 
 def _in_history(run: RunContext, document: Prd, tasks: Sequence[Task]) -> Ticks:
     """Look for the proofs in git's history, with two git calls for any number of tasks."""
-    if not run.git.head()[1]:
+    tip = run.state.tip
+    if not tip:
         return Ticks(unproven=tuple(task.id for task in tasks))
     log, reverts = run.git.together(
-        ("repo", (*LOG, f"-{MOST}", "--follow", f"--format={FORM}", "HEAD", "--", run.paths.prd)),
-        ("repo", ("log", "--topo-order", "-F", "--grep=This reverts commit", "--format=%H%x00%B%x00", "HEAD")),
+        ("repo", (*LOG, f"-{MOST}", "--follow", f"--format={FORM}", tip, "--", run.paths.prd)),
+        ("repo", ("log", "--topo-order", "-F", "--grep=This reverts commit", "--format=%H%x00%B%x00", tip)),
     )
     return sorted_out(tasks, document, log.decode(errors="replace"), reverts.decode(errors="replace"))

@@ -207,6 +207,13 @@ class Recorded(Event):
     also: tuple[str, ...] = ()  # parents ticked in the same commit
     proved: bool = True  # a gate or a Check passed
     level: str = ""  # how strongly it is proven; "": by an earlier ralph
+    parents: tuple[str, ...] = ()  # the levels of `also`
+
+    @property
+    def levels(self) -> dict[str, str]:
+        """Ticked task -> level."""
+        unknown = ("",) * (len(self.also) - len(self.parents))
+        return dict(zip((self.task, *self.also), (self.level, *self.parents, *unknown), strict=False))
 
 
 @immutable

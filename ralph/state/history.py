@@ -144,7 +144,7 @@ def _attempt(history: History, time: float, run: str, event: Event) -> History:
         names = {event.task, *event.also}
         ungated = history.ungated - names if event.proved else history.ungated | names
         return replace(_forget(history, event.task), ticked=history.ticked | names, ungated=ungated, alike=(),
-                       levels={**history.levels, **dict.fromkeys(names, event.level)},
+                       levels={**history.levels, **event.levels},
                        waited=0.0, since_look=history.since_look + 1)  # fmt: skip
     if isinstance(event, events.SetAside):
         return _set_aside(_spent(history, current.task, event), event, current)

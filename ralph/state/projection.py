@@ -126,7 +126,8 @@ def _learn(attempt: AttemptRecord, time: float, event: Event) -> AttemptRecord:
         result = Result.WORKING if event.accepted else Result.REJECTED
         return replace(attempt, findings=findings_of(event), result=result, judged=attempt.judged or event.work)
     if isinstance(event, events.Recorded):
-        return replace(attempt, ended=time, result=Result.ACCEPTED, commit=event.commit, proved=event.proved)
+        return replace(attempt, ended=time, result=Result.ACCEPTED, commit=event.commit,
+                       proved=event.proved, level=event.level)  # fmt: skip
     if isinstance(event, events.SetAside):
         return _aside(attempt, time, event)
     return attempt

@@ -89,11 +89,9 @@ def _row(key: Key, what: RunLog, tries: Sequence[AttemptRecord], task: Task | No
         every, [remark for remark in what.remarks if (remark.prd, remark.task) == key]
     )
     standing, mark = _as_it_is_now(standing, task)
-    if (
-        standing is TaskState.DONE
-        and not mark
-        and any(attempt.commit == commit and not attempt.proved for attempt in every)
-    ):
+    accepted = next((attempt for attempt in every if attempt.commit and attempt.commit == commit), None)
+    proof = accepted.level if accepted and standing is TaskState.DONE and not mark else ""
+    if standing is TaskState.DONE and not mark and accepted and not accepted.proved:
         mark = "nothing proved it"
     if standing is TaskState.PARKED and task is not None and task.fields.parked:
         reason = task.fields.parked
@@ -107,7 +105,7 @@ def _row(key: Key, what: RunLog, tries: Sequence[AttemptRecord], task: Task | No
         cost=costs(own),
         about=any(attempt.about for attempt in own),
         commit=commit, reason="" if standing is TaskState.DONE else reason, findings=failed,
-        work=kept[-1] if kept else "", mark=mark,
+        work=kept[-1] if kept else "", mark=mark, proof=proof,
     )  # fmt: skip
 
 

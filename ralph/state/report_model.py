@@ -63,6 +63,7 @@ class AttemptRecord:
     work: str = ""  # the ref that keeps its work
     commit: str = ""  # of an accepted one
     proved: bool = True  # a gate or a Check passed
+    level: str = ""  # how strongly an accepted one is proven; "": not known
     reason: str = ""  # why it was set aside
     move: str = ""  # what was decided then: a MoveKind
     counted: bool = True  # it used up a try
@@ -141,6 +142,7 @@ class TaskSummary:
     findings: tuple[Finding, ...] = ()  # of its last try, where that was not accepted
     work: str = ""  # the ref of the last work that is kept
     mark: str = ""  # more about its standing: "put back since", "by hand"
+    proof: str = ""  # how strongly a done task is proven: a level; "": not known
 
 
 @immutable

@@ -17,7 +17,7 @@ from ralph.errors import RalphError
 from ralph.immutable import immutable
 from ralph.prd import document as prd
 from ralph.prd.model import Prd
-from ralph.verify.levels import of_trailer
+from ralph.verify.levels import UNKNOWN, of_parents, of_trailer
 
 Trailers = Mapping[str, tuple[str, ...]]
 WHOLE = ("Ralph-Run", "Ralph-Gates", "Ralph-Tree")  # the trailers beside each `Ralph-Task`
@@ -193,7 +193,7 @@ def _from_trailers(proof: Proof, trailers: Trailers) -> Proof:
         saw=trailer("Ralph-Tree"),
         attempt=trailer("Ralph-Attempt"),
         agent=trailer("Ralph-Agent"),
-        level=of_trailer(trailer("Ralph-Proof")),
+        level=_level(proof.task, trailers.get("Ralph-Task", ()), trailer("Ralph-Proof")),
         why="",
     )
     if not passed(proof.gates):
@@ -201,6 +201,13 @@ def _from_trailers(proof: Proof, trailers: Trailers) -> Proof:
     if proof.same_tree:
         return proof
     return replace(proof, standing=ProofStatus.ALTERED, why="rebased or amended since: the gates saw another tree")
+
+
+def _level(task: str, tasks: tuple[str, ...], value: str) -> str:
+    """Return the level of one task of the commit: the first one is the attempt's, the others are its parents."""
+    place = tasks.index(task) if task in tasks else 0
+    found = (of_trailer(value), *of_parents(value))
+    return found[place] if place < len(found) else UNKNOWN
 
 
 def passed(gates: str) -> bool:

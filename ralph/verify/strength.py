@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 
 from ralph import paths
 from ralph.immutable import immutable
-from ralph.verify import thin_work
+from ralph.verify import levels, thin_work
 from ralph.verify.levels import Level
 from ralph.verify.model import Evidence, FindingKind, GateResult, Rules, Verdict
 from ralph.verify.outcomes.model import Outcome
@@ -33,9 +33,11 @@ class Strength:
 
     level: Level
     attributes: tuple[str, ...] = ()
+    parents: tuple[str, ...] = ()  # the levels of the parents that are ticked with the task
 
     def __str__(self) -> str:
-        return "; ".join((self.level, *self.attributes))
+        parents = [levels.PARENTS + ",".join(level or "unknown" for level in self.parents)] * bool(self.parents)
+        return "; ".join((self.level, *self.attributes, *parents))
 
 
 @immutable

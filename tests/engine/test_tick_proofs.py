@@ -161,3 +161,41 @@ def test_a_killed_run_knows_what_was_proved(repo: Repository) -> None:
     it = play(repo, TWO)
     end(it, "--max-tasks", "1")
     assert end(it, "--gate", "true")[1] == "Every task is done: 1 by exit code, 1 not proven."
+
+
+PARENT = """- [ ] T1 both
+  - [ ] T2 first
+    - Check: `test -e T2.txt`
+  - [ ] T3 second
+"""
+
+
+@pytest.mark.parametrize("flags", [(), ("--isolate",)])
+def test_a_parent_is_as_strong_as_its_weakest_subtask(repo: Repository, flags: tuple[str, ...]) -> None:
+    """In the trailer, the journal, on the screen, and in the status."""
+    it = play(repo, PARENT)
+    said = it.ralph("--gate", "true", *flags).stdout
+    assert "Every task is done: 1 proven, 2 by exit code." in said
+    assert "(gates ended with 0), and with it T1 (gates ended with 0)" in said
+    assert repo.git("log", "-1", "--format=%(trailers:key=Ralph-Proof)").endswith("; parents=exit-code")
+    words = [sys.executable, "-m", "ralph", "status", "--json"]
+    shown = subprocess.run(words, cwd=repo.path, capture_output=True, text=True, check=True).stdout
+    proofs = {task["id"]: task["proof"] for task in json.loads(shown)["tasks"]}
+    assert proofs == {"T1": "exit-code", "T2": "red-green", "T3": "exit-code"}
+    words[3:] = ["audit", "--json"]
+    shown = subprocess.run(words, cwd=repo.path, capture_output=True, text=True, check=True).stdout
+    assert {tick["task"]: tick["level"] for tick in json.loads(shown)["ticks"]} == proofs
+
+
+def test_a_parent_with_a_subtask_that_was_ticked_by_hand_is_not_proven(repo: Repository) -> None:
+    it = play(repo, PARENT.replace("[ ] T2", "[x] T2"))
+    assert end(it, "--gate", "true")[1] == (
+        "Every task is done: 1 by exit code, 1 not proven. 1 box is ticked without proof: `ralph audit`."
+    )
+
+
+def test_a_parent_remembers_subtasks_of_an_earlier_run(repo: Repository) -> None:
+    it = play(repo, PARENT)
+    assert end(it, "--gate", "true", "--max-tasks", "1")[0] == 3
+    repo.commit({"elsewhere.txt": "x"}, "by hand")
+    assert end(it, "--gate", "true")[1] == "Every task is done: 1 proven, 2 by exit code."

@@ -6,10 +6,10 @@ import pytest
 
 from ralph.agents.model import Stopped, StopReason
 from ralph.git.model import Change
-from ralph.verify.levels import Level, counted, of_trailer, reaches
+from ralph.verify.levels import Level, counted, of_parents, of_trailer, reaches, weakest
 from ralph.verify.model import Evidence, Finding, FindingKind, Gate, GateResult, Rules, Verdict
 from ralph.verify.outcomes.model import of_names
-from ralph.verify.strength import Circumstances, executed, strength
+from ralph.verify.strength import Circumstances, Strength, executed, strength
 
 CHECK = "bash check.sh"
 GATE = GateResult(Gate("pytest"), True)
@@ -74,6 +74,23 @@ def test_a_level_is_required(got: str, required: str, enough: bool) -> None:
 def test_a_trailer_is_read_and_an_unknown_word_is_no_level() -> None:
     assert of_trailer("red-green; by=ralph; review=none") == "red-green"
     assert of_trailer("platinum; by=ralph") == of_trailer("") == ""
+
+
+def test_a_trailer_holds_the_levels_of_parents_in_their_order() -> None:
+    proof = Strength(Level.RED_GREEN, ("by=ralph",), (Level.EXIT_CODE, ""))
+    assert str(proof) == "red-green; by=ralph; parents=exit-code,unknown"
+    assert of_trailer(str(proof)) == "red-green"
+    assert of_parents(str(proof)) == ("exit-code", "")
+    assert of_parents("red-green; by=ralph") == ()
+
+
+@pytest.mark.parametrize(
+    ("levels", "least"),
+    [(["red-green", "exit-code"], "exit-code"), (["red-green", ""], ""), (["", "none"], "none"), ([], "none"),
+     (["red-green", "red-green"], "red-green")],
+)  # fmt: skip
+def test_a_parent_is_as_strong_as_its_weakest_subtask(levels: list[str], least: str) -> None:
+    assert weakest(levels) == least
 
 
 def test_ticks_are_counted_strongest_first() -> None:

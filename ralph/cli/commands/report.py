@@ -92,6 +92,7 @@ def report_json(made: Report) -> dict[str, Any]:
             "reason": row.reason or None,
             "work": row.work or None,
             "mark": row.mark or None,
+            "proof": row.proof or None,
             "findings": [
                 {"kind": finding.what.value, "text": finding.text} for finding in row.findings if finding.rejects
             ],

@@ -12,7 +12,7 @@ from ralph.cli.locate import Location, locate
 from ralph.cli.output import say
 from ralph.errors import Exit
 from ralph.state.control import Control
-from ralph.state.events import RunStarted
+from ralph.state.events import Recorded, Reopened, RunStarted
 
 
 def status(asked: str | None, *, as_json: bool) -> int:
@@ -22,14 +22,29 @@ def status(asked: str | None, *, as_json: bool) -> int:
     if run and run.state == "running" and run.elsewhere and not asked and where.repo:
         where, run = replace(where, path=where.repo.root / run.start.prd), replace(run, elsewhere=False)
     document = where.prd()
+    levels = levels_of(where)
     if as_json:
-        say(json.dumps(to_json(document, run, time.time())))
+        say(json.dumps(to_json(document, run, time.time(), levels)))
         return Exit.DONE
-    for line in as_lines(where.name, document, run, time.time()):
+    for line in as_lines(where.name, document, run, time.time(), levels):
         say(line)
     if where.damaged:
         say(where.damaged, error=True)
     return Exit.DONE
+
+
+def levels_of(where: Location) -> dict[str, str]:
+    """Return how strongly the tasks that ralph ticked in this PRD are proven, from the journal: id -> level."""
+    levels: dict[str, str] = {}
+    prds: dict[str, str] = {}
+    for run, event in ((entry.run, entry.event) for entry in where.entries):
+        if isinstance(event, RunStarted):
+            prds[run] = event.prd
+        elif isinstance(event, Recorded) and prds.get(run) == where.name:
+            levels |= event.levels
+        elif isinstance(event, Reopened):
+            levels.pop(event.task, None)
+    return levels
 
 
 def last_run(where: Location) -> LastRun | None:

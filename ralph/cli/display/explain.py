@@ -8,6 +8,7 @@ from ralph.cli.display.lines import clock, duration, sentence, spent
 from ralph.cli.display.report import agent_name, one_line_keep, several
 from ralph.state.report_model import AttemptRecord, Note, Result, TaskHistory
 from ralph.text import clean, one_line, tail
+from ralph.verify.levels import SHOWN
 
 ASKED = {"check": "Its own checks, without an agent", "hand over": "Asked for a hand-over note",
          "split": "Asked for smaller tasks"}  # fmt: skip
@@ -123,6 +124,7 @@ def _verdict(attempt: AttemptRecord) -> list[str]:
         lines += _row("rejected" if finding.rejects else "noticed", f"{finding.what.value}: {finding.text}")
     if attempt.commit:
         lines += _row("commit", f"{attempt.commit[:12]}: git show {attempt.commit[:12]}")
+        lines += _row("proof", SHOWN.get(attempt.level, ""))
     known = {finding.text for finding in attempt.findings}
     lines += _row("aside", attempt.reason) if attempt.reason and attempt.reason not in known else []
     return lines + (

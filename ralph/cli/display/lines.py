@@ -10,6 +10,7 @@ from typing import TextIO
 from ralph.state import events
 from ralph.state.events import Event
 from ralph.text import clean, money, one_line
+from ralph.verify.levels import SHOWN
 
 LABEL = 9  # columns of the first word
 LONGEST = 300  # characters of one sentence; the whole of it stands in the journal
@@ -71,6 +72,11 @@ def used(tokens: int, cost: float | None, about: bool = False) -> tuple[str, str
 def title_with_id(task: str, text: str) -> str:
     """A task by its text, with its id where the text does not begin with it."""
     return text if not text or text.startswith(task) else f"{text} ({task})"
+
+
+def with_level(text: str, level: str) -> str:
+    """The text with the level of proof behind it, if that is known: `T1 (proven)`."""
+    return f"{text} ({SHOWN[level]})" if SHOWN.get(level) else text
 
 
 def printer(stream: TextIO) -> Callable[[str], None]:
@@ -173,9 +179,11 @@ def _judged(event: events.Judged, _: bool) -> list[str]:
 
 
 def _recorded(event: events.Recorded, _: bool) -> list[str]:
-    also = f", and with it {', '.join(event.also)}" if event.also else ""
+    levels = event.levels
+    also = f", and with it {', '.join(with_level(name, levels[name]) for name in event.also)}" if event.also else ""
     how = "" if event.proved else ": done, nothing proved it (no gate and no Check passed)"
-    return labelled("done", f"{event.task} is commit {event.commit[:7]}{also}{how}")
+    own = with_level(f"{event.task} is commit {event.commit[:7]}", event.level if event.proved else "")
+    return labelled("done", f"{own}{also}{how}")
 
 
 def _set_aside(event: events.SetAside, _: bool) -> list[str]:

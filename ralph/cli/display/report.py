@@ -12,6 +12,7 @@ from textwrap import wrap
 from ralph.cli.display.lines import clock, duration, sentence, spent, title_with_id, used
 from ralph.state.report_model import AttemptRecord, Report, RunRecord, TaskState, TaskSummary
 from ralph.text import clean, money, one_line
+from ralph.verify.levels import SHOWN
 
 LEAST, MOST = 40, 120  # columns
 NARROW = 80  # below that a task takes two lines
@@ -77,8 +78,14 @@ def task_line(row: TaskSummary | AttemptRecord) -> str:
     return one_line(sentence(title_with_id(row.task, row.text)) or sentence(row.task), 160)
 
 
+def mark_of(row: TaskSummary) -> str:
+    """More about its standing; for a done task, how strongly it is proven."""
+    return row.mark or SHOWN.get(row.proof, "")
+
+
 def verdict(row: TaskSummary) -> str:
-    return f"{row.standing.value}, {row.mark}" if row.mark else row.standing.value
+    mark = mark_of(row)
+    return f"{row.standing.value}, {mark}" if mark else row.standing.value
 
 
 def headline(report: Report) -> tuple[tuple[str, str], ...]:
@@ -145,7 +152,7 @@ def _two_lines(row: TaskSummary, width: int) -> list[str]:
         several(row.tries, "try", "tries"),
         spent(row.seconds, row.tokens, row.cost, row.about),
         row.commit[:7],
-        row.mark,
+        mark_of(row),
     ]
     first = f"  {row.standing.value:<8} {task_line(row)}"
     return [one_line_keep(first, width), *([f"{'':<11}{', '.join(filter(None, facts))}"] if row.tries else [])]
@@ -155,7 +162,7 @@ def _one_line(row: TaskSummary, width: int, wide: int) -> str:
     tries, time = (str(row.tries), duration(row.seconds)) if row.tries else ("", "")
     cost = f"{money(row.cost, row.about):>{wide}}"
     left = f"  {row.standing.value:<8} {tries:>5} {cost} {time:>8}  {sentence(row.commit)[:7]:<7}  "
-    mark = f" ({row.mark})" if row.mark else ""
+    mark = f" ({mark_of(row)})" if mark_of(row) else ""
     return left + one_line(task_line(row), max(width - len(left) - len(mark), 10)) + mark
 
 

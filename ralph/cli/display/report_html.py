@@ -13,6 +13,7 @@ from ralph.cli.display.report import (
     found,
     label,
     lanes,
+    mark_of,
     next_step,
     period,
     several,
@@ -101,7 +102,7 @@ NUMBERS = ("Tries", "Cost", "Time")
 
 
 def _row(row: TaskSummary) -> str:
-    mark = f' <small class="soft">{text(row.mark)}</small>' if row.mark else ""
+    mark = f' <small class="soft">{text(mark_of(row))}</small>' if mark_of(row) else ""
     numbers = (str(row.tries), money(row.cost, row.about), duration(row.seconds)) if row.tries else ("", "", "")
     cells = "".join(f'<td class="number" data-name="{head.lower()}">{text(value)}</td>'
                     for head, value in zip(NUMBERS, numbers, strict=True))  # fmt: skip

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any, Literal
 
-from ralph.cli.display.lines import duration, sentence
+from ralph.cli.display.lines import duration, sentence, with_level
 from ralph.cli.display.summary import RunSummary
 from ralph.immutable import immutable
 from ralph.prd.model import Prd, Task
@@ -49,19 +50,20 @@ def state_of(task: Task, run: LastRun | None) -> str:
     return "parked" if task.fields.parked is not None else "open"
 
 
-def to_json(prd: Prd, run: LastRun | None, now: float) -> dict[str, Any]:
-    """Return the values of `ralph status --json`."""
+def to_json(prd: Prd, run: LastRun | None, now: float, levels: Mapping[str, str]) -> dict[str, Any]:
+    """Return the values of `ralph status --json`. `levels`: ticked task -> how strongly it is proven."""
     return {
-        "tasks": [_task_json(task, run) for task in prd.tasks],
+        "tasks": [_task_json(task, run, levels) for task in prd.tasks],
         "near_misses": [{"line": miss.line, "text": miss.text, "why": miss.why} for miss in prd.near_misses],
         "run": _run_json(run, now) if run else None,
     }
 
 
-def _task_json(task: Task, run: LastRun | None) -> dict[str, Any]:
+def _task_json(task: Task, run: LastRun | None, levels: Mapping[str, str]) -> dict[str, Any]:
     return {
         "id": task.id, "number": task.number, "line": task.line, "text": task.text, "state": state_of(task, run),
         "parent": task.parent, "depends": list(task.fields.depends), "files": list(task.fields.files),
+        "proof": (task.done and levels.get(task.id)) or None,
     }  # fmt: skip
 
 
@@ -82,8 +84,8 @@ def _run_json(run: LastRun, now: float) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def as_lines(name: str, prd: Prd, run: LastRun | None, now: float) -> list[str]:
-    """Return a line for each task, then the lines of the run."""
+def as_lines(name: str, prd: Prd, run: LastRun | None, now: float, levels: Mapping[str, str]) -> list[str]:
+    """Return a line for each task, then the lines of the run. `levels`: as in `to_json`."""
     depth = _depths(prd)
     leaves = Counter(state_of(task, run) for task in prd.tasks if task.leaf)
     counted = ", ".join(
@@ -92,7 +94,8 @@ def as_lines(name: str, prd: Prd, run: LastRun | None, now: float) -> list[str]:
     shown = [f"{name}: {counted or 'no task'}"]
     for task in prd.tasks:
         state = state_of(task, run)
-        shown.append(f"{task.number:>4} {'  ' * depth[task.number]}{BOX[state]} {sentence(task.text)}")
+        text = with_level(sentence(task.text), levels.get(task.id, "") if state == "done" else "")
+        shown.append(f"{task.number:>4} {'  ' * depth[task.number]}{BOX[state]} {text}")
         if state == "parked" and task.fields.parked:
             shown.append(f"     {'  ' * depth[task.number]}    parked: {sentence(task.fields.parked)}")
     shown += [

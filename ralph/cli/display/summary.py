@@ -9,7 +9,7 @@ import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from ralph.cli.display.lines import sentence, spent, title_with_id
+from ralph.cli.display.lines import sentence, spent, title_with_id, with_level
 from ralph.cli.display.running import Running
 from ralph.errors import Exit
 from ralph.state import events
@@ -34,6 +34,7 @@ class RunSummary:
     texts: dict[str, str] = field(default_factory=dict)  # tasks attempted: id -> text
     done: dict[str, str] = field(default_factory=dict)  # id -> commit
     ungated: set[str] = field(default_factory=set)  # those that no gate and no Check proved
+    levels: dict[str, str] = field(default_factory=dict)  # id -> how strongly it is proven
     parked: dict[str, str] = field(default_factory=dict)  # id -> reason
     split: dict[str, str] = field(default_factory=dict)  # id -> into how many
     aside: dict[str, str] = field(default_factory=dict)  # id -> why its last attempt was set aside
@@ -85,6 +86,7 @@ class RunSummary:
     def _see_verdict(self, event: Event) -> None:
         if isinstance(event, events.Recorded):
             self.done |= dict.fromkeys((event.task, *event.also), event.commit)
+            self.levels |= event.levels
             self.ungated -= {event.task, *event.also}
             self.ungated |= set() if event.proved else {event.task, *event.also}
             self.aside.pop(event.task, None)
@@ -148,8 +150,8 @@ def _name(run: RunSummary, task: str) -> str:
 
 
 def _commit(run: RunSummary, task: str) -> str:
-    unproved = " (nothing proved it)" if task in run.ungated else ""
-    return f"{run.done[task][:7]}  {_name(run, task)}{unproved}"
+    name = f"{run.done[task][:7]}  {_name(run, task)}"
+    return f"{name} (nothing proved it)" if task in run.ungated else with_level(name, run.levels.get(task, ""))
 
 
 def _reasons(run: RunSummary, tasks: dict[str, str]) -> list[str]:

@@ -23,6 +23,8 @@ class PendingCompletion:
 
     new: Mapping[str, bytes]
     old: Mapping[str, bytes | None]
+    document: Prd  # the PRD in `new`
+    task: Task  # as the PRD has it now
     also: tuple[Task, ...] = ()  # parents ticked with the task
 
 
@@ -49,7 +51,7 @@ def place(
         if path != run.paths.prd:
             run.editor.swap(path, old[path], content)
     run.state.reading.data = ticked.data
-    return PendingCompletion(new, old, also)
+    return PendingCompletion(new, old, ticked, found, also)
 
 
 def _archive(run: RunContext, whole: bytes, new: dict[str, bytes], old: dict[str, bytes | None]) -> None:

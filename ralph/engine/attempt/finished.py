@@ -100,9 +100,8 @@ class FinishedAttempt:
         scan = None if judged.evidence.gates or run.apart else self._final_scan(placing)
         proved = any(result.ok and not result.flaky for result in judged.evidence.gates)
         outcomes = {one.gate.command: one.outcome for one in judged.evidence.gates if one.ok and one.outcome}
-        level = judged.proof.level.value if judged.proof else ""
         nothing = frozenset(run.state.without_tests)
-        return ReadyCommit(commit, self.held, placing, nothing, proved, level, outcomes, scan)
+        return ReadyCommit(commit, self.held, placing, nothing, proved, judged.levels, outcomes, scan)
 
     def _final_scan(self, placing: PendingCompletion) -> FinalScan:
         at, status = self.seen

@@ -48,7 +48,7 @@ class ReadyCommit:
     placing: PendingCompletion
     nothing: frozenset[str]  # gate commands that had nothing to run
     proved: bool  # at least one gate or Check passed
-    level: str  # how strongly it is proven
+    levels: tuple[str, ...]  # how strongly the task is proven, and each parent that is ticked with it
     outcomes: Mapping[str, Outcome]  # command -> what it reported
     scan: FinalScan | None = None  # None: gates ran since, or it was a worktree
 

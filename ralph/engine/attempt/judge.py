@@ -19,6 +19,7 @@ from ralph.engine.attempt.gates import confirmed, gates_on_the_index, take_back_
 from ralph.engine.attempt.prd_edits import PrdOutcome, untick_after_gates
 from ralph.engine.attempt.run_agent import protected
 from ralph.engine.context import RunContext
+from ralph.engine.tick_proofs import parent_levels
 from ralph.errors import RalphError
 from ralph.git import restore as undo
 from ralph.git.client import Git
@@ -57,6 +58,11 @@ class Judgement:
     placing: PendingCompletion | None = None
     tree: str = ""  # the tree that the gates saw
     proof: Strength | None = None
+
+    @property
+    def levels(self) -> tuple[str, ...]:
+        """The levels of the task and of the parents that are ticked with it."""
+        return (self.proof.level, *self.proof.parents) if self.proof else ("",)
 
 
 @immutable
@@ -98,7 +104,7 @@ def judge(
         if final.accepted and run.settings.review_with and frozen.changes:
             findings, met = _reviewed(run, space, task, frozen, evidence, placing)
             final = Verdict((*final.findings, *findings))
-        proof = _strength(run, evidence, rules, final)
+        proof = _strength(run, evidence, rules, final, placing)
         if final.accepted and not levels.reaches(proof.level, rules.required):
             final = Verdict((*final.findings, _too_weak(proof, rules)))
     except RalphError:
@@ -110,12 +116,16 @@ def judge(
     return Judgement(final, evidence)
 
 
-def _strength(run: RunContext, evidence: Evidence, rules: Rules, final: Verdict) -> Strength:
-    """Return how strongly the attempt is proven, if it is accepted."""
+def _strength(
+    run: RunContext, evidence: Evidence, rules: Rules, final: Verdict, placing: PendingCompletion
+) -> Strength:
+    """Return how strongly the attempt is proven, if it is accepted, and the parents that it completes."""
     place = "fresh" if run.settings.gates_in == "clean" else "worktree" if run.apart else "checkout"
     boxed = "yes" if sandbox.wanted(run.settings.sandbox) else "no"
     reviewer = run.settings.review_with if evidence.changes else ""
-    return strength.strength(evidence, rules, final, strength.Circumstances(place, boxed, reviewer))
+    proof = strength.strength(evidence, rules, final, strength.Circumstances(place, boxed, reviewer))
+    parents = parent_levels(run, placing.document, placing.task.id, proof.level, placing.also)
+    return replace(proof, parents=parents)
 
 
 def _too_weak(proof: Strength, rules: Rules) -> Finding:

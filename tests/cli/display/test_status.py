@@ -71,20 +71,30 @@ RUNS = {
 PRD = prd.parse(b"- [ ] T1 one\n")
 
 
+def test_a_done_task_shows_how_strongly_it_is_proven() -> None:
+    """Not one that was emptied since, and not one that an earlier ralph ticked."""
+    document = prd.parse(b"- [x] T1 one\n- [x] T2 two\n- [ ] T3 three\n")
+    levels = {"T1": "red-green", "T2": "", "T3": "exit-code"}
+    assert as_lines("PRD.md", document, None, NOW, levels)[1:4] == [
+        "   1 [x] T1 one (proven)", "   2 [x] T2 two", "   3 [ ] T3 three",
+    ]  # fmt: skip
+    assert [task["proof"] for task in to_json(document, None, NOW, levels)["tasks"]] == ["red-green", None, None]
+
+
 @pytest.mark.parametrize("name", RUNS)
 def test_people_are_told_why_it_stands_still(name: str, snapshot: SnapshotAssertion) -> None:
-    shown = as_lines("PRD.md", PRD, RUNS[name], NOW)
+    shown = as_lines("PRD.md", PRD, RUNS[name], NOW, {})
     assert "\n".join(shown[shown.index("") + 1 :]) == snapshot
 
 
 @pytest.mark.parametrize("name", RUNS)
 def test_and_programs_too(name: str, snapshot: SnapshotAssertion) -> None:
-    run = to_json(PRD, RUNS[name], NOW)["run"]
+    run = to_json(PRD, RUNS[name], NOW, {})["run"]
     assert {key: run[key] for key in ("state", "waiting", "paused", "pausing", "stopping")} == snapshot
 
 
 def test_programs_are_told_of_each_attempt_that_is_going_on(snapshot: SnapshotAssertion) -> None:
-    run = to_json(PRD, RUNS["three at once"], NOW)["run"]
+    run = to_json(PRD, RUNS["three at once"], NOW, {})["run"]
     assert (run["task"], run["attempt"], run["at_once"]) == ("T2", 2, 3)
     assert run["running"] == snapshot
-    assert to_json(PRD, RUNS["three at once, cut off"], NOW)["run"]["running"] == []
+    assert to_json(PRD, RUNS["three at once, cut off"], NOW, {})["run"]["running"] == []
