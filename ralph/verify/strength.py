@@ -42,7 +42,7 @@ class Strength:
 
 @immutable
 class Circumstances:
-    """Where an attempt was judged (`checkout`, `worktree`, `fresh`), if in a sandbox, and by which reviewer."""
+    """Where an attempt was judged (`checkout`, `fresh`, `shared` for a worktree), in a sandbox or not, by whom."""
 
     place: str
     sandbox: str
@@ -51,12 +51,14 @@ class Circumstances:
 
 def strength(evidence: Evidence, rules: Rules, verdict: Verdict, judged: Circumstances) -> Strength:
     """Return how strongly an accepted attempt is proven."""
-    return Strength(_level(evidence, rules, verdict), tuple(_attributes(evidence, rules, judged)))
+    level = _level(evidence, rules, verdict)
+    author = "person" if level is Level.RED_GREEN or rules.may_change_tests else "agent"
+    return Strength(level, (f"by={author}", *_attributes(evidence, rules, judged)))
 
 
 def _level(evidence: Evidence, rules: Rules, verdict: Verdict) -> Level:
     good = [result for result in evidence.gates if result.ok and not result.flaky]
-    if any(_went_green(result, evidence, rules) for result in good) and not _expectations_changed(verdict):
+    if any(_went_green(result, evidence, rules) for result in good) and not _judge_changed(verdict):
         return Level.RED_GREEN
     own = [result for result in good if result.gate.command not in rules.checks]
     if not own or thin_work.kind(evidence.changes, evidence.contents, ()) in WEAK:
@@ -84,12 +86,13 @@ def _plain(word: str) -> str:
     return word.removeprefix("./")
 
 
-def _expectations_changed(verdict: Verdict) -> bool:
-    return any(finding.what is FindingKind.EXPECTS for finding in verdict.findings)
+def _judge_changed(verdict: Verdict) -> bool:
+    """Return whether the attempt changed what tests expect, or a file of the gates, as the task allows."""
+    allowed = {finding.what for finding in verdict.findings if not finding.rejects}
+    return bool(allowed & {FindingKind.EXPECTS, FindingKind.GATE_FILES})
 
 
 def _attributes(evidence: Evidence, rules: Rules, judged: Circumstances) -> Iterator[str]:
-    yield f"by={'person' if rules.may_change_tests else 'ralph'}"
     if counted := [text for result in evidence.gates if (text := _counted(result, rules.floors))]:
         yield f"counted={','.join(counted)}"
     yield "can-fail=unknown"

@@ -16,13 +16,20 @@ GATE = GateResult(Gate("pytest"), True)
 OWN = GateResult(Gate(CHECK), True)
 
 
-def level(
-    *results: GateResult, rules: Rules | None = None, changed: tuple[str, ...] = ("src/a.py",), asked: bool = False
-) -> Level:
+def proof(
+    *results: GateResult,
+    rules: Rules | None = None,
+    changed: tuple[str, ...] = ("src/a.py",),
+    allowed: FindingKind | None = None,
+) -> Strength:
     changes = tuple(Change(path, "A") for path in changed)
     evidence = Evidence("b", "w", Stopped(StopReason.EXITED, 0), changes, gates=results)
-    told = (Finding(FindingKind.EXPECTS, "", rejects=False),) if asked else ()
-    return strength(evidence, rules or Rules(), Verdict(told), Circumstances("checkout", "no")).level
+    found = (Finding(allowed, "", rejects=False),) if allowed else ()
+    return strength(evidence, rules or Rules(), Verdict(found), Circumstances("checkout", "no"))
+
+
+def level(*results: GateResult, rules: Rules | None = None, changed: tuple[str, ...] = ("src/a.py",)) -> Level:
+    return proof(*results, rules=rules, changed=changed).level
 
 
 RED = Rules(checks=frozenset({CHECK}), proving_checks=frozenset({CHECK}))
@@ -45,8 +52,16 @@ def test_a_flaky_check_does_not_prove_it() -> None:
     assert level(flaky, rules=RED) is Level.NONE
 
 
-def test_a_task_that_changes_what_tests_expect_is_not_proven_by_them() -> None:
-    assert level(OWN, GATE, rules=RED, asked=True) is Level.EXIT_CODE
+@pytest.mark.parametrize("kind", [FindingKind.EXPECTS, FindingKind.GATE_FILES])
+def test_a_task_that_may_change_its_judge_is_not_proven_by_it(kind: FindingKind) -> None:
+    assert proof(OWN, GATE, rules=RED, allowed=kind).level is Level.EXIT_CODE
+
+
+def test_the_author_of_the_judge_is_a_person_for_a_check_and_for_what_a_person_accepts() -> None:
+    """Of the gates alone an attempt may have written the tests."""
+    assert proof(OWN, rules=RED).attributes[0] == "by=person"
+    assert proof(GATE, rules=Rules(may_change_tests=True)).attributes[0] == "by=person"
+    assert proof(GATE).attributes[0] == proof().attributes[0] == "by=agent"
 
 
 def test_a_test_of_the_base_that_was_red_proves_it_unless_it_was_touched() -> None:
@@ -72,16 +87,16 @@ def test_a_level_is_required(got: str, required: str, enough: bool) -> None:
 
 
 def test_a_trailer_is_read_and_an_unknown_word_is_no_level() -> None:
-    assert of_trailer("red-green; by=ralph; review=none") == "red-green"
-    assert of_trailer("platinum; by=ralph") == of_trailer("") == ""
+    assert of_trailer("red-green; by=agent; review=none") == "red-green"
+    assert of_trailer("platinum; by=agent") == of_trailer("") == ""
 
 
 def test_a_trailer_holds_the_levels_of_parents_in_their_order() -> None:
-    proof = Strength(Level.RED_GREEN, ("by=ralph",), (Level.EXIT_CODE, ""))
-    assert str(proof) == "red-green; by=ralph; parents=exit-code,unknown"
-    assert of_trailer(str(proof)) == "red-green"
-    assert of_parents(str(proof)) == ("exit-code", "")
-    assert of_parents("red-green; by=ralph") == ()
+    value = str(Strength(Level.RED_GREEN, ("by=agent",), (Level.EXIT_CODE, "")))
+    assert value == "red-green; by=agent; parents=exit-code,unknown"
+    assert of_trailer(value) == "red-green"
+    assert of_parents(value) == ("exit-code", "")
+    assert of_parents("red-green; by=agent") == ()
 
 
 @pytest.mark.parametrize(
