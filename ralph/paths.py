@@ -26,6 +26,8 @@ ARTEFACT_NAMES = (
     "*.egg-info", "*.pyc", "*.pyo", "*.o", "*.so", "*.class", "*.log", "*.tsbuildinfo", ".coverage.*",
 )  # fmt: skip
 
+BUILT = frozenset({"target", "dist", "build", "out", "_build"})  # of the artefacts: what a build writes
+
 #: Exclude rules for what is never anybody's work, also where a repository has no .gitignore.
 CACHES = (
     "__pycache__/", "*.py[co]", ".pytest_cache/", ".mypy_cache/", ".ruff_cache/", ".hypothesis/", ".tox/", ".nox/",
@@ -60,6 +62,18 @@ def is_artefact(path: str) -> bool:
     """A cache, a dependency or a build result: an attempt may hide it from git without being suspicious."""
     parts = path.rstrip("/").split("/")
     return any(part in ARTEFACTS or _any_name(part, ARTEFACT_NAMES) for part in parts)
+
+
+def is_built(path: str) -> bool:
+    """Return whether this is a folder that a build writes."""
+    return path.endswith("/") and path.rstrip("/").rpartition("/")[2] in BUILT
+
+
+def is_installed(path: str) -> bool:
+    """Return whether this is a cache, or in one, or a dependency that a package manager installs."""
+    parts = path.rstrip("/").split("/")
+    folders = (ARTEFACTS - BUILT) | conventions.names("generated", "installed")
+    return any(part in folders or _any_name(part, ARTEFACT_NAMES) for part in parts)
 
 
 def matches(patterns: Sequence[str], path: str) -> bool:

@@ -13,7 +13,7 @@ from ralph.agents.model import Signal, SignalKind, Stopped, StopReason
 from ralph.engine import commit as record
 from ralph.engine import gate_selection
 from ralph.engine import recovery_policy as recovery
-from ralph.engine.attempt import prd_edits, stash
+from ralph.engine.attempt import ignored_files, prd_edits, stash
 from ralph.engine.attempt.attempt import finish
 from ralph.engine.attempt.job import AttemptOutcome, OnlyTurn, ReadyCommit, Rejected, Turn
 from ralph.engine.attempt.usage import recount, recount_review
@@ -23,6 +23,7 @@ from ralph.errors import Exit, RalphError
 from ralph.git import restore as undo
 from ralph.git import workspace
 from ralph.git.freeze import FrozenWork, RepoFingerprint, freeze, watch
+from ralph.git.ignored import put_back
 from ralph.git.index import Snapshot, Stat, fill, refresh, scan, split_zero, stage, stat_files, write_tree
 from ralph.git.ref_names import scratch
 from ralph.git.workspace import Workspace
@@ -225,7 +226,8 @@ def abandon(run: RunContext, space: Workspace, current: Attempt, start: Prd, tas
     """Set aside an attempt that was interrupted while its agent worked: hold the work by a ref and roll back."""
     now = scan(run.git)
     frozen = freeze(run.git, space.before, now, run.paths, ours=space.ours, watched=space.watched,
-                    named=lambda _: False, message=f"work of attempt {current.n}, which was cut off")  # fmt: skip
+                    named=lambda _: False, message=f"work of attempt {current.n}, which was cut off",
+                    ignored=ignored_files.examine_ignored(run, current.n, now))  # fmt: skip
     held = workspace.leave(run.git, space, frozen, now.refs, run.state.tip)
     stash.settle_stash(run, space, current.task, frozen)
     if run.settings.resume == "keep":
@@ -298,6 +300,7 @@ def take_up(run: RunContext, current: Attempt, turn: Turn) -> AttemptOutcome:
     """Judge the finished work of an interrupted attempt, or keep its unfinished work in a ref."""
     proc.end_tree(current.pid, current.started)
     clear_locks(run, current)
+    put_back(run.git)
     if current.state is State.CHOSEN or (current.state is State.PREPARED and not current.carried):
         undo_choice(run, current)
         return Rejected()

@@ -88,4 +88,4 @@ class RunState:
         """Keep a scan for the next task: `new` paths are recorded now, `gone` refs deleted, the tip has moved."""
         refs = {name: sha for name, sha in scan.refs.items() if name not in gone} | {self.branch: self.tip}
         untracked = tuple(path for path in scan.untracked if path not in new)
-        self.last_scan = (at, WorktreeStatus((), untracked, refs))
+        self.last_scan = (at, WorktreeStatus((), untracked, refs, scan.ignored))

@@ -12,6 +12,7 @@ from dataclasses import field
 from pathlib import Path
 
 from ralph.git.client import Git
+from ralph.git.ignored import IgnoredWork
 from ralph.git.index import Snapshot, WorktreeStatus, fill, stage, stat_files, unstage, write_tree
 from ralph.git.model import Change, Commit, StashChange
 from ralph.git.parse import log, parse_log, parse_raw, staged_diff
@@ -21,6 +22,7 @@ from ralph.immutable import immutable
 
 LARGEST = 1_000_000  # bytes of a changed file that is searched for conflict markers
 IGNORE_FILE = ".gitignore"
+NOTHING_IGNORED = IgnoredWork()
 
 
 @immutable
@@ -60,6 +62,7 @@ class FrozenWork:
     refs: tuple[str, ...] = ()
     config: tuple[str, ...] = ()
     stash: StashChange = field(default_factory=StashChange)
+    ignored: IgnoredWork = field(default_factory=IgnoredWork)
 
     @property
     def empty(self) -> bool:
@@ -94,6 +97,7 @@ def freeze(
     named: Callable[[str], bool],
     message: str,
     tips: list[str] | None = None,
+    ignored: IgnoredWork = NOTHING_IGNORED,
 ) -> FrozenWork:
     """Freeze an attempt's work and return it with its evidence. The index holds `tree` afterwards.
 
@@ -106,7 +110,7 @@ def freeze(
     new = [path for path in now.untracked if path not in before.untracked]
     taken = [path for path in touched if named(path)]
     own = [path for path in (*now.changed, *new) if path in papers.both]
-    stage(git, [path for path in (*now.changed, *new, *taken) if path not in papers.both])
+    stage(git, [path for path in (*now.changed, *new, *taken, *ignored.forced) if path not in papers.both])
     tips = _tips(git, before.base, ours, now) if tips is None else tips
     tree, changes, commits = _frozen(git, before, tips)
     complete = _whole_tree(git, tree, own, before)
@@ -124,6 +128,7 @@ def freeze(
                    *_submodules(changes), *_dirty_submodules(git, now.changed, changes)),
         rewritten=_rewritten(git, before.base, tips, commits),
         refs=_refs_changed(git, watched.refs, now.refs, ours), config=config_changed(watched, git, now.refs),
+        ignored=ignored,
     )  # fmt: skip
 
 

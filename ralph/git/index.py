@@ -21,6 +21,7 @@ from ralph.immutable import immutable
 SAVED_EACH = 1_000_000  # maximum bytes of an untracked file whose content is saved
 SAVED_ALL = 100_000_000
 UNTRACKED = ("ls-files", "-o", "-z", "--exclude-standard")
+IGNORED = ("ls-files", "-o", "-i", "-z", "--directory", "--exclude-standard")
 
 Stat = tuple[int, int, int, int]  # size, mtime in ns, inode, mode
 
@@ -32,6 +33,7 @@ class WorktreeStatus:
     changed: tuple[str, ...]
     untracked: tuple[str, ...]
     refs: Mapping[str, str]
+    ignored: tuple[str, ...] = ()  # as git lists them: a folder of which all is ignored ends in `/`
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -50,11 +52,11 @@ class Snapshot:
 
 
 def scan(git: Git) -> WorktreeStatus:
-    """Scan the work tree, the untracked files and the refs at the same time."""
-    changed, untracked, refs = git.together(
-        ("tree", ("diff-files", "--name-only", "-z")), ("tree", UNTRACKED), ("repo", REFS)
+    """Scan the work tree, the untracked and ignored files and the refs at the same time."""
+    changed, untracked, refs, ignored = git.together(
+        ("tree", ("diff-files", "--name-only", "-z")), ("tree", UNTRACKED), ("repo", REFS), ("tree", IGNORED)
     )
-    return WorktreeStatus(_seen(git, changed), _seen(git, untracked), git.shown(refs))
+    return WorktreeStatus(_seen(git, changed), _seen(git, untracked), git.shown(refs), _seen(git, ignored))
 
 
 def _seen(git: Git, out: bytes) -> tuple[str, ...]:

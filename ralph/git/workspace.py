@@ -15,6 +15,7 @@ from ralph.git import restore as undo
 from ralph.git import stash
 from ralph.git.client import Git
 from ralph.git.freeze import FrozenWork, OwnFiles, RepoFingerprint, watch
+from ralph.git.ignored import restore_protected
 from ralph.git.index import Snapshot, WorktreeStatus, fill, lend_index, refresh, scan, take_before
 from ralph.git.ref_names import scratch
 from ralph.immutable import immutable
@@ -31,6 +32,7 @@ class Workspace:
     before: Snapshot
     watched: RepoFingerprint
     stash: stash.StashList = field(default_factory=stash.StashList)  # the stash list before the attempt
+    ignored: tuple[str, ...] = ()  # the ignored files before it, as git lists them
 
     @property
     def wip(self) -> str:
@@ -68,7 +70,7 @@ def prepare(
         raise _changed_meanwhile(dirty)
     untracked = [path for path in now.untracked if path not in papers.both]
     before = take_before(git, base, untracked, last, f"before attempt {n} of run {run}")
-    space = Workspace(n, run, branch, before, watch(git, now.refs))
+    space = Workspace(n, run, branch, before, watch(git, now.refs), ignored=now.ignored)
     if before.commit != base:
         git.make_ref(f"{space.ref}/before", before.commit)
     space = replace(space, stash=stash.hold(git, space.ref, base))
@@ -135,6 +137,7 @@ def roll_back(git: Git, space: Workspace, frozen: FrozenWork, keep: frozenset[st
     undo.clear_operations(git, space.n)
     if frozen.hidden or frozen.nested:
         undo.trash(git, (*frozen.hidden, *(path.rstrip("/") for path in frozen.nested)), space.n)
+    restore_protected(git, frozen.ignored, git.where.state / "trash" / str(space.n))
     fill(git, frozen.work)
     undo.restore(git, frozen.left, keep)
     undo.restore_untracked(git, before)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ralph.text import join_names, show_name
-from ralph.verify import thin_work
+from ralph.verify import floor, thin_work
+from ralph.verify import wording as words
 from ralph.verify.model import Evidence, Finding, FindingKind, Rules
 from ralph.verify.thin_work import TRIVIAL, Thin
 
@@ -31,6 +32,22 @@ def only_documents_changed(evidence: Evidence, rules: Rules) -> Iterator[Finding
     if code:
         text = f"Only documents changed, and the task names what does not exist: {join_names(sorted(code))}."
         yield Finding(FindingKind.THIN, text)
+
+
+def the_gates_need_ignored_files(evidence: Evidence, rules: Rules) -> Iterator[Finding]:
+    """Reject work of which a commit would lack a part that the gates need."""
+    red = [result for result in evidence.without_ignored if floor.falls_short(result, rules)]
+    for result in red:
+        text = f"{words.gate(result)} passes only with files that git ignores, so a commit lacks them"
+        yield Finding(FindingKind.HIDDEN, f"{text}: {ignored_names(evidence)}.", result.tail)
+    if evidence.ignored and not evidence.gates:
+        text = f"git ignores these new files, so the commit lacks them: {ignored_names(evidence)}."
+        yield Finding(FindingKind.HIDDEN, text, rejects=False)
+
+
+def ignored_names(evidence: Evidence) -> str:
+    """Return the ignored files, each with the rule that ignores it."""
+    return join_names([f"{path} ({rule})" if rule else path for path, rule in evidence.ignored.items()])
 
 
 def it_must_not_be_committed(evidence: Evidence, _: Rules) -> Iterator[Finding]:

@@ -34,6 +34,25 @@ def shortfall(result: GateResult, rules: Rules) -> str:
     return ""
 
 
+def falls_short(result: GateResult, rules: Rules) -> bool:
+    """Return whether a gate is red, or reports less than its floor."""
+    return is_red(result, rules) or (result.ok and bool(shortfall(result, rules)))
+
+
+def is_red(result: GateResult, rules: Rules) -> bool:
+    """Return whether a gate failed, and not only as it did at the start."""
+    return not (result.ok or result.none or is_excused(result, rules))
+
+
+def is_excused(result: GateResult, rules: Rules) -> bool:
+    """Return whether a red gate was red at the start, too, and no test fails that passed then."""
+    command, outcome = result.gate.command, result.outcome
+    if command not in rules.baseline - rules.checks:
+        return False
+    known = rules.known_failures.get(command)
+    return not known or outcome is None or not outcome.failures_named or outcome.failed_names <= known
+
+
 def new_failures(result: GateResult, rules: Rules) -> str:
     """Return that tests failed which did not fail at the start, although the gate ended well, or ""."""
     now = result.outcome

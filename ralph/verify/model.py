@@ -108,6 +108,10 @@ class Evidence:
     memory_changed: bool = False
     memory_dropped: tuple[str, ...] = ()  # dropped changes of the memory file, one sentence each
     rewritten: str = ""  # how history was rewritten, a sentence; "": it was not
+    ignored: Mapping[str, str] = field(
+        default_factory=dict
+    )  # new files that git ignores -> the rule, `.gitignore:1: lib/`
+    protected_ignored: tuple[str, ...] = ()  # protected files that git ignores, changed by the attempt
     hidden: tuple[str, ...] = ()  # paths that only the attempt's own rules or flags hide from git
     obstacles: tuple[str, ...] = ()  # why git can't record the work, sentences
     config: tuple[str, ...] = ()  # changed hooks and config, sentences
@@ -116,6 +120,7 @@ class Evidence:
     texts: Mapping[str, tuple[bytes, bytes]] = field(default_factory=dict)  # path -> (base, work) of config files
     gates: tuple[GateResult, ...] = ()
     base_tests: tuple[GateResult, ...] = ()  # the gates with the base versions of changed tests
+    without_ignored: tuple[GateResult, ...] = ()  # the gates without the `ignored` files
     gate_wrote: tuple[str, ...] = ()
     gates_format: bool = False  # a gate rewrites files on purpose
     earlier: tuple[tuple[Change, ...], ...] = ()  # the changes of this run's commits

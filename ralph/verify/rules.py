@@ -13,15 +13,10 @@ from ralph.agents import endings
 from ralph.agents.model import StopReason
 from ralph.git.model import StashEntry
 from ralph.text import count_noun, join_names, list_lines, show_name
+from ralph.verify import content_rules, expectations, floor, strength, suppressions
 from ralph.verify import exceptions as named
-from ralph.verify import expectations, floor, strength, suppressions
 from ralph.verify import gate_config as guarded
 from ralph.verify import wording as words
-from ralph.verify.content_rules import (
-    it_must_not_be_committed,
-    only_documents_changed,
-    the_work_is_trivial,
-)
 from ralph.verify.model import Evidence, Finding, FindingKind, GateResult, Rules, Verdict
 
 CONFIRM = "Keep them, or let a person confirm it with `ralph accept`."
@@ -79,6 +74,8 @@ def nothing_changed(evidence: Evidence, rules: Rules) -> Iterator[Finding]:
     undone = "; its commits add up to no change" if evidence.commits else ""
     if stashed := _stashed(evidence):
         claim, undone = f": the work is only in a stash, {join_names(stashed)}", ""
+    elif evidence.ignored:
+        claim, undone = f": git ignores what is new, {content_rules.ignored_names(evidence)}", ""
     yield Finding(FindingKind.NOTHING, f"No file changed{claim}{undone}.", words.commits(evidence.commits))
 
 
@@ -126,7 +123,9 @@ def paths_out_of_scope(evidence: Evidence, rules: Rules) -> Iterator[Finding]:
 
 
 def protected_paths_changed(evidence: Evidence, rules: Rules) -> Iterator[Finding]:
-    hit = [change.path for change in evidence.changes if sensitive.matches(rules.protected, change.path)]
+    touched = (*(change.path for change in evidence.changes), *evidence.untracked)
+    hit = [path for path in touched if sensitive.matches(rules.protected, path)]
+    hit += evidence.protected_ignored
     if hit:
         text = f"{count_noun(hit, 'protected path')} changed: {join_names(hit)}."
         yield Finding(
@@ -232,7 +231,7 @@ def the_work_holds_a_stash(evidence: Evidence, rules: Rules) -> Iterator[Finding
 def a_gate_failed(evidence: Evidence, rules: Rules) -> Iterator[Finding]:
     for result in evidence.gates:
         if not result.ok and not result.none:
-            yield _red(result, excused=_is_excused(result, rules))
+            yield _red(result, excused=floor.is_excused(result, rules))
 
 
 def a_gate_has_nothing_to_run_any_more(evidence: Evidence, rules: Rules) -> Iterator[Finding]:
@@ -266,7 +265,7 @@ def tests_are_gone(evidence: Evidence, rules: Rules) -> Iterator[Finding]:
 def it_passes_only_with_the_changed_tests(evidence: Evidence, rules: Rules) -> Iterator[Finding]:
     changed = tests_to_restore(evidence, rules)
     for result in evidence.base_tests:
-        if not changed or result.none or _is_excused(result, rules):
+        if not changed or result.none or floor.is_excused(result, rules):
             continue
         less = floor.shortfall(result, rules) if result.ok else "fails"
         if less:
@@ -339,9 +338,9 @@ CHEAP: tuple[Rule, ...] = (
     other_branches_or_tags_changed,
     untracked_files_changed,
     the_work_holds_a_stash,
-    the_work_is_trivial,
-    only_documents_changed,
-    it_must_not_be_committed,
+    content_rules.the_work_is_trivial,
+    content_rules.only_documents_changed,
+    content_rules.it_must_not_be_committed,
 )
 RULES: tuple[Rule, ...] = (
     *CHEAP,
@@ -353,6 +352,7 @@ RULES: tuple[Rule, ...] = (
     a_check_runs_what_the_work_added,
     a_gate_is_flaky,
     the_gates_wrote_files,
+    content_rules.the_gates_need_ignored_files,
 )
 
 
@@ -384,19 +384,6 @@ def _judged_as_test(path: str) -> bool:
     return sensitive.is_test(path) and not path.endswith((".sh", ".bash", ".zsh"))
 
 
-def changed_with_permission(evidence: Evidence, rules: Rules) -> tuple[str, ...]:
-    """Return the gates' own files that the attempt changed because the task's Files name them. What such gates
-    prove is proved by a judge that the attempt changed."""
-    changed = (change.path for change in evidence.changes if _is_own_of_gates(change.path, evidence, rules))
-    return tuple(path for path in changed if named.gate_file_is_named(path, rules))
-
-
-def _is_own_of_gates(path: str, evidence: Evidence, rules: Rules) -> bool:
-    texts = evidence.texts.get(path)
-    configures = bool(texts and guarded.changed_gate_config(path, *texts))
-    return configures or path in rules.tracked | rules.read_by_gates
-
-
 def _gate_file(path: str, sentence: str, rules: Rules, *, new: bool) -> Finding:
     if named.gate_file_is_named(path, rules):
         return Finding(FindingKind.GATE_FILES, f"{sentence}; the task's Files name it.", rejects=False)
@@ -404,20 +391,6 @@ def _gate_file(path: str, sentence: str, rules: Rules, *, new: bool) -> Finding:
         return Finding(FindingKind.GATE_FILES, f"{sentence}; no gate depended on it before.", rejects=False)
     cure = "It has to stay as it was, unless the task's Files name it."
     return Finding(FindingKind.GATE_FILES, f"{sentence}. {cure}")
-
-
-def is_red(result: GateResult, rules: Rules) -> bool:
-    """Return whether a gate failed, and not only as it did at the start."""
-    return not (result.ok or result.none or _is_excused(result, rules))
-
-
-def _is_excused(result: GateResult, rules: Rules) -> bool:
-    """Return whether a red gate was red at the start, too, and no test fails that passed then."""
-    command, outcome = result.gate.command, result.outcome
-    if command not in rules.baseline - rules.checks:
-        return False
-    known = rules.known_failures.get(command)
-    return not known or outcome is None or not outcome.failures_named or outcome.failed_names <= known
 
 
 def _red(result: GateResult, *, excused: bool) -> Finding:

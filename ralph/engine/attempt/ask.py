@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ralph.agents.model import Stopped
 from ralph.engine import prd_file
-from ralph.engine.attempt import prd_edits, prompt, stash
+from ralph.engine.attempt import ignored_files, prd_edits, prompt, stash
 from ralph.engine.context import RunContext
 from ralph.git import restore as undo
 from ralph.git import workspace
@@ -26,6 +26,7 @@ def set_aside(run: RunContext, space: workspace.Workspace, prd: Prd, task: Task,
     frozen = freeze(
         run.git, space.before, now, run.paths, ours=space.ours, watched=space.watched, named=lambda _: False,
         message=f"what attempt {space.n} left, which was only asked",
+        ignored=ignored_files.examine_ignored(run, space.n, now),
     )  # fmt: skip
     held = workspace.leave(run.git, space, frozen, now.refs, run.state.tip)
     stash.settle_stash(run, space, task.id, frozen)

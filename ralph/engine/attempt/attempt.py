@@ -13,7 +13,8 @@ from ralph.agents.shell_commands import only_reads
 from ralph.engine import gate_selection
 from ralph.engine import recovery_policy as policy
 from ralph.engine.attempt import ask as asking
-from ralph.engine.attempt import base_checks, judge, stash
+from ralph.engine.attempt import base_checks, ignored_files, stash
+from ralph.engine.attempt.evidence import files_name
 from ralph.engine.attempt.finished import FinishedAttempt
 from ralph.engine.attempt.job import Answer, AttemptJob, AttemptOutcome, Turn
 from ralph.engine.attempt.prd_edits import settle
@@ -31,7 +32,7 @@ def attempt(run: RunContext, job: AttemptJob, turn: Turn) -> AttemptOutcome:
     """Attempt a task once, or ask an agent about it."""
     if job.purpose not in ("", CHECK):
         return ask(run, job)
-    space = prepare(run, job.n, "" if job.purpose else run.tally(job.task).work)
+    space = prepare(run, job.n, job.task, "" if job.purpose else run.tally(job.task).work)
     gate_selection.look_again(run)
     index = write_tree(run.git)
     if job.purpose != CHECK:
@@ -54,7 +55,7 @@ def ask(run: RunContext, job: AttemptJob) -> Answer:
     """Ask for a hand-over note or smaller tasks. The loop acts on the answer."""
     task, purpose = job.task, job.purpose
     question = asking.hand_over(run, task) if purpose == HAND_OVER else asking.split(run, task)
-    space = prepare(run, job.n, run.tally(task).work if purpose == HAND_OVER else "")
+    space = prepare(run, job.n, task, run.tally(task).work if purpose == HAND_OVER else "")
     end = let_work(run, space, task, write_prompt(run, space.n, question), read_only=True)
     run.note(stopped_event(run, space.n, end))
     asking.set_aside(run, space, job.prd, task, end, f"asked for: {purpose}")
@@ -76,7 +77,8 @@ def finish(
     at, now = time.monotonic(), scan(run.git)
     frozen = freeze(
         run.git, space.before, now, run.paths, ours=space.ours, watched=space.watched, tips=tips,
-        named=lambda path: judge.files_name(run, task, path), message=f"work of attempt {space.n}",
+        named=lambda path: files_name(run, task, path), message=f"work of attempt {space.n}",
+        ignored=ignored_files.examine_ignored(run, space.n, now),
     )  # fmt: skip
     held = workspace.leave(run.git, space, frozen, now.refs, run.state.tip)
     frozen = stash.settle_stash(run, space, task.id, frozen)

@@ -14,6 +14,7 @@ from ralph.agents.model import Launch, Stopped
 from ralph.agents.selection import AgentChoice
 from ralph.agents.session import session
 from ralph.engine import gate_selection
+from ralph.engine.attempt import ignored_files
 from ralph.engine.attempt import prompt as briefing
 from ralph.engine.attempt.monitor import AttemptMonitor
 from ralph.engine.attempt.prd_edits import names_paper
@@ -36,12 +37,13 @@ def choose(run: RunContext, task: Task, purpose: str = "") -> int:
     return n
 
 
-def prepare(run: RunContext, n: int, work: str = "") -> Workspace:
+def prepare(run: RunContext, n: int, task: Task, work: str = "") -> Workspace:
     """Return the workspace of a chosen attempt, with the unfinished `work` in it."""
     space = workspace.prepare(
         run.git, run.id, n, run.stands_on, run.state.tip, run.paths, run.state.snapshot, run.state.just_scanned()
     )  # fmt: skip
     run.state.snapshot = space.before
+    ignored_files.record_ignored(run, space, protected(run, task))
     run.note(WorkspaceReady(n, space.before.commit, space.before.unsaved, carried=bool(work)))
     if work and (lost := workspace.carry(run.git, space, work, run.paths)):
         run.say(f"Changed meanwhile, so the unfinished work of these is left out: {', '.join(lost[:5])}", loud=True)

@@ -1,0 +1,92 @@
+"""The ignored files of an attempt: recorded before the agent starts, compared afterwards, kept from the gates.
+
+What an agent writes where git ignores it is in no commit. It is in the way until a gate was green without it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ralph import paths
+from ralph.engine.context import RunContext
+from ralph.files import replace_file
+from ralph.git import ignored
+from ralph.git.ignored import IgnoredWork, Names
+from ralph.git.index import Stat, WorktreeStatus
+from ralph.git.workspace import Workspace
+
+LARGEST = 1_000_000  # bytes of a protected file that is copied
+
+
+def record_ignored(run: RunContext, space: Workspace, protected: tuple[str, ...]) -> None:
+    """Record the ignored files before the agent starts, and copy the protected ones."""
+    now = _now(run, space.ignored, protected)
+    kept = {path: stat for path, stat in now.items() if paths.matches(protected, path)}
+    ignored.copy_files(run.git, kept, _copies(run), LARGEST)
+    record = {"before": sorted(now), "protected": kept, "patterns": protected}
+    run.folder.mkdir(parents=True, exist_ok=True)
+    replace_file(run.folder / f"{space.n}.ignored.json", json.dumps(record).encode())
+
+
+def examine_ignored(run: RunContext, n: int, status: WorktreeStatus) -> IgnoredWork:
+    """Return what the attempt did to ignored files, and keep in mind what it wrote there for the next one."""
+    record = _read(run.folder / f"{n}.ignored.json", {})
+    if not record:
+        return IgnoredWork()
+    patterns, before = tuple(record["patterns"]), record["before"]
+    now = _now(run, status.ignored, patterns)
+    earlier = set(_read(_suspects(run), []))
+    new = ignored.written_since(now, (path for path in before if path not in earlier))
+    forced = ignored.staged_by_force(run.git, new)
+    left = tuple(path for path in new if path not in forced)
+    remember(run, left)
+    kept: Mapping[str, Stat] = {path: tuple(stat) for path, stat in record["protected"].items()}
+    hit = [path for path, stat in kept.items() if ignored.is_changed(run.git, path, stat, _copies(run))]
+    hit += [path for path in left if path not in kept and path not in earlier and paths.matches(patterns, path)]
+    return IgnoredWork(left, forced, tuple(hit), _copies(run))
+
+
+def remember(run: RunContext, left: tuple[str, ...]) -> None:
+    """Keep the ignored files that no gate was green without: a later attempt did not find them in a commit."""
+    if left or _suspects(run).exists():
+        replace_file(_suspects(run), json.dumps(left).encode())
+
+
+@contextmanager
+def without(run: RunContext, new: tuple[str, ...]) -> Iterator[None]:
+    """Keep what the attempt wrote to ignored files out of the work tree."""
+    ignored.move_away(run.git, new)
+    try:
+        yield
+    finally:
+        ignored.put_back(run.git)
+
+
+def _now(run: RunContext, listed: tuple[str, ...], protected: tuple[str, ...]) -> dict[str, Stat]:
+    def is_left_out(path: str) -> bool:
+        return path in run.paths.both or (paths.is_installed(path) and not paths.matches(protected, path))
+
+    return ignored.stat_ignored(run.git, listed, Names(is_left_out, paths.is_built))
+
+
+def _copies(run: RunContext) -> Path:
+    return run.state_folder / "tmp" / f"protected-{_place(run)}"
+
+
+def _suspects(run: RunContext) -> Path:
+    return run.folder / f"ignored-{_place(run)}.json"
+
+
+def _place(run: RunContext) -> str:
+    return run.git.where.git_dir.name if run.apart else "checkout"
+
+
+def _read(path: Path, default: Any) -> Any:
+    try:
+        return json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return default
