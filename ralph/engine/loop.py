@@ -149,13 +149,18 @@ def _start(pool: AttemptPool, prd: Prd) -> RunResult | None:
     if tasks and (_is_paused(pool) or room <= 0):
         return None
     for task in tasks:
-        pool.begin(task, prd, "" if task.leaf or run.tally(task).checked else CHECK)
+        pool.begin(task, prd, CHECK if _is_checked_first(run, task) else "")
     pool.seen = seen if not tasks else ()
     if tasks or pool.jobs or run.state.history.owing or run.state.history.waiting:
         return None
     if prd_file.wait_for_quiet(run, prd) or not _prove(run):
         return None
     return outcome.finished(run, prd_file.read_prd(run))
+
+
+def _is_checked_first(run: RunContext, task: Task) -> bool:
+    """Return whether the Checks of a parent run without an agent: its subtasks are done."""
+    return not task.leaf and bool(task.fields.checks) and not run.tally(task).checked
 
 
 def _skipped(run: RunContext, prd: Prd) -> frozenset[str]:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 from ralph.engine import commit as record
+from ralph.engine import kept_requirements
 from ralph.engine.context import RunContext
 from ralph.errors import Exit, RalphError
 from ralph.prd import document as prd
-from ralph.prd import requirements
 from ralph.prd import schedule as plan
 from ralph.prd.model import Prd, Task
 from ralph.state.events import Moved, Publishing
@@ -35,37 +34,11 @@ def read_prd(run: RunContext) -> Prd:
         now = _tick_again(run, now)
     if run.state.reading.prd is None or data != run.state.reading.data:
         commit_hand_edit(run, now.data)
-    now = with_kept(run, now)
+    now = kept_requirements.with_kept(run, now)
     run.state.reading.prd, run.state.reading.data = now, now.data
     if time.time() - run.state.reading.edited_at >= QUIET:
         run.state.reading.startable |= {task.id for task in now.tasks}
     return now
-
-
-def keep_requirements(run: RunContext, before: Prd, now: Prd, task: Task) -> None:
-    """Keep what tasks required before an attempt, for the rest of the run, and report it.
-
-    An agent could write the PRD. `ralph accept` confirms the change.
-    """
-    for name, fields in requirements.weakened(before, now).items():
-        kept = run.state.kept_fields.setdefault(name, fields)
-        changed = next(other for other in now.tasks if other.id == name)
-        for lost in requirements.missing(kept, changed):
-            was = one_line(clean(lost), 100)
-            run.say(f"{name} said `{was}`, and no longer does: that changed while {task.id} ran, so it still holds "
-                    f"in this run. `ralph accept {name}` confirms the change.", loud=True)  # fmt: skip
-
-
-def with_kept(run: RunContext, now: Prd) -> Prd:
-    """Return the PRD with the requirements that changed during an attempt and that no person confirmed."""
-    kept = {name: fields for name, fields in run.state.kept_fields.items() if not run.control.accepts(name)}
-    if not kept:
-        return now
-    tasks = (
-        requirements.with_requirements(task, kept[task.id]) if task.id in kept and not task.done else task
-        for task in now.tasks
-    )
-    return replace(now, tasks=tuple(tasks))
 
 
 def changed_at(run: RunContext) -> float:
@@ -150,7 +123,11 @@ def split(run: RunContext, task: Task, lines: Sequence[str]) -> tuple[str, tuple
     """Write smaller tasks under a task. Return the commit and the new ids."""
     before = {other_task.id for other_task in prd.parse(run.editor.read(run.paths.prd) or b"", run.paths.prd).tasks}
     subject = f"chore(prd): split {one_line(clean(task.id), 40)}"
-    commit = _move(run, task, lambda fresh: prd.add_subtasks(fresh, task.id, lines), "split", subject)
+
+    def add(fresh: Prd) -> Prd:
+        return prd.add_subtasks(prd.mark_split(fresh, task.id), task.id, lines)
+
+    commit = _move(run, task, add, "split", subject)
     after = prd.parse(run.editor.read(run.paths.prd) or b"", run.paths.prd).tasks
     new = tuple(
         other_task.id for other_task in after if other_task.parent == task.id and other_task.id not in before

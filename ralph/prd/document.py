@@ -27,6 +27,7 @@ __all__ = [
     "confirm",
     "difference",
     "find_task",
+    "mark_split",
     "parents_done_with",
     "park",
     "parse",
@@ -40,6 +41,7 @@ __all__ = [
 _COMMENT = re.compile(r"\s*<!--\s*id:\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*-->")
 _READ: dict[bytes, Prd] = {}  # the most recent: equal bytes are parsed once
 _KEPT = 6
+SPLIT = "Split by ralph: these subtasks do not tick it, it gets an attempt of its own"
 
 
 # ---------------------------------------------------------------- reading
@@ -206,7 +208,9 @@ def _set(prd: Prd, places: set[int], *, done: bool) -> Prd:
     for at in places:
         tasks[at] = replace(tasks[at], done=done)
     data = markdown.set_boxes(prd.data, [tasks[at].offset for at in places], done=done)
-    return _remember(Prd(data, tuple(tasks), prd.near_misses, prd.criteria))
+    after = Prd(data, tuple(tasks), prd.near_misses, prd.criteria)
+    # Not of a version with requirements that the text lacks: a later parse of this text would show them.
+    return _remember(after) if _READ.get(prd.data) is prd else after
 
 
 def _place(prd: Prd, task_id: str) -> int:
@@ -262,6 +266,15 @@ def add_subtasks(prd: Prd, task_id: str, lines: Sequence[str]) -> Prd:
     return after
 
 
+def mark_split(prd: Prd, task_id: str) -> Prd:
+    """Return the PRD with a nested line that says that an agent proposed the subtasks of this task."""
+    at = _place(prd, task_id)
+    if prd.tasks[at].fields.split:
+        return prd
+    with uncollected():
+        return _same_but(prd, markdown.add_line(read_document(prd.data), prd.tasks[at].offset, SPLIT), at)
+
+
 def _prove_subtasks(before: Prd, after: Prd, at: int, count: int) -> None:
     """Raise RalphError unless the only change is `count` new, open children of this task."""
     parent = before.tasks[at]
@@ -298,13 +311,13 @@ def _same_but(before: Prd, document: Document, at: int) -> Prd:
 
     def comparable(prd: Prd) -> list[Task]:
         tasks = [replace(task, line=0, offset=0) for task in prd.tasks]
-        tasks[at] = replace(tasks[at], body="", fields=replace(tasks[at].fields, parked=None))
+        tasks[at] = replace(tasks[at], body="", fields=replace(tasks[at].fields, parked=None, split=""))
         return tasks
 
     if comparable(before) != comparable(after):
         line = before.tasks[at].line
         raise RalphError(
-            f"the line about parking under line {line} can't be changed without changing another task",
-            "Write or remove the line `- Parked:` by hand.",
+            f"the fields under line {line} can't be changed without changing another task",
+            "Write or remove the line `- Parked:` or `- Split by ralph:` by hand.",
         )
     return after

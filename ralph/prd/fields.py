@@ -29,6 +29,7 @@ _SYNONYMS = {
     "attempts": ("attempts", "tries"),
     "timeout": ("timeout", "time limit"),
     "parked": ("parked",),
+    "split": ("split by ralph",),
 }
 _FIELD = {synonym: name for name, synonyms in _SYNONYMS.items() for synonym in synonyms}
 _CRITERIA = frozenset((*_SYNONYMS["done_when"], "out of scope"))
@@ -103,6 +104,7 @@ def _fields(values: dict[str, list[_Bullet]]) -> Fields:
         attempts=_count(last.get("attempts", "")),
         timeout=duration(last.get("timeout", "")),
         parked=last.get("parked"),
+        split=last.get("split", ""),
     )
 
 

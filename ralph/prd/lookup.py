@@ -40,11 +40,11 @@ class Lookup:
 
     @cached_property
     def finished(self) -> dict[str, bool]:
-        """Task id -> all its leaves are ticked, and its own box where it has a check of its own."""
+        """Task id -> all its leaves are ticked, and its own box where it gets attempts."""
         result: dict[str, bool] = {}
         open_below: set[str] = set()
         for task in reversed(self.tasks):
-            own = task.done or not (task.leaf or task.fields.checks)
+            own = task.done or not task.is_unit
             result[task.id] = own and task.id not in open_below
             if task.parent is not None and not result[task.id]:
                 open_below.add(task.parent)
@@ -105,9 +105,9 @@ def resolve(prd: Prd, name: str) -> Task:
 
 
 def parents_done_with(prd: Prd, task_id: str) -> tuple[Task, ...]:
-    """The open parents that are finished once that task is: innermost first, to be ticked together with it.
+    """Return the open parents that are finished once that task is: innermost first, to be ticked together with it.
 
-    A parent with a check of its own, and a parked one, are not among them, nor what is above those.
+    A parent that gets attempts of its own, and a parked one, are not among them, nor what is above those.
     """
     lookup = Lookup(prd)
     last, result = task_id, list[Task]()
@@ -115,7 +115,7 @@ def parents_done_with(prd: Prd, task_id: str) -> tuple[Task, ...]:
         others = (child for child in lookup.children[parent.id] if child.id != last)
         if not all(lookup.finished[child.id] for child in others):
             break
-        if not parent.done and (parent.fields.checks or parent.fields.parked is not None):
+        if not parent.done and (parent.is_unit or parent.fields.parked is not None):
             break
         result += [] if parent.done else [parent]
         last = parent.id

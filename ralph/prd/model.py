@@ -24,6 +24,7 @@ class Fields:
     attempts: int | None = None  # maximum number of attempts
     timeout: float | None = None  # seconds
     parked: str | None = None  # the reason; None: not parked
+    split: str = ""  # ralph's note that an agent proposed the subtasks
 
 
 @immutable
@@ -42,6 +43,12 @@ class Task:
     body: str = ""  # everything below it except tasks, dedented; fields included
     headings: tuple[str, ...] = ()  # the headings above it, outermost first
     fields: Fields = field(default_factory=Fields)
+
+    @property
+    def is_unit(self) -> bool:
+        """Whether it gets attempts: a leaf, or a parent that its subtasks do not tick. Such a parent has Checks of
+        its own, or an agent proposed its subtasks."""
+        return self.leaf or bool(self.fields.checks or self.fields.split)
 
 
 @immutable

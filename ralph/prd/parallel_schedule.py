@@ -180,7 +180,7 @@ def _steps(lookup: Lookup) -> dict[str, _Step]:
     grouped = lookup.tasks if any(task.fields.group for task in lookup.tasks) else ()
     groups = {task.id: group for task in grouped if (group := _group(lookup, task))}
     marked = {task.id for task in lookup.tasks if "[P]" in task.text and _MARKED.match(task.text)}
-    by_phase = [task for task in lookup.tasks if task.id not in groups and _unit(task)] if marked else []
+    by_phase = [task for task in lookup.tasks if task.id not in groups and task.is_unit] if marked else []
     numbers = {group: n for n, group in enumerate(dict.fromkeys(groups.values()))}
     steps = {task_id: _Step("group", numbers[group], group) for task_id, group in groups.items()}
     return steps | dict(_phases(by_phase, marked))
@@ -191,10 +191,6 @@ def _group(lookup: Lookup, task: Task) -> str:
     return next(
         (other_task.fields.group for other_task in (task, *lookup.above(task)) if other_task.fields.group), ""
     )
-
-
-def _unit(task: Task) -> bool:
-    return task.leaf or bool(task.fields.checks)
 
 
 def _phases(tasks: Iterable[Task], marked: set[str]) -> Iterator[tuple[str, _Step]]:

@@ -29,6 +29,7 @@ def with_requirements(task: Task, fields: Fields) -> Task:
             checks=_union(fields.checks, own.checks),
             protected=_union(fields.protected, own.protected),
             depends=_union(fields.depends, own.depends),
+            split=own.split or fields.split,
             files=own.files
             if not fields.files or (own.files and set(own.files) <= set(fields.files))
             else fields.files,
@@ -39,7 +40,8 @@ def with_requirements(task: Task, fields: Fields) -> Task:
 def requirements(task: Task) -> tuple[frozenset[str], ...]:
     """Return what the task requires, to compare."""
     own = task.fields
-    return tuple(frozenset(values) for values in (own.checks, own.protected, own.depends, own.files))
+    split = (own.split,) if own.split else ()
+    return tuple(frozenset(values) for values in (own.checks, own.protected, own.depends, own.files, split))
 
 
 def missing(fields: Fields, task: Task) -> tuple[str, ...]:
@@ -50,6 +52,7 @@ def missing(fields: Fields, task: Task) -> tuple[str, ...]:
         "Protected": [value for value in fields.protected if value not in own.protected],
         "Depends": [value for value in fields.depends if value not in own.depends],
         "Files": list(fields.files) if with_requirements(task, fields).fields.files != own.files else [],
+        "Split by ralph": [fields.split] if fields.split and not own.split else [],
     }
     return tuple(f"{name}: {', '.join(values)}" for name, values in lost.items() if values)
 

@@ -31,9 +31,9 @@ def status(prd: Prd, running: str = "") -> list[tuple[Task, str]]:
 
 
 def open_units(lookup: Lookup, only: str) -> Iterator[Task]:
-    """Yield the open units of work: leaves, and parents with their own check once all subtasks are done."""
+    """Yield the open units of work: leaves, and parents that get attempts once all subtasks are done."""
     for task in lookup.tasks:
-        if task.done or not (task.leaf or (task.fields.checks and _below_done(lookup, task))):
+        if task.done or not task.is_unit or not (task.leaf or _below_done(lookup, task)):
             continue
         if not only or task.id == only or any(parent.id == only for parent in lookup.above(task)):
             yield task

@@ -156,6 +156,7 @@ class Rules:
     may_change_tests: bool = False  # a person confirmed it: `ralph accept`
     standing: frozenset[str] | None = None  # commands of gates that had something to run before; None: unknown
     strict: bool = False
+    subtasks_did_it: bool = False  # an agent proposed its subtasks; they did work, and no file that it names lacks
     only_checked: bool = False  # no agent worked: all subtasks are done, and only its own checks prove it
 
 

@@ -19,6 +19,7 @@ from ralph.verify import gate_config as guarded
 from ralph.verify import wording as words
 from ralph.verify.model import Evidence, Finding, FindingKind, GateResult, Rules, Verdict
 
+NOTHING_MISSING = "nothing is missing"  # as the prompt of a task with subtasks asks for it
 CONFIRM = "Keep them, or let a person confirm it with `ralph accept`."
 STASH = re.compile(r"\bstash", re.IGNORECASE)
 Rule = Callable[[Evidence, Rules], Iterable[Finding]]
@@ -47,7 +48,7 @@ def tests_to_restore(evidence: Evidence, rules: Rules) -> tuple[str, ...]:
 
 
 def nothing_was_printed_or_changed(evidence: Evidence, rules: Rules) -> Iterator[Finding]:
-    if _is_blank(evidence) and not rules.only_checked:
+    if _is_blank(evidence) and not _may_change_nothing(evidence, rules):
         yield Finding(FindingKind.EMPTY, "The agent printed nothing and changed nothing.")
 
 
@@ -66,7 +67,13 @@ def only_the_prd_or_the_memory_changed(evidence: Evidence, _: Rules) -> Iterator
 
 
 def nothing_changed(evidence: Evidence, rules: Rules) -> Iterator[Finding]:
-    if evidence.changes or evidence.prd.ticked or _own_files(evidence) or _is_blank(evidence) or rules.only_checked:
+    if evidence.changes or evidence.prd.ticked or _own_files(evidence):
+        return
+    if _may_change_nothing(evidence, rules):
+        if rules.subtasks_did_it:
+            yield Finding(FindingKind.NOTHING, "No file changed: its subtasks did all of it.", rejects=False)
+        return
+    if _is_blank(evidence):
         return
     if evidence.stopped.why is not StopReason.EXITED:
         return  # the reason for the end says more
@@ -364,6 +371,13 @@ def _is_blank(evidence: Evidence) -> bool:
         evidence.changes or evidence.commits or evidence.prd.ticked or _own_files(evidence) or _stashed(evidence)
     )
     return not touched and evidence.stopped.output == 0
+
+
+def _may_change_nothing(evidence: Evidence, rules: Rules) -> bool:
+    """Return whether the task may be done without a change: by its Checks, or because its subtasks did it, which
+    the agent has to confirm."""
+    confirmed = evidence.stopped.well and NOTHING_MISSING in evidence.stopped.said.casefold()
+    return rules.only_checked or (rules.subtasks_did_it and confirmed)
 
 
 def _stashed(evidence: Evidence) -> list[str]:

@@ -16,6 +16,7 @@ BEFORE = """# Plan
   - Protected: `tests/**`
   - Depends: T1
   - Files: `src/**`, `lib/**`
+  - Split by ralph: yes
 """
 
 
@@ -32,6 +33,7 @@ LOST = {
     "  - Protected: `tests/**`\n": "Protected: tests/**",
     "  - Depends: T1\n": "Depends: T1",
     "  - Files: `src/**`, `lib/**`\n": "Files: src/**, lib/**",
+    "  - Split by ralph: yes\n": "Split by ralph: yes",
 }
 
 

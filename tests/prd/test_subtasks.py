@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -135,6 +137,24 @@ def test_the_smaller_tasks_stand_below_all_that_the_task_has(end: bytes) -> None
     children = [one for one in after.tasks if one.parent == "T1"]
     assert [one.text for one in children] == texts(THREE)
     assert all(one.fields.files == ("src/**", "README.md") and not one.fields.checks for one in children)
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+def test_a_task_that_an_agent_split_is_marked_and_not_ticked_by_its_subtasks(end: bytes) -> None:
+    """Nor is the task above it; one that a person split is."""
+    before = prd.parse(PRD.replace(b"\n", end))
+    after = prd.add_subtasks(prd.mark_split(before, "T1"), "T1", lines(proposed(THREE)))
+    assert after.tasks[0].fields.split
+    assert prd.mark_split(after, "T1") is after
+    kept = [replace(task, number=0, line=0, offset=0) for task in (before.tasks[-1], after.tasks[-1])]
+    assert kept[0] == kept[1]
+    plain = prd.parse(b"- [ ] T1 all of it\n")
+    by_hand = prd.add_subtasks(plain, "T1", ["- [ ] a", "- [ ] b", "- [ ] c"])
+    by_agent = prd.mark_split(by_hand, "T1")
+    for document, expected in ((after, []), (by_agent, []), (by_hand, ["T1"])):
+        first, second, third = (task.id for task in document.tasks if task.parent == "T1")
+        ticked = prd.with_boxes(document, [first, second], done=True)
+        assert [task.id for task in prd.parents_done_with(ticked, third)] == expected
 
 
 def test_a_task_in_the_last_line_without_an_end() -> None:

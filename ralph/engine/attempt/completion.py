@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from ralph.engine.attempt import prd_edits as settling
 from ralph.engine.attempt.prd_edits import PrdOutcome
 from ralph.engine.context import RunContext
+from ralph.engine.kept_requirements import with_kept
 from ralph.immutable import immutable
 from ralph.memory import archive
 from ralph.memory import file as memory
@@ -35,7 +36,7 @@ def place(
     found = prd.find_task(task, run.state.reading.prd or settled.prd, settled.prd)
     if found is None:
         return None
-    also = tuple(parent for parent in prd.parents_done_with(settled.prd, found.id) if not parent.fields.checks)
+    also = prd.parents_done_with(with_kept(run, settled.prd), found.id)
     ticked = prd.tick(settled.prd, found.id)
     ticked = prd.with_boxes(ticked, [parent.id for parent in also], done=True)
     new = {run.paths.prd: ticked.data}

@@ -27,6 +27,7 @@ from ralph.verify.model import Evidence, Gate, Rules
 
 MOST_FILES = 300  # changed files: work on more is not read
 LARGEST = 500_000  # bytes of a changed file that is read
+MOST_COMMITS = 50  # of the subtasks of a task
 FILE_MODES = frozenset({"000000", "100644", "100755"})
 
 
@@ -40,6 +41,7 @@ def rules_for(run: RunContext, task: Task, commands: Sequence[Gate], base: str, 
     closures = [gate_selection.code_of(run, gate.command) for gate in commands]
     files = thin_work.named_files(task.text)
     tracked = run.git.tracked(run.state.tip, files)
+    missing = tuple(path for path in files if path not in tracked)
     return Rules(
         scope=run.patterns(task.fields.files),
         protected=protected(run, task),
@@ -55,12 +57,25 @@ def rules_for(run: RunContext, task: Task, commands: Sequence[Gate], base: str, 
         proving_checks=base_checks.red_checks(run, task, base),
         tests_touched=frozenset(change.path for change in changes if sensitive.is_test(change.path)),
         required=task.fields.proof or run.settings.require_proof,
-        missing=tuple(path for path in files if path not in tracked),
+        missing=missing,
+        subtasks_did_it=bool(task.fields.split) and not (task.leaf or missing) and _subtasks_worked(run, task),
         floors=run.state.floors,
         known_failures=run.state.known_failures,
         may_change_tests=run.control.accepts(task.id),
         only_checked=run.state.history.current is not None and run.state.history.current.purpose == CHECK,
     )
+
+
+def _subtasks_worked(run: RunContext, task: Task) -> bool:
+    """Return whether the commits of the subtasks hold more than documents, comments or nothing."""
+    document = run.state.reading.prd
+    ids = [child.id for child in document.tasks if child.parent == task.id] if document else []
+    words = ("rev-list", "-n", str(MOST_COMMITS), "-F", *(f"--grep=Ralph-Task: {name}" for name in ids))
+    commits = run.git.repo(*words, run.state.tip).decode().split() if ids else []
+    own = frozenset(run.paths.both)
+    changes = [change for commit in commits for change in run.git.changes(f"{commit}^", commit)
+               if change.path not in own]  # fmt: skip
+    return bool(changes) and thin_work.kind(changes, contents_of(run.git, changes), ()) is None
 
 
 def gather(run: RunContext, space: Workspace, task: Task, frozen: FrozenWork, settled: PrdOutcome, stopped: Stopped,

@@ -85,7 +85,7 @@ def judge(
         if final.accepted and run.settings.review_with and frozen.changes:
             findings, met = _reviewed(run, space, task, frozen, evidence, placing)
             final = Verdict((*final.findings, *findings))
-        proof = _strength(run, evidence, rules, final, placing)
+        proof = _strength(run, task, evidence, rules, final, placing)
         if final.accepted and not levels.reaches(proof.level, rules.required):
             final = Verdict((*final.findings, _too_weak(proof, rules)))
     except RalphError:
@@ -98,13 +98,17 @@ def judge(
 
 
 def _strength(
-    run: RunContext, evidence: Evidence, rules: Rules, final: Verdict, placing: PendingCompletion
+    run: RunContext, task: Task, evidence: Evidence, rules: Rules, final: Verdict, placing: PendingCompletion
 ) -> Strength:
     """Return how strongly the attempt is proven, if it is accepted, and the parents that it completes."""
     place = "fresh" if run.settings.gates_in == "clean" else "shared" if run.apart else "checkout"
     boxed = "yes" if sandbox.wanted(run.settings.sandbox) else "no"
     reviewer = run.settings.review_with if evidence.changes else ""
     proof = strength.strength(evidence, rules, final, strength.Circumstances(place, boxed, reviewer))
+    if not task.leaf:
+        below = parent_levels(run, placing.document, "", "", (placing.task,))[0]
+        weakest = levels.weakest((below, proof.level) if evidence.changes else (below,))
+        proof = replace(proof, level=levels.Level(weakest or levels.Level.NONE))
     parents = parent_levels(run, placing.document, placing.task.id, proof.level, placing.also)
     return replace(proof, parents=parents)
 

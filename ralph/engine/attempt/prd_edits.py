@@ -10,7 +10,7 @@ from difflib import unified_diff
 
 from ralph.agents.model import Stopped
 from ralph.agents.shell_commands import only_reads
-from ralph.engine import prd_file
+from ralph.engine import kept_requirements, prd_file
 from ralph.engine.attempt.prd_edits_by_hand import HandEdits, typed_beside
 from ralph.engine.context import RunContext
 from ralph.git.freeze import FrozenWork
@@ -67,7 +67,7 @@ def _keep(run: RunContext, start: Prd, now: Prd, task: Task, edit: PrdEdit) -> P
         run.paths.prd, lambda fresh: prd_file.with_ticks(run, once, _unticked(run, start, fresh))
     ) or b""  # fmt: skip
     _tell_hand_edit(run, task, difference, now)
-    prd_file.keep_requirements(run, start, now, task)
+    kept_requirements.keep_requirements(run, start, now, task)
     if once:
         prd_file.tell_ticked_again(run, once)
     settled = prd.parse(data, run.paths.prd)

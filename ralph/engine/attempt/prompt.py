@@ -29,6 +29,7 @@ def brief(
     templates: Mapping[str, str], *, task: Task, parents: Sequence[Task], gates: Sequence[Gate], rules: MemoryRules,
     protected: Sequence[str], prd_name: str, memory_name: str, attempt: int,
     previous: Previous | None, secrets: Sequence[str], note: str = "", handover: str = "",
+    subtasks: Sequence[Task] = (),
 ) -> str:  # fmt: skip
     """Return the prompt of one attempt, with corrections if an earlier one failed.
 
@@ -39,7 +40,7 @@ def brief(
         "task": task_title(task),
         "body": f"{task.body}\n\n" if task.body else "",
         "place": f"It stands in `{prd_name}` under: {' > '.join(place)}\n\n" if place else "",
-        "around": "".join(_around(parent) for parent in parents if parent.body),
+        "around": "".join(_around(parent) for parent in parents if parent.body) + _below(subtasks),
         "done_when": _list("Done when", [name for name in task.fields.done_when if name not in task.body]),
         "scope": _list(f"Change only what these patterns name{_from(prd_name)}", _code(task.fields.files)),
         "protected": _list("Do not change", _code((*protected, *rules.protected))),
@@ -69,6 +70,12 @@ def _before(
 def _around(parent: Task) -> str:
     body = _cut(parent.body, MOST_AROUND)
     return f"Under “{one_line(task_title(parent))}”, the task around it, stands:\n\n{body}\n\n"
+
+
+def _below(subtasks: Sequence[Task]) -> str:
+    done = _list("Done already, as parts of this task", [one_line(task_title(part)) for part in subtasks])
+    words = "Compare what is there with the task, and do what is missing. If nothing is missing, change nothing"
+    return f"{done}{words} and end with the words “Nothing is missing.”\n\n" if subtasks else ""
 
 
 def _cut(text: str, most: int) -> str:

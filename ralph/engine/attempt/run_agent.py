@@ -68,6 +68,7 @@ def brief(run: RunContext, task: Task, prd: Prd, n: int) -> Path:
         secrets=run.secrets,
         note=note,
         handover=tally.note if tally.work else "",
+        subtasks=[part for part in prd.tasks if task.fields.split and part.parent == task.id],
     )
     return write_prompt(run, n, text)
 

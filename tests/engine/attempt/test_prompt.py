@@ -79,11 +79,12 @@ def prompt(
     secrets: Sequence[str] = (),
     note: str = "",
     handover: str = "",
+    subtasks: Sequence[Task] = (),
 ) -> str:
     return briefing.brief(
         TEMPLATES, task=task, parents=parents, gates=gates, rules=rules, protected=task.fields.protected,
         prd_name=prd, memory_name=memory_name, attempt=attempt, previous=previous, secrets=secrets,
-        note=note, handover=handover,
+        note=note, handover=handover, subtasks=subtasks,
     )  # fmt: skip
 
 
@@ -102,6 +103,14 @@ def before(*findings: Finding, stopped: Stopped = WELL, secrets: Sequence[str] =
 
 def test_the_first_attempt(snapshot: SnapshotAssertion) -> None:
     assert prompt() == snapshot
+
+
+def test_a_task_whose_subtasks_are_done() -> None:
+    parts = (Task("T018", True, 3, 6, 9, "T018 Read keys", True), PLAIN)
+    text = prompt(PARENT, parents=(), subtasks=parts)
+    assert "**Done already, as parts of this task:**\n\n- T018 Read keys\n- Say hello\n\nCompare" in text
+    assert "If nothing is missing, change nothing and end with the words “Nothing is missing.”" in text
+    assert "Nothing is missing" not in prompt(PARENT, parents=())
 
 
 def test_the_least_that_a_task_can_be(snapshot: SnapshotAssertion) -> None:
