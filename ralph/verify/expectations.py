@@ -71,6 +71,11 @@ def is_licensed(result: GateResult, evidence: Evidence, rules: Rules) -> bool:
         return True
     if outcome is not None and outcome.failed_names and outcome.failed_names <= outcome.mended_names:
         return True
+    return asks_for_other_names(evidence, rules)
+
+
+def asks_for_other_names(evidence: Evidence, rules: Rules) -> bool:
+    """Return whether the task asks for a rename or a removal, and what it names is gone from the product."""
     return CHANGES_A_NAME.search(rules.text) is not None and bool(removed_subjects(rules.text, evidence))
 
 

@@ -128,6 +128,9 @@ class Evidence:
     contents: Mapping[str, tuple[bytes, bytes]] = field(
         default_factory=dict
     )  # path -> (base, work), large ones not
+    bent: Mapping[str, tuple[str, ...]] = field(
+        default_factory=dict
+    )  # source file -> assertions of its own tests that expect another value now
     stash: StashChange = field(default_factory=StashChange)
 
 

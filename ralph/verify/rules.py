@@ -179,6 +179,14 @@ def something_was_taken_out_of_the_checks(evidence: Evidence, rules: Rules) -> I
         yield Finding(FindingKind.SUPPRESSED, text, rejects=rules.strict)
 
 
+def tests_in_sources_expect_something_else(evidence: Evidence, rules: Rules) -> Iterator[Finding]:
+    for path, lines in evidence.bent.items():
+        allowed = expectations.asks_for_other_names(evidence, rules) or rules.may_change_tests
+        text = f"The work changes what tests in {show_name(path)} expect: {join_names(lines)}."
+        cure = "" if allowed else f" The task does not ask for it. {CONFIRM}"
+        yield Finding(FindingKind.EXPECTS, text + cure, list_lines(lines), rejects=not allowed)
+
+
 def files_were_hidden_from_git(evidence: Evidence, _: Rules) -> Iterator[Finding]:
     hidden = [path for path in evidence.hidden if not sensitive.is_artefact(path)]
     if hidden:
@@ -338,6 +346,7 @@ CHEAP: tuple[Rule, ...] = (
     the_gates_configuration_changed,
     the_gates_configuration_grew,
     something_was_taken_out_of_the_checks,
+    tests_in_sources_expect_something_else,
     files_were_hidden_from_git,
     boxes_were_ticked,
     memory_edits_were_dropped,

@@ -133,6 +133,7 @@ def evidence_of(case: dict[str, Any]) -> Evidence:
         rewritten=case.get("rewritten", ""),
         hidden=tuple(case.get("hidden", ())),
         ignored=case.get("ignored", {}),
+        bent={path: tuple(lines) for path, lines in case.get("bent", {}).items()},
         protected_ignored=tuple(case.get("protected ignored", ())),
         without_ignored=results(case, "without ignored", "reported"),
         obstacles=tuple(case.get("obstacles", ())),

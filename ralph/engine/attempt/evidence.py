@@ -21,7 +21,7 @@ from ralph.prd.model import Task
 from ralph.state.attempt import CHECK
 from ralph.verify import added_content as added_content_rules
 from ralph.verify import gate_config as guarded
-from ralph.verify import thin_work
+from ralph.verify import inline_tests, thin_work
 from ralph.verify.added_content import Added
 from ralph.verify.model import Evidence, Gate, Rules
 
@@ -110,6 +110,7 @@ def gather(run: RunContext, space: Workspace, task: Task, frozen: FrozenWork, se
         contents=contents,
         added=added_content(run, frozen.changes, contents),
         earlier=_earlier(run),
+        bent=_bent(run, task, contents),
     )
 
 
@@ -150,6 +151,22 @@ def added_content(
         *added_content_rules.files(changes, by_path, run.settings.max_file_size),
         *added_content_rules.links(changes, targets),
     )
+
+
+def _bent(
+    run: RunContext, task: Task, contents: Mapping[str, tuple[bytes, bytes]]
+) -> Mapping[str, tuple[str, ...]]:
+    """Return the changed expectations of tests in sources; of examples in document strings only if they are run."""
+    found = inline_tests.bent(contents)
+    if not any(inline_tests.is_doctest(line) for lines in found.values() for line in lines):
+        return found
+    commands = (*(gate.command for gate in run.state.gates), *task.fields.checks)
+    if any("doctest" in command for command in commands) or run.git.holds(run.state.tip, "doctest"):
+        return found
+    kept = {
+        path: tuple(line for line in lines if not inline_tests.is_doctest(line)) for path, lines in found.items()
+    }
+    return {path: lines for path, lines in kept.items() if lines}
 
 
 def _earlier(run: RunContext) -> tuple[tuple[Change, ...], ...]:
