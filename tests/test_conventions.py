@@ -9,8 +9,8 @@ import re
 import pytest
 
 from ralph import conventions, paths
-from ralph.verify import gate_config
-from ralph.verify.config_formats import READERS
+from ralph.verify.gate_code import gate_config
+from ralph.verify.gate_code.config_formats import READERS
 
 LISTS = {"files", "folders", "top_folders", "top_files", "paths"}
 

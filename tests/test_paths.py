@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ralph import paths as sensitive
-from ralph.verify import gate_config as guarded
+from ralph.verify.gate_code import gate_config as guarded
 
 TESTS = """
 tests/a.py  test/fixtures/x.json  spec/models/user_spec.rb  a/specs/b.md  src/__tests__/app.js  pkg/testdata/in.txt

@@ -9,7 +9,7 @@ from ralph.engine.context import RunContext
 from ralph.files import replace_file
 from ralph.prd.model import Task
 from ralph.verify import floor, gates
-from ralph.verify.closure import Closure, closure_of
+from ralph.verify.gate_code.closure import Closure, closure_of
 from ralph.verify.model import Gate
 from ralph.verify.outcomes.model import Outcome
 

@@ -12,7 +12,7 @@ from ralph.git.index import Snapshot, WorktreeStatus
 from ralph.prd.model import Fields, Prd
 from ralph.state.events import Event
 from ralph.state.history import History
-from ralph.verify.closure import Closure
+from ralph.verify.gate_code.closure import Closure
 from ralph.verify.model import Finding, Gate
 from ralph.verify.outcomes.model import Outcome
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from ralph import paths as sensitive
-from ralph.verify import gate_config as guarded
-from ralph.verify.model import Rules
+from ralph.verify.gate_code import gate_config as guarded
+from ralph.verify.model import Evidence, Rules
 
 
 def test_is_named(path: str, rules: Rules) -> bool:
@@ -51,3 +51,12 @@ def _prose(rules: Rules) -> str:
     for check in rules.checks:
         text = text.replace(check, "")
     return text
+
+
+def tests_to_restore(evidence: Evidence, rules: Rules) -> tuple[str, ...]:
+    """Return the added, changed and deleted test files that the task does not name.
+
+    If there are any, the gates run once more with their base versions (`Evidence.base_tests`).
+    """
+    paths = (change.path for change in evidence.changes)
+    return tuple(path for path in paths if sensitive.is_test(path) and not test_is_named(path, rules))

@@ -9,7 +9,7 @@ from enum import StrEnum
 from ralph.agents.model import Stopped
 from ralph.git.model import Change, Commit, StashChange
 from ralph.immutable import immutable
-from ralph.verify.added_content import Added
+from ralph.verify.content.added_content import Added
 from ralph.verify.outcomes.model import Outcome
 
 

@@ -11,11 +11,12 @@ from collections.abc import Iterator, Mapping
 
 from ralph import paths
 from ralph.immutable import immutable
-from ralph.verify import levels, thin_work
+from ralph.verify import levels
+from ralph.verify.content import thin_work
+from ralph.verify.content.thin_work import Thin
 from ralph.verify.levels import Level
 from ralph.verify.model import Evidence, FindingKind, GateResult, Rules, Verdict
 from ralph.verify.outcomes.model import Outcome
-from ralph.verify.thin_work import Thin
 
 INTERPRETED = re.compile(
     r"\b(?:bash|sh|zsh|dash|python[\d.]*|node|ruby|perl|php|deno run|bun|tsx|ts-node)\s+(?:-\S+\s+)*([\w@.+/-]+)"

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ralph.git.model import Commit
+from ralph.git.model import Commit, StashEntry
 from ralph.text import list_lines, show_name
 from ralph.verify.model import GateResult
+
+CONFIRM = "Keep them, or let a person confirm it with `ralph accept`."
+
+
+def stash_entry(entry: StashEntry) -> str:
+    """Return a stash entry as people find it: id and message."""
+    return f"{entry.sha[:9]} ({entry.message})"
 
 
 def gate(result: GateResult) -> str:

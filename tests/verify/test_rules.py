@@ -14,8 +14,9 @@ from syrupy.assertion import SnapshotAssertion
 
 from ralph.agents.model import Signal, SignalKind, Stopped, StopReason
 from ralph.git.model import Change, Commit, StashChange, StashEntry, StashMatch
+from ralph.verify import exceptions as named
 from ralph.verify import rules as verdict
-from ralph.verify.added_content import Added
+from ralph.verify.content.added_content import Added
 from ralph.verify.model import Evidence, Finding, FindingKind, Gate, GateResult, PrdEdit, Rules, Verdict
 from ralph.verify.outcomes.model import Outcome, of_names
 
@@ -82,12 +83,12 @@ def test_tests_to_restore_are_those_that_the_task_does_not_name() -> None:
     changed = ["A tests/test_new.py", "M tests/test_old.py", "D spec/b_spec.rb", "T c.test.ts", "M src/d.py"]
     case = {"changed": changed, "text": "Repair test_old.py"}
     restored = ("tests/test_new.py", "spec/b_spec.rb", "c.test.ts")
-    assert verdict.tests_to_restore(evidence_of(case), rules_of(case)) == restored
+    assert named.tests_to_restore(evidence_of(case), rules_of(case)) == restored
 
 
 def test_files_that_name_one_test_name_no_other() -> None:
     case = {"changed": ["M tests/test_old.py", "M tests/test_new.py"], "files": ["src/", "tests/test_new.py"]}
-    assert verdict.tests_to_restore(evidence_of(case), rules_of(case)) == ("tests/test_old.py",)
+    assert named.tests_to_restore(evidence_of(case), rules_of(case)) == ("tests/test_old.py",)
 
 
 def test_only_what_is_called_like_a_test_is_named_without_its_ending() -> None:
@@ -95,12 +96,12 @@ def test_only_what_is_called_like_a_test_is_named_without_its_ending() -> None:
         "changed": ["M tests/data.json", "M tests/run", "M tests/test_a.py"],
         "text": "Run the data through test_a",
     }
-    assert verdict.tests_to_restore(evidence_of(case), rules_of(case)) == ("tests/data.json",)
+    assert named.tests_to_restore(evidence_of(case), rules_of(case)) == ("tests/data.json",)
 
 
 def test_a_name_inside_another_word_names_nothing() -> None:
     case = {"changed": ["M tests/test_old.py"], "text": "See my_test_old.py and test_old_ones"}
-    assert verdict.tests_to_restore(evidence_of(case), rules_of(case)) == ("tests/test_old.py",)
+    assert named.tests_to_restore(evidence_of(case), rules_of(case)) == ("tests/test_old.py",)
 
 
 # ---------------------------------------------------------------- reading a case

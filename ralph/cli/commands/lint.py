@@ -24,7 +24,7 @@ from ralph.prd.lint.rules import ERROR, LintFacts, LintRemark
 from ralph.prd.model import Prd
 from ralph.text import clean
 from ralph.verify import gates
-from ralph.verify.gate_config import is_gate_config
+from ralph.verify.gate_code.gate_config import is_gate_config
 
 BUILTIN = {  # what `sh` itself knows
     ".", ":", "[", "alias", "break", "case", "cd", "command", "continue", "echo", "eval", "exec", "exit", "export",

@@ -19,10 +19,10 @@ from ralph.git.model import Change
 from ralph.git.workspace import Workspace
 from ralph.prd.model import Task
 from ralph.state.attempt import CHECK
-from ralph.verify import added_content as added_content_rules
-from ralph.verify import gate_config as guarded
-from ralph.verify import inline_tests, thin_work
-from ralph.verify.added_content import Added
+from ralph.verify.content import added_content as added_content_rules
+from ralph.verify.content import inline_tests, thin_work
+from ralph.verify.content.added_content import Added
+from ralph.verify.gate_code import gate_config as guarded
 from ralph.verify.model import Evidence, Gate, Rules
 
 MOST_FILES = 300  # changed files: work on more is not read

@@ -18,8 +18,8 @@ from ralph.git.freeze import config_changed
 from ralph.git.index import keep_index, lend_index, write_tree
 from ralph.git.workspace import Workspace
 from ralph.immutable import immutable
+from ralph.verify import exceptions as named
 from ralph.verify import floor
-from ralph.verify import rules as verdict
 from ralph.verify.model import Evidence, Gate, GateResult, Rules
 
 FORMATS = re.compile(
@@ -55,7 +55,7 @@ class GateRuns:
 
     def _once_more(self, evidence: Evidence, tree: str) -> Evidence:
         """Run green gates with the base's tests if the work touches tests, and without new ignored files."""
-        if restored := verdict.tests_to_restore(evidence, self.rules):
+        if restored := named.tests_to_restore(evidence, self.rules):
             evidence = replace(evidence, base_tests=self._with_base_tests(evidence, restored))
             keep_index(self.run.git, tree)
         if evidence.ignored and self.run.settings.gates_in != "clean":

@@ -16,7 +16,7 @@ from ralph.prd.lint import rules as lint
 from ralph.prd.lint.checks import first_word
 from ralph.prd.lint.rules import ERROR, LintFacts, LintRemark
 from ralph.prd.model import Prd
-from ralph.verify.gate_config import is_gate_config
+from ralph.verify.gate_code.gate_config import is_gate_config
 
 FIXTURES = Path(__file__).parents[3] / "fixtures" / "lint"
 Case = dict[str, str]

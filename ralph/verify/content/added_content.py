@@ -10,7 +10,7 @@ from ralph import paths
 from ralph.git.model import Change
 from ralph.immutable import immutable
 from ralph.text import TOKENS
-from ralph.verify.thin_work import Contents, is_document
+from ralph.verify.content.thin_work import Contents, is_document
 
 SURE = 16  # characters: a shorter secret value may be an ordinary word
 LINK = "120000"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ralph.git.model import Change
-from ralph.verify.added_content import Added, files, links, secrets
+from ralph.verify.content.added_content import Added, files, links, secrets
 
 VALUE = "s3cr3t-value-12345678"
 TOKEN = "ghp_" + "A1b2C3d4E5f6G7h8I9j0K1l2M3"

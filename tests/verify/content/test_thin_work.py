@@ -7,7 +7,15 @@ from collections.abc import Sequence
 import pytest
 
 from ralph.git.model import Change
-from ralph.verify.thin_work import Contents, Thin, is_about_documents, is_asked_for, kind, named_files, names
+from ralph.verify.content.thin_work import (
+    Contents,
+    Thin,
+    is_about_documents,
+    is_asked_for,
+    kind,
+    named_files,
+    names,
+)
 
 
 def change(path: str, old: bytes | None, new: bytes | None) -> tuple[Change, Contents]:

@@ -14,7 +14,7 @@ from functools import lru_cache
 from ralph import conventions
 from ralph.conventions import Format
 from ralph.immutable import immutable
-from ralph.verify.config_formats import Keys, makes_way, read_keys
+from ralph.verify.gate_code.config_formats import Keys, makes_way, read_keys
 
 WHOLE = "the whole file"
 NO_GATE_YET = ("Makefile", "justfile")  # a new one changes no gate, as none can have used it

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 
-from ralph.verify.suppressions import fewer_asserts, new_marks
+from ralph.verify.content.suppressions import fewer_asserts, new_marks
 
 MARKS = [
     ("a.py", "x = f()  # noqa: E501"), ("a.py", "x = f()  # type: ignore[misc]"), ("a.py", "@pytest.mark.skip"),

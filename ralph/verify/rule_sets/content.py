@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ralph.text import join_names, show_name
-from ralph.verify import floor, thin_work
+from ralph.verify import floor
 from ralph.verify import wording as words
+from ralph.verify.content import thin_work
+from ralph.verify.content.thin_work import TRIVIAL, Thin
 from ralph.verify.model import Evidence, Finding, FindingKind, Rules
-from ralph.verify.thin_work import TRIVIAL, Thin
 
 
 def the_work_is_trivial(evidence: Evidence, rules: Rules) -> Iterator[Finding]:

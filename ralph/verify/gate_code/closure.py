@@ -15,9 +15,9 @@ from itertools import pairwise
 
 from ralph import conventions, paths
 from ralph.immutable import immutable
-from ralph.verify import gate_config
-from ralph.verify.recipes import Recipe, recipes_of
-from ralph.verify.shell_words import commands_in
+from ralph.verify.gate_code import gate_config
+from ralph.verify.gate_code.recipes import Recipe, recipes_of
+from ralph.verify.gate_code.shell_words import commands_in
 
 Reader = Callable[[str], bytes | None]
 

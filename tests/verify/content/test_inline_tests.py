@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ralph.verify.inline_tests import bent, is_doctest
+from ralph.verify.content.inline_tests import bent, is_doctest
 
 PYTHON = """def add(a, b):
     '''Add.

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ralph.verify.closure import closure_of
+from ralph.verify.gate_code.closure import closure_of
 
 # name, command, files of the base, scripts, data
 CASES: list[tuple[str, str, dict[str, str], set[str], set[str]]] = [
