@@ -2,7 +2,8 @@
 
 The parent has no threads and decides. A forked runner reads the agent (`session.pty`, `session.reader`) and ends
 everything that it started (`process.supervisor`, `process.tree`). On Linux none of it survives, even if ralph or
-the runner is killed with -9. Times are monotonic, so the sleep of a laptop is not silence.
+the runner is killed with -9. Times are monotonic, so the sleep of a laptop is not silence, and
+neither is a time in which the machine was frozen.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ __all__ = ["NONINTERACTIVE", "UsageCounter", "run_session"]
 TAIL = 4000  # characters
 BUSY = 0.2  # average share of one core; more is not a hang
 FIRST_LOOK = 0.1  # share of the patience after which CPU time counts
+PAUSE = 5.0  # seconds between two looks; more means that the whole machine stood still
 
 Stop = Callable[[], tuple[StopReason, str] | StopReason | None]
 Tell = Callable[[Signal], bool | None]
@@ -102,7 +104,7 @@ class Session:
 
     def begin(self, pid: int) -> None:
         """Start the clock. The agent will be a descendant of this process."""
-        self._began = self._progress = time.monotonic()
+        self._began = self._progress = self._looked = time.monotonic()
         self._effort = UsageMeter(pid)
 
     def hear(self, message: WorkerMessage) -> None:
@@ -116,6 +118,7 @@ class Session:
     def over(self, quiet: bool) -> bool:
         """Whether the agent must end now. Silence counts only if no message is pending (`quiet`)."""
         now = time.monotonic()
+        self._leave_out_pause(now)
         if self._asked_to_stop():
             return True
         if now - self._began > self._wall:
@@ -123,6 +126,14 @@ class Session:
         elif quiet and self._silent(now):
             self._why, self._detail = StopReason.SILENT, self._effort.sentence(now - self._progress)
         return self._why is not None
+
+    def _leave_out_pause(self, now: float) -> None:
+        """Count a time in which this process could not look as no time of the agent: the machine was frozen or
+        overloaded, and the agent stood still, too."""
+        if (pause := now - self._looked) > PAUSE:
+            self._began += pause
+            self._progress += pause
+        self._looked = now
 
     def _asked_to_stop(self) -> bool:
         if asked := self._stop():

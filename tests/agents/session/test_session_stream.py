@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -129,6 +130,20 @@ def test_silence_ends_an_agent(desk: Desk) -> None:
     assert (end.why, end.ended, end.well) == (StopReason.SILENT, None, False)
     assert end.tail == "working on it"
     assert 0.5 <= end.seconds < GENEROUS
+
+
+def test_a_time_in_which_ralph_stood_still_is_no_silence(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as that of a frozen machine: the agent stood still, too."""
+    monkeypatch.setattr(session, "PAUSE", 0.5)
+    paused: list[float] = []
+
+    def stop() -> None:
+        if not paused:
+            paused.append(time.monotonic())
+            time.sleep(1.5)
+
+    end = desk.run(["sh", "-c", "sleep 1.8; echo here"], stop=stop, silence=1.0, wall=1.7)
+    assert (end.why, end.tail) == (StopReason.EXITED, "here")
 
 
 def test_retries_are_no_progress(desk: Desk) -> None:
