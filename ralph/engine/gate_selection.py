@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
 from ralph.engine.context import RunContext
@@ -10,10 +11,10 @@ from ralph.files import replace_file
 from ralph.prd.model import Task
 from ralph.verify import floor, gates
 from ralph.verify.gate_code.closure import Closure, closure_of
-from ralph.verify.model import Gate
+from ralph.verify.model import Gate, GateResult
 from ralph.verify.outcomes.model import Outcome
 
-FLOORS = "floors.json"  # in the folder of the run
+FLOORS, GATES = "floors.json", "gates.json"  # in the folder of the run
 
 
 def find_gates(run: RunContext) -> tuple[Gate, ...]:
@@ -75,6 +76,7 @@ def gates_for(run: RunContext, task: Task) -> tuple[Gate, ...]:
 def keep_floors(run: RunContext, outcomes: Mapping[str, Outcome]) -> None:
     """Take these outcomes as the floors. A gate that is green now must stay so."""
     if not outcomes:
+        _save_gates(run)
         return
     run.state.floors.update(outcomes)
     green = {command for command, outcome in outcomes.items() if not outcome.failed}
@@ -83,9 +85,34 @@ def keep_floors(run: RunContext, outcomes: Mapping[str, Outcome]) -> None:
         run.state.known_failures.pop(command, None)
     run.folder.mkdir(parents=True, exist_ok=True)
     replace_file(run.folder / FLOORS, floor.dump(run.state.floors).encode())
+    _save_gates(run)
+
+
+def keep_red(run: RunContext, red: Iterable[GateResult]) -> None:
+    """Take these gates as red at the start, with the tests that failed, where their names are known."""
+    run.state.red_at_start = frozenset(result.gate.command for result in red)
+    run.state.known_failures.update({
+        one.gate.command: one.outcome.failed_names for one in red if one.outcome and one.outcome.failures_named
+    })  # fmt: skip
+    _save_gates(run)
 
 
 def load_floors(run: RunContext) -> None:
-    """Read the floors of a run that was cut off."""
+    """Read the floors of a run that was cut off, which gates were red at its start, and which had no test yet."""
     with suppress(OSError):
         run.state.floors.update(floor.load((run.folder / FLOORS).read_text()))
+    with suppress(OSError, ValueError, KeyError, AttributeError):
+        saved = json.loads((run.folder / GATES).read_bytes())
+        run.state.red_at_start = frozenset(saved["red"])
+        run.state.known_failures.update({name: frozenset(tests) for name, tests in saved["red"].items() if tests})
+        run.state.without_tests |= set(saved["without tests"])
+
+
+def _save_gates(run: RunContext) -> None:
+    """Save what a later start can't find out: the work of this run may have changed it."""
+    state, path = run.state, run.folder / GATES
+    red = {name: sorted(state.known_failures.get(name, ())) for name in sorted(state.red_at_start)}
+    data = json.dumps({"red": red, "without tests": sorted(state.without_tests)}).encode()
+    if (red or state.without_tests) if not path.exists() else path.read_bytes() != data:
+        run.folder.mkdir(parents=True, exist_ok=True)
+        replace_file(path, data)

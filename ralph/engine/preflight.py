@@ -239,10 +239,7 @@ def ask_gates(run: RunContext, now: Prd) -> None:
         shown = f"\n\n{red[0].tail.strip()}\n" if red[0].tail.strip() else ""
         raise RalphError(f"gates are red before the first task: {names}{shown}", _cure_red(run))
     gate_selection.keep_floors(run, {one.gate.command: one.outcome for one in results if one.outcome})
-    run.state.red_at_start = frozenset(result.gate.command for result in red)
-    run.state.known_failures.update({
-        one.gate.command: one.outcome.failed_names for one in red if one.outcome and one.outcome.failures_named
-    })  # fmt: skip
+    gate_selection.keep_red(run, red)
 
 
 def _is_about(task: Task, red: Sequence[GateResult]) -> bool:

@@ -171,7 +171,7 @@ def _bent(
 
 def _earlier(run: RunContext) -> tuple[tuple[Change, ...], ...]:
     """Return the changes of this run's last commits, without PRD and memory file."""
-    if not run.state.accepted:
+    if not run.state.history.ticked:
         return ()
     words = ("rev-list", "--first-parent", "-n", "20", "-F", "--all-match",
              f"--grep=Ralph-Run: {run.id}", "--grep=Ralph-Task: ", run.state.tip)  # fmt: skip
