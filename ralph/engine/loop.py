@@ -8,7 +8,17 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ralph.config import Settings
-from ralph.engine import budget, checkpoints, daily_note, notifications, outcome, prd_file, recovery, startup
+from ralph.engine import (
+    budget,
+    checkpoints,
+    daily_note,
+    notifications,
+    outcome,
+    prd_file,
+    recovery,
+    red_base,
+    startup,
+)
 from ralph.engine.context import RunContext, RunResult
 from ralph.engine.moves import MoveKind
 from ralph.engine.parking import park
@@ -164,9 +174,10 @@ def _is_checked_first(run: RunContext, task: Task) -> bool:
 
 
 def _skipped(run: RunContext, prd: Prd) -> frozenset[str]:
-    """Return the ids of tasks that can't start now: left out, with a pending move, or just written."""
+    """Return the ids of tasks that can't start now: left out, with a pending move, just written, or not about the
+    gates that are red."""
     new = frozenset(task.id for task in prd.tasks if task.id not in run.state.reading.startable)
-    return new | run.left_out | frozenset(run.state.history.owing)
+    return new | run.left_out | frozenset(run.state.history.owing) | red_base.held_tasks(run, prd)
 
 
 def _ready(pool: AttemptPool, prd: Prd, skipped: frozenset[str], room: int) -> Sequence[Task]:

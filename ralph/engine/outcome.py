@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ralph.engine import budget
+from ralph.engine import budget, red_base
 from ralph.engine import tick_proofs as ticks
 from ralph.engine.context import RunContext, RunResult
 from ralph.errors import Exit
@@ -45,11 +45,14 @@ def finished(run: RunContext, prd: Prd) -> RunResult:
         return RunResult(
             Exit.STOPPED, f"Open tasks vanished from {run.paths.prd} while an agent ran: {', '.join(gone)}."
         )
+    held = red_base.why_held(run, prd)
     parked = [task for task in prd.tasks if not task.done and task.fields.parked is not None]
     waiting = plan.waiting(prd, skip=run.left_out, only=run.settings.only)
     if parked:
         rest = f", and {len(waiting)} wait for them" if len(waiting) > len(parked) else ""
-        return RunResult(Exit.PARKED, f"Finished; parked for a human: {len(parked)}{rest}.")
+        return RunResult(Exit.PARKED, f"Finished; parked for a human: {len(parked)}{rest}. {held}".rstrip())
+    if held:
+        return RunResult(Exit.STOPPED, held)
     if waiting:
         return RunResult(Exit.STOPPED, "; ".join(f"{task.id}: {why}" for task, why in waiting[:5]))
     return RunResult(Exit.DONE, ticks.sentence(run, prd))

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from ralph.engine import commit as record
-from ralph.engine import kept_requirements
+from ralph.engine import kept_requirements, red_base
 from ralph.engine.context import RunContext
 from ralph.errors import Exit, RalphError
 from ralph.prd import document as prd
@@ -166,7 +166,8 @@ def _move(
 
 def wait_for_quiet(run: RunContext, now: Prd) -> bool:
     """Wait until the PRD is unchanged for QUIET seconds if only new tasks are left. Return True if it waited."""
-    if plan.choose(now, skip=run.left_out, only=run.settings.only) is None:
+    skipped = run.left_out | red_base.held_tasks(run, now)
+    if plan.choose(now, skip=skipped, only=run.settings.only) is None:
         return False
     while (remaining := run.state.reading.edited_at + QUIET - time.time()) > 0 and not run.hurried:
         time.sleep(min(remaining, 0.2))

@@ -11,7 +11,8 @@ from ralph import paths as sensitive
 from ralph.agents import sandbox
 from ralph.agents.selection import names_agent, parse_choice
 from ralph.config import Settings
-from ralph.engine import gate_selection
+from ralph.engine import gate_selection, red_base
+from ralph.engine.attempt import base_checks
 from ralph.engine.attempt.gates import confirmed, run_gates
 from ralph.engine.attempt.prd_edits import untick_after_gates
 from ralph.engine.context import RunContext
@@ -26,7 +27,7 @@ from ralph.prd import schedule as plan
 from ralph.prd.model import Prd, Task
 from ralph.state.events import Noted
 from ralph.text import clean, one_line
-from ralph.verify import expectations, gates, levels
+from ralph.verify import gates, levels
 from ralph.verify.model import GateResult
 
 LARGE = 1_000_000  # bytes: a larger untracked file is not saved before an attempt
@@ -234,7 +235,7 @@ def ask_gates(run: RunContext, now: Prd) -> None:
     results = _first_results(run, now)
     red = _red(results)
     run.state.gates = tuple(result.gate for result in results if not result.none)
-    if red and not run.settings.baseline and not _is_about(first, red):
+    if red and not run.settings.baseline and not _may_start(run, first, red):
         names = "; ".join(result.gate.command for result in red)
         shown = f"\n\n{red[0].tail.strip()}\n" if red[0].tail.strip() else ""
         raise RalphError(f"gates are red before the first task: {names}{shown}", _cure_red(run))
@@ -242,14 +243,18 @@ def ask_gates(run: RunContext, now: Prd) -> None:
     gate_selection.keep_red(run, red)
 
 
-def _is_about(task: Task, red: Sequence[GateResult]) -> bool:
-    """Return whether the task names a test that fails in each red gate, or its file, as a path or in code."""
-    text = f"{task.text}\n{task.body}\n{' '.join(task.fields.files)}"
-    outcomes = [result.outcome for result in red]
-    return all(
-        outcome is not None and any(expectations.is_named(name, text) for name in outcome.failed_names)
-        for outcome in outcomes
-    )
+def _may_start(run: RunContext, task: Task, red: Sequence[GateResult]) -> bool:
+    """Return whether the first task is about the red gates: it names their failures, or has a red Check."""
+    failures = {
+        result.gate.command: result.outcome.failed_names if result.outcome else frozenset() for result in red
+    }
+    if red_base.is_about(task, failures):
+        return True
+    checks = [command for command in task.fields.checks if command not in task.fields.late_checks]
+    try:
+        return any(base_checks.is_red_before(run, task, command) for command in checks)
+    finally:
+        _take_back_writes(run)
 
 
 def _first_results(run: RunContext, now: Prd) -> tuple[GateResult, ...]:

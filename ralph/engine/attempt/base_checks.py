@@ -39,6 +39,12 @@ def run_checks(run: RunContext, space: Workspace, task: Task, tree: str) -> None
             run.say(f"The Check `{shown}` of {task.id} is green before the work: it proves nothing.", once=True)
 
 
+def is_red_before(run: RunContext, task: Task, command: str) -> bool:
+    """Return whether a Check fails before the first attempt. The caller takes back what it writes."""
+    gate = Gate(command, f"Check of {task.id}")
+    return _is_red(run_once(run, gate, "0.check", run.settings.prove_time))
+
+
 def red_checks(run: RunContext, task: Task, base: str) -> frozenset[str]:
     """Return the Checks of the task that failed on this base."""
     return frozenset(command for command in task.fields.checks if run.state.base_checks.get((base, command)))
