@@ -106,6 +106,7 @@ def split_as(run: RunContext, task: Task, owed: SetAside, end: Stopped) -> RunRe
         if other_task.id in ids
     )
     run.note(Split(task.id, one_line(clean(task.text)), texts, ids, commit))
+    run.state.failures.pop(task.id, None)  # its own attempt afterwards is a new beginning
     return None
 
 

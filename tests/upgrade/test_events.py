@@ -54,7 +54,7 @@ PARALLEL = (
     "people edit the PRD while four run",
     "a task that a person deletes while it is worked on is set aside",
     "as many tasks as were asked for, and not one more",
-    "what only a file beside the worktree lets pass is found in a fresh checkout, taken back, and done again",
+    "what only a file beside it lets pass is found in a fresh checkout, taken back, and done again",
     "what is taken back twice is parked",
 )
 MODES = {"serial": (), "isolate": ("--isolate",)}

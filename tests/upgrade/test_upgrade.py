@@ -91,7 +91,15 @@ class Recorded(Parallel):
         for box, task in re.findall(r"^- \[(.)\] (T\d)", self.repo.read("PRD.md"), re.MULTILINE):
             assert done[task] - self.taken_back(task) == (box == "x"), (task, done)
         starts = Counter((self.near / "starts").read_text().split())
-        assert {task: starts[task] for task in self.told["starts"]} == self.told["starts"]
+        again = self.split_now()
+        expected = {task: count + (task in again) for task, count in self.told["starts"].items()}
+        assert {task: starts[task] for task in expected} == expected
+
+    def split_now(self) -> list[str]:
+        """The tasks that this ralph split: they get an attempt of their own, which older ones did not make."""
+        return re.findall(
+            r"^- \[.\] (T\d).*\n(?:  - (?!\[).*\n)*?  - Split by ralph", self.repo.read("PRD.md"), re.MULTILINE
+        )
 
     def accepted_tasks(self) -> list[str]:
         return self.repo.git("log", "--format=%(trailers:key=Ralph-Task,valueonly)", "main..HEAD").split()

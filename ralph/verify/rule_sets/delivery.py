@@ -37,7 +37,7 @@ def nothing_changed(evidence: Evidence, rules: Rules) -> Iterator[Finding]:
     if evidence.changes or evidence.prd.ticked or _own_files(evidence):
         return
     if _may_change_nothing(evidence, rules):
-        if rules.subtasks_did_it:
+        if not rules.only_checked:
             yield Finding(FindingKind.NOTHING, "No file changed: its subtasks did all of it.", rejects=False)
         return
     if _is_blank(evidence):
