@@ -29,7 +29,8 @@ class IgnoredWork:
     new: tuple[str, ...] = ()  # written by it, or by an earlier one that was set aside
     forced: tuple[str, ...] = ()  # new, and put into the index with `git add -f`: they can be recorded
     protected: tuple[str, ...] = ()  # protected ones that were changed, removed or made
-    copies: Path = Path()  # the folder with the protected ones as they were
+    programs: tuple[str, ...] = ()  # untracked programs of the gates that were changed or removed
+    copies: Path = Path()  # the folder with the protected ones, and the programs, as they were
 
 
 @immutable
@@ -150,8 +151,8 @@ def is_changed(git: Git, path: str, before: Stat, folder: Path) -> bool:
 
 
 def restore_protected(git: Git, work: IgnoredWork, trash: Path) -> None:
-    """Give the protected files the content that they had. Move what is there now to `trash`."""
-    for path in work.protected:
+    """Give protected files and programs of gates the content that they had. Move what is there now to `trash`."""
+    for path in (*work.protected, *work.programs):
         copy, there = work.copies / path, git.where.root / path
         if copy.is_file() or path in work.new:
             _move(there, trash / path)

@@ -43,6 +43,11 @@ class Workspace:
         return f"refs/ralph/{self.run}/{self.n}"
 
     @property
+    def kept(self) -> str:
+        """The ref of untracked files as they were, where an accepted attempt changed some."""
+        return f"refs/ralph/{self.run}/saved/untracked-{self.n}"
+
+    @property
     def ours(self) -> tuple[str, str]:
         return self.wip, self.branch
 

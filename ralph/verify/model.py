@@ -111,12 +111,14 @@ class Evidence:
     ignored: Mapping[str, str] = field(
         default_factory=dict
     )  # new files that git ignores -> the rule, `.gitignore:1: lib/`
+    programs: tuple[str, ...] = ()  # untracked files that the gates run, changed by the attempt
     protected_ignored: tuple[str, ...] = ()  # protected files that git ignores, changed by the attempt
     hidden: tuple[str, ...] = ()  # paths that only the attempt's own rules or flags hide from git
     obstacles: tuple[str, ...] = ()  # why git can't record the work, sentences
     config: tuple[str, ...] = ()  # changed hooks and config, sentences
     refs: tuple[str, ...] = ()  # changes of other branches and tags, sentences
     untracked: tuple[str, ...] = ()  # changed paths that were untracked before and are not in Files
+    kept: str = ""  # the ref that holds these files as they were, if the attempt is accepted
     texts: Mapping[str, tuple[bytes, bytes]] = field(default_factory=dict)  # path -> (base, work) of config files
     gates: tuple[GateResult, ...] = ()
     base_tests: tuple[GateResult, ...] = ()  # the gates with the base versions of changed tests

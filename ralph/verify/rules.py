@@ -24,6 +24,7 @@ CHEAP: tuple[Rule, ...] = (
     repository.paths_out_of_scope,
     repository.protected_paths_changed,
     judges.the_gates_own_script_changed,
+    judges.an_untracked_program_of_the_gates_changed,
     judges.the_gates_configuration_changed,
     judges.the_gates_configuration_grew,
     judges.something_was_taken_out_of_the_checks,

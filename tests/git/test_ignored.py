@@ -109,7 +109,7 @@ def test_protected_files_get_their_content_back(git: Git, repo: Repository, tmp_
     (repo.path / "lib/gone").unlink()
     changed = [name for name in names if ignored.is_changed(git, name, stats[name], copies)]
     assert changed == ["lib/changed", "lib/gone", "lib/large"]
-    ignored.restore_protected(git, IgnoredWork(("lib/made",), (), (*changed, "lib/made"), copies), trash)
+    ignored.restore_protected(git, IgnoredWork(("lib/made",), (), (*changed, "lib/made"), (), copies), trash)
     assert [repo.read(name) for name in names] == ["1", "1", "1", "1", "2" * 99]
     assert not (repo.path / "lib/made").exists()
     assert [(trash / name).read_text() for name in ("lib/changed", "lib/made")] == ["2", "2"]

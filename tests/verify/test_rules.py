@@ -135,6 +135,7 @@ def evidence_of(case: dict[str, Any]) -> Evidence:
         hidden=tuple(case.get("hidden", ())),
         ignored=case.get("ignored", {}),
         bent={path: tuple(lines) for path, lines in case.get("bent", {}).items()},
+        programs=tuple(case.get("programs", ())),
         protected_ignored=tuple(case.get("protected ignored", ())),
         without_ignored=results(case, "without ignored", "reported"),
         obstacles=tuple(case.get("obstacles", ())),

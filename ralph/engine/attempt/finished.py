@@ -92,6 +92,8 @@ class FinishedAttempt:
     def _ready(self, frozen: FrozenWork, judged: judge.Judgement, placing: PendingCompletion) -> ReadyCommit:
         """Build the commit. Hand edits of the PRD become a commit before it."""
         run, settled = self.run, self.settled
+        if self.frozen.untracked:
+            run.git.make_ref(self.space.kept, self.space.before.commit)
         run.note(judge.event(self.space.n, self.frozen, judged.verdict))
         parent = (
             judge.build_hand_edit(run, settled, self.task) if settled.by_hand and not run.apart else run.state.tip

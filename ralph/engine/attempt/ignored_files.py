@@ -12,22 +12,26 @@ from pathlib import Path
 from typing import Any
 
 from ralph import paths
+from ralph.engine import gate_selection
 from ralph.engine.context import RunContext
 from ralph.files import replace_file
 from ralph.git import ignored
 from ralph.git.ignored import IgnoredWork, Names
-from ralph.git.index import Stat, WorktreeStatus
+from ralph.git.index import Stat, WorktreeStatus, stat_of
 from ralph.git.workspace import Workspace
+from ralph.prd.model import Task
+from ralph.verify.strength import executed
 
 LARGEST = 1_000_000  # bytes of a protected file that is copied
 
 
-def record_ignored(run: RunContext, space: Workspace, protected: tuple[str, ...]) -> None:
-    """Record the ignored files before the agent starts, and copy the protected ones."""
+def record_ignored(run: RunContext, space: Workspace, task: Task, protected: tuple[str, ...]) -> None:
+    """Record the ignored files before the agent starts. Copy the protected ones, and programs of the gates."""
     now = _now(run, space.ignored, protected)
     kept = {path: stat for path, stat in now.items() if paths.matches(protected, path)}
-    ignored.copy_files(run.git, kept, _copies(run), LARGEST)
-    record = {"before": sorted(now), "protected": kept, "patterns": protected}
+    programs = _programs(run, task)
+    ignored.copy_files(run.git, {**kept, **programs}, _copies(run), LARGEST)
+    record = {"before": sorted(now), "protected": kept, "patterns": protected, "programs": programs}
     run.folder.mkdir(parents=True, exist_ok=True)
     replace_file(run.folder / f"{space.n}.ignored.json", json.dumps(record).encode())
 
@@ -47,7 +51,11 @@ def examine_ignored(run: RunContext, n: int, status: WorktreeStatus) -> IgnoredW
     kept: Mapping[str, Stat] = {path: tuple(stat) for path, stat in record["protected"].items()}
     hit = [path for path, stat in kept.items() if ignored.is_changed(run.git, path, stat, _copies(run))]
     hit += [path for path in left if path not in kept and path not in earlier and paths.matches(patterns, path)]
-    return IgnoredWork(left, forced, tuple(hit), _copies(run))
+    programs = [
+        path for path, stat in record.get("programs", {}).items()
+        if ignored.is_changed(run.git, path, tuple(stat), _copies(run))
+    ]  # fmt: skip
+    return IgnoredWork(left, forced, tuple(hit), tuple(programs), _copies(run))
 
 
 def remember(run: RunContext, left: tuple[str, ...]) -> None:
@@ -64,6 +72,21 @@ def without(run: RunContext, new: tuple[str, ...]) -> Iterator[None]:
         yield
     finally:
         ignored.put_back(run.git)
+
+
+def _programs(run: RunContext, task: Task) -> dict[str, Stat]:
+    """Return the small files that gates run, that lie in the work tree, and that git does not track."""
+    gates = gate_selection.gates_for(run, task)
+    texts = [text for gate in gates for text in (gate.command, *gate_selection.code_of(run, gate.command).texts)]
+    found: dict[str, Stat] = {}
+    for word in frozenset().union(*map(executed, texts)):
+        file = run.here / word
+        if not file.is_file() or file.is_symlink() or not file.resolve().is_relative_to(run.root.resolve()):
+            continue
+        path = file.resolve().relative_to(run.root.resolve()).as_posix()
+        if path not in run.state.files and (stat := stat_of(file)) is not None and stat[0] <= LARGEST:
+            found[path] = stat
+    return found
 
 
 def _now(run: RunContext, listed: tuple[str, ...], protected: tuple[str, ...]) -> dict[str, Stat]:

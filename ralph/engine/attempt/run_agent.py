@@ -43,7 +43,7 @@ def prepare(run: RunContext, n: int, task: Task, work: str = "") -> Workspace:
         run.git, run.id, n, run.stands_on, run.state.tip, run.paths, run.state.snapshot, run.state.just_scanned()
     )  # fmt: skip
     run.state.snapshot = space.before
-    ignored_files.record_ignored(run, space, protected(run, task))
+    ignored_files.record_ignored(run, space, task, protected(run, task))
     run.note(WorkspaceReady(n, space.before.commit, space.before.unsaved, carried=bool(work)))
     if work and (lost := workspace.carry(run.git, space, work, run.paths)):
         run.say(f"Changed meanwhile, so the unfinished work of these is left out: {', '.join(lost[:5])}", loud=True)

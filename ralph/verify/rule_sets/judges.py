@@ -23,6 +23,12 @@ def the_gates_own_script_changed(evidence: Evidence, rules: Rules) -> Iterator[F
             yield _gate_file(path, f"{show_name(path)} is {how} by a gate and was changed", rules, new=False)
 
 
+def an_untracked_program_of_the_gates_changed(evidence: Evidence, rules: Rules) -> Iterator[Finding]:
+    for path in evidence.programs:
+        sentence = f"{show_name(path)} is run by a gate, git does not track it, and it was changed"
+        yield _gate_file(path, sentence, rules, new=False)
+
+
 def the_gates_configuration_changed(evidence: Evidence, rules: Rules) -> Iterator[Finding]:
     for path in (change.path for change in evidence.changes if guarded.is_gate_config(change.path)):
         base, work = evidence.texts.get(path, (b"", b""))

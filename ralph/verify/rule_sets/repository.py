@@ -73,7 +73,8 @@ def other_branches_or_tags_changed(evidence: Evidence, _: Rules) -> Iterator[Fin
 def untracked_files_changed(evidence: Evidence, _: Rules) -> Iterator[Finding]:
     if evidence.untracked:
         files = count_noun(evidence.untracked, "untracked file")
-        text = f"{files} changed and not committed: {join_names(evidence.untracked)}."
+        kept = f" As they were before: `git checkout {evidence.kept} -- PATH`." if evidence.kept else ""
+        text = f"{files} changed and not committed: {join_names(evidence.untracked)}.{kept}"
         yield Finding(FindingKind.UNTRACKED, text, list_lines(evidence.untracked), rejects=False)
 
 
