@@ -277,6 +277,8 @@ def _toml(path: Path) -> dict[str, Any]:
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise RalphError(f"this is no TOML: {error}", "Correct it, then start again.", where=str(path)) from error
+    except RecursionError:
+        raise RalphError("it is nested too deep", "Correct it, then start again.", where=str(path)) from None
 
 
 def _name(key: str, path: Path) -> str:

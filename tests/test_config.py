@@ -114,6 +114,7 @@ FILES = {
     "a bare number for a time": "silence = 600",
     "too small": "max-iterations = 0",
     "not TOML": "silence = = 3",
+    "nested too deep": "gate = " + "[" * 5000 + "]" * 5000,
     "rivals": 'agent = "claude"\nagent-command = "x"',
     "none of the choices": 'gates-in = "moon"',
     "a flag's choices in the file": 'sandbox = "maybe"',

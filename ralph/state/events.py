@@ -9,6 +9,7 @@ dropped, missing ones take their defaults, an unknown event is None.
 from __future__ import annotations
 
 from dataclasses import asdict, fields
+from functools import cache
 from typing import Any, ClassVar
 
 from ralph.immutable import immutable
@@ -389,12 +390,38 @@ def to_json(event: Event) -> dict[str, Any]:
 
 
 def from_json(data: dict[str, Any]) -> Event | None:
-    """Return the event, or None if this version does not know it."""
+    """Return the event, or None if this version does not know it. Raise TypeError if a value has another type."""
     kind = EVENTS.get(str(data.get("event")))
     if kind is None:
         return None
-    known = {field.name for field in fields(kind)}
-    return kind(**{name: _tuples(value) for name, value in data.items() if name in known})
+    types = _types(kind.NAME)
+    values = {name: _tuples(value) for name, value in data.items() if name in types}
+    if wrong := [name for name, value in values.items() if not _fits(value, types[name])]:
+        raise TypeError(f"{kind.NAME}: another type was expected for {', '.join(wrong)}")
+    return kind(**values)
+
+
+#: How a type is spelled above -> what a value may be.
+_KINDS: dict[str, tuple[type, ...]] = {"str": (str,), "int": (int,), "bool": (bool,), "float": (int, float),
+                                       "tuple": (tuple,), "None": (type(None),)}  # fmt: skip
+
+
+@cache
+def _types(event: str) -> dict[str, tuple[type, ...]]:
+    """Return what the value of each field of an event may be."""
+    return {
+        field.name: tuple(one for name in str(field.type).split(" | ") for one in _KINDS[name.partition("[")[0]])
+        for field in fields(EVENTS[event])
+    }
+
+
+def _fits(value: Any, kinds: tuple[type, ...]) -> bool:
+    """Return whether a value read from JSON has the type of a field. What is in tuples must be hashable."""
+    return isinstance(value, kinds) and not (isinstance(value, tuple) and _holds_table(value))
+
+
+def _holds_table(values: tuple[Any, ...]) -> bool:
+    return any(isinstance(value, dict) or (isinstance(value, tuple) and _holds_table(value)) for value in values)
 
 
 def _tuples(value: Any) -> Any:

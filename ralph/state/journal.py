@@ -97,7 +97,7 @@ def decode(line: bytes) -> Entry:
             raise BadLineError("checksum")
         body: dict[str, Any] = json.loads(head + b"}")
         return Entry(int(body["seq"]), float(body["t"]), str(body["run"]), from_json(body))
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise BadLineError(str(error)) from error
 
 

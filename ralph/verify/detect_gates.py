@@ -255,7 +255,7 @@ def read_text(path: Path) -> str:
 def _toml(path: Path) -> Mapping[str, Any]:
     try:
         return tomllib.loads(read_text(path))
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
 
 

@@ -8,6 +8,7 @@ import os
 import resource
 import subprocess
 import sys
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -77,12 +78,31 @@ def damaged(path: Path, how: str) -> list[bytes]:
         "nonsense": [first, b"\xff\xfe\n", third],
         "blank": [first, b"\n", second, third],
         "torn in the middle": [first, second[:30], third],
+        "a table where a text was": [first, with_value(second, "text", {"id": "T1"}), third],
+        "a list with a table": [with_value(first, "gates", [{"id": "T1"}]), second, third],
+        "a number where a text was": [first, second, with_value(third, "task", 1)],
+        "nested too deep": [first, with_checksum(b'{"v":1,"seq":2,"x":' + b"[" * 9000 + b"]" * 9000 + b"}"), third],
     }[how]
 
 
-@pytest.mark.parametrize(
-    "how", ["a byte", "a line is gone", "a line twice", "no checksum", "nonsense", "blank", "torn in the middle"]
-)
+def with_value(line: bytes, name: str, value: object) -> bytes:
+    """The entry with another value, and a checksum that fits."""
+    body = {**json.loads(line), name: value}
+    body.pop("crc")
+    return with_checksum(json.dumps(body, separators=(",", ":")).encode())
+
+
+def with_checksum(text: bytes) -> bytes:
+    return text[:-1] + f',"crc":{zlib.crc32(text)}}}\n'.encode()
+
+
+DAMAGE = (
+    "a byte", "a line is gone", "a line twice", "no checksum", "nonsense", "blank", "torn in the middle",
+    "a table where a text was", "a list with a table", "a number where a text was", "nested too deep",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("how", DAMAGE)
 def test_damage_in_the_middle_moves_it_aside(path: Path, how: str) -> None:
     broken = b"".join(damaged(path, how))
     path.write_bytes(broken)

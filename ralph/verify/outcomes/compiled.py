@@ -63,7 +63,7 @@ def _plain(lines: Sequence[str]) -> Iterator[str]:
             continue
         try:
             event = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         if isinstance(event, dict) and isinstance(event.get("Output"), str):
             yield event["Output"].rstrip("\n")
