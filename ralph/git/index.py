@@ -96,9 +96,12 @@ def refresh(git: Git) -> None:
 
 
 def stage(git: Git, paths: Iterable[str]) -> None:
-    """Copy the work tree's state of these paths into the index, deletions included."""
+    """Copy the work tree's state of these paths into the index, deletions included.
+
+    What git can't hold (a pipe, a socket, a device) counts as a deletion.
+    """
     files = [path for path in paths if not path.endswith("/")]
-    beyond = {path for path in files if _beyond_a_link(git.where.root, path)}
+    beyond = {path for path in files if _beyond_a_link(git.where.root, path) or _is_special(git.where.root / path)}
     unstage(git, beyond)
     if data := join(path for path in files if path not in beyond):
         git.tree("update-index", "--add", "--remove", "--replace", "-z", "--stdin", data=data)
@@ -107,6 +110,11 @@ def stage(git: Git, paths: Iterable[str]) -> None:
 def _beyond_a_link(root: Path, path: str) -> bool:
     """Return whether a folder above the path became a link: git refuses it, and the file there is another one."""
     return any((root / folder).is_symlink() for folder in Path(path).parents[:-1])
+
+
+def _is_special(path: Path) -> bool:
+    found = stat_of(path)
+    return found is not None and stat.S_IFMT(found[3]) not in (stat.S_IFREG, stat.S_IFLNK, stat.S_IFDIR)
 
 
 def unstage(git: Git, paths: Iterable[str]) -> None:

@@ -48,11 +48,30 @@ def restore(git: Git, changes: Iterable[Change], keep: frozenset[str] = frozense
 
 
 def remove(root: Path, path: str) -> None:
-    """Remove a file and the folders that this empties. Never follow a link or remove a full folder."""
+    """Remove a file and the folders that this empties. Never follow a link or remove a full folder.
+
+    Raise RalphError (exit 3) if the system does not allow it.
+    """
     target = root / path
     with contextlib.suppress(FileNotFoundError, NotADirectoryError, IsADirectoryError):
-        target.unlink()
+        _unlink(root, target)
     prune(root, target.parent)
+
+
+def _unlink(root: Path, target: Path) -> None:
+    """Remove a file, also from a folder that an agent made read-only (as Go does with its modules)."""
+    try:
+        target.unlink()
+    except PermissionError:
+        for folder in target.relative_to(root).parents[:-1]:
+            with contextlib.suppress(OSError):
+                (root / folder).chmod(0o755)
+        try:
+            target.unlink()
+        except PermissionError as error:
+            message = f"{target} can't be removed: {error.strerror}"
+            cure = "Remove it by hand, then run the same command again."
+            raise RalphError(message, cure, code=Exit.STOPPED) from None
 
 
 def prune(root: Path, folder: Path) -> None:

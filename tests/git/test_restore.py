@@ -66,6 +66,26 @@ def test_a_git_that_runs_here_keeps_its_locks(
         assert [name for name, lock in locks.items() if lock.exists()] == ["index", "ref"]
 
 
+def test_a_file_in_read_only_folders_is_removed(tmp_path: Path) -> None:
+    """As Go leaves its modules. Nothing is read-only for root, so another user removes it."""
+    deep = tmp_path / "root/pkg/mod"
+    deep.mkdir(parents=True)
+    (deep / "go.mod").write_text("module x\n")
+    for path in (*deep.iterdir(), deep, deep.parent, tmp_path / "root", tmp_path):
+        path.chmod(0o755 if path in (tmp_path, tmp_path / "root") else 0o555)
+        if os.getuid() == 0:
+            os.chown(path, 65534, 65534)
+    child = os.fork()
+    if not child:
+        os.chdir(tmp_path)  # the folders above it may be root's
+        if os.getuid() == 0:
+            os.setuid(65534)
+        undo.remove(Path("root"), "pkg/mod/go.mod")
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    assert list((tmp_path / "root").iterdir()) == []
+
+
 @pytest.mark.parametrize("apart", [(), ("--isolate",)], ids=["in the checkout", "in a worktree"])
 def test_a_rollback_leaves_no_empty_folder(repo: Repository, apart: tuple[str, ...]) -> None:
     """The folders of files that an attempt added go with them; one that holds something else stays."""
