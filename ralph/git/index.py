@@ -59,6 +59,11 @@ def scan(git: Git) -> WorktreeStatus:
     return WorktreeStatus(_seen(git, changed), _seen(git, untracked), git.shown(refs), _seen(git, ignored))
 
 
+def list_ignored(git: Git) -> tuple[str, ...]:
+    """Return the ignored files, as in `WorktreeStatus`."""
+    return _seen(git, git.tree(*IGNORED))
+
+
 def _seen(git: Git, out: bytes) -> tuple[str, ...]:
     return tuple(path for path in split_zero(out) if path not in git.unseen)
 

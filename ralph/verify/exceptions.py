@@ -16,6 +16,12 @@ def test_is_named(path: str, rules: Rules) -> bool:
     return by_files or _is_mentioned(path, _prose(rules))
 
 
+def may_change_tests_in(path: str, rules: Rules) -> bool:
+    """Return whether the task's Files name this source file, and tests: then its own tests may change, too."""
+    tests = any(sensitive.names_tests(name) for name in rules.scope)
+    return tests and sensitive.matches(rules.scope, path)
+
+
 def gate_file_is_named(path: str, rules: Rules) -> bool:
     """Return whether the task's Files name exactly this file; a folder or a general pattern is not enough."""
     return any(sensitive.names_path(pattern, path) for pattern in rules.scope)

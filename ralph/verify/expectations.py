@@ -87,20 +87,19 @@ def removed_subjects(text: str, evidence: Evidence) -> frozenset[str]:
 
 
 def _is_gone(word: str, product: Iterable[Change], contents: Mapping[str, tuple[bytes, bytes]]) -> bool:
-    """Return whether the word names a deleted file, or a definition that the changed files lost."""
-    pattern = re.compile(rb"(?<![\w])" + re.escape(word.encode()) + rb"(?![\w])")
-    defined = False
+    """Return whether the word names a deleted file, or something that the changed files defined and do not now."""
+    was = now = False
     for change in product:
         name = change.path.rpartition("/")[2]
         if change.status == "D" and word in (name, name.partition(".")[0], change.path):
             return True
         old, new = contents.get(change.path, (b"", b""))
-        if pattern.search(_code(new)):
-            return False
-        defined = defined or bool(
-            DEFINITION.search(old) and any(match[1] == word.encode() for match in DEFINITION.finditer(old))
-        )
-    return defined
+        was, now = was or _defines(old, word), now or _defines(new, word)
+    return was and not now
+
+
+def _defines(text: bytes, word: str) -> bool:
+    return any(match[1] == word.encode() for match in DEFINITION.finditer(_code(text)))
 
 
 DEFINITION = re.compile(

@@ -151,6 +151,7 @@ class Rules:
     baseline: frozenset[str] = frozenset()  # commands that were red before the run (--baseline)
     checks: frozenset[str] = frozenset()  # the task's own checks: never excused by the baseline
     tests_touched: frozenset[str] = frozenset()  # tests that the attempt added, changed or removed
+    named_tests: frozenset[str] = frozenset()  # those of them that the task names: they may lose tests
     required: str = ""  # the level of proof that the task or the run asks for
     missing: tuple[str, ...] = ()  # paths in the task's text that exist neither before nor after
     proving_checks: frozenset[str] = frozenset()  # of the checks: red on the base

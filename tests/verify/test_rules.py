@@ -179,6 +179,7 @@ def rules_of(case: dict[str, Any]) -> Rules:
         known_failures={command: frozenset(text.split()) for command, text in case.get("known", {}).items()},
         may_change_tests=case.get("confirmed", False),
         missing=tuple(case.get("missing", ())),
+        named_tests=frozenset(case.get("named tests", ())),
         strict=case.get("strict", False),
         only_checked=case.get("only checked", False),
     )

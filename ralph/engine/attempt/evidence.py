@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from ralph import paths as sensitive
 from ralph.agents.model import Stopped
@@ -19,6 +20,7 @@ from ralph.git.model import Change
 from ralph.git.workspace import Workspace
 from ralph.prd.model import Task
 from ralph.state.attempt import CHECK
+from ralph.verify import exceptions as named
 from ralph.verify.content import added_content as added_content_rules
 from ralph.verify.content import inline_tests, thin_work
 from ralph.verify.content.added_content import Added
@@ -42,7 +44,7 @@ def rules_for(run: RunContext, task: Task, commands: Sequence[Gate], base: str, 
     files = thin_work.named_files(task.text)
     tracked = run.git.tracked(run.state.tip, files)
     missing = tuple(path for path in files if path not in tracked)
-    return Rules(
+    rules = Rules(
         scope=run.patterns(task.fields.files),
         protected=protected(run, task),
         prd=run.paths.prd,
@@ -64,6 +66,8 @@ def rules_for(run: RunContext, task: Task, commands: Sequence[Gate], base: str, 
         may_change_tests=run.control.accepts(task.id),
         only_checked=run.state.history.current is not None and run.state.history.current.purpose == CHECK,
     )
+    own = frozenset(path for path in rules.tests_touched if named.test_is_named(path, rules))
+    return replace(rules, named_tests=own)
 
 
 def _subtasks_worked(run: RunContext, task: Task) -> bool:

@@ -46,7 +46,7 @@ class GateRuns:
         tree = write_tree(git)
         if not self.commands:
             return evidence, tree
-        results, wrote = self._on(tree)
+        results, wrote = self.run_on(tree)
         evidence = replace(evidence, gates=results, gate_wrote=wrote, gates_format=self._format())
         if not any(floor.is_red(result, self.rules) for result in results):
             evidence = self._once_more(evidence, tree)
@@ -62,13 +62,13 @@ class GateRuns:
             evidence = replace(evidence, without_ignored=self._without_ignored(evidence, tree))
         return evidence
 
-    def _on(self, tree: str, *, base_tests: bool = False) -> tuple[tuple[GateResult, ...], tuple[str, ...]]:
+    def run_on(self, tree: str, *, base_tests: bool = False) -> tuple[tuple[GateResult, ...], tuple[str, ...]]:
         """Run the gates on the index; those that are red, or report less than before, twice. Return what they
         reported, and the paths that the first run wrote."""
         results = gates_on_the_index(self.run, self.commands, self.space.n, base_tests=base_tests)
         wrote = self._after(tree)
-        if any(self._is_doubtful(result) for result in results):
-            results = confirmed(self.run, results, self._is_doubtful, self.space.n)
+        if any(self.is_doubtful(result) for result in results):
+            results = confirmed(self.run, results, self.is_doubtful, self.space.n)
             self._after(tree)
         return results, wrote
 
@@ -77,7 +77,7 @@ class GateRuns:
         git = self.run.git
         changes = [change for change in evidence.changes if change.path in restored]
         undo.restore(git, changes)
-        results, _ = self._on(write_tree(git), base_tests=True)
+        results, _ = self.run_on(write_tree(git), base_tests=True)
         undo.restore(git, [change.backwards for change in changes])
         return results
 
@@ -86,13 +86,14 @@ class GateRuns:
         in no later attempt's way."""
         names = ", ".join(list(evidence.ignored)[:3])
         self.run.say(f"git ignores new files ({names}), so the gates run once more without them.")
+        same = replace(self, rules=floor.as_floors(evidence.gates, self.rules))
         with ignored_files.without(self.run, tuple(evidence.ignored)):
-            results, _ = self._on(tree)
-        if not any(self._is_doubtful(result) for result in results):
+            results, _ = same.run_on(tree)
+        if not any(same.is_doubtful(result) for result in results):
             ignored_files.remember(self.run, ())
         return results
 
-    def _is_doubtful(self, result: GateResult) -> bool:
+    def is_doubtful(self, result: GateResult) -> bool:
         return floor.falls_short(result, self.rules)
 
     def _after(self, tree: str) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from ralph.engine.context import RunContext
 from ralph.engine.parallel.channel import ParentChannel, WaitingEndedError, pack, worker_context
 from ralph.errors import NO_ROOM, RalphError
 from ralph.git import worktrees
+from ralph.git.index import list_ignored
 from ralph.prd import document as prd
 from ralph.process.supervisor import Link, WorkerMessage
 
@@ -46,9 +47,10 @@ def work(
 def _outcome(run: RunContext, job: AttemptJob, parent: ParentChannel, prepare: Prepare) -> AttemptOutcome:
     if job.left is not None:
         return resume.take_up(run, job.left, parent)
-    seen = time.monotonic(), worktrees.check_out(run.git, run.state.tip, job.n)
+    at, seen = time.monotonic(), worktrees.check_out(run.git, run.state.tip, job.n)
     job = replace(job, prd=prd.parse(run.editor.read(run.paths.prd) or b"", run.paths.prd))
     run.state.reading.prd, run.state.reading.data = job.prd, job.prd.data
     prepare(run)
-    run.state.last_scan = None if run.settings.setup else seen  # a setup may leave files that git shows
+    seen = replace(seen, ignored=list_ignored(run.git))  # with the links and copies that were just made
+    run.state.last_scan = None if run.settings.setup else (at, seen)  # a setup may leave files that git shows
     return attempt.attempt(run, job, parent)

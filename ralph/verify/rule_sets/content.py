@@ -37,7 +37,8 @@ def only_documents_changed(evidence: Evidence, rules: Rules) -> Iterator[Finding
 
 def the_gates_need_ignored_files(evidence: Evidence, rules: Rules) -> Iterator[Finding]:
     """Reject work of which a commit would lack a part that the gates need."""
-    red = [result for result in evidence.without_ignored if floor.falls_short(result, rules)]
+    same = floor.as_floors(evidence.gates, rules)
+    red = [result for result in evidence.without_ignored if floor.falls_short(result, same)]
     for result in red:
         text = f"{words.gate(result)} passes only with files that git ignores, so a commit lacks them"
         yield Finding(FindingKind.HIDDEN, f"{text}: {ignored_names(evidence)}.", result.tail)

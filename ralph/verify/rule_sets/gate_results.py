@@ -37,7 +37,7 @@ def fewer_tests_passed(evidence: Evidence, rules: Rules) -> Iterator[Finding]:
 
 def tests_are_gone(evidence: Evidence, rules: Rules) -> Iterator[Finding]:
     """Report the tests that the work took out while the base's tests passed."""
-    for result in evidence.gates if evidence.base_tests else ():
+    for result in evidence.gates if evidence.base_tests or rules.named_tests else ():
         base = rules.floors.get(result.gate.command)
         lost = floor.lost_names(base, result.outcome) if base and result.ok and result.outcome else frozenset()
         if lost:

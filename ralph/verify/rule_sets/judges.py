@@ -58,7 +58,8 @@ def something_was_taken_out_of_the_checks(evidence: Evidence, rules: Rules) -> I
 
 def tests_in_sources_expect_something_else(evidence: Evidence, rules: Rules) -> Iterator[Finding]:
     for path, lines in evidence.bent.items():
-        allowed = expectations.asks_for_other_names(evidence, rules) or rules.may_change_tests
+        named_too = named.may_change_tests_in(path, rules)
+        allowed = named_too or expectations.asks_for_other_names(evidence, rules) or rules.may_change_tests
         text = f"The work changes what tests in {show_name(path)} expect: {join_names(lines)}."
         cure = "" if allowed else f" The task does not ask for it. {words.CONFIRM}"
         yield Finding(FindingKind.EXPECTS, text + cure, list_lines(lines), rejects=not allowed)
