@@ -15,7 +15,7 @@ from pathlib import Path
 from ralph.files import replace_file
 from ralph.git.client import Git
 from ralph.git.index import Stat, split_zero, stat_of
-from ralph.git.restore import prune
+from ralph.git.restore import keep_newest, prune
 from ralph.immutable import immutable
 
 MOST = 5_000  # files of one ignored folder
@@ -159,3 +159,4 @@ def restore_protected(git: Git, work: IgnoredWork, trash: Path) -> None:
         if copy.is_file():
             there.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(copy, there)
+    keep_newest(trash.parent)

@@ -28,6 +28,7 @@ TRACES = (*OPERATIONS, "sequencer", "MERGE_MSG", "MERGE_MODE", "AUTO_MERGE", "RE
 
 PATIENCE = 3.0  # seconds for a git that still works with a lock
 TICK = 0.02
+KEPT = 10  # attempts whose trash is kept
 MOMENT = 1.0  # seconds; no live process holds the lock of a ref longer
 
 
@@ -106,11 +107,12 @@ def trash(git: Git, paths: Iterable[str], n: int) -> Path:
             with contextlib.suppress(OSError):
                 source.rename(target)
             prune(git.where.root, source.parent)
-    _keep_newest(place.parent, 2)
+    keep_newest(place.parent)
     return place
 
 
-def _keep_newest(folder: Path, count: int) -> None:
+def keep_newest(folder: Path, count: int = KEPT) -> None:
+    """Delete the oldest of folders that are named by numbers."""
     folders = sorted((path for path in folder.glob("*") if path.name.isdigit()), key=lambda path: int(path.name))
     for old in folders[:-count]:
         shutil.rmtree(old, ignore_errors=True)

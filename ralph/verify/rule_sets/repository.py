@@ -10,6 +10,7 @@ from ralph.text import count_noun, join_names, list_lines
 from ralph.verify import wording as words
 from ralph.verify.model import Evidence, Finding, FindingKind, Rules
 
+IN_TRASH = "What git ignores of them is as it was before; the changed files are in `.git/ralph/trash`."
 STASH = re.compile(r"\bstash", re.IGNORECASE)
 
 
@@ -32,6 +33,8 @@ def protected_paths_changed(evidence: Evidence, rules: Rules) -> Iterator[Findin
     hit += evidence.protected_ignored
     if hit:
         text = f"{count_noun(hit, 'protected path')} changed: {join_names(hit)}."
+        if evidence.protected_ignored:
+            text += f" {IN_TRASH}"
         yield Finding(
             FindingKind.PROTECTED, text, f"Protected: {', '.join(rules.protected)}\nChanged:\n{list_lines(hit)}"
         )
