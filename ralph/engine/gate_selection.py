@@ -13,6 +13,7 @@ from ralph.verify import floor, gates
 from ralph.verify.gate_code.closure import Closure, closure_of
 from ralph.verify.model import Gate, GateResult
 from ralph.verify.outcomes.model import Outcome
+from ralph.verify.outcomes.runners import runs_a_selection
 
 FLOORS, GATES = "floors.json", "gates.json"  # in the folder of the run
 
@@ -43,6 +44,12 @@ def look_again(run: RunContext) -> None:
         if missing.what not in run.state.reported_missing:
             run.say(f"{missing.what}. {missing.cure}", loud=True)
             run.state.reported_missing.add(missing.what)
+
+
+def selections(run: RunContext) -> tuple[str, ...]:
+    """Return the gates that run only some of the tests, as they choose (testmon, `--onlyChanged`)."""
+    commands = (gate.command for gate in run.state.gates)
+    return tuple(command for command in commands if runs_a_selection(command, code_of(run, command).texts))
 
 
 def code_of(run: RunContext, command: str) -> Closure:

@@ -44,7 +44,7 @@ from ralph.state import journal, lock, other_checkouts
 from ralph.state.control import Control
 from ralph.state.events import Continued, Event, Noted, RunStarted
 from ralph.state.history import replay
-from ralph.text import secrets_of
+from ralph.text import clean, one_line, secrets_of
 from ralph.verify import gates
 
 AWAY = 60.0  # seconds; a shorter time between a crash and the restart is not worth a line
@@ -245,6 +245,10 @@ def first_lines(run: RunContext, now: Prd) -> list[str]:
         lines.append(
             "NO GATES: no tests or linters were found, so only git is looked at. Add some, or name one with --gate."
         )
+    lines += [
+        f"The gate `{one_line(clean(command), 100)}` runs a selection of tests: a lost test is not noticed there."
+        for command in gate_selection.selections(run)
+    ]
     if near := len(now.near_misses):
         lines.append(
             f"{near} lines look like tasks and are none (line {now.near_misses[0].line}: {now.near_misses[0].why})."
