@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import asdict, replace
 from typing import Any
 
+from ralph.engine.confirmations import is_confirmed
 from ralph.engine.context import RunContext
 from ralph.files import replace_file
 from ralph.prd import requirements
@@ -46,7 +47,7 @@ def load_requirements(run: RunContext) -> None:
 
 def with_kept(run: RunContext, now: Prd) -> Prd:
     """Return the PRD with the requirements that changed during an attempt and that no person confirmed."""
-    kept = {name: fields for name, fields in run.state.kept_fields.items() if not run.control.accepts(name)}
+    kept = {name: fields for name, fields in run.state.kept_fields.items() if not is_confirmed(run, name)}
     if not kept:
         return now
     tasks = (

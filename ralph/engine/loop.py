@@ -19,6 +19,7 @@ from ralph.engine import (
     red_base,
     startup,
 )
+from ralph.engine.confirmations import trust_confirmations, watch_confirmations
 from ralph.engine.context import RunContext, RunResult
 from ralph.engine.moves import MoveKind
 from ralph.engine.parking import park
@@ -106,6 +107,7 @@ def work(pool: AttemptPool) -> RunResult:
 def _step(pool: AttemptPool) -> RunResult | None:
     """Do what can be done now. Return the result if the run is over."""
     run = pool.run
+    (watch_confirmations if pool.jobs else trust_confirmations)(run)
     reason = outcome.reason_to_stop(run) or pool.limit
     if pool.is_ending or reason or pool.result:
         return _wind_down(pool, reason)

@@ -52,6 +52,7 @@ def publish(run: RunContext, n: int, task: str, ready: ReadyCommit) -> None:
     run.state.failures.pop(task, None)
     run.note(Recorded(n, task, ready.commit, ticked[1:], ready.proved, *recorded_levels(ready.levels)))
     run.control.forget(task)
+    run.state.confirmed -= {task}
 
 
 def recorded_levels(found: Sequence[str]) -> tuple[str, tuple[str, ...]]:

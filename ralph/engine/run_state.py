@@ -63,6 +63,7 @@ class RunState:
     reported_missing: set[str] = field(default_factory=set)  # sentences on tests that can't run
     floors: dict[str, Outcome] = field(default_factory=dict)  # command -> what it must not fall below
     known_failures: dict[str, frozenset[str]] = field(default_factory=dict)  # command -> tests red at the start
+    confirmed: frozenset[str] = frozenset()  # tasks that a person confirmed with `ralph accept`
     base_checks: dict[tuple[str, str], bool] = field(default_factory=dict)  # (base, Check) -> whether it was red
     unreportable: set[str] = field(default_factory=set)  # commands that a request for a report breaks
     code: dict[tuple[str, str], Closure] = field(default_factory=dict)  # (tip, command) -> what it executes

@@ -21,7 +21,16 @@ from ralph.agents import sandbox
 from ralph.agents.prices import is_old
 from ralph.agents.selection import ladder
 from ralph.config import Settings
-from ralph.engine import budget, daily_note, gate_selection, kept_requirements, notifications, prd_file, preflight
+from ralph.engine import (
+    budget,
+    confirmations,
+    daily_note,
+    gate_selection,
+    kept_requirements,
+    notifications,
+    prd_file,
+    preflight,
+)
 from ralph.engine import commit as record
 from ralph.engine.attempt import base_checks
 from ralph.engine.branch import take_branch
@@ -215,6 +224,7 @@ def _recover(run: RunContext, cut_off: RunStarted) -> None:
     gate_selection.load_floors(run)
     base_checks.load_checks(run)
     kept_requirements.load_requirements(run)
+    confirmations.load_confirmations(run)
     resume.recover(run)
 
 

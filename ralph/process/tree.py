@@ -44,6 +44,16 @@ def alive(pid: int, started: float) -> bool:
     return not LINUX or _state(pid) not in _DEAD
 
 
+def arguments(pid: int) -> list[str]:
+    """Return the words of a process's command line; none if it is gone."""
+    if not LINUX:
+        return _psutil_arguments(pid)
+    try:
+        return (_PROC / str(pid) / "cmdline").read_bytes().decode(errors="replace").split("\0")
+    except OSError:
+        return []
+
+
 def become_subreaper() -> None:
     """Make orphans below this process its children from now on. Do nothing on systems without subreapers."""
     if LINUX:
@@ -244,6 +254,15 @@ def _psutil_start(pid: int) -> float | None:
         return psutil.Process(pid).create_time()
     except psutil.Error:
         return None
+
+
+def _psutil_arguments(pid: int) -> list[str]:
+    import psutil
+
+    try:
+        return list(psutil.Process(pid).cmdline())
+    except psutil.Error:
+        return []
 
 
 def _psutil_parent(pid: int) -> int:

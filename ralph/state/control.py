@@ -87,13 +87,21 @@ class Control:
         """Append a person's note about a task."""
         _append(self._notes / f"{safe_name(task_id)}.md", f"{clean(text).strip()}\n\n")
 
-    def accept(self, task_id: str) -> None:
-        """Confirm that a task changes what tests expect, until it is done."""
-        _write(self._accepted / safe_name(task_id), task_id)
+    def accept(self, task_id: str, pid: int = 0) -> None:
+        """Confirm that a task changes what tests expect, until it is done. `pid` is the process that asks for it,
+        and 0 where no process has to be looked at any more."""
+        _write(self._accepted / safe_name(task_id), f"{task_id}\n{pid}" if pid else task_id)
 
-    def accepts(self, task_id: str) -> bool:
-        """Return whether a person confirmed that this task changes what tests expect."""
-        return _read(self._accepted / safe_name(task_id), MOST_ORDER) == task_id
+    def acceptances(self) -> dict[str, int]:
+        """Return the confirmed tasks, each with the process that asks for it, or 0."""
+        texts = (_read(self._accepted / name, MOST_ORDER) for name in _names(self._accepted))
+        rows = (text.partition("\n") for text in texts if text)
+        return {task: int(pid) if pid.isdecimal() else 0 for task, _, pid in rows}
+
+    def reject_acceptance(self, task_id: str) -> None:
+        """Remove a confirmation."""
+        with suppress(OSError):
+            (self._accepted / safe_name(task_id)).unlink()
 
     def note_for(self, task_id: str) -> str:
         """Return the notes about a task, newest last, cut to the last 4,000 characters; "" if there are none."""

@@ -14,6 +14,7 @@ from ralph.cli.commands.status import last_run
 from ralph.cli.display.lines import sentence
 from ralph.cli.locate import Location, locate
 from ralph.cli.output import say
+from ralph.engine import confirmations
 from ralph.errors import Exit, RalphError
 from ralph.files import edit_file
 from ralph.git.repository import Repo
@@ -178,7 +179,11 @@ def accept(called: str, asked: str | None) -> int:
     task = prd.resolve(now, called)
     if task.done:
         raise RalphError(f"{title(task)} is ticked already", "`ralph status` shows what is open.")
-    Control(where.repo.state).accept(task.id)
+    control = Control(where.repo.state)
+    if not going:
+        control.accept(task.id)
+    elif not confirmations.ask_run(control, task.id):
+        say(f"{going} has not answered yet. It takes the command after its attempt, unless an agent gave it.")
     say(f"{title(task)} may change what tests expect.")
     if task.fields.parked is not None:
         unpark(where.path, task.id, where.repo.state / "accept")

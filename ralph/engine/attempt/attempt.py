@@ -19,6 +19,7 @@ from ralph.engine.attempt.finished import FinishedAttempt
 from ralph.engine.attempt.job import Answer, AttemptJob, AttemptOutcome, Turn
 from ralph.engine.attempt.prd_edits import settle
 from ralph.engine.attempt.run_agent import brief, let_work, prepare, stopped_event, write_prompt
+from ralph.engine.confirmations import watch_confirmations
 from ralph.engine.context import RunContext
 from ralph.git import restore, workspace
 from ralph.git.freeze import freeze
@@ -38,6 +39,8 @@ def attempt(run: RunContext, job: AttemptJob, turn: Turn) -> AttemptOutcome:
     if job.purpose != CHECK:
         base_checks.run_checks(run, space, job.task, index)
     end = _work(run, space, job)
+    if not run.apart:  # else the parent does it: other agents may work
+        watch_confirmations(run, is_last=True)
     run.note(stopped_event(run, space.n, end))
     if keep_index(run.git, index):
         run.say("While the agent worked, ralph's own index was changed. It was built again.", loud=True)

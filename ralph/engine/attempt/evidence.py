@@ -12,6 +12,7 @@ from ralph.engine.attempt import base_checks
 from ralph.engine.attempt.completion import merged
 from ralph.engine.attempt.prd_edits import PrdOutcome
 from ralph.engine.attempt.run_agent import protected
+from ralph.engine.confirmations import is_confirmed
 from ralph.engine.context import RunContext
 from ralph.git.client import Git
 from ralph.git.freeze import FrozenWork
@@ -63,7 +64,7 @@ def rules_for(run: RunContext, task: Task, commands: Sequence[Gate], base: str, 
         subtasks_did_it=bool(task.fields.split) and not (task.leaf or missing) and _subtasks_worked(run, task),
         floors=run.state.floors,
         known_failures=run.state.known_failures,
-        may_change_tests=run.control.accepts(task.id),
+        may_change_tests=is_confirmed(run, task.id),
         only_checked=run.state.history.current is not None and run.state.history.current.purpose == CHECK,
     )
     own = frozenset(path for path in rules.tests_touched if named.test_is_named(path, rules))

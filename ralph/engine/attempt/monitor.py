@@ -18,6 +18,7 @@ from ralph.agents.usage import Spent
 from ralph.agents.watchdog.watchdog import Watchdog, WatchdogLimits
 from ralph.engine import budget
 from ralph.engine.attempt.usage import AttemptUsage
+from ralph.engine.confirmations import watch_confirmations
 from ralph.engine.context import RunContext
 from ralph.git.index import Stat
 from ralph.git.poll import WorktreePoller
@@ -142,6 +143,8 @@ class AttemptMonitor:
             self._looked = time.monotonic()
             if self._run.hurried:
                 return StopReason.INTERRUPTED
+            if not self._run.apart:  # in a worker, its parent does it
+                watch_confirmations(self._run)
             if self._task.id in self._run.control.skipped():
                 return StopReason.SKIPPED
         return StopReason.REFUSED if self._refused else None  # it would ask again for minutes, in vain

@@ -17,6 +17,7 @@ from ralph.engine import recovery_policy as policy
 from ralph.engine.attempt import prd_edits
 from ralph.engine.attempt.job import AttemptJob
 from ralph.engine.attempt.usage import recount
+from ralph.engine.confirmations import watch_confirmations
 from ralph.engine.context import RunContext
 from ralph.engine.moves import Move, MoveKind
 from ralph.engine.parallel import worker, worktree_setup
@@ -130,6 +131,7 @@ class WorkerPool(AttemptPool):
 
     def forget(self, n: int) -> None:
         super().forget(n)
+        watch_confirmations(self.run, is_last=not self.jobs)
         self.usage.pop(n, None)
         self.inside = 0 if self.inside == n else self.inside
         self.queue = [waiting for waiting in self.queue if waiting != n]
