@@ -19,6 +19,7 @@ from ralph.git.restore import keep_newest, prune
 from ralph.immutable import immutable
 
 MOST = 5_000  # files of one ignored folder
+MOST_NAMED = 500  # paths in one command
 ROOTS = "roots.json"  # the paths that were moved away
 
 
@@ -87,6 +88,9 @@ def ignore_rules(git: Git, paths: Sequence[str]) -> dict[str, str]:
 def staged_by_force(git: Git, paths: Sequence[str]) -> tuple[str, ...]:
     """Return those of the ignored paths that the user's index holds: `git add -f` put them there."""
     files = [path for path in paths if not path.endswith("/")]
+    if len(files) > MOST_NAMED:
+        wanted = set(files)
+        return tuple(path for path in split_zero(git.repo("ls-files", "-z")) if path in wanted)
     return split_zero(git.repo("ls-files", "-z", "--", *files)) if files else ()
 
 

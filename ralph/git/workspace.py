@@ -111,7 +111,7 @@ def leave(git: Git, space: Workspace, frozen: FrozenWork, refs: Mapping[str, str
     """
     undo.clear_locks(git)
     held = f"{space.ref}/work" if frozen.work != space.before.commit else ""
-    lines = [f"delete {space.ref}/before"] if held and f"{space.ref}/before" in refs else []
+    lines = [f"delete {space.ref}/before"] if f"{space.ref}/before" in refs else []
     if space.branch and refs.get(space.branch) != tip:
         lines.append(f"update {space.branch} {tip}")
     for name, old in space.watched.refs.items():

@@ -75,11 +75,13 @@ def test_the_rule_that_ignores_a_path_is_named(git: Git, repo: Repository) -> No
     }  # fmt: skip
 
 
-def test_files_added_by_force_are_found(git: Git, repo: Repository) -> None:
+def test_files_added_by_force_are_found(git: Git, repo: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
     repo.write({"lib/a.txt": "", "lib/b.txt": "", "dist/c.js": ""})
     repo.git("add", "-f", "lib/a.txt", "dist/c.js")
     assert ignored.staged_by_force(git, ["lib/a.txt", "lib/b.txt", "dist/"]) == ("lib/a.txt",)
     assert ignored.staged_by_force(git, []) == ()
+    monkeypatch.setattr(ignored, "MOST_NAMED", 1)
+    assert ignored.staged_by_force(git, ["lib/a.txt", "lib/b.txt", "dist/"]) == ("lib/a.txt",)
 
 
 def test_files_are_moved_away_and_put_back(git: Git, repo: Repository) -> None:

@@ -6,6 +6,7 @@ What an agent writes where git ignores it is in no commit. It is in the way unti
 from __future__ import annotations
 
 import json
+import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,7 +29,7 @@ LARGEST = 1_000_000  # bytes of a protected file that is copied
 def record_ignored(run: RunContext, space: Workspace, task: Task, protected: tuple[str, ...]) -> None:
     """Record the ignored files before the agent starts. Copy the protected ones, and programs of the gates."""
     now = _now(run, space.ignored, protected)
-    kept = {path: stat for path, stat in now.items() if paths.matches(protected, path)}
+    kept = {path: seen for path, seen in now.items() if paths.matches(protected, path)}
     programs = _programs(run, task)
     ignored.copy_files(run.git, {**kept, **programs}, _copies(run), LARGEST)
     record = {"before": sorted(now), "protected": kept, "patterns": protected, "programs": programs}
@@ -48,12 +49,12 @@ def examine_ignored(run: RunContext, n: int, status: WorktreeStatus) -> IgnoredW
     forced = ignored.staged_by_force(run.git, new)
     left = tuple(path for path in new if path not in forced)
     remember(run, left)
-    kept: Mapping[str, Stat] = {path: tuple(stat) for path, stat in record["protected"].items()}
-    hit = [path for path, stat in kept.items() if ignored.is_changed(run.git, path, stat, _copies(run))]
+    kept: Mapping[str, Stat] = {path: tuple(seen) for path, seen in record["protected"].items()}
+    hit = [path for path, seen in kept.items() if ignored.is_changed(run.git, path, seen, _copies(run))]
     hit += [path for path in left if path not in kept and path not in earlier and paths.matches(patterns, path)]
     programs = [
-        path for path, stat in record.get("programs", {}).items()
-        if ignored.is_changed(run.git, path, tuple(stat), _copies(run))
+        path for path, seen in record.get("programs", {}).items()
+        if ignored.is_changed(run.git, path, tuple(seen), _copies(run))
     ]  # fmt: skip
     return IgnoredWork(left, forced, tuple(hit), tuple(programs), _copies(run))
 
@@ -78,14 +79,20 @@ def _programs(run: RunContext, task: Task) -> dict[str, Stat]:
     """Return the small files that gates run, that lie in the work tree, and that git does not track."""
     gates = gate_selection.gates_for(run, task)
     texts = [text for gate in gates for text in (gate.command, *gate_selection.code_of(run, gate.command).texts)]
+    words, root = frozenset().union(*map(executed, texts)), run.root.resolve()
     found: dict[str, Stat] = {}
-    for word in frozenset().union(*map(executed, texts)):
-        file = run.here / word
-        if not file.is_file() or file.is_symlink() or not file.resolve().is_relative_to(run.root.resolve()):
+    for file in (run.here / word for word in words):
+        seen = stat_of(file)  # None also for a word that is too long for a name
+        if (
+            seen is None
+            or not stat.S_ISREG(seen[3])
+            or seen[0] > LARGEST
+            or not file.resolve().is_relative_to(root)
+        ):
             continue
-        path = file.resolve().relative_to(run.root.resolve()).as_posix()
-        if path not in run.state.files and (stat := stat_of(file)) is not None and stat[0] <= LARGEST:
-            found[path] = stat
+        path = file.resolve().relative_to(root).as_posix()
+        if path not in run.state.files:
+            found[path] = seen
     return found
 
 

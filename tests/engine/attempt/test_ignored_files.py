@@ -62,3 +62,11 @@ def test_a_copy_of_a_protected_file_is_not_kept(repo: Repository, flags: tuple[s
     assert it.boxes() == "x"
     inside = [path for path in (repo.path / ".git").rglob("*") if path.is_file()]
     assert not [path for path in inside if b"a-real-value" in path.read_bytes()]
+
+
+def test_a_word_of_a_gate_that_is_too_long_for_a_name_is_no_file(repo: Repository) -> None:
+    it = Play(
+        repo, {"prd": "- [ ] T1 one\n", "files": {"gate.sh": f"true; {'x' * 5000} || true\n"}, "agent": "good"}
+    )
+    done = it.ralph("--gate", "sh gate.sh", "--gate", f"true || {'y' * 5000}")
+    assert it.boxes() == "x", done.stdout + done.stderr
