@@ -8,17 +8,13 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from contextlib import suppress
 
 from ralph.engine.context import RunContext
 from ralph.files import replace_file
 from ralph.process import tree
-from ralph.state.control import Control
 
 CONFIRMED = "confirmed.json"  # in the folder of the run
-PATIENCE = 5.0  # seconds in which the run answers, as long as it is not frozen
-GLANCE = 0.05
 
 
 def trust_confirmations(run: RunContext) -> None:
@@ -51,17 +47,6 @@ def load_confirmations(run: RunContext) -> None:
         run.state.confirmed = frozenset(map(str, json.loads((run.folder / CONFIRMED).read_bytes())))
     if run.state.history.running:
         watch_confirmations(run, is_last=True)
-
-
-def ask_run(control: Control, task: str) -> bool:
-    """Write a confirmation while a run goes on. Return whether the run took it, within PATIENCE seconds."""
-    control.accept(task, os.getpid())
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
-        if control.acceptances().get(task) == 0:
-            return True
-        time.sleep(GLANCE)
-    return False
 
 
 def _is_command(pid: int) -> bool:

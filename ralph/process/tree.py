@@ -19,6 +19,7 @@ from pathlib import Path
 
 PATIENCE = 3.0  # seconds until a process that does not die (uninterruptible sleep) is given up
 ROUND = 0.001  # seconds between two rounds of killing
+ROUNDS = 5  # of reading a tree that changes meanwhile
 LINUX = sys.platform == "linux"
 _PROC = Path("/proc")
 _PR_SET_CHILD_SUBREAPER = 36
@@ -120,8 +121,12 @@ def cpu_seconds(pid: int) -> float:
     """
     if not LINUX:
         return _psutil_cpu(pid)
-    own = _stat(pid)[13:15]
-    below = [ticks for descendant in descendants(pid) for ticks in _stat(descendant)[11:15]]
+    for _ in range(ROUNDS):
+        known = descendants(pid)
+        own = _stat(pid)[13:15]
+        below = [ticks for descendant in known for ticks in _stat(descendant)[11:15]]
+        if descendants(pid) == known:
+            break  # else one was reaped meanwhile, and counts twice or not at all
     return sum(map(int, own + below)) / os.sysconf("SC_CLK_TCK")
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Literal
@@ -18,6 +19,8 @@ from ralph.errors import RalphError
 from ralph.files import replace_file
 from ralph.text import clean, tail
 
+PATIENCE = 5.0  # seconds in which a run answers, as long as it is not frozen
+GLANCE = 0.05
 MOST_ORDER = 4_096  # bytes
 MOST_NOTE = 4_000  # characters of all notes on a task, newest kept
 MOST_NOTES = 65_536  # bytes of a note file that are read
@@ -91,6 +94,16 @@ class Control:
         """Confirm that a task changes what tests expect, until it is done. `pid` is the process that asks for it,
         and 0 where no process has to be looked at any more."""
         _write(self._accepted / safe_name(task_id), f"{task_id}\n{pid}" if pid else task_id)
+
+    def ask_to_accept(self, task_id: str) -> bool:
+        """Write a confirmation while a run goes on. Return whether the run took it, within PATIENCE seconds."""
+        self.accept(task_id, os.getpid())
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            if self.acceptances().get(task_id) == 0:
+                return True
+            time.sleep(GLANCE)
+        return False
 
     def acceptances(self) -> dict[str, int]:
         """Return the confirmed tasks, each with the process that asks for it, or 0."""

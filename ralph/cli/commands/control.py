@@ -14,7 +14,6 @@ from ralph.cli.commands.status import last_run
 from ralph.cli.display.lines import sentence
 from ralph.cli.locate import Location, locate
 from ralph.cli.output import say
-from ralph.engine import confirmations
 from ralph.errors import Exit, RalphError
 from ralph.files import edit_file
 from ralph.git.repository import Repo
@@ -182,7 +181,7 @@ def accept(called: str, asked: str | None) -> int:
     control = Control(where.repo.state)
     if not going:
         control.accept(task.id)
-    elif not confirmations.ask_run(control, task.id):
+    elif not control.ask_to_accept(task.id):
         say(f"{going} has not answered yet. It takes the command after its attempt, unless an agent gave it.")
     say(f"{title(task)} may change what tests expect.")
     if task.fields.parked is not None:
