@@ -59,7 +59,8 @@ class RunContext:
     checkout: Git | None = None  # the user's, where `git` is a worktree's
     spending: Callable[[Spent], None] | None = None  # gets the usage of the attempt in progress
     parent_limit: Callable[[], str] | None = None  # in a worker: the limit that the parent reports, or ""
-    clock: float = field(default_factory=time.monotonic)  # when this process started the run
+    clock: float = field(default_factory=time.monotonic)  # when this process started the run ...
+    began: float = field(default_factory=time.time)  # ... in epoch seconds
 
     def note(self, event: Event) -> None:
         """Write an event to the journal, fold it into the history, show it, and send its notifications."""
@@ -112,10 +113,10 @@ class RunContext:
 
     @property
     def seconds(self) -> float:
-        """The time since the run began, without the time in which it was cut off."""
+        """The time since the run began, without the time in which it was cut off; the clock may be set."""
         history = self.state.history
-        before = max(0.0, time.time() - history.started - history.away) if history.started else 0.0
-        return max(before, time.monotonic() - self.clock)
+        before = max(0.0, self.began - history.started - history.away) if history.started else 0.0
+        return before + time.monotonic() - self.clock
 
     def tally(self, task: Task) -> TaskStats:
         """Return what happened to this task so far."""

@@ -20,7 +20,9 @@ def kills(repo: Repository) -> str:
     return f"good; [ $RALPH_TASK_ID = T1 ] || [ -e {mark} ] || {{ touch {mark}; kill -9 {pid}; sleep 60; }}"
 
 
-@pytest.mark.parametrize("apart", [(), ("--isolate",)], ids=["in the checkout", "in a worktree"])
+@pytest.mark.parametrize(
+    "apart", [(), pytest.param(("--isolate",), marks=pytest.mark.slow)], ids=["in the checkout", "in a worktree"]
+)
 @pytest.mark.parametrize(
     "flags", [("--gate", "false", "--baseline"), ("--gate", NO_TESTS)], ids=["red at the start", "without tests"]
 )
