@@ -99,7 +99,8 @@ def keep_red(run: RunContext, red: Iterable[GateResult]) -> None:
     """Take these gates as red at the start, with the tests that failed, where their names are known."""
     run.state.red_at_start = frozenset(result.gate.command for result in red)
     run.state.known_failures.update({
-        one.gate.command: one.outcome.failed_names for one in red if one.outcome and one.outcome.failures_named
+        result.gate.command: result.outcome.failed_names
+        for result in red if result.outcome and result.outcome.failures_named
     })  # fmt: skip
     _save_gates(run)
 
@@ -120,6 +121,6 @@ def _save_gates(run: RunContext) -> None:
     state, path = run.state, run.folder / GATES
     red = {name: sorted(state.known_failures.get(name, ())) for name in sorted(state.red_at_start)}
     data = json.dumps({"red": red, "without tests": sorted(state.without_tests)}).encode()
-    if (red or state.without_tests) if not path.exists() else path.read_bytes() != data:
+    if red or state.without_tests or path.exists():
         run.folder.mkdir(parents=True, exist_ok=True)
         replace_file(path, data)

@@ -239,7 +239,7 @@ def ask_gates(run: RunContext, now: Prd) -> None:
         names = "; ".join(result.gate.command for result in red)
         shown = f"\n\n{red[0].tail.strip()}\n" if red[0].tail.strip() else ""
         raise RalphError(f"gates are red before the first task: {names}{shown}", _cure_red(run))
-    gate_selection.keep_floors(run, {one.gate.command: one.outcome for one in results if one.outcome})
+    gate_selection.keep_floors(run, {result.gate.command: result.outcome for result in results if result.outcome})
     gate_selection.keep_red(run, red)
 
 

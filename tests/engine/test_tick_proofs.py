@@ -199,3 +199,12 @@ def test_a_parent_remembers_subtasks_of_an_earlier_run(repo: Repository) -> None
     assert end(it, "--gate", "true", "--max-tasks", "1")[0] == 3
     repo.commit({"elsewhere.txt": "x"}, "by hand")
     assert end(it, "--gate", "true")[1] == "Every task is done: 1 proven, 2 by exit code."
+
+
+def test_work_of_another_task_is_not_taken_for_that_of_a_subtask(repo: Repository) -> None:
+    """T10 wrote code, T1 only a document: an agent's word that nothing is missing is not enough."""
+    prd = "- [ ] T10 code\n- [ ] T9 both\n  - Split by ralph: x\n  - [ ] T1 a part\n"
+    agent = "case $RALPH_TASK_ID in T10) echo x > code.py;; T1) echo x > a.md;; *) echo Nothing is missing.;; esac"
+    it = play(repo, prd, agent)
+    done = it.ralph("--gate", "true", "--max-retries", "0")
+    assert it.boxes() == "xpx", done.stdout

@@ -2,8 +2,7 @@
 
 The parent has no threads and decides. A forked runner reads the agent (`session.pty`, `session.reader`) and ends
 everything that it started (`process.supervisor`, `process.tree`). On Linux none of it survives, even if ralph or
-the runner is killed with -9. Times are monotonic, so the sleep of a laptop is not silence, and
-neither is a time in which the machine was frozen.
+the runner is killed with -9. Neither the sleep of a laptop (times are monotonic) nor a frozen machine is silence.
 """
 
 from __future__ import annotations
@@ -128,8 +127,7 @@ class Session:
         return self._why is not None
 
     def _leave_out_pause(self, now: float) -> None:
-        """Count a time in which this process could not look as no time of the agent: the machine was frozen or
-        overloaded, and the agent stood still, too."""
+        """Exclude a time in which this process did not run: the machine was frozen or overloaded."""
         if (pause := now - self._looked) > PAUSE:
             self._began += pause
             self._progress += pause
@@ -141,7 +139,7 @@ class Session:
         return bool(asked)
 
     def _silent(self, now: float) -> bool:
-        """No progress for too long. Whoever works hard meanwhile, a compiler say, gets twice the time."""
+        """Return whether there was no progress for too long. Processes that use much CPU get twice the time."""
         patience = self._patience if self._tally.open_tools else self._silence
         silent = now - self._progress
         if silent > patience * FIRST_LOOK:

@@ -182,7 +182,8 @@ def accept(called: str, asked: str | None) -> int:
     if not going:
         control.accept(task.id)
     elif not control.ask_to_accept(task.id):
-        say(f"{going} has not answered yet. It takes the command after its attempt, unless an agent gave it.")
+        say(f"{going} has not answered. If no agent works now, the command counts before the next attempt.")
+        return Exit.DONE
     say(f"{title(task)} may change what tests expect.")
     if task.fields.parked is not None:
         unpark(where.path, task.id, where.repo.state / "accept")

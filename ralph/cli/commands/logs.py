@@ -48,7 +48,7 @@ def last_run(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
 
 
 def show(entries: Iterable[Entry], *, verbose: bool, as_json: bool) -> None:
-    """Print them, until nobody reads any more."""
+    """Print the entries. Stop when the output is closed."""
     day, teller = "", LinePrefix()
     for entry in entries:
         if entry.event is None:

@@ -1,4 +1,4 @@
-"""What can stand where somebody presses Tab: `ralph --complete SHELL WORD...`, the last word being typed.
+"""The words that complete a command line: `ralph --complete SHELL WORD...`, the last word being typed.
 
 It has to be quick, so it asks no git and reads no journal; and it never complains. Values are plain words, which no
 shell can take for anything else: a task whose id is not plain is offered by its number.

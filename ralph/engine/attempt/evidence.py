@@ -75,7 +75,8 @@ def _subtasks_worked(run: RunContext, task: Task) -> bool:
     """Return whether the commits of the subtasks hold more than documents, comments or nothing."""
     document = run.state.reading.prd
     ids = [child.id for child in document.tasks if child.parent == task.id] if document else []
-    words = ("rev-list", "-n", str(MOST_COMMITS), "-F", *(f"--grep=Ralph-Task: {name}" for name in ids))
+    lines = (f"--grep=^Ralph-Task: {name.replace('.', '[.]')}$" for name in ids)  # T1, and not T10
+    words = ("rev-list", "-n", str(MOST_COMMITS), *lines)
     commits = run.git.repo(*words, run.state.tip).decode().split() if ids else []
     own = frozenset(run.paths.both)
     changes = [change for commit in commits for change in run.git.changes(f"{commit}^", commit)
@@ -151,7 +152,9 @@ def added_content(
     known = [value for value in run.secrets if any(value.encode() in new for _, new in contents.values())]
     in_base = [value for value in known if run.git.holds(run.state.tip, value)]
     secrets = (
-        one for path, pair in contents.items() for one in added_content_rules.secrets(path, pair, known, in_base)
+        added
+        for path, pair in contents.items()
+        for added in added_content_rules.secrets(path, pair, known, in_base)
     )
     return (
         *secrets,

@@ -101,7 +101,9 @@ class FinishedAttempt:
         commit = judge.build_commit(run, self.task, frozen, judged, placing, parent)
         scan = None if judged.evidence.gates or run.apart else self._final_scan(placing)
         proved = any(result.ok and not result.flaky for result in judged.evidence.gates)
-        outcomes = {one.gate.command: one.outcome for one in judged.evidence.gates if one.ok and one.outcome}
+        outcomes = {
+            result.gate.command: result.outcome for result in judged.evidence.gates if result.ok and result.outcome
+        }
         nothing = frozenset(run.state.without_tests)
         return ReadyCommit(commit, self.held, placing, nothing, proved, judged.levels, outcomes, scan)
 
