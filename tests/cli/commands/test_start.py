@@ -162,7 +162,7 @@ def test_stop_now_leaves_no_process(place: Place, kind: list[str]) -> None:
     said("stop", "--now")
     said("tail")
     assert place.one().code == Exit.STOPPED
-    assert left(place.folder) == []
+    until(lambda: not left(place.folder))  # ralph itself is still ending
 
 
 @needs_tmux
